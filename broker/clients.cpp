@@ -1,0 +1,268 @@
+// Jobs, from their first block to their outcome.
+#include <algorithm>
+
+#include "broker/core.hpp"
+#include "broker/scheduler.hpp"
+
+namespace fanfold::broker {
+
+using wire::Outcome;
+using wire::RefusalCode;
+
+namespace {
+/// How long a running job outlives its client. An attached one is of no use to anybody else, and one that is not whole would never end.
+std::optional<Duration> lease_of(const Job& job) {
+    if (job.spec.attached) return job.spec.lease;
+    if (!job.total) return limits::client_lease;
+    return {};
+}
+}  // namespace
+
+void Core::on_block(wire::Block& block, Slice body) {
+    Job* job = find(block.job);
+    if (!job && !block.spec) return note({.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
+    const PeerId owner = job ? job->owner : block.spec->owner;
+    if (job && job->token != block.token)
+        return note({.level = Level::warn, .what = "ignored a block with a foreign token", .job = block.job});
+    if (auto sound = check_block(block, body); !sound) {
+        refuse(owner, RefusalCode::malformed, sound.error().text, block.job);
+        if (job && job->running()) end(*job, Outcome::failed, "its client sent a malformed block: " + sound.error().text);
+        return;
+    }
+    if (!trouble_.empty() && (!job || job->running())) {  // it stays with its sender
+        if (!job) refuse(owner, RefusalCode::overloaded, "the broker accepts nothing at present: " + trouble_, block.job);
+        return;
+    }
+    bool opened = !job;
+    if (opened) {
+        if (block.first != 0) return note({.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
+        open(block);
+        job = find(block.job);
+        if (!job) return;
+    }
+    if (!job->running()) return send(block.spec ? block.spec->owner : job->owner, job->end);  // it may have a new connection since
+    bool fits = block.first == job->next() && job->has_credit() && !job->total;
+    if (fits) {
+        note({.level = Level::debug, .what = "block accepted", .job = job->id, .range = {block.first, block.first + block.count}});
+        if (options_.durable && block.count > 0) {
+            wire::Block row = block;
+            row.spec.reset();
+            row.total.reset();
+            persist(job->id, Row::block, block.first, row, body);
+        }
+        job->accept(block, std::move(body));
+        if (block.total) job->announced = block.total;
+        dispatch_needed_ = true;
+        dispatch();  // before all that only informs
+    }
+    if (opened) assign(*job);
+    else if (!fits && block.total && !job->total) job->announced = block.total;
+    tell_credit(*job, true);
+    seal_when_whole(*job);
+    if (opened) tell_notice(*job);
+}
+
+void Core::open(const wire::Block& block) {
+    const wire::JobSpec& spec = *block.spec;
+    if (options_.fixed_fleet && !offered(spec.function)) {
+        std::string all;
+        for (const auto& [peer, session] : sessions_)
+            for (const auto& function : session.functions) all += (all.empty() ? "" : ", ") + function;
+        return refuse(spec.owner, RefusalCode::no_function, "no worker offers the function '" + spec.function + "'; there is: " + all,
+                      block.job);
+    }
+    PeerId gatherer = choose_gatherer(spec.preferred_gatherer);
+    // After a start, or when one has just gone, it may be on its way: the client sends its block again.
+    if (gatherer.bytes.empty() && lived_.now() - gatherer_missed_ < options_.worker_timeout) return;
+    if (gatherer.bytes.empty())
+        return refuse(spec.owner, RefusalCode::no_gatherer, "no gatherer is connected to the broker; start fanfold-gatherer with --broker",
+                      block.job);
+    Job& job = jobs_.try_emplace(block.job, block.job, spec, block.token, now_).first->second;
+    job.gatherer = gatherer;
+    job.gatherer_ref = sessions_.at(gatherer).gatherer;
+    if (auto it = sessions_.find(spec.owner); it != sessions_.end()) job.owner_incarnation = it->second.epoch.incarnation;
+    else job.lease_until = now_ + lease_of(job).value();  // a job that has just been opened is not whole
+    running_.push_back(job.id);
+    persist_opening(job);
+    note({.what = "job opened", .job = job.id, .peer = job.gatherer_ref.name, .detail = spec.title.empty() ? spec.function : spec.title});
+}
+
+void Core::tell_credit(Job& job, bool always) {
+    std::uint64_t limit = job.credit_limit();
+    if (!always && (job.total || limit - job.told_limit < limits::job_credit_bytes / 16)) return;
+    job.told_limit = limit;
+    if (!job.owner.bytes.empty()) send(job.owner, wire::Accepted{.job = job.id, .next = job.next(), .limit = limit});
+}
+
+void Core::tell_notice(Job& job) {
+    std::string notice;
+    if (job.running() && job.has_queued() && !offered(job.spec.function))
+        notice = "no worker offers the function '" + job.spec.function + "'";
+    if (notice == job.notice) return;
+    job.notice = notice;
+    if (notice.empty()) return;
+    note({.level = Level::warn, .what = "job waits", .job = job.id, .detail = notice});
+    if (!job.owner.bytes.empty()) send(job.owner, wire::Notice{.job = job.id, .text = notice + "; it waits for one"});
+}
+
+void Core::on_seal(const PeerId& from, const wire::Seal& seal) {
+    Job* job = find(seal.job);
+    // The first block travels on another socket and may still be on its way: the client says it again.
+    if (!job || job->token != seal.token) return;
+    if (!job->running() && !job->total) return send(from, job->end);
+    if (job->total ? *job->total != seal.total : seal.total < job->next())
+        return refuse(from, RefusalCode::conflict,
+                      "the job has " + std::to_string(job->next()) + " fragments; it can't be sealed at " + std::to_string(seal.total),
+                      job->id);
+    if (job->total) return send(from, wire::Sealed{.job = job->id, .total = *job->total});
+    job->announced = seal.total;
+    seal_when_whole(*job);
+}
+
+void Core::seal_when_whole(Job& job) {
+    if (!job.running() || job.total || !job.announced) return;
+    if (*job.announced < job.next()) {
+        refuse(job.owner, RefusalCode::conflict, "a block lies beyond the total of " + std::to_string(*job.announced), job.id);
+        return end(job, Outcome::failed, "its client sealed it before its end");
+    }
+    if (*job.announced > job.next()) return;
+    job.total = job.announced;
+    if (!job.spec.attached) job.lease_until.reset();
+    persist(job.id, Row::total, 0, wire::Seal{.job = job.id, .token = job.token, .total = *job.total});
+    note({.what = "job sealed", .job = job.id, .range = {0, *job.total}});
+    assign(job);
+    if (!job.owner.bytes.empty()) send(job.owner, wire::Sealed{.job = job.id, .total = *job.total});
+}
+
+void Core::on_cancel(const PeerId& from, const wire::Cancel& cancel) {
+    Job* job = find(cancel.job);
+    if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(cancel.job), cancel.job);
+    if (!job->running()) return send(from, job->end);
+    job->watchers.insert(from);
+    end(*job, Outcome::cancelled, cancel.reason.empty() ? "cancelled" : cancel.reason);
+}
+
+void Core::on_watch(const PeerId& from, const wire::Watch& watch) {
+    Job* job = find(watch.job);
+    if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(watch.job), watch.job);
+    send(from, wire::Located{.job = job->id, .assignment = job->assignment, .gatherer = job->gatherer_ref});
+    if (job->running()) job->watchers.insert(from);
+    else send(from, job->end);
+}
+
+void Core::end(Job& job, Outcome outcome, std::string reason) {
+    wire::Ended ended{
+        .job = job.id,
+        .assignment = job.assignment,
+        .outcome = outcome,
+        .reason = std::move(reason),
+        .total = job.total,
+        .values = job.value_count(),
+        .missing = outcome == Outcome::complete && job.total == job.safe_count() ? std::vector<wire::Missing>{} : job.unfinished()};
+    job.end = ended;
+    persist_end(job);
+    std::set<PeerId> told = job.watchers;
+    for (const PeerId* peer : {&job.gatherer, &job.owner})
+        if (!peer->bytes.empty()) told.insert(*peer);
+    for (const PeerId& peer : told) send(peer, ended);
+    for (const PeerId& worker : job.knowing)
+        if (sessions_.contains(worker)) send(worker, wire::Drop{job.id});
+    note({.what = "job ended",
+          .job = job.id,
+          .took = now_ - job.opened,
+          .detail = std::string(wire::to_string(outcome)) + (ended.reason.empty() ? "" : ": " + ended.reason)});
+    job.close(std::move(ended), now_);
+    apply_loans(job);
+    orphaned_.erase(job.id);
+    std::erase(running_, job.id);
+    for (auto& [peer, session] : sessions_) {
+        session.jobs.erase(job.id);
+        session.releases.erase(job.id);
+    }
+    (job.spec.attached ? ended_attached_ : ended_kept_).push_back(job.id);
+    dispatch_needed_ = true;
+}
+
+void Core::lose_client(const PeerId& peer, const Session&) {
+    for (const JobId& id : running_) {
+        Job& job = *find(id);
+        job.watchers.erase(peer);
+        if (job.owner != peer) continue;
+        job.owner.bytes.clear();
+        if (auto lease = lease_of(job)) job.lease_until = now_ + *lease;
+    }
+}
+
+void Core::adopt_client(const PeerId& peer, const Session& session) {
+    for (const JobId& id : running_) {
+        Job& job = *find(id);
+        bool is_early = job.owner_incarnation == 0 && job.owner == peer;  // its first block was faster than its hello
+        bool is_owner = job.owner_incarnation != 0 && job.owner_incarnation == session.epoch.incarnation;
+        if (!is_early && !is_owner) continue;
+        job.owner_incarnation = session.epoch.incarnation;
+        job.owner = peer;
+        job.lease_until.reset();
+        tell_credit(job, true);
+        if (job.total) send(peer, wire::Sealed{.job = id, .total = *job.total});
+    }
+}
+
+// --- reports ----------------------------------------------------------------------------------------------------
+
+std::vector<JobId> Core::select(const std::string& selector) const {
+    std::vector<JobId> found;
+    for (const auto& [id, job] : jobs_) {
+        std::string text = to_string(id);
+        if (selector.empty() || text.starts_with(selector) || text.ends_with(selector)) found.push_back(id);
+    }
+    if (selector == "last" && !jobs_.empty()) {
+        auto newest = std::max_element(jobs_.begin(), jobs_.end(), [](auto& a, auto& b) { return a.second.opened < b.second.opened; });
+        found.assign(1, newest->first);
+    }
+    return found;
+}
+
+wire::JobInfo Core::info(const Job& job) const {
+    using std::chrono::floor;
+    wire::JobInfo info{
+        .job = job.id, .title = job.spec.title, .function = job.spec.function, .outcome = job.end.outcome, .reason = job.end.reason};
+    info.total = job.total;
+    info.accepted = job.next();
+    info.queued = job.queued_count();
+    info.running = job.lent_count();
+    info.values = job.running() ? job.value_count() : job.end.values;
+    info.failed = job.failed_count();
+    info.age = floor<wire::Milliseconds>(now_ - job.opened);
+    if (!job.running()) info.took = floor<wire::Milliseconds>(job.ended_at - job.opened);
+    info.gatherer = job.gatherer_ref.name;
+    info.notice = job.notice;
+    return info;
+}
+
+void Core::on_query(const PeerId& from, const wire::Query& query) {
+    wire::Report report{.number = query.number};
+    switch (query.topic) {
+        case wire::Topic::jobs:
+            for (const JobId& id : select(query.selector)) report.jobs.push_back(info(jobs_.at(id)));
+            break;
+        case wire::Topic::workers:
+            for (const auto& [peer, session] : sessions_) {
+                if (session.role != wire::Role::worker) continue;
+                wire::WorkerInfo worker{.name = session.name, .slots = session.slots, .stuck_slots = session.stuck_slots};
+                for (const auto& [sequence, chunk] : session.lent) worker.running += static_cast<std::uint64_t>(chunk.fragments);
+                worker.finished = session.finished;
+                worker.functions = {session.functions.begin(), session.functions.end()};
+                worker.silent = std::chrono::floor<wire::Milliseconds>(lived_.now() - session.heard);
+                report.workers.push_back(std::move(worker));
+            }
+            std::ranges::sort(report.workers, {}, &wire::WorkerInfo::name);
+            break;
+        case wire::Topic::gatherers:
+            for (const auto& [peer, session] : sessions_)
+                if (session.role == wire::Role::gatherer) report.gatherers.push_back(session.gatherer);
+            break;
+    }
+    send(from, std::move(report));
+}
+
+}  // namespace fanfold::broker

@@ -1,0 +1,225 @@
+// Sessions and time. Jobs are in clients.cpp, workers in fleet.cpp, gatherers in gathering.cpp.
+#include "broker/core.hpp"
+
+#include <utility>
+
+namespace fanfold::broker {
+
+namespace {
+constexpr auto sweep_interval = std::chrono::milliseconds(100);
+constexpr std::size_t ended_attached_kept = 1000;
+constexpr std::size_t ended_kept = 100'000;
+}  // namespace
+
+Core::Core(Options options) : options_(std::move(options)) {}
+
+void Core::step(Time now, Event event, std::vector<Action>& actions) {
+    actions_ = &actions;
+    now_ = now;
+    lived_.advance(now);
+    std::visit([this](auto& known) { on(known); }, event);
+    dispatch();
+    if (flush_at_ && *flush_at_ <= now_) flush_releases();
+    actions_ = nullptr;
+}
+
+Time Core::next_wakeup() const {
+    Time next = std::min(next_heartbeat_, next_sweep_);
+    return flush_at_ ? std::min(next, *flush_at_) : next;
+}
+
+Job* Core::find(const JobId& job) {
+    auto it = jobs_.find(job);
+    return it == jobs_.end() ? nullptr : &it->second;
+}
+
+void Core::send(const PeerId& to, wire::Message message, Slice body) { actions_->push_back(Send{to, std::move(message), std::move(body)}); }
+
+void Core::refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job) {
+    note({.level = Level::warn, .what = "refused", .job = job, .peer = to_string(to), .detail = text});
+    send(to, wire::Refused{.code = code, .text = std::move(text), .job = job});
+}
+
+void Core::on(Garbled& event) {
+    ++garbled_;
+    note({.level = Level::warn, .what = "dropped bytes that are no message", .peer = to_string(event.from), .detail = event.why});
+}
+
+void Core::on(StoreTrouble& event) {
+    trouble_ = std::move(event.text);
+    if (trouble_.empty()) note({.what = "the store works again"});
+    else note({.level = Level::error, .what = "nothing new is accepted", .detail = trouble_});
+}
+
+void Core::on(Unroutable& event) { lose(event.peer, "its connection is closed", false); }
+
+void Core::on(Pulled& event) {
+    if (auto* block = std::get_if<wire::Block>(&event.message)) return on_block(*block, std::move(event.body));
+    ++garbled_;
+    note({.level = Level::warn, .what = "dropped a message that is no block", .detail = wire::name_of(event.message)});
+}
+
+void Core::on(Received& event) {
+    const PeerId& from = event.from;
+    if (auto* hello = std::get_if<wire::Hello>(&event.message)) return welcome(from, *hello);
+    auto it = sessions_.find(from);
+    if (it == sessions_.end()) return refuse(from, wire::RefusalCode::malformed, "say Hello first");
+    Session& session = it->second;
+    session.heard = lived_.now();
+    if (std::holds_alternative<wire::Bye>(event.message)) return lose(from, "it said goodbye", true);
+
+    bool known = false;
+    auto handle = [&]<class T>(wire::Role role, auto action) {
+        auto* message = std::get_if<T>(&event.message);
+        if (!message || session.role != role) return;
+        known = true;
+        action(*message);
+    };
+    using wire::Role;
+    handle.operator()<wire::Done>(Role::worker, [&](auto& m) { on_done(from, session, m, event.body); });
+    handle.operator()<wire::Heartbeat>(Role::worker, [&](auto& m) { on_inventory(from, session, m); });
+    handle.operator()<wire::Heartbeat>(Role::client, [&](auto&) {});
+    handle.operator()<wire::Heartbeat>(Role::gatherer, [&](auto&) {});
+    handle.operator()<wire::Seal>(Role::client, [&](auto& m) { on_seal(from, m); });
+    handle.operator()<wire::Cancel>(Role::client, [&](auto& m) { on_cancel(from, m); });
+    handle.operator()<wire::Watch>(Role::client, [&](auto& m) { on_watch(from, m); });
+    handle.operator()<wire::Query>(Role::client, [&](auto& m) { on_query(from, m); });
+    handle.operator()<wire::Gathered>(Role::gatherer, [&](auto& m) { on_gathered(from, m); });
+    handle.operator()<wire::Propose>(Role::gatherer, [&](auto& m) { on_propose(from, m); });
+    if (!known)
+        refuse(from, wire::RefusalCode::not_allowed,
+               std::string("a ") + wire::to_string(session.role) + " may not send " + wire::name_of(event.message));
+}
+
+void Core::welcome(const PeerId& peer, wire::Hello& hello) {
+    if (hello.major != wire::version_major) {
+        auto ours = std::to_string(wire::version_major) + "." + std::to_string(wire::version_minor);
+        auto theirs = std::to_string(hello.major) + "." + std::to_string(hello.minor);
+        return refuse(peer, wire::RefusalCode::version,
+                      "this broker speaks protocol version " + ours + ", the peer " + theirs + "; run the same release on both sides");
+    }
+    bool fresh = !sessions_.contains(peer);
+    Session& session = sessions_[peer];
+    session.heard = lived_.now();
+    if (fresh) {
+        session.role = hello.role;
+        session.name = hello.name.empty() ? to_string(peer) : hello.name;
+        session.epoch = hello.epoch;
+        session.slots = std::max(hello.slots, 1u);
+        session.functions = {hello.functions.begin(), hello.functions.end()};
+        session.gatherer = std::move(hello.gatherer);
+    }
+    wire::Welcome welcome{.epoch = options_.epoch, .blocks = options_.blocks};
+    for (const auto& [id, other] : sessions_)
+        if (other.role == wire::Role::gatherer) welcome.gatherers.push_back(other.gatherer);
+    welcome.heartbeat =
+        std::min(std::chrono::floor<wire::Milliseconds>(options_.worker_timeout / 4), wire::Milliseconds(limits::heartbeat_interval));
+    welcome.timeout = std::chrono::floor<wire::Milliseconds>(options_.worker_timeout);
+    welcome.payload_bytes = limits::payload_bytes;
+    welcome.block_bytes = limits::block_bytes;
+    welcome.job_credit = limits::job_credit_bytes;
+    send(peer, std::move(welcome));
+    if (!fresh) return;
+
+    note({.what = "peer joined", .peer = session.name, .detail = wire::to_string(session.role)});
+    // The same life of a peer over a new connection takes over what the old one had.
+    PeerId earlier;
+    for (const auto& [id, other] : sessions_)
+        if (id != peer && other.role == session.role && other.epoch == session.epoch && other.name == session.name) earlier = id;
+    switch (session.role) {
+        case wire::Role::worker: adopt_worker(earlier, peer, session); break;
+        case wire::Role::gatherer: adopt_gatherer(peer, session); break;
+        case wire::Role::client: adopt_client(peer, session); break;
+    }
+    if (!earlier.bytes.empty()) sessions_.erase(earlier);
+}
+
+void Core::lose(const PeerId& peer, const char* why, bool in_good_order) {
+    auto it = sessions_.find(peer);
+    if (it == sessions_.end()) return;
+    Session session = std::move(it->second);
+    sessions_.erase(it);
+    note({.level = in_good_order ? Level::info : Level::warn, .what = "peer gone", .peer = session.name, .detail = why});
+    switch (session.role) {
+        case wire::Role::worker: lose_worker(peer, session, in_good_order); break;
+        case wire::Role::gatherer: lose_gatherer(peer, session); break;
+        case wire::Role::client: lose_client(peer, session); break;
+    }
+}
+
+void Core::on(Tick&) {
+    if (now_ >= next_heartbeat_) {
+        next_heartbeat_ = now_ + std::min<Duration>(limits::heartbeat_interval, options_.worker_timeout / 4);
+        std::vector<PeerId> silent;
+        for (const auto& [peer, session] : sessions_) {
+            if (lived_.now() - session.heard > options_.worker_timeout) silent.push_back(peer);
+            else send(peer, wire::Heartbeat{});
+        }
+        for (const PeerId& peer : silent) lose(peer, "it is silent", false);
+        dispatch_needed_ = true;  // some may have rested
+    }
+    if (now_ >= next_sweep_) {
+        next_sweep_ = now_ + sweep_interval;
+        sweep();
+    }
+}
+
+void Core::sweep() {
+    std::vector<JobId> overdue, unleased;
+    for (const JobId& id : running_) {
+        Job& job = *find(id);
+        if (job.limbo_until() && *job.limbo_until() <= now_) {
+            job.requeue_limbo(now_);
+            dispatch_needed_ = true;
+        }
+        assign_again(job);
+        send_errors(job, false);
+        if (job.lease_until && *job.lease_until <= now_) unleased.push_back(id);
+        else if (job.spec.deadline.count() > 0 && now_ >= job.opened + job.spec.deadline + limits::deadline_grace) overdue.push_back(id);
+    }
+    for (const JobId& id : unleased) end(*find(id), wire::Outcome::cancelled, "its client is gone");
+    for (const JobId& id : overdue)
+        end(*find(id), wire::Outcome::expired,
+            "its deadline has passed, and its gatherer " + find(id)->gatherer_ref.name + " does not answer");
+    end_orphans();
+    forget_ended();
+}
+
+void Core::forget_ended() {
+    auto shorten = [this](std::deque<JobId>& ended, std::size_t most) {
+        while (!ended.empty()) {
+            Job* job = find(ended.front());
+            if (job && ended.size() <= most && now_ - job->ended_at < limits::keep_ended) return;
+            if (job) forget(ended.front());
+            ended.pop_front();
+        }
+    };
+    shorten(ended_attached_, ended_attached_kept);
+    shorten(ended_kept_, ended_kept);
+}
+
+void Core::forget(const JobId& id) {
+    Job& job = *find(id);
+    if (options_.durable) actions_->push_back(Persist{{.change = Record::Change::erase_job, .job = id}});
+    if (!job.gatherer.bytes.empty()) send(job.gatherer, wire::Forget{id});
+    jobs_.erase(id);
+}
+
+void Core::check_invariants() const {
+    std::map<PeerId, std::map<std::uint64_t, std::int64_t>> lent;
+    for (const auto& [id, job] : jobs_) {
+        job.check_invariants();
+        if (!job.running()) FANFOLD_CHECK(job.lent_count() == 0);
+        for (const auto& span : job.loans()) {
+            FANFOLD_CHECK(sessions_.contains(span.value.worker));
+            lent[span.value.worker][span.value.sequence] += static_cast<std::int64_t>(span.range.size());
+        }
+    }
+    for (const auto& [peer, session] : sessions_) {
+        FANFOLD_CHECK(session.lent.size() == lent[peer].size());
+        for (const auto& [sequence, chunk] : session.lent) FANFOLD_CHECK(chunk.fragments == lent[peer][sequence]);
+    }
+    for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running());
+}
+
+}  // namespace fanfold::broker

@@ -1,0 +1,39 @@
+#include "broker/shell.hpp"
+#include "shared/program.hpp"
+
+int main(int argc, char** argv) {
+    using namespace fanfold;
+    CLI::App app("Accepts jobs, lends their fragments to workers, and knows of each where it is.", "fanfold-broker");
+    app.footer(
+        "Examples:\n"
+        "  fanfold-broker                                    on this machine only\n"
+        "  fanfold-broker --state /var/lib/fanfold           accepted jobs outlive it\n"
+        "  fanfold-broker --bind tcp://0.0.0.0:7411          for a fleet of several machines\n"
+        "  fanfold-broker --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411\n\n"
+        "It takes two ports: the one given, for control, and the next, for blocks.");
+    LogOptions log;
+    broker::ShellOptions options;
+    std::string bind = "tcp://127.0.0.1:7411";
+    app.add_option("--bind", bind, "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
+        ->capture_default_str();
+    app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
+    add_duration(app, "--worker-timeout", options.worker_timeout, "silence after which a worker counts as gone");
+    app.add_option("--crash-limit", options.crash_limit, "a fragment that kills its worker so often, running alone, ends as crashed")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    auto* state = app.add_option("--state", options.state, "keep accepted jobs in this folder: they survive the broker's death");
+    bool in_memory = true;
+    app.add_flag("--volatile", in_memory, "keep all in memory (this is so without --state)")->excludes(state);
+    add_common_options(app, log);
+    return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
+        net::require(net::check_endpoint(bind, "--bind", true));
+        if (!options.advertise.empty()) net::require(net::check_endpoint(options.advertise, "--advertise", false));
+        if (options.worker_timeout < limits::shortest_timeout) throw StartupError("--worker-timeout: 500ms is the least");
+        options.bind = {bind};
+        zmq::context_t context;
+        broker::Shell shell(context, options);
+        announce_ready(shell.endpoints().front());
+        shell.run(&signals);
+        return 0;
+    });
+}

@@ -1,0 +1,103 @@
+#include "broker/shell.hpp"
+
+#include "shared/logging.hpp"
+
+namespace fanfold::broker {
+
+namespace {
+constexpr int messages_a_turn = 64;  // before the other socket gets its turn
+
+std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
+    std::vector<std::string> result;
+    for (const auto& endpoint : endpoints) result.push_back(net::neighbour_endpoint(endpoint, 1));
+    return result;
+}
+
+/// What peers are told of the blocks' socket; --advertise is about the last endpoint (an embedded broker's first is its inproc one).
+std::vector<std::string> told(const ShellOptions& options, std::vector<std::string> bound) {
+    if (!bound.empty()) bound.back() = net::advertised(options.bind.back(), bound.back(), options.advertise, 1);
+    return bound;
+}
+
+Options core_options(const ShellOptions& options, const std::vector<std::string>& blocks, std::uint64_t epoch) {
+    return {.epoch = {.number = epoch, .incarnation = net::random_number()},
+            .blocks = blocks,
+            .worker_timeout = options.worker_timeout,
+            .crash_limit = options.crash_limit,
+            .durable = !options.state.empty(),
+            .started = net::Loop::now(),
+            .started_since_1970 = std::chrono::floor<std::chrono::milliseconds>(net::microseconds_since_1970()),
+            .fixed_fleet = options.fixed_fleet};
+}
+}  // namespace
+
+Shell::Shell(zmq::context_t& context, const ShellOptions& options)
+    : journal_(options.state, "broker"),
+      control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind", control_endpoints_)),
+      blocks_(net::bind(context, zmq::socket_type::pull, neighbours(options.bind), "--bind", blocks_endpoints_)),
+      core_(core_options(options, told(options, blocks_endpoints_), journal_.epoch())) {
+    journal_.load([this](const Record& record) { core_.restore(record); });
+    core_.restored();
+}
+
+void Shell::run(net::SignalReader* signals) {
+    loop_.watch(control_, [this] { receive_control(); });
+    loop_.watch(blocks_, [this] { receive_blocks(); });
+    if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
+    if (signals)
+        loop_.watch(signals->fd(), [this, signals] {
+            if (signals->read() != 0) loop_.stop();
+        });
+    loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
+}
+
+void Shell::step(Event event) {
+    std::vector<Action> actions;
+    core_.step(net::Loop::now(), std::move(event), actions);
+    for (Action& action : actions) act(action);
+    journal_.hand_over();
+    tell_of_gone();
+}
+
+void Shell::tell_of_gone() {
+    for (PeerId& peer : std::exchange(gone_, {})) step(Unroutable{std::move(peer)});
+}
+
+void Shell::act(Action& action) {
+    if (auto* note = std::get_if<Note>(&action)) return write_log("broker", *note);
+    if (auto* persist = std::get_if<Persist>(&action)) return journal_.append(std::move(persist->record));
+    auto& message = std::get<Send>(action);
+    if (promises_nothing(message.message)) return send(message);
+    if (journal_.safe()) return send(message);
+    journal_.when_safe([this, held = std::move(message)]() mutable { send(held); });
+}
+
+void Shell::send(Send& message) {
+    if (net::send_to(control_, message.to, message.message, message.body) == net::Sent::unroutable) gone_.push_back(message.to);
+}
+
+void Shell::read_journal() {
+    auto trouble = journal_.read();
+    tell_of_gone();
+    if (trouble) step(StoreTrouble{std::move(*trouble)});
+}
+
+void Shell::receive_control() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto incoming = net::receive(control_);
+        if (!incoming) return;
+        if (incoming->message) step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body)});
+        else step(Garbled{std::move(incoming->from), incoming->message.error().text});
+    }
+}
+
+void Shell::receive_blocks() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto incoming = net::receive(blocks_);
+        if (!incoming) return;
+        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body)});
+        else step(Garbled{{}, incoming->message.error().text});
+    }
+}
+
+}  // namespace fanfold::broker

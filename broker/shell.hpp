@@ -1,0 +1,55 @@
+// The broker's shell: its two sockets and its thread of control around the core.
+// Made and run on one thread; stop() may be called from any.
+#pragma once
+
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+#include "broker/core.hpp"
+#include "shared/journal.hpp"
+#include "shared/net.hpp"
+
+namespace fanfold::broker {
+
+struct ShellOptions {
+    std::vector<std::string> bind{};  // control endpoints; the blocks' socket takes the neighbour of each (port + 1)
+    std::string advertise{};          // as which peers reach the last of them; empty: as bound
+    Duration worker_timeout = limits::peer_timeout;
+    std::uint32_t crash_limit = limits::crash_limit;
+    bool fixed_fleet = false;
+    std::string state{};  // folder of its store; empty: all is in memory
+};
+
+class Shell {
+public:
+    /// Opens the store, binds. Throws StartupError.
+    Shell(zmq::context_t& context, const ShellOptions& options);
+
+    /// The control endpoints, wildcards resolved.
+    const std::vector<std::string>& endpoints() const { return control_endpoints_; }
+
+    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM.
+    void run(net::SignalReader* signals = nullptr);
+    void stop() { loop_.stop(); }
+
+private:
+    void step(Event event);
+    void act(Action& action);
+    void send(Send& send);
+    void tell_of_gone();
+    void read_journal();
+    void receive_control();
+    void receive_blocks();
+
+    Journal journal_;
+    std::vector<std::string> control_endpoints_;
+    std::vector<std::string> blocks_endpoints_;
+    zmq::socket_t control_;
+    zmq::socket_t blocks_;
+    net::Loop loop_;
+    Core core_;
+    std::vector<PeerId> gone_;  // found unroutable while sending
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,179 @@
+#include "gatherer/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "gatherer/job.hpp"
+#include "shared/result.hpp"
+
+namespace fanfold::gatherer {
+
+namespace {
+
+constexpr auto broker_lost_its_memory = "the broker lost its memory (it was started again)";
+
+/// A message that has no business here.
+void note_misdirected(Step& step, const wire::Message& message, std::string from) {
+    step.actions.push_back(
+        Note{.level = Level::warn, .what = "unexpected message dropped", .peer = std::move(from), .detail = wire::name_of(message)});
+}
+
+}  // namespace
+
+Core::Core(Options options) : options_(std::move(options)), session_(options_.self) {}
+Core::~Core() = default;
+
+Core::Job* Core::find(const JobId& id) {
+    auto job = jobs_.find(id);
+    return job == jobs_.end() ? nullptr : job->second.get();
+}
+
+void Core::step(Time now, Event event, std::vector<Action>& actions) {
+    now_ = now;
+    Step step{.now = now, .lived = clock_.advance(now), .actions = actions};
+    if (std::exchange(restoring_, false)) finish_restoring(step);
+    std::visit([&](auto& what) { handle(step, what); }, event);
+    on_time(step);
+}
+
+void Core::handle(Step& step, FromBroker& event) {
+    session_.on_message(step);
+    auto& message = event.message;
+    if (auto* welcome = std::get_if<wire::Welcome>(&message)) on_welcome(step, *welcome);
+    else if (auto* refused = std::get_if<wire::Refused>(&message)) session_.on_refused(step, *refused);
+    else if (std::holds_alternative<wire::Heartbeat>(message)) return;
+    else if (auto* assign = std::get_if<wire::Assign>(&message)) on_assign(step, *assign);
+    else if (auto* errors = std::get_if<wire::Errors>(&message)) on_errors(step, std::move(*errors), event.body);
+    else if (auto* ended = std::get_if<wire::Ended>(&message)) on_ended(step, *ended);
+    else if (auto* forget = std::get_if<wire::Forget>(&message)) on_forget(step, forget->job);
+    else note_misdirected(step, message, "broker");
+}
+
+void Core::handle(Step& step, Received& event) {
+    auto& message = event.message;
+    if (auto* collect = std::get_if<wire::Collect>(&message)) on_collect(step, event.from, *collect);
+    else if (auto* acknowledge = std::get_if<wire::Acknowledge>(&message)) on_acknowledge(step, event.from, *acknowledge);
+    else if (std::holds_alternative<wire::Bye>(message)) drop_collector(step, event.from);
+    else note_misdirected(step, message, to_string(event.from));
+}
+
+void Core::handle(Step& step, Pulled& event) {
+    if (auto* results = std::get_if<wire::Results>(&event.message)) on_results(step, *results, event.body);
+    else note_misdirected(step, event.message, "a worker");
+}
+
+void Core::handle(Step& step, Unroutable& event) { drop_collector(step, event.peer); }
+
+void Core::handle(Step& step, Garbled& event) {
+    step.actions.push_back(
+        Note{.level = Level::warn, .what = "bytes that are no message dropped", .peer = to_string(event.from), .detail = event.why});
+}
+
+void Core::handle(Step& step, Tick&) { drop_silent_followers(step); }
+
+// While nothing can be kept, nothing is told; what has come is stored in memory up to its limit.
+void Core::handle(Step& step, StoreTrouble& event) {
+    bool troubled = !event.text.empty();
+    if (troubled) step.actions.push_back(Note{.level = Level::error, .what = "the state can't be written", .detail = event.text});
+    if (std::exchange(troubled_, troubled) == troubled || troubled) return;
+    step.actions.push_back(Note{.level = Level::info, .what = "the state can be written again"});
+    if (session_.welcomed()) on_broker_resumed(step);
+    for (auto& [id, job] : jobs_) pump(step, *job);
+}
+
+void Core::on_time(Step& step) {
+    session_.on_time(step);
+    while (auto due = timers_.take_due(step.now)) on_timer(step, due->first, due->second);
+    auto expired = early_.expire(step.now);
+    for (const auto& [id, count] : expired.results)
+        step.actions.push_back(Note{.level = Level::warn,
+                                    .what = "results of a job that nobody assigned dropped",
+                                    .job = id,
+                                    .detail = std::to_string(count) + " messages"});
+    for (const auto& [peer, collect] : expired.collects)
+        step.actions.push_back(Send{.to = peer,
+                                    .message = wire::Refused{.code = wire::RefusalCode::unknown_job,
+                                                             .text = "gatherer " + options_.self.name + " knows no job " +
+                                                                     to_string(collect.job) + ": it was forgotten, or never came here; "
+                                                                     "ask the broker where it is gathered",
+                                                             .job = collect.job}});
+    if (flush_at_ && *flush_at_ <= step.now) flush_due(step);
+}
+
+void Core::on_timer(Step& step, TimerKind kind, const JobId& id) {
+    Job* job = find(id);
+    FANFOLD_CHECK(job != nullptr);
+    switch (kind) {
+        case TimerKind::deadline: settle(step, *job, true); return;
+        case TimerKind::propose: send_proposal(step, *job); return;
+        case TimerKind::expiry: on_forget(step, id); return;
+    }
+}
+
+void Core::on_welcome(Step& step, const wire::Welcome& welcome) {
+    bool known = session_.broker() == welcome.epoch;
+    switch (session_.on_welcome(step, welcome)) {
+        case Greeting::again: break;
+        case Greeting::resumed: on_broker_resumed(step); break;
+        case Greeting::other_life: on_broker_gone_for_good(step); break;
+    }
+    // After what it means for the jobs, so that this is not missed when it is cut off here.
+    if (!known) persist(step, {}, Row::broker, 0, wire::Welcome{.epoch = welcome.epoch});
+}
+
+// What was said in the old session may be lost: everything that is safe here is told again.
+void Core::on_broker_resumed(Step& step) {
+    for (auto& [id, job] : jobs_) {
+        if (job->answered) continue;
+        for (Range range : job->assembly.received().ranges()) job->unconfirmed.add(range);
+        flush(step, *job);
+        if (job->phase != Phase::gathering) send_proposal(step, *job);
+    }
+}
+
+void Core::on_broker_gone_for_good(Step& step) {
+    for (auto& [id, job] : jobs_) {
+        if (job->phase != Phase::ended)
+            conclude(step, *job, {.outcome = wire::Outcome::failed, .reason = broker_lost_its_memory}, {});
+        timers_.disarm(TimerKind::propose, id);
+        job->answered = true;
+        drop_unconfirmed(*job);
+        if (std::exchange(job->orphaned, true)) continue;
+        timers_.arm(TimerKind::expiry, id, step.now + limits::keep_ended);
+        persist(step, id, Row::orphaned, milliseconds_since_1970(step.now), wire::Forget{.job = id});
+    }
+}
+
+Time Core::next_wakeup() const {
+    Time next = session_.next(now_, clock_.now());
+    for (auto other : {timers_.next(), early_.next(), flush_at_, look_for_silent_at_})
+        if (other) next = std::min(next, *other);
+    return next;
+}
+
+std::uint64_t Core::held_bytes() const { return held_bytes_; }
+
+void Core::check_invariants() const {
+    std::uint64_t held = 0;
+    for (const auto& [id, job] : jobs_) {
+        FANFOLD_CHECK(job->id == id);
+        job->assembly.check_invariants();
+        held += job->assembly.held_bytes();
+        FANFOLD_CHECK(job->accounted_bytes == job->assembly.held_bytes());
+        for (Range range : job->unconfirmed.ranges()) FANFOLD_CHECK(job->assembly.received().covers(range));
+        FANFOLD_CHECK(job->unconfirmed.empty() || unflushed_.contains(id));
+        FANFOLD_CHECK(job->phase != Phase::ended || job->verdict.outcome != wire::Outcome::running);
+        FANFOLD_CHECK(!job->answered || job->phase == Phase::ended);
+        for (const auto& [peer, collector] : job->collectors) {
+            collector.check_invariants();
+            FANFOLD_CHECK(!collector.concluded() || !collector.follows() || job->phase == Phase::ended);
+            FANFOLD_CHECK(!collector.concluded() || collector.waits_for_acknowledgement());
+        }
+    }
+    FANFOLD_CHECK(held == held_bytes_);
+    for (const auto& id : unflushed_) FANFOLD_CHECK(jobs_.contains(id));
+    FANFOLD_CHECK(!flush_at_ || !unflushed_.empty());
+    early_.check_invariants();
+}
+
+}  // namespace fanfold::gatherer

@@ -1,0 +1,140 @@
+// The gatherer's core: assembles the results of jobs by correlation ID, once each, enforces deadlines and gather policies,
+// streams to collectors. It owns all assemblies, on one thread; events in, actions out.
+//
+// Invariants (checked by check_invariants()):
+// - a fragment has at most one entry in its assembly, a value or a failure; what comes again is counted and dropped;
+// - an assembly has at most one outcome, and collectors hear of it only when it is final;
+// - what is sent to a collector and not acknowledged stays within its credit (one entry may exceed it);
+// - results for jobs not yet assigned stay within limits::early_result_bytes and limits::early_patience.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gatherer/early.hpp"
+#include "gatherer/events.hpp"
+#include "gatherer/policy.hpp"
+#include "gatherer/records.hpp"
+#include "gatherer/session.hpp"
+#include "gatherer/timers.hpp"
+#include "shared/core.hpp"
+#include "shared/range_set.hpp"
+#include "shared/result.hpp"
+#include "shared/store.hpp"
+
+namespace fanfold::gatherer {
+
+struct Options {
+    wire::GathererRef self;                                // as told to the broker
+    std::uint64_t memory_bytes = std::uint64_t{1} << 30;   // of all results held
+    bool durable = false;                                  // it asks for its state to be kept, by Persist
+    /// Durable: what the wall clock read, since 1970, when the steady clock read zero.
+    std::chrono::milliseconds steady_began{0};
+};
+
+class Core {
+public:
+    explicit Core(Options options);
+    ~Core();
+
+    /// Durable: takes a row that an earlier life left. All of them, in the order of the store, before the first step.
+    /// An error names a row that makes no sense; the core is of no use then.
+    Result<void> restore(Record record);
+
+    void step(Time now, Event event, std::vector<Action>& actions);
+    /// When it next wants a Tick; the shell may send one earlier.
+    Time next_wakeup() const;
+    void check_invariants() const;
+    /// Bytes of results held, for status and tests.
+    std::uint64_t held_bytes() const;
+
+private:
+    struct Job;
+
+    // core.cpp: events and time
+    void handle(Step& step, FromBroker& event);
+    void handle(Step& step, Received& event);
+    void handle(Step& step, Pulled& event);
+    void handle(Step& step, Unroutable& event);
+    void handle(Step& step, Garbled& event);
+    void handle(Step& step, Tick& event);
+    void handle(Step& step, StoreTrouble& event);
+    /// Whether what is said to the broker goes out now; else all of it is told again when it can.
+    bool can_tell() const { return session_.welcomed() && !troubled_; }
+    void on_time(Step& step);
+    void on_timer(Step& step, TimerKind kind, const JobId& id);
+    void on_welcome(Step& step, const wire::Welcome& welcome);
+    void on_broker_gone_for_good(Step& step);
+    void on_broker_resumed(Step& step);
+
+    // jobs.cpp: a job's life
+    void on_assign(Step& step, const wire::Assign& assign);
+    void on_total(Step& step, Job& job, std::uint64_t total);
+    void on_results(Step& step, const wire::Results& results, const Slice& body);
+    void on_late(Step& step, Job& job, Range range);
+    void on_errors(Step& step, wire::Errors errors, const Slice& body);
+    void on_ended(Step& step, const wire::Ended& ended);
+    void on_forget(Step& step, const JobId& id);
+    void confirm(Step& step, Job& job, Range range);
+    void flush(Step& step, Job& job);
+    void drop_unconfirmed(Job& job);
+    void flush_due(Step& step);
+    void settle(Step& step, Job& job, bool deadline_reached = false);
+    void send_proposal(Step& step, Job& job);
+    void tell_proposal(Step& step, const Job& job);
+    void conclude(Step& step, Job& job, Verdict verdict, const std::vector<wire::Missing>& from_broker);
+    void abandon(Step& step, Job& job);
+    void account(Job& job);
+    void relieve_memory(Step& step);
+    void erase(const JobId& id);
+
+    // collect.cpp: collectors
+    void on_collect(Step& step, const PeerId& peer, const wire::Collect& collect);
+    void attach(Step& step, Job& job, const PeerId& peer, const wire::Collect& collect);
+    void ask_whether_it_runs(Step& step, Job& job);
+    void on_acknowledge(Step& step, const PeerId& peer, const wire::Acknowledge& acknowledge);
+    void pump(Step& step, Job& job);
+    bool pump(Step& step, Job& job, const PeerId& peer);
+    void free_if_had(Job& job, Index first);
+    void free_had(Step& step, Job& job);
+    void after_freeing(Step& step, Job& job);
+    void drop_silent_followers(Step& step);
+    void drop_collector(Step& step, const PeerId& peer);
+
+    // kept.cpp: what outlives the process
+    void persist(Step& step, const JobId& job, Row kind, std::uint64_t number, const wire::Message& message, const Slice& body = {});
+    void persist_job(Step& step, const Job& job);
+    void persist_entries(Step& step, const Job& job, std::uint64_t from_sequence);
+    void persist_let_go(Step& step, Job& job, bool all = false);
+    void persist_proposal(Step& step, const Job& job);
+    void persist_outcome(Step& step, const Job& job);
+    void persist_erasure(Step& step, const JobId& id);
+    Result<void> restore_of(Job& job, const Record& record, wire::Message message);
+    void finish_restoring(Step& step);
+    void resume(Step& step, Job& job);
+    std::uint64_t milliseconds_since_1970(Time time) const;
+    Time time_of(std::uint64_t milliseconds) const;
+
+    Job* find(const JobId& id);
+
+    Options options_;
+    LivedClock clock_;
+    Time now_{};                                 // of the last step
+    Session session_;
+    Timers timers_;
+    Early early_;
+    std::map<JobId, std::unique_ptr<Job>> jobs_;
+    std::set<JobId> unflushed_;                  // jobs with ranges that are not confirmed to the broker
+    std::optional<Time> flush_at_;
+    std::optional<Time> look_for_silent_at_;
+    std::uint64_t held_bytes_ = 0;
+    bool restoring_ = true;                      // until the first step
+    bool troubled_ = false;                      // the store can't write
+};
+
+}  // namespace fanfold::gatherer

@@ -1,0 +1,119 @@
+#include "gatherer/early.hpp"
+
+#include "gatherer/assembly.hpp"
+#include "shared/result.hpp"
+
+namespace fanfold::gatherer {
+
+namespace {
+
+constexpr std::uint64_t message_bytes = 256;  // of the books around a message that is held
+
+std::uint64_t charge(const Slice& body) { return message_bytes + body.size(); }
+
+}  // namespace
+
+bool Early::add(Time now, const wire::Results& results, const Slice& body) {
+    if (bytes_ + charge(body) > limits::early_result_bytes) return false;
+    Job& job = jobs_[results.job];
+    if (job.results.empty()) {
+        job.results_until = now + limits::early_patience;
+        due_.emplace_back(job.results_until, results.job);
+    }
+    job.results.push_back({results, keep(body, 0, body.size())});
+    bytes_ += charge(body);
+    return true;
+}
+
+bool Early::add(Time now, const PeerId& peer, const wire::Collect& collect) {
+    auto known = jobs_.find(collect.job);
+    if (known != jobs_.end()) {
+        if (auto waiting = known->second.collects.find(peer); waiting != known->second.collects.end()) {
+            waiting->second.collect = collect;
+            return true;
+        }
+    }
+    if (collects_ >= limits::early_collects) return false;
+    Time until = now + limits::early_patience;
+    jobs_[collect.job].collects.emplace(peer, Waiting{collect, until});
+    due_.emplace_back(until, collect.job);
+    ++collects_;
+    return true;
+}
+
+void Early::drop_results(Job& job) {
+    for (const auto& early : job.results) bytes_ -= charge(early.body);
+    job.results.clear();
+}
+
+void Early::erase_if_empty(const JobId& id) {
+    auto job = jobs_.find(id);
+    if (job != jobs_.end() && job->second.results.empty() && job->second.collects.empty()) jobs_.erase(job);
+}
+
+Early::Taken Early::take(const JobId& id) {
+    Taken taken;
+    auto job = jobs_.find(id);
+    if (job == jobs_.end()) return taken;
+    for (const auto& [peer, waiting] : job->second.collects) taken.collects.push_back({peer, waiting.collect});
+    collects_ -= job->second.collects.size();
+    taken.results = job->second.results;
+    drop_results(job->second);
+    jobs_.erase(job);
+    return taken;
+}
+
+Early::Expired Early::expire(Time now) {
+    Expired expired;
+    for (; !due_.empty() && due_.front().first <= now; due_.pop_front()) {
+        JobId id = due_.front().second;
+        auto at = jobs_.find(id);
+        if (at == jobs_.end()) continue;
+        Job& job = at->second;
+        if (!job.results.empty() && job.results_until <= now) {
+            expired.results.emplace_back(id, job.results.size());
+            drop_results(job);
+        }
+        for (auto waiting = job.collects.begin(); waiting != job.collects.end();) {
+            if (waiting->second.until > now) {
+                ++waiting;
+                continue;
+            }
+            expired.collects.push_back({waiting->first, waiting->second.collect});
+            waiting = job.collects.erase(waiting);
+            --collects_;
+        }
+        erase_if_empty(id);
+    }
+    return expired;
+}
+
+void Early::drop(const PeerId& peer) {
+    std::vector<JobId> left;
+    for (auto& [id, job] : jobs_) {
+        if (job.collects.erase(peer) == 0) continue;
+        --collects_;
+        left.push_back(id);
+    }
+    for (const JobId& id : left) erase_if_empty(id);
+}
+
+std::optional<Time> Early::next() const {
+    if (due_.empty()) return std::nullopt;
+    return due_.front().first;
+}
+
+void Early::check_invariants() const {
+    std::uint64_t bytes = 0;
+    std::size_t collects = 0;
+    for (const auto& [id, job] : jobs_) {
+        FANFOLD_CHECK(!job.results.empty() || !job.collects.empty());
+        for (const auto& early : job.results) bytes += charge(early.body);
+        collects += job.collects.size();
+    }
+    FANFOLD_CHECK(bytes == bytes_ && bytes <= limits::early_result_bytes);
+    FANFOLD_CHECK(collects == collects_ && collects <= limits::early_collects);
+    FANFOLD_CHECK(jobs_.empty() || !due_.empty());
+}
+
+}  // namespace fanfold::gatherer

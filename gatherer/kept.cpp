@@ -1,0 +1,201 @@
+// What outlives the process: rows for each change of a job, and the jobs made again from rows.
+#include <algorithm>
+#include <utility>
+
+#include "gatherer/job.hpp"
+#include "shared/codec.hpp"
+
+namespace fanfold::gatherer {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// Rows of let_go are written when so much of a job is let go of; what is not in them yet is held again by the next life,
+// until its collectors acknowledge it to that.
+constexpr std::size_t let_go_entries = 64;
+constexpr std::uint64_t let_go_bytes = 1 << 20;
+constexpr std::size_t let_go_ranges = 10'000;  // in one row
+
+constexpr std::uint64_t latest = 9'000'000'000'000;  // milliseconds since 1970 that fit a Time
+
+/// One entry as a row of its own.
+wire::Message message_of(const JobId& job, Index first, const Entry& entry) {
+    if (entry.failure) return wire::Failures{.job = job, .position = entry.sequence + 1, .failures = {*entry.failure}};
+    return wire::Values{.job = job, .position = entry.sequence + 1, .first = first, .count = entry.count, .meta = entry.meta};
+}
+
+tl::unexpected<Error> makes_no_sense(const Record& record) {
+    return fail("row " + std::to_string(record.kind) + "." + std::to_string(record.number) + " of job " + to_string(record.job) +
+                " makes no sense to this release; run the one that wrote it, or name another folder with --state");
+}
+
+}  // namespace
+
+std::uint64_t Core::milliseconds_since_1970(Time time) const {
+    auto since = std::chrono::duration_cast<milliseconds>(time.time_since_epoch()) + options_.steady_began;
+    return since.count() < 0 ? 0 : static_cast<std::uint64_t>(since.count());
+}
+
+Time Core::time_of(std::uint64_t number) const {
+    return Time{} + (milliseconds(static_cast<std::int64_t>(std::min(number, latest))) - options_.steady_began);
+}
+
+void Core::persist(Step& step, const JobId& job, Row kind, std::uint64_t number, const wire::Message& message, const Slice& body) {
+    if (!options_.durable) return;
+    step.actions.push_back(Persist{.change = Record::Change::put,
+                                   .job = job,
+                                   .kind = static_cast<std::uint8_t>(kind),
+                                   .number = number,
+                                   .data = wire::encode(message),
+                                   .body = body});
+}
+
+void Core::persist_job(Step& step, const Job& job) {
+    if (!options_.durable) return;
+    persist(step, job.id, Row::job, job.assigned_at,
+            wire::Assign{.job = job.id, .assignment = job.assignment, .spec = job.assembly.spec(), .total = job.assembly.total()});
+}
+
+void Core::persist_entries(Step& step, const Job& job, std::uint64_t from_sequence) {
+    if (!options_.durable) return;
+    const auto& order = job.assembly.order();
+    for (auto at = order.lower_bound(from_sequence); at != order.end(); ++at) {
+        const Entry& entry = job.assembly.entries().at(at->second);
+        persist(step, job.id, Row::entry, at->first, message_of(job.id, at->second, entry), entry.body);
+    }
+}
+
+// First what is true from now on, then the erasing: a cut in between leaves rows that the next life passes over.
+void Core::persist_let_go(Step& step, Job& job, bool all) {
+    bool enough = all || job.let_go.size() >= let_go_entries || job.let_go_bytes >= let_go_bytes;
+    if (!options_.durable || job.let_go.empty() || !enough) return;
+    persist(step, job.id, Row::sequence, 0, wire::Acknowledge{.job = job.id, .position = job.assembly.next_sequence()});
+    constexpr auto count = static_cast<std::size_t>(LetGo::count);
+    for (std::size_t what = 0; what < count; ++what) {
+        auto ranges = job.assembly.let_go(static_cast<LetGo>(what)).ranges();
+        std::uint64_t number = what;
+        for (std::size_t at = 0; at < ranges.size(); at += let_go_ranges, number += count) {
+            auto begin = ranges.begin() + static_cast<std::ptrdiff_t>(at);
+            auto end = begin + static_cast<std::ptrdiff_t>(std::min(let_go_ranges, ranges.size() - at));
+            persist(step, job.id, Row::let_go, number, wire::Gathered{.job = job.id, .ranges = {begin, end}});
+        }
+    }
+    for (std::uint64_t sequence : std::exchange(job.let_go, {}))
+        step.actions.push_back(
+            Persist{.change = Record::Change::erase, .job = job.id, .kind = static_cast<std::uint8_t>(Row::entry), .number = sequence});
+    job.let_go_bytes = 0;
+}
+
+void Core::persist_proposal(Step& step, const Job& job) {
+    persist(step, job.id, Row::proposal, job.over_memory ? 1 : 0,
+            wire::Propose{.job = job.id, .assignment = job.assignment, .outcome = job.verdict.outcome, .reason = job.verdict.reason});
+}
+
+void Core::persist_outcome(Step& step, const Job& job) {
+    if (!options_.durable) return;
+    persist(step, job.id, Row::outcome, 0,
+            wire::Concluded{.job = job.id,
+                            .outcome = job.verdict.outcome,
+                            .reason = job.verdict.reason,
+                            .total = job.assembly.total(),
+                            .values = job.assembly.values(),
+                            .failures = job.assembly.failures(),
+                            .late = job.late.size(),
+                            .missing = job.missing});
+}
+
+void Core::persist_erasure(Step& step, const JobId& id) {
+    if (options_.durable) step.actions.push_back(Persist{.change = Record::Change::erase_job, .job = id});
+}
+
+Result<void> Core::restore(Record record) {
+    auto message = wire::decode(record.data);
+    if (!message) return makes_no_sense(record);
+    if (auto* welcome = std::get_if<wire::Welcome>(&*message)) {
+        session_.restore(welcome->epoch);
+        return {};
+    }
+    if (auto* assign = std::get_if<wire::Assign>(&*message); assign && assign->job == record.job) {
+        auto& job = jobs_[record.job];
+        if (job) return makes_no_sense(record);
+        job = std::make_unique<Job>(record.job, std::move(assign->spec));
+        job->assignment = assign->assignment;
+        job->assigned_at = record.number;
+        job->opened = time_of(record.number);
+        if (assign->total) job->assembly.restore_total(*assign->total);
+        return {};
+    }
+    Job* job = find(record.job);
+    if (!job) return makes_no_sense(record);
+    return restore_of(*job, record, *std::move(message));
+}
+
+Result<void> Core::restore_of(Job& job, const Record& record, wire::Message message) {
+    bool sound = true;
+    if (auto* sequence = std::get_if<wire::Acknowledge>(&message)) {
+        job.assembly.restore_next_sequence(sequence->position);
+    } else if (auto* let_go = std::get_if<wire::Gathered>(&message)) {
+        auto what = static_cast<LetGo>(record.number % static_cast<std::uint64_t>(LetGo::count));
+        job.assembly.restore_let_go(what, let_go->ranges);
+    } else if (auto* values = std::get_if<wire::Values>(&message)) {
+        sound = job.assembly.restore(
+            values->first,
+            {.sequence = record.number, .count = values->count, .body = record.body, .meta = std::move(values->meta), .failure = nullptr});
+    } else if (auto* failures = std::get_if<wire::Failures>(&message)) {
+        sound = failures->failures.size() == 1;
+        if (sound) {
+            auto failure = std::make_unique<wire::Failure>(std::move(failures->failures.front()));
+            Index first = failure->index;
+            sound = job.assembly.restore(
+                first, {.sequence = record.number, .count = 1, .body = record.body, .meta = {}, .failure = std::move(failure)});
+        }
+    } else if (auto* propose = std::get_if<wire::Propose>(&message)) {
+        job.phase = Phase::proposed;
+        job.over_memory = record.number == 1;
+        job.verdict = {.outcome = propose->outcome, .reason = propose->reason};
+    } else if (auto* concluded = std::get_if<wire::Concluded>(&message)) {
+        sound = concluded->outcome != wire::Outcome::running;
+        job.phase = Phase::ended;
+        job.verdict = {.outcome = concluded->outcome, .reason = concluded->reason};
+        job.missing = std::move(concluded->missing);
+    } else if (std::holds_alternative<wire::Ended>(message)) {
+        job.answered = job.phase == Phase::ended;
+    } else if (std::holds_alternative<wire::Forget>(message)) {
+        job.orphaned = true;
+        job.answered = job.phase == Phase::ended;
+        timers_.arm(TimerKind::expiry, record.job, time_of(record.number) + limits::keep_ended);
+    } else {
+        sound = false;
+    }
+    return sound ? Result<void>{} : makes_no_sense(record);
+}
+
+void Core::finish_restoring(Step& step) {
+    for (auto& [id, job] : jobs_) resume(step, *job);
+    if (jobs_.empty()) return;
+    step.actions.push_back(Note{.level = Level::info,
+                                .what = "state read",
+                                .detail = std::to_string(jobs_.size()) + " jobs, " + std::to_string(held_bytes_) + " bytes of results"});
+    relieve_memory(step);
+}
+
+/// A job of an earlier life goes on where it was, its deadline still running. What that life cut short is done now.
+void Core::resume(Step& step, Job& job) {
+    account(job);
+    switch (job.phase) {
+        case Phase::gathering: {
+            // A wall clock that was put back gives no more time than the job had.
+            Time began = std::min(job.opened, step.now);
+            if (auto deadline = deadline_of(job.assembly.spec())) timers_.arm(TimerKind::deadline, job.id, began + *deadline);
+            settle(step, job);
+            return;
+        }
+        case Phase::proposed: send_proposal(step, job); return;
+        case Phase::ended:
+            if (!job.answered) send_proposal(step, job);
+            return;
+    }
+}
+
+}  // namespace fanfold::gatherer

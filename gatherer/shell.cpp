@@ -1,0 +1,143 @@
+#include "gatherer/shell.hpp"
+
+#include "shared/logging.hpp"
+
+namespace fanfold::gatherer {
+
+namespace {
+constexpr int messages_a_turn = 64;  // before the other sockets get their turn
+
+std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
+    std::vector<std::string> result;
+    for (const auto& endpoint : endpoints) result.push_back(net::neighbour_endpoint(endpoint, 1));
+    return result;
+}
+}  // namespace
+
+Shell::Shell(zmq::context_t& context, const ShellOptions& options)
+    : context_(context),
+      options_(options),
+      results_(net::bind(context, zmq::socket_type::pull, options.bind, "--bind", results_endpoints_)),
+      collect_(net::bind(context, zmq::socket_type::router, neighbours(options.bind), "--bind", collect_endpoints_)),
+      journal_(options.state, "gatherer"),
+      core_(core_options()) {
+    read_state();
+    connect();
+}
+
+/// The broker hands the gatherer's endpoints on to hosts that may be others than its own: a wildcard address becomes this host's name.
+Options Shell::core_options() const {
+    auto told = [this](std::vector<std::string> bound, int offset) {
+        bound.back() = net::with_host_name(net::advertised(options_.bind.back(), bound.back(), options_.advertise, offset));
+        return bound;
+    };
+    return {.self = {.name = options_.name,
+                     .epoch = {.number = journal_.epoch(), .incarnation = net::random_number()},
+                     .results = told(results_endpoints_, 0),
+                     .collect = told(collect_endpoints_, 1)},
+            .memory_bytes = options_.memory_bytes,
+            .durable = !options_.state.empty(),
+            .steady_began = std::chrono::duration_cast<std::chrono::milliseconds>(net::microseconds_since_1970() -
+                                                                                  net::Loop::now().time_since_epoch())};
+}
+
+void Shell::read_state() {
+    journal_.load([this](Record record) {
+        if (auto restored = core_.restore(std::move(record)); !restored)
+            throw StartupError("the state in " + options_.state + " can't be used: " + restored.error().text);
+    });
+}
+
+void Shell::connect() {
+    if (control_) loop_.forget(*control_);
+    ++connection_;
+    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('g'));
+    loop_.watch(*control_, [this] { receive_control(); });
+}
+
+void Shell::run(net::SignalReader* signals) {
+    loop_.watch(results_, [this] { receive_results(); });
+    loop_.watch(collect_, [this] { receive_collect(); });
+    if (signals) loop_.watch(signals->fd(), [this, signals] {
+        if (signals->read() != 0) loop_.stop();
+    });
+    if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
+    step(Tick{});
+    loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
+    net::send(*control_, wire::Bye{.reason = "it was told to end"});
+    control_->set(zmq::sockopt::linger, 200);
+}
+
+void Shell::step(Event event) {
+    std::vector<Action> actions;
+    core_.step(net::Loop::now(), std::move(event), actions);
+    for (Action& action : actions) perform(std::move(action));
+    journal_.hand_over();
+    tell_gone();
+}
+
+void Shell::perform(Action action) {
+    if (auto* note = std::get_if<Note>(&action)) {
+        write_log("gatherer", *note);
+    } else if (auto* record = std::get_if<Persist>(&action)) {
+        journal_.append(std::move(*record));
+    } else if (auto* send = std::get_if<Send>(&action)) {
+        if (options_.state.empty()) say(std::move(*send));
+        else journal_.when_safe([this, held = std::move(*send)] { say(held); });
+    } else if (auto* to_broker = std::get_if<SendBroker>(&action)) {
+        bool at_once = options_.state.empty() || std::holds_alternative<wire::Hello>(to_broker->message) ||
+                       std::holds_alternative<wire::Heartbeat>(to_broker->message);
+        if (at_once) net::send(*control_, to_broker->message, to_broker->body);
+        else journal_.when_safe([this, connection = connection_, held = std::move(*to_broker)] {
+            if (connection == connection_) net::send(*control_, held.message, held.body);
+        });
+    } else {
+        connect();
+    }
+}
+
+void Shell::say(Send send) {
+    if (net::send_to(collect_, send.to, send.message, send.body) == net::Sent::unroutable) gone_.push_back(std::move(send.to));
+}
+
+void Shell::tell_gone() {
+    while (!gone_.empty()) {
+        PeerId peer = std::move(gone_.back());
+        gone_.pop_back();
+        step(Unroutable{std::move(peer)});
+    }
+}
+
+void Shell::read_journal() {
+    if (auto trouble = journal_.read()) step(StoreTrouble{*std::move(trouble)});
+    tell_gone();
+}
+
+void Shell::receive_control() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto incoming = net::receive(*control_);
+        if (!incoming) return;
+        if (incoming->message) step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
+        else step(Garbled{{}, incoming->message.error().text});
+    }
+}
+
+void Shell::receive_results() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto incoming = net::receive(results_);
+        if (!incoming) return;
+        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body)});
+        else step(Garbled{{}, incoming->message.error().text});
+    }
+}
+
+void Shell::receive_collect() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto incoming = net::receive(collect_);
+        if (!incoming) return;
+        if (incoming->message) step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body)});
+        else step(Garbled{std::move(incoming->from), incoming->message.error().text});
+    }
+}
+
+}  // namespace fanfold::gatherer

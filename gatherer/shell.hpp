@@ -1,0 +1,64 @@
+// The gatherer's shell: its sockets and its thread of control around the core.
+// Made and run on one thread; stop() may be called from any.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+#include "gatherer/core.hpp"
+#include "shared/journal.hpp"
+#include "shared/net.hpp"
+
+namespace fanfold::gatherer {
+
+struct ShellOptions {
+    std::string broker{};                  // the broker's control endpoint
+    std::vector<std::string> bind{};       // of the socket for results; the one for collectors takes the neighbour of each (port + 1)
+    std::string advertise{};               // as which peers reach the last of them; empty: as bound
+    std::string name{};
+    std::uint64_t memory_bytes = std::uint64_t{1} << 30;
+    std::string state;                   // the folder in which its jobs are kept; empty: in memory alone
+};
+
+class Shell {
+public:
+    /// Opens the store, binds and connects. Throws StartupError.
+    Shell(zmq::context_t& context, const ShellOptions& options);
+
+    /// The endpoints for results, wildcards resolved.
+    const std::vector<std::string>& endpoints() const { return results_endpoints_; }
+
+    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM.
+    void run(net::SignalReader* signals = nullptr);
+    void stop() { loop_.stop(); }
+
+private:
+    Options core_options() const;
+    void read_state();
+    void step(Event event);
+    void perform(Action action);
+    void say(Send send);
+    void read_journal();
+    void tell_gone();
+    void connect();
+    void receive_control();
+    void receive_results();
+    void receive_collect();
+
+    zmq::context_t& context_;
+    ShellOptions options_;
+    std::vector<std::string> results_endpoints_;
+    std::vector<std::string> collect_endpoints_;
+    zmq::socket_t results_;
+    zmq::socket_t collect_;
+    std::optional<zmq::socket_t> control_;
+    std::uint64_t connection_ = 0;       // to the broker, counted: what was to be said on an earlier one is not said on a later
+    std::vector<PeerId> gone_;           // collectors that the router does not know, not yet told to the core
+    net::Loop loop_;
+    Journal journal_;
+    Core core_;
+};
+
+}  // namespace fanfold::gatherer

@@ -1,0 +1,92 @@
+#include "scatterer/cli/help_texts.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+constexpr HelpText program{"fanfold [options] VERB [options] …",
+                           "Scatters a job over a fleet of workers and folds the results back together.",
+                           R"(Verbs:
+  map         scatter a job, gather it, print the results
+  submit      scatter a job and leave; prints its id
+  jobs        list the jobs that the broker knows
+  status      show one job
+  wait        wait until jobs have ended
+  results     print a job's results
+  cancel      end a job and what it runs
+  workers     list the workers
+  functions   list the functions that workers offer
+
+Without a broker (--broker, or FANFOLD_BROKER) map runs the whole fleet in its own process.
+`fanfold VERB --help` has each verb's options and examples.
+
+Exit codes: 0 all well (tolerated failures included); 1 to 100 so many fragments without a good result; 101 more than that;
+130 interrupted by Ctrl-C; 255 anything wrong with the call or the system.)"};
+
+constexpr HelpText map{
+    "fanfold map [options] [--] COMMAND… [SOURCE…]\n       fanfold map [options] --function NAME [SOURCE…]",
+    "Scatters COMMAND over inputs, or inputs over a function, and prints the results as they come. Options end at COMMAND.\n"
+    "A SOURCE is ::: ARG… or :::: FILE… (lines); several cross, :::+ and ::::+ link. Without one, the lines of stdin.\n"
+    "In COMMAND, {} is the input, {.} without extension, {/} without folders, {//} its folder, {/.} its bare name, {1} the\n"
+    "first of several, {#} the fragment's number; without any, {} is appended.",
+    R"(Examples:
+  fanfold map -k 'wc -l < {}' ::: *.txt                 lines of each file, in order
+  fanfold map --timeout 10s --retries 2 curl -sf ::: $(cat urls)
+  find . -name '*.png' -print0 | fanfold map -0 -j 8 'convert {} {.}.jpg'
+  fanfold map 'echo {1} {2}' ::: a b ::: 1 2             every combination
+  fanfold map --pipe --block 4M 'sort | uniq -c' < big   blocks of whole lines on stdin
+  seq 1000000 | fanfold map -k --function fanfold.echo   a function of the fleet
+  fanfold map --gather quorum=3 --deadline 5s 'ping -c1 {}' :::: hosts
+  fanfold map --output json --max-failures 5% ./check ::: *.xml)"};
+
+constexpr HelpText submit{"fanfold submit [options] [--] COMMAND… [SOURCE…]\n       fanfold submit [options] --function NAME [SOURCE…]",
+                          "Scatters a job as map does, and leaves once all of it is accepted. Prints the job's id. Needs a broker.",
+                          R"(Examples:
+  job=$(fanfold submit --deadline 1h ./render {} ::: scene*.blend)
+  fanfold wait $job && fanfold results -k $job > all
+  fanfold results last                                   what was submitted last)"};
+
+constexpr HelpText jobs{"fanfold jobs [options]", "Lists the jobs that the broker knows, the latest last.",
+                        "Examples:\n  fanfold jobs\n  fanfold jobs --output json | jq 'select(.outcome == \"running\")'"};
+
+constexpr HelpText status{"fanfold status [options] JOB", "Shows one job. JOB is `last`, or any unique beginning or end of an id.",
+                          "Examples:\n  fanfold status last\n  fanfold status --output json 0192f3"};
+
+constexpr HelpText wait{"fanfold wait [options] JOB…",
+                        "Waits until the jobs have ended. The exit code tells how, as map's does; those of several jobs add up.",
+                        "Examples:\n  fanfold wait last\n  fanfold wait 0192f3 77ab"};
+
+constexpr HelpText results{"fanfold results [options] JOB",
+                           "Prints a job's results, those of a running job as they come. The exit code tells how it ended, as map's does.",
+                           "Examples:\n  fanfold results -k last > all\n  fanfold results --now last      what is there already\n"
+                           "  fanfold results --output json 0192f3 | jq .value"};
+
+constexpr HelpText cancel{"fanfold cancel [options] JOB…", "Ends jobs as cancelled; what they run is killed.",
+                          "Examples:\n  fanfold cancel last"};
+
+constexpr HelpText workers{"fanfold workers [options]", "Lists the workers: slots, what runs, what they offer.",
+                           "Examples:\n  fanfold workers --output json | jq .slots"};
+
+constexpr HelpText functions{"fanfold functions [options]", "Lists the functions that workers offer, with the slots that can run each.",
+                             "Examples:\n  fanfold functions"};
+
+}  // namespace
+
+const HelpText& program_help() { return program; }
+
+const HelpText& help_of(Verb verb) {
+    switch (verb) {
+        case Verb::map: return map;
+        case Verb::submit: return submit;
+        case Verb::jobs: return jobs;
+        case Verb::status: return status;
+        case Verb::wait: return wait;
+        case Verb::results: return results;
+        case Verb::cancel: return cancel;
+        case Verb::workers: return workers;
+        case Verb::functions: return functions;
+    }
+    return program;
+}
+
+}  // namespace fanfold::scatterer::cli

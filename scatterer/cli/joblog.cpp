@@ -1,0 +1,71 @@
+#include "scatterer/cli/joblog.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "scatterer/cli/errors.hpp"
+#include "scatterer/cli/output.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+struct ExitAndSignal {
+    int exit_value = 0;
+    int signal = 0;
+};
+
+ExitAndSignal exit_and_signal(const FragmentResult* failure) {
+    if (failure == nullptr) return {0, 0};
+    switch (failure->outcome) {
+        case FragmentOutcome::value: return {0, 0};
+        case FragmentOutcome::timeout: return {-1, 15};
+        case FragmentOutcome::crashed:
+        case FragmentOutcome::cancelled: return {-1, failure->signal};
+        case FragmentOutcome::failed: break;
+    }
+    if (failure->exit_code >= 0) return {failure->exit_code, 0};
+    return failure->signal > 0 ? ExitAndSignal{0, failure->signal} : ExitAndSignal{-1, 0};
+}
+
+}  // namespace
+
+std::string joblog_line(const Fragment& fragment, std::string_view command) {
+    ExitAndSignal end = exit_and_signal(fragment.failure);
+    std::size_t received = fragment.failure ? fragment.failure->output.size() : fragment.value.size();
+    char numbers[160];
+    std::snprintf(numbers, sizeof numbers, "\t%.3f\t%10.3f\t0\t%zu\t%d\t%d\t", static_cast<double>(fragment.started.count()) / 1e6,
+                  static_cast<double>(fragment.elapsed.count()) / 1e6, received, end.exit_value, end.signal);
+    std::string line = std::to_string(fragment.index + 1) + '\t';
+    line += fragment.worker.empty() ? std::string_view(":") : fragment.worker;
+    line += numbers;
+    std::size_t at = line.size();
+    line += command;
+    std::replace(line.begin() + static_cast<std::ptrdiff_t>(at), line.end(), '\n', '\0');
+    line += '\n';
+    return line;
+}
+
+Joblog::Joblog(const std::string& path)
+    : path_(path), lines_(joblog_heading), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+    if (fd_ < 0) throw system_error("write the job log " + path_);
+    flush();
+}
+
+Joblog::~Joblog() { ::close(fd_); }
+
+void Joblog::add(const Fragment& fragment, std::string_view command) {
+    lines_ += joblog_line(fragment, command);
+    if (lines_.size() > (64u << 10)) flush();
+}
+
+void Joblog::flush() {
+    if (lines_.empty()) return;
+    if (!write_all(fd_, lines_)) throw system_error("write the job log " + path_);
+    lines_.clear();
+}
+
+}  // namespace fanfold::scatterer::cli

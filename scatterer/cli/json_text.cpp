@@ -1,0 +1,159 @@
+#include "scatterer/cli/json_text.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <msgpack.hpp>
+#include <nlohmann/json.hpp>
+
+#include "shared/limits.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+void append_base64(std::string& json, std::string_view bytes) {
+    static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (std::size_t at = 0; at < bytes.size(); at += 3) {
+        std::uint32_t three = 0;
+        for (std::size_t i = 0; i < 3; ++i) three = three << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+        std::size_t characters = std::min<std::size_t>(bytes.size() - at, 3) + 1;
+        for (std::size_t i = 0; i < 4; ++i) json += i < characters ? digits[three >> (18 - 6 * i) & 63] : '=';
+    }
+}
+
+void append_base64_object(std::string& json, std::string_view bytes) {
+    json += "{\"base64\":\"";
+    append_base64(json, bytes);
+    json += "\"}";
+}
+
+/// The length of the UTF-8 sequence at the start, or 0 for bytes that are none.
+std::size_t sequence_length(std::string_view text) {
+    auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+    auto follows = [&](std::size_t i, unsigned least = 0x80, unsigned most = 0xbf) { return byte(i) >= least && byte(i) <= most; };
+    unsigned first = byte(0);
+    if (first < 0x80) return 1;
+    if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
+    if (first >= 0xe0 && first <= 0xef) {
+        unsigned least = first == 0xe0 ? 0xa0 : 0x80;
+        unsigned most = first == 0xed ? 0x9f : 0xbf;  // no surrogates
+        return follows(1, least, most) && follows(2) ? 3 : 0;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        unsigned least = first == 0xf0 ? 0x90 : 0x80;
+        unsigned most = first == 0xf4 ? 0x8f : 0xbf;  // nothing past U+10FFFF
+        return follows(1, least, most) && follows(2) && follows(3) ? 4 : 0;
+    }
+    return 0;
+}
+
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        std::size_t length = sequence_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+void append_escaped(std::string& json, char c) {
+    switch (c) {
+        case '"': json += "\\\""; return;
+        case '\\': json += "\\\\"; return;
+        case '\n': json += "\\n"; return;
+        case '\r': json += "\\r"; return;
+        case '\t': json += "\\t"; return;
+        default: break;
+    }
+    if (static_cast<unsigned char>(c) >= 0x20) {
+        json += c;
+        return;
+    }
+    char text[8];
+    std::snprintf(text, sizeof text, "\\u%04x", static_cast<unsigned>(c));
+    json += text;
+}
+
+void append_number(std::string& json, double value) { json += std::isfinite(value) ? nlohmann::json(value).dump() : "null"; }
+
+void append_object(std::string& json, const msgpack::object& object);
+
+void append_key(std::string& json, const msgpack::object& key) {
+    if (key.type == msgpack::type::STR) return append_json_string(json, {key.via.str.ptr, key.via.str.size});
+    if (key.type == msgpack::type::BIN) return append_json_string(json, {key.via.bin.ptr, key.via.bin.size});
+    std::string text;
+    append_object(text, key);
+    append_json_string(json, text);
+}
+
+void append_object(std::string& json, const msgpack::object& object) {
+    const auto& via = object.via;
+    switch (object.type) {
+        case msgpack::type::NIL: json += "null"; return;
+        case msgpack::type::BOOLEAN: json += via.boolean ? "true" : "false"; return;
+        case msgpack::type::POSITIVE_INTEGER: json += std::to_string(via.u64); return;
+        case msgpack::type::NEGATIVE_INTEGER: json += std::to_string(via.i64); return;
+        case msgpack::type::FLOAT32:
+        case msgpack::type::FLOAT64: append_number(json, via.f64); return;
+        case msgpack::type::STR: append_json_string(json, {via.str.ptr, via.str.size}); return;
+        case msgpack::type::BIN: append_json_bytes(json, {via.bin.ptr, via.bin.size}); return;
+        case msgpack::type::ARRAY:
+            json += '[';
+            for (std::uint32_t i = 0; i < via.array.size; ++i) {
+                if (i > 0) json += ',';
+                append_object(json, via.array.ptr[i]);
+            }
+            json += ']';
+            return;
+        case msgpack::type::MAP:
+            json += '{';
+            for (std::uint32_t i = 0; i < via.map.size; ++i) {
+                if (i > 0) json += ',';
+                append_key(json, via.map.ptr[i].key);
+                json += ':';
+                append_object(json, via.map.ptr[i].val);
+            }
+            json += '}';
+            return;
+        case msgpack::type::EXT:
+            json += "{\"extension\":" + std::to_string(via.ext.type()) + ",\"base64\":\"";
+            append_base64(json, {via.ext.data(), via.ext.size});
+            json += "\"}";
+            return;
+    }
+}
+
+}  // namespace
+
+void append_json_string(std::string& json, std::string_view text) {
+    json += '"';
+    while (!text.empty()) {
+        std::size_t length = sequence_length(text);
+        if (length == 1) append_escaped(json, text[0]);
+        else if (length == 0) json += "\xef\xbf\xbd";
+        else json += text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    json += '"';
+}
+
+void append_json_bytes(std::string& json, std::string_view bytes) {
+    if (is_utf8(bytes)) append_json_string(json, bytes);
+    else append_base64_object(json, bytes);
+}
+
+void append_json(std::string& json, std::string_view object) {
+    try {
+        auto by_reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
+        auto most = object.size();
+        msgpack::unpack_limit limit(most, most, most, most, most, limits::nesting_depth);
+        std::size_t used = 0;
+        auto handle = msgpack::unpack(object.data(), object.size(), used, by_reference, nullptr, limit);
+        append_object(json, handle.get());
+    } catch (const msgpack::unpack_error&) {
+        append_base64_object(json, object);
+    }
+}
+
+}  // namespace fanfold::scatterer::cli

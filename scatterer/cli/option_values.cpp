@@ -1,0 +1,81 @@
+#include "scatterer/cli/option_values.hpp"
+
+#include <charconv>
+
+#include "scatterer/cli/errors.hpp"
+#include "shared/duration.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+UsageError bad_value(const std::string& option, const std::string& text, const std::string& wanted) {
+    return UsageError(option + " '" + text + "': " + wanted);
+}
+
+template <class Number>
+bool read_whole(const std::string& text, Number& number) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::chrono::milliseconds duration_value(const std::string& option, const std::string& text) {
+    auto duration = parse_duration(text);
+    if (!duration) throw UsageError(option + ": " + duration.error().text);
+    return std::chrono::ceil<std::chrono::milliseconds>(*duration);
+}
+
+std::uint64_t size_value(const std::string& option, const std::string& text) {
+    auto size = parse_size(text);
+    if (!size) throw UsageError(option + ": " + size.error().text);
+    if (*size == 0) throw bad_value(option, text, "a size must be at least 1");
+    return *size;
+}
+
+std::uint64_t number_value(const std::string& option, const std::string& text, Bounds bounds) {
+    std::uint64_t number = 0;
+    if (!read_whole(text, number) || number < bounds.least || number > bounds.most)
+        throw bad_value(option, text,
+                        "a whole number from " + std::to_string(bounds.least) + " to " + std::to_string(bounds.most) + " is wanted");
+    return number;
+}
+
+void gather_value(JobOptions& job, const std::string& text) {
+    constexpr std::string_view quorum = "quorum=";
+    if (text == "all") {
+        job.gather = Gather::all;
+    } else if (text == "available") {
+        job.gather = Gather::available;
+    } else if (text == "first") {
+        job.gather = Gather::first;
+    } else if (text.starts_with(quorum)) {
+        job.gather = Gather::quorum;
+        if (!read_whole(text.substr(quorum.size()), job.quorum) || job.quorum == 0)
+            throw bad_value("--gather", text, "quorum=K takes the number of results wanted, at least 1");
+    } else {
+        throw bad_value("--gather", text, "one of all, available, quorum=K, first is wanted");
+    }
+}
+
+void max_failures_value(JobOptions& job, const std::string& text) {
+    if (text.ends_with('%')) {
+        double percent = 0;
+        if (!read_whole(text.substr(0, text.size() - 1), percent) || !(percent >= 0 && percent <= 100))
+            throw bad_value("--max-failures", text, "a percentage from 0% to 100% is wanted");
+        job.max_failures_percent = percent;
+        return;
+    }
+    std::uint64_t number = 0;
+    if (!read_whole(text, number)) throw bad_value("--max-failures", text, "a number such as 10, or a percentage such as 5%, is wanted");
+    job.max_failures = number;
+}
+
+std::pair<std::string, std::string> assignment_value(const std::string& option, const std::string& text) {
+    std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) throw bad_value(option, text, "NAME=VALUE is wanted");
+    return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,30 @@
+// Values of options, from text. Each throws UsageError naming the option, the value, and the accepted forms. Pure, any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "fanfold/scatterer.hpp"
+
+namespace fanfold::scatterer::cli {
+
+/// --timeout, --deadline, --connect-timeout: rounded up to whole milliseconds, so that a short one does not become none.
+std::chrono::milliseconds duration_value(const std::string& option, const std::string& text);
+std::uint64_t size_value(const std::string& option, const std::string& text);
+/// A whole number from `least` to `most`.
+struct Bounds {
+    std::uint64_t least = 0;
+    std::uint64_t most = UINT32_MAX;
+};
+std::uint64_t number_value(const std::string& option, const std::string& text, Bounds bounds);
+
+/// --gather all|available|quorum=K|first
+void gather_value(JobOptions& job, const std::string& text);
+/// --max-failures N|P%
+void max_failures_value(JobOptions& job, const std::string& text);
+/// NAME=VALUE with a name that is not empty.
+std::pair<std::string, std::string> assignment_value(const std::string& option, const std::string& text);
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,120 @@
+#include "scatterer/cli/reports.hpp"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "scatterer/cli/table.hpp"
+#include "shared/duration.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using std::to_string;
+
+std::string line_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n'; }
+
+double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
+
+std::string time_text(std::chrono::milliseconds time) { return fanfold::to_string(Duration(time)); }
+
+std::string count_text(const std::optional<std::uint64_t>& count) { return count ? to_string(*count) : "?"; }
+
+std::string took_text(const JobStatus& job) { return job.outcome == JobOutcome::running ? "" : time_text(job.took); }
+
+Json json_of(const JobStatus& job) {
+    Json json{{"id", job.id},           {"title", job.title},       {"function", job.function}, {"outcome", to_string(job.outcome)},
+              {"reason", job.reason},   {"total", nullptr},         {"accepted", job.accepted}, {"queued", job.queued},
+              {"running", job.running}, {"values", job.values},     {"failed", job.failed},     {"age", seconds(job.age)},
+              {"took", nullptr},        {"gatherer", job.gatherer}, {"notice", job.notice}};
+    if (job.total) json["total"] = *job.total;
+    if (job.outcome != JobOutcome::running) json["took"] = seconds(job.took);
+    return json;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+    return text;
+}
+
+/// So that a table keeps its lines on a screen.
+std::string shortened(const std::string& title) {
+    constexpr std::size_t most = 40;
+    return title.size() <= most ? title : title.substr(0, most - 3) + "...";
+}
+
+}  // namespace
+
+std::string jobs_report(const std::vector<JobStatus>& jobs, Format format) {
+    std::string lines;
+    Table table({"JOB", "OUTCOME", ">TOTAL", ">VALUES", ">FAILED", ">RUNNING", ">QUEUED", ">AGE", ">TOOK", "TITLE"});
+    for (const JobStatus& job : jobs) {
+        lines += format == Format::json ? line_of(json_of(job)) : "";
+        table.add({job.id, to_string(job.outcome), count_text(job.total), to_string(job.values), to_string(job.failed),
+                   to_string(job.running), to_string(job.queued), time_text(job.age), took_text(job), shortened(job.title)});
+    }
+    return format == Format::json ? lines : table.text();
+}
+
+std::string status_report(const JobStatus& job, Format format) {
+    if (format == Format::json) return line_of(json_of(job));
+    Table table({"job", job.id});
+    table.add({"title", job.title});
+    table.add({"function", job.function});
+    table.add({"outcome", to_string(job.outcome)});
+    if (!job.reason.empty()) table.add({"reason", job.reason});
+    if (!job.notice.empty()) table.add({"waits for", job.notice});
+    table.add({"total", job.total ? to_string(*job.total) : "not known yet: the job is still being submitted"});
+    table.add({"accepted", to_string(job.accepted)});
+    table.add({"queued", to_string(job.queued)});
+    table.add({"running", to_string(job.running)});
+    table.add({"values", to_string(job.values)});
+    table.add({"failed", to_string(job.failed)});
+    table.add({"age", time_text(job.age)});
+    if (job.outcome != JobOutcome::running) table.add({"took", time_text(job.took)});
+    table.add({"gatherer", job.gatherer});
+    return table.text();
+}
+
+std::string workers_report(const std::vector<WorkerStatus>& workers, Format format) {
+    std::string lines;
+    Table table({"WORKER", ">SLOTS", ">STUCK", ">RUNNING", ">FINISHED", ">SILENT", "FUNCTIONS"});
+    for (const WorkerStatus& worker : workers) {
+        if (format == Format::json)
+            lines += line_of({{"name", worker.name},
+                              {"slots", worker.slots},
+                              {"stuck_slots", worker.stuck_slots},
+                              {"running", worker.running},
+                              {"finished", worker.finished},
+                              {"silent", seconds(worker.silent)},
+                              {"functions", worker.functions}});
+        table.add({worker.name, to_string(worker.slots), to_string(worker.stuck_slots), to_string(worker.running),
+                   to_string(worker.finished), time_text(worker.silent), joined(worker.functions)});
+    }
+    return format == Format::json ? lines : table.text();
+}
+
+std::string functions_report(const std::vector<WorkerStatus>& workers, Format format) {
+    struct Offer {
+        std::uint64_t slots = 0;
+        std::vector<std::string> workers;
+    };
+    std::map<std::string, Offer> offers;
+    for (const WorkerStatus& worker : workers) {
+        for (const std::string& function : worker.functions) {
+            offers[function].slots += worker.slots;
+            offers[function].workers.push_back(worker.name);
+        }
+    }
+    std::string lines;
+    Table table({"FUNCTION", ">SLOTS", ">WORKERS"});
+    for (const auto& [function, offer] : offers) {
+        if (format == Format::json) lines += line_of({{"name", function}, {"slots", offer.slots}, {"workers", offer.workers}});
+        table.add({function, to_string(offer.slots), to_string(offer.workers.size())});
+    }
+    return format == Format::json ? lines : table.text();
+}
+
+}  // namespace fanfold::scatterer::cli

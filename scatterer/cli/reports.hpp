@@ -1,0 +1,18 @@
+// What the fleet says of itself, as tables or as JSON lines. Pure functions, any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fanfold/scatterer.hpp"
+#include "scatterer/cli/options.hpp"
+
+namespace fanfold::scatterer::cli {
+
+std::string jobs_report(const std::vector<JobStatus>& jobs, Format format);
+std::string status_report(const JobStatus& job, Format format);
+std::string workers_report(const std::vector<WorkerStatus>& workers, Format format);
+/// A function once, with the workers that offer it and their slots.
+std::string functions_report(const std::vector<WorkerStatus>& workers, Format format);
+
+}  // namespace fanfold::scatterer::cli

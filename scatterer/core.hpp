@@ -1,0 +1,140 @@
+// The scatterer's core: the session with the broker, and every job that this client scatters, gathers or watches. It owns all of
+// that, on one thread; events in, actions out.
+//
+// Invariants (checked by check_invariants()):
+// - what has been appended to a job and not been accepted by the broker is kept, and sent again until it is;
+// - every job hears one last word, JobConcluded or JobRefused, and every question one Answer;
+// - a fragment's result is delivered at most once.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scatterer/collection.hpp"
+#include "scatterer/events.hpp"
+#include "scatterer/submission.hpp"
+#include "shared/core.hpp"
+
+namespace fanfold::scatterer {
+
+struct Options {
+    std::string broker;  // its endpoint, for what people read
+    std::string name;    // of this client
+    Epoch epoch;         // of this client's life
+    Duration connect_timeout = limits::connect_timeout;
+};
+
+class Core {
+public:
+    explicit Core(Options options) : options_(std::move(options)) {}
+
+    void step(Time now, Event event, std::vector<Action>& actions);
+    /// When it next wants a Tick; the shell may send one earlier.
+    Time next_wakeup() const;
+    void check_invariants() const;
+    std::size_t job_count() const { return jobs_.size(); }
+
+private:
+    /// One job, from its first mention until both the user and the broker are done with it.
+    struct Entry {
+        bool own = false;                        // opened by this client
+        std::optional<Submission> submission;    // of our own job, while it runs
+        std::optional<wire::GathererRef> guess;  // who will gather it, if the broker agrees
+        std::optional<Collection> collection;    // its results are wanted
+        std::optional<wire::Located> located;
+        std::optional<wire::Ended> ended;
+        Time ended_at{};
+        bool watched = false;               // its end is all that is asked for, unless results are
+        bool concluded = false;             // the last word was said
+        bool closed = false;                // the user has let go of it
+        std::optional<std::string> cancel;  // the reason
+        Time cancel_at{};                   // when to say so (again)
+        Time give_up_at{};                  // a closed job is forgotten then
+        Time watch_at = Time::max();        // when to ask the broker (again)
+    };
+    struct Question {
+        wire::Query query;
+        Time ask_at{};
+    };
+    enum class Phase : std::uint8_t {
+        connecting,  // no Welcome yet
+        connected,
+        reconnecting,  // was connected; a new session is under way
+        gone,          // given up for now: calls are refused; a Welcome brings it back
+        refused,       // the broker will not have us: for good
+    };
+
+    // core.cpp: the session
+    void on(const ControlOpened& event);
+    void on(FromBroker& event);
+    void on(const Garbled& event);
+    void on(const Tick&);
+    void on(const Leave&);
+    void on_broker(const wire::Welcome& welcome);
+    void on_broker(const wire::Refused& refused);
+    void on_broker(const wire::Report& report);
+    void say_hello();
+    void check_session();
+    void connection_failed(Phase phase, const std::string& text);
+    void resume();
+    void send(wire::Message message) { actions_->push_back(SendBroker{std::move(message)}); }
+
+    // jobs.cpp: the jobs
+    void on(OpenJob& event);
+    void on(AppendBlock& event);
+    void on(const SealJob& event);
+    void on(const CollectJob& event);
+    void on(const Consumed& event);
+    void on(const CancelJob& event);
+    void on(const WatchJob& event);
+    void on(const Ask& event);
+    void on(const CloseJob& event);
+    void on(FromGatherer& event);
+    void on_broker(const wire::Accepted& accepted);
+    void on_broker(const wire::Sealed& sealed);
+    void on_broker(const wire::Located& located);
+    void on_broker(const wire::Notice& notice);
+    void on_broker(const wire::Ended& ended);
+    void on_refused_job(const JobId& job, const wire::Refused& refused);
+    void on_gatherer(Entry& entry, const FromGatherer& event, const wire::Refused& refused);
+    void start_collecting(const JobId& job, Entry& entry, CollectHow how);
+    void pump(const JobId& job, Entry& entry);
+    void tick(const JobId& job, Entry& entry);
+    void conclude(const JobId& job, Entry& entry, wire::Concluded end);
+    void conclude_if_mute(const JobId& job, Entry& entry);
+    void conclude_as_ended(const JobId& job, Entry& entry);
+    void refuse(const JobId& job, Entry& entry, const std::string& text);
+    bool forgettable(const Entry& entry) const;
+    void forget_finished();
+    void look_after_jobs();
+    Entry* find(const JobId& job);
+    const wire::GathererRef* next_gatherer();
+    bool connected() const { return phase_ == Phase::connected; }
+    bool accepts_calls() const { return phase_ != Phase::gone && phase_ != Phase::refused; }
+
+    Options options_;
+    std::vector<Action>* actions_ = nullptr;  // of the step under way
+    Time now_{};
+    LivedClock lived_;
+
+    Phase phase_ = Phase::connecting;
+    PeerId self_;
+    std::string failure_;                   // why calls are refused
+    std::optional<wire::Welcome> welcome_;  // of the latest session
+    std::vector<wire::GathererRef> gatherers_;
+    std::size_t turn_ = 0;               // of the gatherers
+    std::optional<Time> waiting_since_;  // lived time: no session since then
+    Time heard_{};                       // lived time of the broker's last message
+    Time reconnect_at_ = Time::max();    // lived time
+    Time hello_at_ = Time::max();
+    Time heartbeat_at_ = Time::max();
+    Time check_at_{};
+
+    std::map<JobId, Entry> jobs_;
+    std::map<JobId, Time> lost_;  // our own that ended with an earlier life of the broker, and when
+    std::map<std::uint64_t, Question> questions_;
+};
+
+}  // namespace fanfold::scatterer

@@ -1,0 +1,59 @@
+#include "scatterer/inbox.hpp"
+
+#include <iterator>
+#include <utility>
+
+namespace fanfold::scatterer {
+
+void Inbox::put(Delivery delivery) {
+    std::lock_guard lock(mutex_);
+    items_.push_back(std::move(delivery));
+}
+
+void Inbox::locate() {
+    std::lock_guard lock(mutex_);
+    located_ = true;
+}
+
+void Inbox::conclude(wire::Concluded end) {
+    std::lock_guard lock(mutex_);
+    if (!over()) end_ = std::move(end);
+}
+
+void Inbox::refuse(std::string text) {
+    std::lock_guard lock(mutex_);
+    if (!over()) refusal_ = std::move(text);
+}
+
+bool Inbox::take(std::deque<Delivery>& into, std::optional<Time> until) {
+    std::unique_lock lock(mutex_);
+    auto ready = [this] { return !items_.empty() || over(); };
+    if (until) changed_.wait_until(lock, *until, ready);
+    else changed_.wait(lock, ready);
+    if (into.empty()) into.swap(items_);
+    else into.insert(into.end(), std::make_move_iterator(items_.begin()), std::make_move_iterator(items_.end()));
+    items_.clear();
+    return !into.empty() || over();
+}
+
+void Inbox::wait_located() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return located_ || over(); });
+}
+
+bool Inbox::finished() const {
+    std::lock_guard lock(mutex_);
+    return items_.empty() && end_;
+}
+
+std::optional<wire::Concluded> Inbox::end() const {
+    std::lock_guard lock(mutex_);
+    return end_;
+}
+
+std::optional<std::string> Inbox::refusal() const {
+    std::lock_guard lock(mutex_);
+    return refusal_;
+}
+
+}  // namespace fanfold::scatterer

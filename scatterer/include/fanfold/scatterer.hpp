@@ -1,0 +1,241 @@
+// The scatterer: connect to a broker (or embed a fleet, see fanfold/embedded.hpp), scatter a job, gather its results.
+//
+//     fanfold::Scatterer scatterer({.broker = "tcp://127.0.0.1:7411"});
+//     auto job = scatterer.scatter("count", texts, {.deadline = 1min});
+//     while (auto result = job.next()) std::cout << result->index << ' ' << result->as<Counts>().size() << '\n';
+//     auto end = job.wait();   // end.outcome, end.missing
+//
+// A Scatterer may be used from any thread; one Job from one thread at a time, except that one thread may add while another collects.
+// A thread of the library's own talks to the fleet.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fanfold/value.hpp"
+
+namespace fanfold {
+
+/// What went wrong with the call or the system: no broker there, a refused job, a bad option. The text names the thing, the value and
+/// the way out.
+struct FanfoldError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Fragments are added to a job that has ended already, by its gather policy for one. Its results and its end can still be read.
+struct JobOver : FanfoldError {
+    using FanfoldError::FanfoldError;
+};
+
+enum class FragmentOutcome : std::uint8_t { value, failed, timeout, crashed, cancelled };
+enum class JobOutcome : std::uint8_t { running, complete, partial, expired, failed, cancelled };
+enum class Gather : std::uint8_t { all, quorum, first, available };
+
+const char* to_string(FragmentOutcome outcome);
+const char* to_string(JobOutcome outcome);
+
+struct JobOptions {
+    std::string title = {};  // for people; empty: the function's name
+    Gather gather = Gather::all;
+    std::uint64_t quorum = 0;                                // with Gather::quorum: values wanted
+    std::optional<std::uint64_t> max_failures = {};          // more of them end the job as failed
+    std::optional<double> max_failures_percent = {};         // the same as a share of the total, 0 to 100
+    std::chrono::milliseconds deadline{0};                   // of the job, from acceptance; 0: none
+    std::chrono::milliseconds timeout{0};                    // of each attempt; 0: none
+    std::uint32_t retries = 0;                               // further attempts of a fragment that failed
+    bool ordered = false;                                    // next() gives results in order of the index; else as completed
+    bool attached = true;                                    // the job ends with this Job object (or its process, past a lease);
+                                                             // false: it goes on, and results() collects it later
+    std::string cwd = {};                                    // for commands: working folder
+    std::vector<std::string> environment = {};               // for commands: NAME=VALUE
+    std::uint64_t max_output = 0;                            // for commands: bytes of each output stream; 0: the worker's limit
+    std::function<void(const std::string&)> on_notice = {};  // told (on the library's thread) what a person should know, such as that
+                                                             // no worker offers the function yet
+};
+
+/// One fragment's result.
+struct FragmentResult {
+    std::uint64_t index = 0;
+    FragmentOutcome outcome = FragmentOutcome::value;
+    std::string packed = {};   // the value, one MessagePack object; empty without a value
+    std::string message = {};  // why there is no value
+    int exit_code = -1;        // of a failed command that exited; else -1
+    int signal = 0;            // that ended a command; else 0
+    std::string output = {};   // of a failed command: the MessagePack array [stdout, stderr]; else empty
+    std::uint32_t attempt = 1;
+    std::string worker = {};
+    std::chrono::microseconds started{0};  // since 1970 by the worker's clock
+    std::chrono::microseconds elapsed{0};  // of the run that it was part of, for a value
+
+    bool ok() const { return outcome == FragmentOutcome::value; }
+    /// The value as a T; throws ConversionError when it is another type, FanfoldError when there is none.
+    template <class T>
+    T as() const {
+        if (!ok()) throw FanfoldError("fragment " + std::to_string(index) + " has no value: " + message);
+        return unpack_as<T>(packed);
+    }
+};
+
+/// Results as they travel: `count` values of consecutive fragments from `first` on, back to back in `values`; or one failure.
+struct ResultRun {
+    std::uint64_t first = 0;
+    std::uint32_t count = 0;
+    std::string_view values = {};                // valid until the next call on the Job
+    std::optional<FragmentResult> failure = {};  // then count is 1 and values is empty
+    std::string_view worker = {};
+    std::uint32_t attempt = 1;
+    std::chrono::microseconds started{0};
+    std::chrono::microseconds elapsed{0};  // of the whole run
+};
+
+struct MissingFragments {
+    std::string reason = {};                                           // failed, timeout, crashed, cancelled, "never started"
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges = {};  // [begin, end)
+};
+
+/// How a job ended.
+struct JobEnd {
+    JobOutcome outcome = JobOutcome::running;
+    std::string reason = {};
+    std::uint64_t total = 0;     // fragments, 0 when never sealed
+    std::uint64_t values = 0;    // good results
+    std::uint64_t failures = 0;  // fragments that ended without a value
+    std::uint64_t late = 0;      // results that came after the end, dropped
+    std::vector<MissingFragments> missing = {};
+};
+
+/// A job being scattered, gathered, or both. Movable. Destroying an attached one before its end cancels it.
+class Job {
+public:
+    Job(Job&&) noexcept;
+    Job& operator=(Job&&) noexcept;
+    ~Job();
+
+    /// The correlation ID, a UUID.
+    const std::string& id() const;
+
+    // --- scattering -----------------------------------------------------------------------------------------
+    /// Adds a fragment; its index is the number of those before. Blocks while the broker has no credit for more; results that come
+    /// meanwhile are kept in memory unless another thread collects them. Throws JobOver when the job has ended, FanfoldError when it
+    /// was refused.
+    template <class T>
+    void add(const T& payload) {
+        std::string& buffer = scratch();
+        buffer.clear();
+        append_packed(buffer, payload);
+        add_packed(buffer);
+    }
+    /// The same with a payload that is one MessagePack object already.
+    void add_packed(std::string_view object);
+    /// The same for text: packed as a MessagePack str without a detour.
+    void add_text(std::string_view text);
+    /// Sends what is added and not yet sent; otherwise that happens when a block is full, and after a few milliseconds.
+    void flush();
+    /// No more fragments follow. Idempotent, and nothing to do when the job has ended.
+    void seal();
+    /// Waits until the seal is accepted: from then on the job needs this process no more. Throws FanfoldError if it never will be.
+    void wait_accepted();
+
+    // --- gathering ------------------------------------------------------------------------------------------
+    /// The next result, in order or as completed; nothing at the job's end.
+    std::optional<FragmentResult> next();
+    /// The same, whole runs at a time: the quick way. The run before is acknowledged by the call: the fleet may forget it.
+    std::optional<ResultRun> next_run();
+    /// The same with a bound: nothing also when the time is over; ended() tells which.
+    std::optional<ResultRun> next_run(std::chrono::milliseconds at_most);
+    /// Whether everything was collected and the outcome is known.
+    bool ended() const;
+    /// Waits for the end, reading and dropping results that are not collected yet.
+    JobEnd wait();
+    /// The same with a bound; nothing when the job still runs then.
+    std::optional<JobEnd> wait_for(std::chrono::milliseconds at_most);
+
+    /// Ends the job as cancelled; what runs is stopped. wait() tells when that is done.
+    void cancel(const std::string& reason = "cancelled by its client");
+
+private:
+    friend class Scatterer;
+    struct State;
+    explicit Job(std::unique_ptr<State> state);
+    std::string& scratch();
+    std::unique_ptr<State> state_;
+};
+
+struct JobStatus {
+    std::string id = {};
+    std::string title = {};
+    std::string function = {};
+    JobOutcome outcome = JobOutcome::running;
+    std::string reason = {};
+    std::optional<std::uint64_t> total = {};  // once sealed
+    std::uint64_t accepted = 0, queued = 0, running = 0, values = 0, failed = 0;
+    std::chrono::milliseconds age{0};   // since it was opened
+    std::chrono::milliseconds took{0};  // once it has ended
+    std::string gatherer = {};
+    std::string notice = {};  // what it waits for, if it waits
+};
+
+struct WorkerStatus {
+    std::string name = {};
+    std::uint32_t slots = 0;
+    std::uint32_t stuck_slots = 0;
+    std::uint64_t running = 0;   // fragments
+    std::uint64_t finished = 0;  // fragments
+    std::vector<std::string> functions = {};
+    std::chrono::milliseconds silent{0};  // since its last message
+};
+
+struct ConnectOptions {
+    std::string broker = {};  // empty: $FANFOLD_BROKER
+    std::chrono::milliseconds connect_timeout{5000};
+    std::string name = {};  // for logs; empty: host-pid
+};
+
+class Scatterer {
+public:
+    /// Connects; throws FanfoldError when no broker answers in time or it speaks another protocol version.
+    explicit Scatterer(ConnectOptions options = {});
+    Scatterer(Scatterer&&) noexcept;
+    Scatterer& operator=(Scatterer&&) noexcept;
+    ~Scatterer();
+
+    /// Scatters one fragment for each input and seals the job; stops early when the job ends early.
+    template <std::ranges::input_range Inputs>
+    Job scatter(const std::string& function, Inputs&& inputs, JobOptions options = {}) {
+        Job job = open(function, std::move(options));
+        try {
+            for (auto&& input : inputs) job.add(input);
+            job.seal();
+        } catch (const JobOver&) {  // its end tells the rest
+        }
+        return job;
+    }
+    /// A job to which fragments are added one by one.
+    Job open(const std::string& function, JobOptions options = {});
+    /// The results of a job that was submitted before (by anyone): in order or as completed; `now`: only those that are there.
+    Job results(const std::string& job_id, bool ordered = false, bool now = false);
+
+    /// The jobs that the broker knows: all, or those that the selector names (`last`, a beginning or an end of an id).
+    std::vector<JobStatus> jobs(const std::string& selector = "");
+    std::vector<WorkerStatus> workers();
+    /// Waits until a job has ended. (Its results stay where they are.) Throws FanfoldError for an unknown job.
+    JobStatus wait(const std::string& job_id);
+    /// Ends a job as cancelled; throws FanfoldError for an unknown job, returns the state it was in.
+    JobStatus cancel(const std::string& job_id);
+
+private:
+    friend class Embedded;
+    struct State;
+    explicit Scatterer(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace fanfold

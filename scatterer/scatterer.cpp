@@ -1,0 +1,166 @@
+// The public Scatterer: connect, open, look around.
+#include <cstdlib>
+#include <utility>
+
+#include "scatterer/conversion.hpp"
+#include "scatterer/state.hpp"
+
+namespace fanfold {
+
+using scatterer::Client;
+using scatterer::ClientOptions;
+
+namespace {
+ClientOptions client_options(const ConnectOptions& options) {
+    std::string broker = options.broker;
+    if (broker.empty()) {
+        const char* named = std::getenv("FANFOLD_BROKER");
+        if (named) broker = named;
+    }
+    if (broker.empty()) throw FanfoldError("no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set FANFOLD_BROKER");
+    return {.broker = std::move(broker), .name = options.name, .connect_timeout = options.connect_timeout};
+}
+
+JobId checked_id(const std::string& text) {
+    auto job = parse_job_id(text);
+    if (!job) throw FanfoldError(job.error().text + "; an id is a UUID of 36 characters");
+    return *job;
+}
+
+std::vector<scatterer::Event> events_of(scatterer::Event event) {
+    std::vector<scatterer::Event> events;
+    events.push_back(std::move(event));
+    return events;
+}
+
+/// The job that a full id, `last`, or a unique beginning or end of an id names, as the broker knows it.
+JobStatus find_job(Client& client, const std::string& selector) {
+    auto report = client.ask(wire::Topic::jobs, selector);
+    if (!report) throw FanfoldError(report.error().text);
+    if (selector.empty() || report->jobs.empty())
+        throw FanfoldError("there is no job '" + selector + "'; `fanfold jobs` lists those that the broker knows");
+    if (report->jobs.size() > 1)
+        throw FanfoldError("'" + selector + "' names " + std::to_string(report->jobs.size()) + " jobs; write more of the id");
+    return scatterer::status_of(report->jobs.front());
+}
+
+/// Watches a job until it has ended; `also` goes with it.
+void watch_to_end(Client& client, const JobId& job, std::optional<scatterer::Event> also) {
+    auto link = std::make_shared<scatterer::JobLink>();
+    link->inbox = std::make_shared<scatterer::Inbox>();
+    auto events = events_of(scatterer::WatchJob{job});
+    if (also) events.push_back(std::move(*also));
+    client.post(job, std::move(events), link);
+    std::deque<scatterer::Delivery> nothing;
+    link->inbox->take(nothing, {});
+    auto refusal = link->inbox->refusal();
+    client.post(job, events_of(scatterer::CloseJob{job}), link);
+    if (refusal) throw FanfoldError(*refusal);
+}
+}  // namespace
+
+// --- State ------------------------------------------------------------------------------------------------------
+
+Scatterer::State::State(ClientOptions options) : own_context(std::make_unique<zmq::context_t>(1)) {
+    connect(*own_context, std::move(options));
+}
+
+Scatterer::State::State(zmq::context_t& context, ClientOptions options) { connect(context, std::move(options)); }
+
+Scatterer::State::~State() {
+    if (client) client->stop();
+}
+
+void Scatterer::State::connect(zmq::context_t& context, ClientOptions options) {
+    if (auto sound = net::check_endpoint(options.broker, "broker", false); !sound) throw FanfoldError(sound.error().text);
+    try {
+        client = std::make_shared<Client>(context, std::move(options));
+    } catch (const StartupError& error) {
+        throw FanfoldError(error.what());
+    }
+    if (auto connected = client->wait_connected(); !connected) {
+        client->stop();
+        throw FanfoldError(connected.error().text);
+    }
+}
+
+// --- the public class -------------------------------------------------------------------------------------------
+
+Scatterer::Scatterer(ConnectOptions options) : state_(std::make_unique<State>(client_options(options))) {}
+Scatterer::Scatterer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Scatterer::Scatterer(Scatterer&&) noexcept = default;
+Scatterer& Scatterer::operator=(Scatterer&&) noexcept = default;
+Scatterer::~Scatterer() = default;
+
+Job Scatterer::open(const std::string& function, JobOptions options) {
+    using std::chrono::duration_cast, std::chrono::milliseconds;
+    auto spec = scatterer::spec_of(function, options);
+    auto client = state_->client;
+    wire::Welcome welcome = client->welcome();
+    JobId id = make_job_id(duration_cast<milliseconds>(net::microseconds_since_1970()), net::random_number(), net::random_number());
+
+    auto state = std::make_unique<Job::State>(client, id);
+    state->attached = options.attached;
+    state->how = {.ordered = options.ordered, .now = false};
+    state->collecting = options.attached;  // together with the first block
+    state->link->on_notice = std::move(options.on_notice);
+    scatterer::OpenJob opening{.job = id, .token = net::random_number(), .spec = std::move(spec), .collect = {}};
+    if (options.attached) opening.collect = state->how;
+    std::weak_ptr<scatterer::JobLink> link = state->link;
+    scatterer::Outbox::Ways ways{
+        .post = [raw = client.get(), id, link](std::vector<scatterer::Event> events) { raw->post(id, std::move(events), link.lock()); },
+        .flush_soon = [raw = client.get()] { raw->flush_soon(); },
+        .while_waiting = [raw = state.get()] { raw->absorb(); }};
+    scatterer::BlockBuilder::Limits most{.payload_bytes = welcome.payload_bytes,
+                                         .block_bytes = std::min<std::uint64_t>(welcome.block_bytes, limits::block_bytes)};
+    state->link->outbox = std::make_shared<scatterer::Outbox>(std::move(opening), most, welcome.job_credit, std::move(ways));
+    client->look_after(state->link->outbox);
+    return Job(std::move(state));
+}
+
+Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
+    Client& client = *state_->client;
+    JobId id = parse_job_id(job_id) ? checked_id(job_id) : checked_id(find_job(client, job_id).id);
+    auto state = std::make_unique<Job::State>(state_->client, id);
+    state->how = {.ordered = ordered, .now = now};
+    state->collecting = true;
+    auto events = events_of(scatterer::WatchJob{id});
+    events.emplace_back(scatterer::CollectJob{id, state->how});
+    client.post(id, std::move(events), state->link);
+    state->link->inbox->wait_located();
+    if (auto refusal = state->link->inbox->refusal()) throw FanfoldError(*refusal);
+    return Job(std::move(state));
+}
+
+std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
+    auto report = state_->client->ask(wire::Topic::jobs, selector);
+    if (!report) throw FanfoldError(report.error().text);
+    std::vector<JobStatus> jobs;
+    for (const auto& info : report->jobs) jobs.push_back(scatterer::status_of(info));
+    return jobs;
+}
+
+std::vector<WorkerStatus> Scatterer::workers() {
+    auto report = state_->client->ask(wire::Topic::workers, "");
+    if (!report) throw FanfoldError(report.error().text);
+    std::vector<WorkerStatus> workers;
+    for (const auto& info : report->workers) workers.push_back(scatterer::status_of(info));
+    return workers;
+}
+
+JobStatus Scatterer::wait(const std::string& job_id) {
+    JobStatus status = find_job(*state_->client, job_id);
+    if (status.outcome != JobOutcome::running) return status;
+    watch_to_end(*state_->client, checked_id(status.id), {});
+    return find_job(*state_->client, status.id);
+}
+
+JobStatus Scatterer::cancel(const std::string& job_id) {
+    JobStatus status = find_job(*state_->client, job_id);
+    if (status.outcome != JobOutcome::running) return status;
+    JobId id = checked_id(status.id);
+    watch_to_end(*state_->client, id, scatterer::CancelJob{id, "cancelled by a user"});
+    return status;
+}
+
+}  // namespace fanfold

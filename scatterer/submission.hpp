@@ -1,0 +1,76 @@
+// The scattering half of one job: its blocks on their way to the broker, kept until the broker has accepted them.
+// Part of the scatterer's core, on its thread.
+//
+// Invariants (checked by check_invariants()):
+// - the kept blocks are consecutive, and begin at `next`, the first fragment that is not accepted;
+// - blocks are sent in order, and within the credit, except that one may always be on its way;
+// - once the job is sealed, its total is the end of its last block.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scatterer/events.hpp"
+
+namespace fanfold::scatterer {
+
+class Submission {
+public:
+    Submission(OpenJob opening, std::uint64_t credit);
+
+    const JobId& job() const { return job_; }
+    bool attached() const { return spec_.attached; }
+    bool sealed() const { return total_.has_value(); }
+    /// The broker has spoken of the job, so control messages about it will be understood.
+    bool known() const { return known_; }
+    /// A block has been sent at least once.
+    bool begun() const { return begun_; }
+    /// Every block and the seal are accepted.
+    bool done() const { return seal_accepted_ && kept_.empty(); }
+
+    void append(PackedBlock block, std::optional<std::uint64_t> total);
+    void seal(Time now, std::uint64_t total);
+
+    void on_known() { known_ = true; }
+    /// Returns whether the credit has grown.
+    bool on_accepted(Time now, const wire::Accepted& accepted);
+    /// Returns whether it is news.
+    bool on_sealed();
+    /// A new session: whatever is not accepted may have been lost.
+    void start_over(Time now);
+
+    /// Sends what may be sent, and again what has stood still for too long.
+    void pump(Time now, const PeerId& owner, std::vector<Action>& actions);
+
+    std::uint64_t limit() const { return limit_; }
+    void check_invariants() const;
+
+private:
+    struct Kept {
+        PackedBlock block;
+        std::uint64_t end_bytes = 0;  // body bytes of the job up to its end
+    };
+    bool may_send(const Kept& kept) const;
+    void send(Time now, const Kept& kept, const PeerId& owner, std::vector<Action>& actions);
+
+    JobId job_;
+    std::uint64_t token_;
+    wire::JobSpec spec_;
+    std::deque<Kept> kept_;
+    std::size_t sent_ = 0;  // of kept_, from the front
+    Index next_ = 0;
+    Index end_ = 0;  // of what was appended
+    std::uint64_t appended_bytes_ = 0;
+    std::uint64_t limit_;
+    std::optional<std::uint64_t> total_;
+    bool known_ = false;
+    bool begun_ = false;
+    bool seal_accepted_ = false;
+    Time seal_at_{};
+    Time resend_at_{};
+    Duration patience_ = limits::resend_after;
+};
+
+}  // namespace fanfold::scatterer

@@ -1,0 +1,83 @@
+// What all cores have in common: the notes that they take instead of writing logs, the events that all shells deliver,
+// and a clock that does not count the time in which this process stood still. Plain values, used on a core's own thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "shared/ids.hpp"
+#include "shared/limits.hpp"
+#include "shared/messages.hpp"
+#include "shared/slice.hpp"
+
+namespace fanfold {
+
+enum class Level : std::uint8_t { trace, debug, info, warn, error };
+
+/// One line for the log, as fields; the shell writes it, or does not, by its level. A core formats no text for it on a hot path:
+/// `what` is a literal, `detail` is for the rare.
+struct Note {
+    Level level = Level::info;
+    const char* what = "";  // "chunk dispatched", in a few plain words
+    std::optional<JobId> job = {};
+    Range range = {};           // empty: not about fragments
+    std::string peer = {};      // the name of the worker, gatherer or client it is about
+    std::uint32_t attempt = 0;  // 0: not about an attempt
+    Duration took{-1};          // negative: nothing was timed
+    std::string detail = {};
+};
+
+/// A control or collect message from a peer, known by its connection.
+struct Received {
+    PeerId from;
+    wire::Message message;
+    Slice body;
+};
+
+/// A message from a PULL socket: nobody knows from whom.
+struct Pulled {
+    wire::Message message;
+    Slice body;
+};
+
+/// The router has no connection of that name (any more).
+struct Unroutable {
+    PeerId peer;
+};
+
+/// Bytes that were no message. `from` is empty when they came from a PULL socket.
+struct Garbled {
+    PeerId from;
+    std::string why;
+};
+
+/// Time has passed. Every shell steps its core with it at least every 250 ms.
+struct Tick {};
+
+/// A message to a peer by its connection. The shell reports a peer that is not there by Unroutable.
+struct Send {
+    PeerId to;
+    wire::Message message;
+    Slice body = {};
+};
+
+/// Time as this process lived through it: a gap longer than limits::longest_step_gap between two steps (a stopped process, a
+/// suspended machine) counts as that much, so that it is held against no peer. Use it for the liveness of peers only.
+class LivedClock {
+public:
+    /// Called at every step; returns the lived time.
+    Time advance(Time now) {
+        if (last_) lived_ += std::min<Duration>(now - *last_, limits::longest_step_gap);
+        last_ = now;
+        return lived_;
+    }
+    Time now() const { return lived_; }
+
+private:
+    std::optional<Time> last_;
+    Time lived_{};
+};
+
+}  // namespace fanfold

@@ -1,0 +1,159 @@
+// The thin layer between shells and ZeroMQ: sockets with our defaults, messages in and out, endpoints, a poll loop with
+// mailboxes. A Loop and its sockets belong to one thread; Mailbox::post and Loop::stop may be called from any.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+#include "shared/core.hpp"
+#include "shared/result.hpp"
+
+namespace fanfold::net {
+
+/// A routing id for one life of a connection: its kind's letter (c, w, g) and eleven random letters and digits.
+PeerId random_peer_id(char kind);
+std::uint64_t random_number();
+std::chrono::microseconds microseconds_since_1970();
+
+/// Raises malloc's thresholds, so that large messages don't map and unmap memory each time. Once, at a program's start.
+void tune_memory();
+
+// --- endpoints ------------------------------------------------------------------------------------------------
+
+/// An inproc endpoint that only this process can use: it carries a token drawn at its start.
+std::string inproc_endpoint(const std::string& name);
+
+/// Checks the form of an endpoint that a user gave (tcp://HOST:PORT, ipc://PATH, inproc://NAME); `option` names it in the error.
+/// tcp may have the port `*` or `0` when it is for binding.
+Result<void> check_endpoint(const std::string& endpoint, const std::string& option, bool for_binding);
+
+/// The same host with the port `offset` higher; ipc and inproc get "-offset" behind them; a wildcard port stays one.
+std::string neighbour_endpoint(const std::string& endpoint, int offset);
+
+/// A Result that must be a success: throws its error as StartupError.
+void require(const Result<void>& result);
+
+/// As what peers are told of a socket bound to `bound`, the neighbour by `offset` of the one that the user gave as `bind`: as bound, or as
+/// the user says with --advertise (whose ports follow those of --bind, unless that has a wildcard port: then those that were drawn).
+std::string advertised(const std::string& bind, const std::string& bound, const std::string& advertise, int offset);
+
+/// A tcp endpoint bound to all addresses, as other hosts reach it: by this host's name. Any other as it is.
+std::string with_host_name(const std::string& endpoint);
+
+/// The one of the endpoints that this process should use: its own inproc, else ipc on the same host, else tcp. A tcp endpoint bound to all
+/// addresses (0.0.0.0) gets the host of `via`, the broker's endpoint that this process uses. Empty when none serves.
+std::string choose_endpoint(const std::vector<std::string>& endpoints, const std::string& via);
+
+// --- sockets --------------------------------------------------------------------------------------------------
+
+/// Binds one socket to all the endpoints; `bound` receives them with wildcards resolved. Throws StartupError naming the endpoint,
+/// the reason, and `option` as the way out.
+zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::vector<std::string>& endpoints, const std::string& option,
+                   std::vector<std::string>& bound);
+/// A connecting socket; with a routing id for a DEALER. Throws StartupError for an endpoint that ZeroMQ does not take.
+zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self = {});
+
+enum class Sent : std::uint8_t { yes, would_block, unroutable };
+/// On a DEALER or PUSH. Never blocks.
+Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body = {});
+/// On a ROUTER, to one peer. Never blocks.
+Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& message, const Slice& body = {});
+
+struct Incoming {
+    PeerId from;  // of a ROUTER; else empty
+    Result<wire::Message> message;
+    Slice body;
+};
+/// The next message, if there is one now.
+std::optional<Incoming> receive(zmq::socket_t& socket);
+
+// --- the loop -------------------------------------------------------------------------------------------------
+
+/// Wakes a poll from another thread.
+class Wakeup {
+public:
+    Wakeup();
+    ~Wakeup();
+    Wakeup(const Wakeup&) = delete;
+    Wakeup& operator=(const Wakeup&) = delete;
+    void wake();
+    void clear();
+    int fd() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+/// What other threads leave for a loop's thread.
+template <class T>
+class Mailbox {
+public:
+    void post(T item) {
+        bool was_empty;
+        {
+            std::lock_guard lock(mutex_);
+            was_empty = items_.empty();
+            items_.push_back(std::move(item));
+        }
+        if (was_empty) wakeup_.wake();
+    }
+    std::deque<T> take() {
+        wakeup_.clear();
+        std::lock_guard lock(mutex_);
+        return std::exchange(items_, {});
+    }
+    int fd() const { return wakeup_.fd(); }
+
+private:
+    std::mutex mutex_;
+    std::deque<T> items_;
+    Wakeup wakeup_;
+};
+
+/// Polls sockets and descriptors, calls back, and ticks.
+class Loop {
+public:
+    using Callback = std::function<void()>;
+
+    void watch(zmq::socket_t& socket, Callback on_input);
+    void watch(int fd, Callback on_input);
+    void forget(zmq::socket_t& socket);
+
+    /// Until stop(): waits for input, or until `next_wakeup` says (250 ms at most), calls back, then `on_tick`.
+    void run(const std::function<Time()>& next_wakeup, const Callback& on_tick);
+    /// From any thread, or from a callback.
+    void stop();
+
+    static Time now() { return std::chrono::steady_clock::now(); }
+
+private:
+    struct Entry {
+        void* socket = nullptr;
+        int fd = -1;
+        Callback on_input;
+    };
+    std::vector<Entry> entries_;
+    Wakeup stop_;
+};
+
+/// Reads SIGINT and SIGTERM from a descriptor instead of being interrupted. Made before any thread starts, so that all block them.
+class SignalReader {
+public:
+    SignalReader();
+    ~SignalReader();
+    SignalReader(const SignalReader&) = delete;
+    SignalReader& operator=(const SignalReader&) = delete;
+    int fd() const { return fd_; }
+    /// The signal that came, or 0.
+    int read();
+
+private:
+    int fd_;
+};
+
+}  // namespace fanfold::net

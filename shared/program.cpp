@@ -1,0 +1,78 @@
+#include "shared/program.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+
+#include "shared/duration.hpp"
+
+namespace fanfold {
+
+std::string default_name() {
+    std::array<char, 256> host{};
+    if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+    return std::string(host.data()) + "-" + std::to_string(getpid());
+}
+
+void add_common_options(CLI::App& app, LogOptions& log) {
+    app.add_option("--log-level", log.level, "trace, debug, info, warn, error or off")->capture_default_str();
+    app.add_option("--log-file", log.file, "write the log to this file instead of stderr");
+    app.add_option("--log-format", log.format, "text or json")->capture_default_str();
+    app.set_version_flag("--version", "fanfold " FANFOLD_VERSION);
+    app.get_formatter()->column_width(34);
+}
+
+void add_broker_option(CLI::App& app, std::string& broker) {
+    broker = "tcp://127.0.0.1:7411";
+    app.add_option("--broker", broker, "the broker's endpoint; also by FANFOLD_BROKER")->envname("FANFOLD_BROKER")->capture_default_str();
+}
+
+namespace {
+template <class T, class Parse>
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& value, const std::string& help, const char* type, Parse parse) {
+    auto read = [&value, name, parse](const std::string& word) {
+        auto parsed = parse(word);
+        if (!parsed) throw CLI::ValidationError(name, parsed.error().text);
+        value = *parsed;
+    };
+    return app.add_option_function<std::string>(name, read, help)->type_name(type);
+}
+}  // namespace
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value, const std::string& help) {
+    return add_parsed(app, name, value, help + " [" + to_string(value) + "]", "DURATION",
+                      [](const std::string& text) { return parse_duration(text); });
+}
+
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value, const std::string& help) {
+    return add_parsed(app, name, value, help, "SIZE", [](const std::string& text) { return parse_size(text); });
+}
+
+void announce_ready(const std::string& endpoint) {
+    std::printf("ready %s\n", endpoint.c_str());
+    std::fflush(stdout);
+}
+
+int run_program(CLI::App& app, int argc, char** argv, LogOptions& log, const std::function<int(net::SignalReader&)>& run) {
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return app.exit(error);
+        std::fprintf(stderr, "%s: %s\nsee %s --help\n", app.get_name().c_str(), error.what(), app.get_name().c_str());
+        return exit_error;
+    }
+    try {
+        net::tune_memory();
+        set_up_logging(log);
+        std::signal(SIGPIPE, SIG_IGN);
+        net::SignalReader signals;
+        return run(signals);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), error.what());
+        return exit_error;
+    }
+}
+
+}  // namespace fanfold

@@ -1,0 +1,36 @@
+// What the three daemons have in common around their main(): options, the log, signals, errors turned into exit codes.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "shared/logging.hpp"
+#include "shared/net.hpp"
+
+namespace fanfold {
+
+/// Exit code for anything wrong with the call or the system.
+inline constexpr int exit_error = 255;
+
+/// A name for this process that people can place: host-pid.
+std::string default_name();
+
+/// Options that every program has.
+void add_common_options(CLI::App& app, LogOptions& log);
+
+/// The option --broker, or FANFOLD_BROKER, or the default of fanfold-broker --bind.
+void add_broker_option(CLI::App& app, std::string& broker);
+
+/// An option that takes a duration such as 500ms, 10s or 1h30m (a bare number is seconds).
+CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value, const std::string& help);
+/// An option that takes a size such as 64M or 1G.
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value, const std::string& help);
+
+/// Tells scripts on stdout, in one line, that the program is ready, and where it is reached.
+void announce_ready(const std::string& endpoint);
+
+/// Parses, sets the log up, blocks the signals, and calls `run` with their reader. Anything thrown is told on stderr.
+int run_program(CLI::App& app, int argc, char** argv, LogOptions& log, const std::function<int(net::SignalReader&)>& run);
+
+}  // namespace fanfold

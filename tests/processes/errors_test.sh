@@ -1,0 +1,124 @@
+#!/bin/bash
+# Wrong input: each is told clearly, naming the thing, and ends with the right exit code. Nothing hangs.
+# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+. "$(dirname "$0")/common.sh"
+
+# wrong REGEX COMMAND…: ends with 255, prints nothing, says this in one line of its own.
+wrong() {
+    local pattern=$1
+    shift
+    run 255 "$@"
+    says "^(fanfold|fanfold-[a-z]+): .*$pattern"
+    [[ ! -s out ]] || fail "'$*' printed $(cat out)"
+}
+
+# --- the command line --------------------------------------------------------------------------------------------------------
+wrong "verb is missing" fanfold
+wrong "unknown verb 'mop'" fanfold mop
+wrong "unknown option --bogus" fanfold map --bogus echo ::: a
+wrong "unknown option --bogus" fanfold --bogus map echo ::: a
+wrong "COMMAND.*missing" fanfold map
+wrong "COMMAND.*missing" fanfold map ::: a b
+wrong "timeout" fanfold map --timeout
+wrong "takes no COMMAND.*'echo'" fanfold map --function fanfold.echo echo ::: a
+wrong "--pipe" fanfold map --pipe cat ::: a
+for duration in abc 10x -1s '' 1h2 '5 s' 1.5.2s; do
+    wrong "--timeout.*'$duration'" fanfold map --timeout "$duration" echo ::: a
+    wrong "--deadline.*'$duration'" fanfold map --deadline "$duration" echo ::: a
+done
+wrong "--connect-timeout.*'soon'" fanfold jobs --broker tcp://127.0.0.1:1 --connect-timeout soon
+for policy in some quorum quorum= quorum=0 quorum=x first=2 ''; do
+    wrong "--gather '$policy'" fanfold map --gather "$policy" echo ::: a
+done
+for failures in some -1 101% 5%% '' 1.5; do
+    wrong "--max-failures '$failures'" fanfold map --max-failures "$failures" echo ::: a
+done
+wrong "--output 'xml'" fanfold map --output xml echo ::: a
+wrong "-j '0'" fanfold map -j 0 echo ::: a
+wrong "-j 'many'" fanfold map -j many echo ::: a
+wrong "--retries '-1'" fanfold map --retries -1 echo ::: a
+wrong "--block.*'huge'" fanfold map --pipe --block huge cat
+wrong "--array.*'1-x'" fanfold map --array 1-x echo
+wrong "--colsep.*'\('" fanfold map --colsep '(' echo ::: a
+wrong "--env 'x'" fanfold map --env x echo ::: a
+wrong "--declare 'x'" fanfold map --declare x --function x ::: a
+wrong "input line 2 is not JSON" fanfold map --quiet --json-lines --gather available --deadline 300s --function fanfold.fail <<<$'1\n{'
+wrong "JOB is missing" fanfold status --broker tcp://127.0.0.1:1
+wrong "needs a broker" fanfold jobs
+wrong "needs a broker" fanfold submit echo ::: a
+
+# --- things that are not there -------------------------------------------------------------------------------------------------
+wrong "unknown function 'nope'.*--declare" fanfold map --function nope ::: a
+wrong "missing file.*[Nn]o such file" fanfold map echo :::: 'missing file'
+wrong "missing file.*[Nn]o such file" fanfold map -a 'missing file' echo
+wrong "missing file.*[Nn]o such file" fanfold map --pipe -a 'missing file' cat
+run 1 fanfold map --no-shell no-such-command ::: a
+says 'fragment 0 failed: .*no-such-command.*not found'
+run 1 fanfold map 'no-such-command {} | cat; exit 127' ::: a
+says 'not found'
+touch regular
+wrong "regular/below" fanfold map --results regular/below echo ::: a
+wrong "regular/below" fanfold map --joblog regular/below echo ::: a
+wrong "regular/below" fanfold map --log-file regular/below echo ::: a
+run 1 fanfold map --max-output 10 'head -c 11 /dev/zero; :' ::: a
+says 'fragment 0 failed: .*limit of 10 bytes.*--max-output'
+[[ -e /dev/full ]] && {
+    code=0
+    timeout "$patience" fanfold map echo ::: a >/dev/full 2>err || code=$?
+    same "the exit code when stdout is full" 255 "$code"
+    says "standard output.*[Nn]o space"
+}
+
+# --- brokers ----------------------------------------------------------------------------------------------------------------------
+nobody=tcp://127.0.0.1:$((first_port + 9))
+for endpoint in foo tcp://127.0.0.1 tcp://127.0.0.1:99999 tcp://:7 http://127.0.0.1:80; do
+    wrong "--broker.*'$endpoint'" fanfold jobs --broker "$endpoint"
+    FANFOLD_BROKER=$endpoint wrong "FANFOLD_BROKER.*'$endpoint'" fanfold map echo ::: a
+    wrong "--bind.*'$endpoint'" fanfold-broker --bind "$endpoint"
+    wrong "--broker.*'$endpoint'" fanfold-worker --broker "$endpoint"
+    wrong "--bind.*'$endpoint'" fanfold-gatherer --bind "$endpoint"
+done
+for verb in "map --function fanfold.echo ::: a" "submit --function fanfold.echo ::: a" jobs "status last" workers; do
+    # shellcheck disable=SC2086  # words on purpose
+    wrong "no broker answers at $nobody" env FANFOLD_BROKER="$nobody" fanfold --connect-timeout 500ms $verb
+done
+# A listener that is no broker at all.
+python3 -c 'import socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(600)' "$((first_port + 9))" >deaf.log 2>&1 &
+started[deaf]=$!
+wrong "no broker answers at $nobody" fanfold jobs --broker "$nobody" --connect-timeout 1s
+
+start_broker
+wrong "cannot bind $broker_endpoint: the address is in use; .*--bind" fanfold-broker --bind "$broker_endpoint"
+export FANFOLD_BROKER=$broker_endpoint
+wrong "cannot bind $broker_endpoint: .*in use" fanfold map --broker '' --bind "$broker_endpoint" echo ::: a
+wrong "cannot bind $broker_endpoint: .*in use" fanfold-gatherer --bind "$broker_endpoint"
+wrong "is for an embedded fleet.*$broker_endpoint.*FANFOLD_BROKER" fanfold map -j 2 echo ::: a
+wrong "--declare is for an embedded fleet" fanfold map --declare 'x=cat' --function x ::: a
+wrong "--bind is for an embedded fleet" fanfold map --bind tcp://127.0.0.1:1 echo ::: a
+wrong "there is no last job" fanfold status last
+wrong "unknown job 'abcdef'" fanfold results abcdef
+wrong "unknown job 'abcdef'" fanfold cancel abcdef
+wrong "unknown job 'nonsense!'" fanfold wait 'nonsense!'
+wrong "JOB '' is empty" fanfold wait ''
+
+wrong "no gatherer is connected.*fanfold-gatherer" fanfold map --function fanfold.echo ::: a
+start_gatherer
+start_worker w1
+run 2 fanfold map --deadline 1s --function nope ::: a b
+says "no worker offers the function 'nope'; it waits for one"
+says "expired: .*no worker offers the function 'nope'.*2 of 2 missing: never started: 0-1"
+
+# --- workers --------------------------------------------------------------------------------------------------------------------------
+wrong "--function.*'wc'.*NAME=" fanfold-worker --function wc
+wrong "fanfold.echo" fanfold-worker --function fanfold.echo=cat
+run_badly() {
+    code=0
+    timeout "$patience" "$@" >out 2>err || code=$?
+    ((code != 0 && code != 124)) || fail "'$*' ended with $code"
+}
+run_badly fanfold-worker --slots 0
+says 'slots'
+run_badly fanfold-broker --worker-timeout never
+says 'worker-timeout|never'

@@ -1,0 +1,68 @@
+#include "tests/simulation/bugs.hpp"
+
+namespace fanfold::simulation {
+
+const std::vector<BugInfo>& planted_bugs() {
+    static const std::vector<BugInfo> bugs{
+        {Bug::result_not_pushed_again, "result_not_pushed_again", 50},
+        {Bug::released_before_gathered, "released_before_gathered", 50},
+        {Bug::position_ignored, "position_ignored", 50},
+        {Bug::epoch_ignored, "epoch_ignored", 50},
+        {Bug::seal_said_once, "seal_said_once", 1500},
+        {Bug::error_told_once, "error_told_once", 400},
+        {Bug::deadline_not_armed, "deadline_not_armed", 600},
+        {Bug::time_not_looked_at, "time_not_looked_at", 50},
+        {Bug::inventory_left_out, "inventory_left_out", 50},
+        {Bug::outcome_told_once, "outcome_told_once", 50},
+        {Bug::attempt_forgotten, "attempt_forgotten", 50},
+        {Bug::values_shifted, "values_shifted", 50},
+        {Bug::block_sent_once, "block_sent_once", 150},
+    };
+    return bugs;
+}
+
+bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
+    switch (bug_) {
+        case Bug::result_not_pushed_again:
+            if (auto* results = std::get_if<wire::Results>(&message)) return first_time(life, results->job, results->first);
+            return true;
+        case Bug::seal_said_once:
+            if (auto* block = std::get_if<wire::Block>(&message); block && block->total)
+                if (!first_time(life, block->job, 0)) block->total.reset();
+            if (auto* seal = std::get_if<wire::Seal>(&message)) return first_time(life, seal->job, 0);
+            return true;
+        case Bug::error_told_once:
+            if (auto* errors = std::get_if<wire::Errors>(&message)) {
+                std::erase_if(errors->failures, [&](const auto& failure) { return !first_time(life, errors->job, failure.index); });
+                return !errors->failures.empty();
+            }
+            return true;
+        case Bug::deadline_not_armed:
+            if (auto* assign = std::get_if<wire::Assign>(&message)) assign->spec.deadline = {};
+            return true;
+        case Bug::inventory_left_out:
+            if (auto* heartbeat = std::get_if<wire::Heartbeat>(&message)) heartbeat->held.clear(), heartbeat->kept.clear();
+            return true;
+        case Bug::outcome_told_once:
+            if (auto* ended = std::get_if<wire::Ended>(&message)) return first_time(life, ended->job, 0);
+            return true;
+        case Bug::attempt_forgotten:
+            if (auto* done = std::get_if<wire::Done>(&message)) done->failures.clear();
+            return true;
+        case Bug::values_shifted:
+            if (auto* results = std::get_if<wire::Results>(&message); results && results->count == 1 && results->first % 7 == 1)
+                --results->first;
+            return true;
+        case Bug::block_sent_once:
+            if (auto* block = std::get_if<wire::Block>(&message)) return first_time(life, block->job, block->first);
+            return true;
+        case Bug::none:
+        case Bug::released_before_gathered:
+        case Bug::position_ignored:
+        case Bug::epoch_ignored:
+        case Bug::time_not_looked_at: return true;
+    }
+    return true;
+}
+
+}  // namespace fanfold::simulation

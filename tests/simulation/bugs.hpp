@@ -1,0 +1,54 @@
+// Planted bugs: each breaks one rule that the system stands on, from outside of the cores, to show that the checker notices. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "shared/messages.hpp"
+#include "shared/slice.hpp"
+
+namespace fanfold::simulation {
+
+enum class Bug : std::uint8_t {
+    none,
+    result_not_pushed_again,   // a worker pushes each result once, whatever happens to it
+    released_before_gathered,  // a worker lets go of a result as soon as it is done
+    position_ignored,          // a collector takes whatever a gatherer streams, again and again
+    epoch_ignored,             // a broker that lost its memory passes for the one before
+    seal_said_once,            // a client says once that its job is whole, and the broker is told of it in no other way
+    error_told_once,           // a broker tells a final error once
+    deadline_not_armed,        // a gatherer does not hear of deadlines
+    time_not_looked_at,        // a gatherer works when messages come, and never by itself
+    inventory_left_out,        // a worker's heartbeat does not say what it holds and keeps
+    outcome_told_once,         // a broker answers a proposal once
+    attempt_forgotten,         // a worker never tells the broker of a failure
+    values_shifted,            // a worker mixes up two fragments of a chunk
+    block_sent_once,           // a client sends each block once
+};
+
+struct BugInfo {
+    Bug bug;
+    const char* name;
+    std::uint32_t seeds;  // it must be found within so many
+};
+const std::vector<BugInfo>& planted_bugs();
+
+/// Stands between the sockets of a run: drops or changes messages as its bug has it.
+class Saboteur {
+public:
+    explicit Saboteur(Bug bug) : bug_(bug) {}
+    Bug bug() const { return bug_; }
+    /// Whether the message goes on its way. `life` tells the sender's life from others.
+    bool lets_pass(std::uint64_t life, wire::Message& message);
+
+private:
+    bool first_time(std::uint64_t life, const JobId& job, std::uint64_t what) { return seen_.emplace(life, job, what).second; }
+
+    Bug bug_;
+    std::set<std::tuple<std::uint64_t, JobId, std::uint64_t>> seen_;
+};
+
+}  // namespace fanfold::simulation

@@ -1,0 +1,105 @@
+// What a seed decides before anything runs: the fleet, the jobs and their users, what each fragment does, and the faults. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/messages.hpp"
+#include "tests/simulation/random.hpp"
+
+namespace fanfold::simulation {
+
+/// What a fragment does to whoever runs it.
+enum class Behaviour : std::uint8_t {
+    value,     // gives its value
+    fails,     // each time
+    flaky,     // fails the first time that it runs
+    overruns,  // takes too long, and can be stopped: a command
+    sticks,    // takes too long, and can't be stopped: a handler
+    kills,     // its worker, each time
+};
+
+struct FragmentPlan {
+    Behaviour behaviour = Behaviour::value;
+    Duration work{};
+};
+
+/// When somebody else than the owner collects the job, or its owner again.
+struct CollectorPlan {
+    std::uint32_t client = 0;
+    Duration at{};
+    bool ordered = false;
+    Duration consume_least{};
+    Duration consume_most{};
+};
+
+struct JobPlan {
+    std::uint32_t number = 0;
+    JobId id{};
+    std::uint64_t token = 0;
+    std::uint32_t client = 0;
+    wire::JobSpec spec{};
+    std::uint64_t count = 0;
+    std::uint64_t seed = 0;  // of its fragments
+    double failing_percent = 0, flaky_percent = 0, slow_percent = 0, killing_percent = 0;
+    bool slow_sticks = false;
+    Duration work_least{}, work_most{};
+    std::size_t value_bytes = 0;
+    Duration open_at{};
+    std::uint32_t block_fragments = 1;
+    Duration block_pause{};  // before each further block
+    bool sealed_by_last_block = true;
+    bool collected_by_owner = true;
+    bool collected_from_start = true;
+    bool sealing_fails = false;  // never sealed: its end is its deadline or a cancel
+    CollectorPlan owner{};
+    std::vector<CollectorPlan> others{};
+    std::optional<Duration> cancel_at{};
+
+    FragmentPlan fragment(Index index) const;
+    std::string payload(Index index) const;  // a MessagePack object
+    std::string value(Index index) const;
+};
+
+enum class FaultKind : std::uint8_t { broken, blocked, slowed, paused, crashed };
+
+struct Fault {
+    FaultKind kind = FaultKind::broken;
+    Duration at{};
+    Duration length{};  // of a block, of a slow time, of a pause, and until a restart
+    std::uint32_t host = 0;
+    std::uint32_t other = 0;  // with broken, blocked, slowed
+    bool flag = false;        // blocked: the connections are dead afterwards; crashed: silently
+};
+
+struct WorkerPlan {
+    std::uint32_t slots = 1;
+    std::vector<std::string> functions{};
+};
+
+struct Scenario {
+    std::uint64_t seed = 0;
+    std::uint32_t gatherers = 1;
+    std::vector<WorkerPlan> workers{};
+    std::uint32_t clients = 1;
+    std::vector<JobPlan> jobs{};
+    std::vector<Fault> faults{};
+    Duration least_delay{}, most_delay{};
+    bool memory_lost = false;  // the broker or a gatherer is started again, with nothing in its memory
+    Duration quiet_after{};    // no fault and no user's act comes after
+
+    // Hosts are numbered: the broker, gatherers, workers, clients.
+    std::uint32_t broker() const { return 0; }
+    std::uint32_t gatherer(std::uint32_t n) const { return 1 + n; }
+    std::uint32_t worker(std::uint32_t n) const { return 1 + gatherers + n; }
+    std::uint32_t client(std::uint32_t n) const { return 1 + gatherers + static_cast<std::uint32_t>(workers.size()) + n; }
+    std::uint32_t hosts() const { return client(clients); }
+};
+
+Scenario make_scenario(std::uint64_t seed);
+/// For a transcript: the plan in a few lines.
+std::string to_string(const Scenario& scenario);
+
+}  // namespace fanfold::simulation

@@ -1,0 +1,81 @@
+// One run: the hosts with their lives, the network, the faults as the scenario has them, and the end. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/checker.hpp"
+#include "tests/simulation/network.hpp"
+#include "tests/simulation/process.hpp"
+
+namespace fanfold::simulation {
+
+struct RunOptions {
+    std::uint64_t seed = 0;
+    Bug bug = Bug::none;
+    bool prints = false;             // a transcript
+    std::uint64_t check_every = 16;  // steps of a core between two checks of its invariants
+};
+
+struct RunReport {
+    std::vector<std::string> complaints;
+    std::uint64_t hash = 0;
+    std::uint64_t executions = 0;
+    std::uint64_t delivered = 0;
+    std::size_t faults = 0;
+    Duration took{};  // virtual
+};
+
+RunReport run(const RunOptions& options);
+
+class World {
+public:
+    explicit World(const RunOptions& options);
+    ~World();
+
+    RunReport run();
+
+    // --- for its processes --------------------------------------------------------------------------------------
+    Scheduler& scheduler() { return scheduler_; }
+    Network& network() { return network_; }
+    Checker& checker() { return checker_; }
+    Trace& trace() { return trace_; }
+    Random& chance() { return random_; }
+    const Scenario& scenario() const { return scenario_; }
+    Bug bug() const { return saboteur_.bug(); }
+    std::uint64_t check_every() const { return options_.check_every; }
+    std::string name_of(HostId host) const;
+    void remark(const std::string& text);
+    /// A process has ended by itself; whoever runs it starts it again.
+    void ended(HostId host);
+    /// Kills the process on this host, by what a fragment did.
+    void kill(HostId host);
+
+private:
+    void start(HostId host);
+    std::unique_ptr<Process> make(HostId host);
+    void crash(HostId host, Duration until_restart, bool silently);
+    void arrange_faults();
+    void apply(const Fault& fault);
+    void disturb(HostId a, HostId b, Duration length);
+    bool drained() const;
+    void judge_leftovers();
+    bool is_worker(HostId host) const { return host >= scenario_.worker(0) && host < scenario_.client(0); }
+    bool is_client(HostId host) const { return host >= scenario_.client(0); }
+
+    RunOptions options_;
+    Scenario scenario_;
+    Random random_;
+    Scheduler scheduler_;
+    Trace trace_;
+    Saboteur saboteur_;
+    Network network_;
+    Checker checker_;
+    Disturbances disturbances_;
+    std::vector<std::unique_ptr<Process>> hosts_;      // the latest life on each
+    std::vector<std::unique_ptr<Process>> graveyard_;  // what is arranged for earlier lives still finds them
+    std::map<std::uint32_t, Duration> cut_off_;        // each client from the broker, in sum
+};
+
+}  // namespace fanfold::simulation

@@ -1,0 +1,169 @@
+// The command line: where options end, what values they take, what is refused and how the refusal reads.
+#include <doctest/doctest.h>
+
+#include "scatterer/cli/options.hpp"
+#include "scatterer/cli/reports.hpp"
+
+using namespace fanfold;
+using namespace fanfold::scatterer::cli;
+using namespace std::chrono_literals;
+using Words = std::vector<std::string>;
+
+namespace {
+
+CommandLine parsed(const Words& words, const std::string& environment = "") {
+    auto result = parse_command_line(words, environment);
+    REQUIRE(result.command);
+    return *result.command;
+}
+
+MapOptions map_of(Words words) {
+    words.insert(words.begin(), "map");
+    return parsed(words).map;
+}
+
+std::string refusal(const Words& words, const std::string& environment = "") {
+    try {
+        parse_command_line(words, environment);
+    } catch (const UsageError& error) {
+        return error.what();
+    }
+    return "(accepted)";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+constexpr const char* endpoint = "tcp://127.0.0.1:7411";
+
+}  // namespace
+
+TEST_CASE("options end at COMMAND") {
+    CHECK(map_of({"-k", "wc", "-l", "--", ":::", "a"}).words == Words{"wc", "-l", "--", ":::", "a"});
+    CHECK(map_of({"wc", "-k"}).words == Words{"wc", "-k"});
+    CHECK_FALSE(map_of({"wc", "-k"}).job.ordered);
+    CHECK(map_of({"--", "-odd", "--help"}).words == Words{"-odd", "--help"});
+    CHECK(map_of({"-k", "--", "--", "x"}).words == Words{"--", "x"});
+    CHECK(map_of({"map"}).words == Words{"map"});
+    CHECK(map_of({"echo", "wait", ":::", "++", "a"}).words == Words{"echo", "wait", ":::", "++", "a"});
+    CHECK(map_of({"--function", "fanfold.echo", ":::", "-k"}).words == Words{":::", "-k"});
+}
+
+TEST_CASE("short options join, values may stand beside them or begin with a dash") {
+    auto map = map_of({"-kj4", "-n2", "-0", "-a", "one", "-a", "-", "cat"});
+    CHECK(map.job.ordered);
+    CHECK(map.slots == 4u);
+    CHECK(map.sources.per_fragment == 2);
+    CHECK(map.sources.nul_separated);
+    CHECK(map.sources.files == Words{"one", "-"});
+    CHECK(map.words == Words{"cat"});
+    CHECK(map_of({"--env", "A=-1", "--env=B=[x,y]", "cat"}).job.environment == Words{"A=-1", "B=[x,y]"});
+}
+
+TEST_CASE("a job's policy") {
+    auto job =
+        map_of({"--timeout", "1.5", "--deadline", "1h30m", "--retries", "3", "--gather", "quorum=5", "--max-failures", "2.5%", "x"}).job;
+    CHECK(job.timeout == 1500ms);
+    CHECK(job.deadline == 90min);
+    CHECK(job.retries == 3);
+    CHECK(job.gather == Gather::quorum);
+    CHECK(job.quorum == 5);
+    CHECK(job.max_failures_percent == 2.5);
+    CHECK_FALSE(job.max_failures);
+    CHECK(map_of({"--fail-fast", "x"}).job.max_failures == 0u);
+    CHECK(map_of({"--gather", "available", "x"}).job.gather == Gather::available);
+    CHECK(map_of({"--timeout", "1us", "x"}).job.timeout == 1ms);
+}
+
+TEST_CASE("printing and the embedded fleet") {
+    auto map = map_of({"--output", "json", "--tag", "--no-progress", "--declare", "wc=wc -w", "--bind", "tcp://*:0", "--function", "wc"});
+    CHECK(map.output == Format::json);
+    CHECK(map.tag);
+    CHECK(map.progress == false);
+    CHECK(map.declared == std::vector<std::pair<std::string, std::string>>{{"wc", "wc -w"}});
+    CHECK_FALSE(map_of({"x"}).progress);
+    CHECK(map_of({"--block", "4M", "--pipe", "x"}).block_bytes == 4u << 20);
+}
+
+TEST_CASE("the broker comes from the option before or behind the verb, else from the environment") {
+    CHECK(parsed({"jobs"}, endpoint).common.broker == endpoint);
+    CHECK(parsed({"--broker", "tcp://a:1", "jobs"}, endpoint).common.broker == "tcp://a:1");
+    CHECK(parsed({"jobs", "--broker", "tcp://a:1"}, endpoint).common.broker == "tcp://a:1");
+    CHECK(parsed({"map", "--broker", "", "-j2", "x"}, endpoint).common.broker.empty());
+    CHECK(parsed({"--connect-timeout", "200ms", "jobs"}, endpoint).common.connect_timeout == 200ms);
+}
+
+TEST_CASE("verbs that ask") {
+    auto line = parsed({"wait", "--output", "json", "last", "01f"}, endpoint);
+    CHECK(line.verb == Verb::wait);
+    CHECK(line.query.jobs == Words{"last", "01f"});
+    CHECK(line.query.output == Format::json);
+    auto results = parsed({"results", "-k", "--now", "last"}, endpoint).query;
+    CHECK(results.ordered);
+    CHECK(results.now);
+}
+
+TEST_CASE("help and version are texts") {
+    CHECK(contains(parse_command_line({"--help"}, "").text, "fanfold VERB --help"));
+    CHECK(contains(parse_command_line({"--version"}, "").text, "fanfold "));
+    for (const char* verb : {"map", "submit", "jobs", "status", "wait", "results", "cancel", "workers", "functions"}) {
+        auto text = parse_command_line({verb, "--help"}, "").text;
+        CHECK(contains(text, std::string("Usage: fanfold ") + verb));
+        CHECK(contains(text, "Examples:"));
+        CHECK(contains(text, "--broker"));
+    }
+}
+
+TEST_CASE("a refusal names the option, the value, and where to read on") {
+    CHECK(contains(refusal({"map", "--timeout", "5x", "cat"}), "--timeout"));
+    CHECK(contains(refusal({"map", "--timeout", "5x", "cat"}), "5x"));
+    CHECK(contains(refusal({"map", "--timeout", "5x", "cat"}), "see fanfold map --help"));
+    CHECK(contains(refusal({"map", "--bogus", "cat"}), "--bogus"));
+    CHECK(contains(refusal({"map", "-j", "none", "cat"}), "-j 'none'"));
+    CHECK(contains(refusal({"map", "-j", "0", "cat"}), "-j '0'"));
+    CHECK(contains(refusal({"map", "--gather", "most", "cat"}), "quorum=K"));
+    CHECK(contains(refusal({"map", "--gather", "quorum=0", "cat"}), "quorum=0"));
+    CHECK(contains(refusal({"map", "--max-failures", "101%", "cat"}), "101%"));
+    CHECK(contains(refusal({"map", "--env", "NAME", "cat"}), "NAME=VALUE"));
+    CHECK(contains(refusal({"map", "--output", "table", "cat"}), "text, json"));
+    CHECK(contains(refusal({"map", "--broker", "localhost", "cat"}), "localhost"));
+    CHECK(contains(refusal({"jobs"}, "nonsense"), "FANFOLD_BROKER"));
+    CHECK(contains(refusal({"map", "--timeout"}), "--timeout"));
+    CHECK(contains(refusal({"mop"}), "mop"));
+    CHECK(contains(refusal({}), "fanfold --help"));
+}
+
+TEST_CASE("what makes no sense together is refused") {
+    CHECK(contains(refusal({"map"}), "COMMAND"));
+    CHECK(contains(refusal({"map", ":::", "a"}), "COMMAND"));
+    CHECK(contains(refusal({"map", "--function", "f", "cat"}), "'cat'"));
+    CHECK(contains(refusal({"map", "--json-lines", "cat"}), "--json-lines"));
+    CHECK(contains(refusal({"map", "--pipe", "cat", ":::", "a"}), "--pipe"));
+    CHECK(contains(refusal({"map", "--declare", "fanfold.echo=cat", "--function", "fanfold.echo"}), "fanfold.echo"));
+    CHECK(contains(refusal({"map", "--fail-fast", "--max-failures", "5%", "x"}), "--max-failures"));
+    auto with_broker = refusal({"map", "-j", "4", "cat"}, endpoint);
+    CHECK(contains(with_broker, "-j"));
+    CHECK(contains(with_broker, endpoint));
+    CHECK(contains(with_broker, "FANFOLD_BROKER"));
+    CHECK(contains(refusal({"map", "--broker", endpoint, "--declare", "a=b", "cat"}), "--declare"));
+    CHECK(contains(refusal({"map", "--broker", endpoint, "--bind", "tcp://*:0", "cat"}), "--bind"));
+    CHECK(contains(refusal({"submit", "cat", ":::", "a"}), "needs a broker"));
+    CHECK(contains(refusal({"jobs"}), "FANFOLD_BROKER"));
+    CHECK(contains(refusal({"status"}, endpoint), "JOB"));
+    CHECK(contains(refusal({"status", "a", "b"}, endpoint), "'b'"));
+    CHECK(contains(refusal({"cancel", ""}, endpoint), "empty"));
+    CHECK(contains(refusal({"submit", "--tag", "cat"}, endpoint), "--tag"));
+}
+
+TEST_CASE("reports as tables and JSON lines") {
+    JobStatus job;
+    job.id = "0192";
+    job.total = 10;
+    job.values = 4;
+    CHECK(contains(jobs_report({job}, Format::text), "0192  running     10       4"));
+    CHECK(contains(status_report(job, Format::json), R"("outcome":"running","reason":"","total":10)"));
+    WorkerStatus one{.name = "w1", .slots = 2, .functions = {"a", "b"}};
+    WorkerStatus two{.name = "w2", .slots = 3, .functions = {"b"}};
+    CHECK(functions_report({one, two}, Format::text) == "FUNCTION  SLOTS  WORKERS\na             2        1\nb             5        2\n");
+    CHECK(contains(functions_report({one, two}, Format::json), R"({"name":"b","slots":5,"workers":["w1","w2"]})"));
+    CHECK(contains(workers_report({one}, Format::text), "a b"));
+}

@@ -1,0 +1,102 @@
+#include "worker/done_batch.hpp"
+
+#include <string>
+#include <utility>
+
+#include "shared/limits.hpp"
+
+namespace fanfold::worker {
+
+namespace {
+
+// How many bytes of a header an item takes at most, its texts aside.
+constexpr std::size_t run_bytes = 64;
+constexpr std::size_t failure_bytes = 128;
+constexpr std::size_t group_bytes = 40;
+constexpr std::size_t range_bytes = 24;
+
+/// Fills one message after the other; an item goes where there is room for it.
+class Filler {
+public:
+    explicit Filler(std::vector<DoneMessage>& messages) : messages_(messages) {}
+
+    /// The message that has room for so much more.
+    wire::Done& with_room(std::size_t header, std::size_t body) {
+        bool full = header_ + header > limits::header_bytes / 2 || body_ + body > limits::body_bytes;
+        if (full) close();
+        if (messages_.empty() || closed_) messages_.emplace_back(), closed_ = false;
+        header_ += header;
+        body_ += body;
+        return messages_.back().message;
+    }
+    void add_output(Slice output) {
+        if (!output.empty()) outputs_.push_back(std::move(output));
+    }
+    void close() {
+        if (messages_.empty() || closed_) return;
+        if (outputs_.size() == 1) {
+            messages_.back().body = std::move(outputs_.front());
+        } else if (!outputs_.empty()) {
+            std::string joined;
+            joined.reserve(body_);
+            for (const Slice& output : outputs_) joined += output.view();
+            messages_.back().body = Slice::take(std::move(joined));
+        }
+        outputs_.clear();
+        header_ = body_ = 0;
+        closed_ = true;
+    }
+
+private:
+    std::vector<DoneMessage>& messages_;
+    std::vector<Slice> outputs_;
+    std::size_t header_ = 0;
+    std::size_t body_ = 0;
+    bool closed_ = false;
+};
+
+}  // namespace
+
+void DoneBatch::finished(const JobId& job, Range range, wire::Microseconds busy) {
+    if (!runs_.empty() && runs_.back().job == job && runs_.back().range.end == range.begin) {
+        runs_.back().range.end = range.end;
+        runs_.back().busy += busy;
+        return;
+    }
+    runs_.push_back({.job = job, .range = range, .busy = busy});
+}
+
+void DoneBatch::failed(const JobId& job, wire::Failure failure, Slice output) {
+    if (output.size() > limits::body_bytes) output = {};
+    failure.output_bytes = output.size();
+    failures_.push_back({job, std::move(failure), std::move(output)});
+}
+
+void DoneBatch::returned(const JobId& job, Range range) { returned_[job].add(range); }
+
+std::vector<DoneMessage> DoneBatch::take() {
+    std::vector<DoneMessage> messages;
+    Filler filler(messages);
+    for (wire::DoneRun& run : runs_) filler.with_room(run_bytes, 0).runs.push_back(run);
+    for (FailedFragment& item : failures_) {
+        std::size_t header = group_bytes + failure_bytes + item.failure.message.size() + item.failure.worker.size();
+        wire::Done& done = filler.with_room(header, item.output.size());
+        if (done.failures.empty() || done.failures.back().job != item.job) done.failures.push_back({.job = item.job, .failures = {}});
+        done.failures.back().failures.push_back(std::move(item.failure));
+        filler.add_output(std::move(item.output));
+    }
+    for (const auto& [job, ranges] : returned_) {
+        for (Range range : ranges.ranges()) {
+            wire::Done& done = filler.with_room(group_bytes + range_bytes, 0);
+            if (done.returned.empty() || done.returned.back().job != job) done.returned.push_back({.job = job, .ranges = {}});
+            done.returned.back().ranges.push_back(range);
+        }
+    }
+    filler.close();
+    runs_.clear();
+    failures_.clear();
+    returned_.clear();
+    return messages;
+}
+
+}  // namespace fanfold::worker

@@ -1,0 +1,89 @@
+#include "worker/executor.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace fanfold::worker {
+
+namespace {
+
+constexpr Duration look_interval = limits::flush_interval / 2;
+constexpr int idle_looks = 50;  // then the watch goes to sleep
+
+}  // namespace
+
+Executors::Executors(Options options)
+    : options_(std::move(options)), functions_(std::make_shared<const FunctionTable>(std::move(options_.functions))) {
+    if (functions_->runs_commands()) {
+        commands_ = std::make_unique<CommandTasks>(
+            CommandTasks::Options{.guardian = options_.guardian, .max_output = options_.max_output, .deliver = options_.deliver});
+    }
+    for (std::uint32_t i = 0; i < std::max(options_.slots, 1u); ++i) {
+        slots_.push_back(
+            std::make_shared<HandlerSlot>(HandlerSlot::Options{.functions = functions_, .deliver = options_.deliver, .log = options_.log}));
+    }
+    watch_ = std::thread([this] { watch(); });
+}
+
+Executors::~Executors() { close(); }
+
+bool Executors::close() {
+    if (closed_) return true;
+    closed_ = true;
+    {
+        std::lock_guard lock(mutex_);
+        ending_ = true;
+    }
+    changed_.notify_all();
+    watch_.join();
+    commands_.reset();
+    Time until = std::chrono::steady_clock::now() + options_.close_patience;
+    bool all_ended = true;
+    for (auto& slot : slots_) slot->cancel();
+    for (auto& slot : slots_) all_ended = slot->close(until) && all_ended;
+    slots_.clear();
+    return all_ended;
+}
+
+void Executors::run(Run action) {
+    FANFOLD_CHECK(action.slot < slots_.size());
+    const Function* function = functions_->find(action.task.spec.function);
+    FANFOLD_CHECK(function != nullptr);  // the core runs only what it was told is offered
+    bool is_command = std::holds_alternative<CommandLine>(*function) || std::holds_alternative<Exec>(*function);
+    if (is_command) return commands_->run(std::move(action.task), *function);
+    slots_[action.slot]->start(std::move(action.task));
+    std::lock_guard lock(mutex_);
+    if (!std::exchange(watching_, true)) changed_.notify_all();
+}
+
+void Executors::stop(std::uint64_t task) {
+    for (auto& slot : slots_) slot->stop(task);
+    if (commands_) commands_->stop(task);
+}
+
+/// Looks at the slots every half flush interval, so that nothing finished waits longer than one. Sleeps when all are idle.
+void Executors::watch() {
+    std::unique_lock lock(mutex_);
+    int idle = 0;
+    while (!ending_) {
+        if (!watching_) {
+            changed_.wait(lock, [&] { return watching_ || ending_; });
+            idle = 0;
+        }
+        changed_.wait_for(lock, look_interval, [&] { return ending_; });
+        lock.unlock();
+        bool busy = false;
+        Time now = std::chrono::steady_clock::now();
+        for (auto& slot : slots_) {
+            if (!slot->busy()) continue;
+            busy = true;
+            slot->watch(now);
+        }
+        lock.lock();
+        idle = busy ? 0 : idle + 1;
+        if (idle > idle_looks) watching_ = false;
+    }
+}
+
+}  // namespace fanfold::worker

@@ -1,0 +1,65 @@
+// Runs tasks for the worker's core: handlers on a thread for each slot, commands through the guardian. What happens comes back
+// as events (Values, Failed, Overran, Finished), in order for each task, always Finished last.
+//
+// Threads: run() and stop() are called by the shell's thread. `deliver` and `log` are called by the executors' own threads, with
+// a mutex of theirs held: they put things into a mailbox and return, and never call back.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "worker/command_tasks.hpp"
+#include "worker/core.hpp"
+#include "worker/functions.hpp"
+#include "worker/handler_slot.hpp"
+
+namespace fanfold::worker {
+
+class Executors {
+public:
+    struct Options {
+        std::uint32_t slots = 1;
+        FunctionTable functions;
+        std::function<void(Event)> deliver;
+        LogLine log;                                      // what handlers log; may be empty
+        std::string guardian;                             // path of the guardian program; empty: found
+        std::uint64_t max_output = limits::output_bytes;  // of commands, bytes of each stream
+        Duration close_patience = limits::kill_grace;     // for handlers that still run when this ends
+    };
+    /// Throws StartupError when the functions need the guardian and it can't be started.
+    explicit Executors(Options options);
+    /// Kills commands, cancels handlers. One that does not return within the patience is left behind on its thread.
+    ~Executors();
+    Executors(const Executors&) = delete;
+    Executors& operator=(const Executors&) = delete;
+
+    void run(Run action);
+    void stop(std::uint64_t task);
+
+    /// Delivers nothing any more, and ends the threads; false when a handler was left behind on its own, so that the process
+    /// had better end by std::quick_exit. The destructor does the same.
+    bool close();
+
+private:
+    void watch();
+
+    Options options_;
+    std::shared_ptr<const FunctionTable> functions_;
+    std::vector<std::shared_ptr<HandlerSlot>> slots_;
+    std::unique_ptr<CommandTasks> commands_;
+    bool closed_ = false;
+
+    std::mutex mutex_;  // of the watch
+    std::condition_variable changed_;
+    bool watching_ = false;  // the watch looks at the slots at regular intervals; else it sleeps
+    bool ending_ = false;
+    std::thread watch_;
+};
+
+}  // namespace fanfold::worker

@@ -1,0 +1,114 @@
+#include "worker/shell.hpp"
+
+#include "shared/logging.hpp"
+
+namespace fanfold::worker {
+
+namespace {
+constexpr int messages_a_turn = 64;  // before the executors get their turn
+
+void log_handler_line(const Context& context, std::string_view text) {
+    Note note{
+        .what = "handler", .range = {context.index(), context.index() + 1}, .attempt = context.attempt(), .detail = std::string(text)};
+    if (auto job = parse_job_id(context.job())) note.job = *job;
+    write_log("worker", note);
+}
+}  // namespace
+
+Shell::Shell(zmq::context_t& context, ShellOptions options)
+    : context_(context),
+      options_(std::move(options)),
+      core_({.name = options_.name,
+             .epoch = {.number = 0, .incarnation = net::random_number()},
+             .slots = options_.slots,
+             .functions = options_.functions.names()}) {
+    executors_ = std::make_unique<Executors>(Executors::Options{.slots = options_.slots,
+                                                                .functions = options_.functions,
+                                                                .deliver = [this](Event event) { mailbox_.post(std::move(event)); },
+                                                                .log = log_handler_line,
+                                                                .guardian = {},
+                                                                .max_output = options_.max_output});
+    connect();
+}
+
+void Shell::connect() {
+    if (control_) loop_.forget(*control_);
+    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('w'));
+    loop_.watch(*control_, [this] { receive_control(); });
+}
+
+void Shell::run(net::SignalReader* signals, const std::function<void()>& on_registered) {
+    on_registered_ = on_registered;
+    loop_.watch(mailbox_.fd(), [this] {
+        for (Event& event : mailbox_.take()) step(std::move(event));
+    });
+    if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
+    step(Tick{});
+    loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
+    control_->set(zmq::sockopt::linger, 200);
+    for (auto& [name, gatherer] : gatherers_) gatherer.socket.set(zmq::sockopt::linger, 200);
+    if (!error_.empty()) throw std::runtime_error(error_);
+}
+
+void Shell::on_signal(net::SignalReader& signals) {
+    if (signals.read() == 0) return;
+    if (draining_) return loop_.stop();
+    draining_ = true;
+    step(Drain{});
+}
+
+void Shell::step(Event event) {
+    std::vector<Action> actions;
+    core_.step(net::Loop::now(), std::move(event), actions);
+    for (Action& action : actions) act(action);
+}
+
+void Shell::act(Action& action) {
+    struct Acts {
+        Shell& shell;
+        void operator()(SendBroker& send) { net::send(*shell.control_, send.message, send.body); }
+        void operator()(PushResults& results) { shell.push(results); }
+        void operator()(Run& run) { shell.executors_->run(std::move(run)); }
+        void operator()(Stop& stop) { shell.executors_->stop(stop.task); }
+        void operator()(Reconnect&) { shell.connect(); }
+        void operator()(Leave& leave) {
+            shell.error_ = leave.error;
+            shell.loop_.stop();
+        }
+        void operator()(Note& note) { write_log("worker", note); }
+    };
+    std::visit(Acts{*this}, action);
+}
+
+void Shell::push(PushResults& push) {
+    auto it = gatherers_.find(push.to.name);
+    if (it != gatherers_.end() && it->second.epoch != push.to.epoch) {  // another life: what waits for the old one is for nobody
+        gatherers_.erase(it);
+        it = gatherers_.end();
+    }
+    if (it == gatherers_.end()) {
+        std::string endpoint = net::choose_endpoint(push.to.results, options_.broker);
+        if (endpoint.empty()) {
+            write_log("worker", {.level = Level::error, .what = "no endpoint of the gatherer can be used from here", .peer = push.to.name});
+            return;  // kept; the broker hears nothing of it being safe
+        }
+        it = gatherers_.emplace(push.to.name, Gatherer{push.to.epoch, net::connect(context_, zmq::socket_type::push, endpoint)}).first;
+    }
+    net::send(it->second.socket, push.message, push.body);
+}
+
+void Shell::receive_control() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto incoming = net::receive(*control_);
+        if (!incoming) return;
+        if (!incoming->message) {
+            step(Garbled{{}, incoming->message.error().text});
+            continue;
+        }
+        bool welcome = std::holds_alternative<wire::Welcome>(*incoming->message);
+        step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
+        if (welcome && on_registered_) std::exchange(on_registered_, {})();
+    }
+}
+
+}  // namespace fanfold::worker

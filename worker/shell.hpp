@@ -1,0 +1,66 @@
+// The worker's shell: its sockets, its executors and its thread of control around the core. Heartbeats come from this thread, never
+// from a handler's. Made and run on one thread; stop() may be called from any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <zmq.hpp>
+
+#include "shared/net.hpp"
+#include "worker/core.hpp"
+#include "worker/executor.hpp"
+#include "worker/functions.hpp"
+
+namespace fanfold::worker {
+
+struct ShellOptions {
+    std::string broker{};  // its control endpoint
+    std::string name{};
+    std::uint32_t slots = 1;
+    FunctionTable functions;
+    std::uint64_t max_output = limits::output_bytes;
+};
+
+class Shell {
+public:
+    /// Connects and starts the executors. Throws StartupError.
+    Shell(zmq::context_t& context, ShellOptions options);
+
+    /// Until the worker has left: after stop(), or the first SIGINT or SIGTERM that `signals` (if any) brings, it finishes what runs and
+    /// gives the rest back; after the second it leaves at once. `on_registered` is called once, when the broker has welcomed it. Throws
+    /// std::runtime_error when all its slots are stuck, or the broker refuses it.
+    void run(net::SignalReader* signals = nullptr, const std::function<void()>& on_registered = {});
+    void stop() { mailbox_.post(Drain{}); }
+    /// Ends run() without waiting for what runs.
+    void stop_now() { loop_.stop(); }
+
+private:
+    void step(Event event);
+    void act(Action& action);
+    void push(PushResults& push);
+    void connect();
+    void receive_control();
+    void on_signal(net::SignalReader& signals);
+
+    zmq::context_t& context_;
+    ShellOptions options_;
+    std::optional<zmq::socket_t> control_;
+    struct Gatherer {
+        Epoch epoch;
+        zmq::socket_t socket;
+    };
+    std::map<std::string, Gatherer> gatherers_;  // by name
+    net::Mailbox<Event> mailbox_;
+    net::Loop loop_;
+    Core core_;
+    std::unique_ptr<Executors> executors_;
+    std::function<void()> on_registered_;
+    std::string error_;
+    bool draining_ = false;
+};
+
+}  // namespace fanfold::worker

@@ -1,0 +1,99 @@
+#include "worker/include/fanfold/worker.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#include "shared/limits.hpp"
+#include "shared/logging.hpp"
+#include "worker/functions.hpp"
+#include "worker/shell.hpp"
+
+namespace fanfold {
+
+namespace {
+
+std::string host_and_pid() {
+    std::array<char, 256> host{};
+    if (gethostname(host.data(), host.size() - 1) != 0) host = {"worker"};
+    return std::string(host.data()) + "-" + std::to_string(getpid());
+}
+
+/// What was left open is filled in from the environment and the machine.
+WorkerOptions completed(WorkerOptions options) {
+    if (const char* broker = std::getenv("FANFOLD_BROKER"); options.broker.empty() && broker != nullptr) options.broker = broker;
+    if (options.slots == 0) options.slots = std::max(1u, std::thread::hardware_concurrency());
+    if (options.name.empty()) options.name = host_and_pid();
+    if (options.max_output == 0) options.max_output = limits::output_bytes;
+    return options;
+}
+
+}  // namespace
+
+struct Worker::State {
+    WorkerOptions options;
+    worker::FunctionTable functions;
+    std::mutex mutex;
+    worker::Shell* running = nullptr;  // while run() runs
+    bool stopped = false;              // stop() was called
+};
+
+Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>()) { state_->options = completed(std::move(options)); }
+
+Worker::~Worker() = default;
+
+Worker& Worker::function_raw(std::string name, RawHandler handler) {
+    state_->functions.add_handler(name, std::move(handler));
+    return *this;
+}
+
+Worker& Worker::command(std::string name, std::string line) {
+    state_->functions.add_command(name, line);
+    return *this;
+}
+
+Worker& Worker::allow_exec() {
+    state_->functions.allow_exec();
+    return *this;
+}
+
+void Worker::run() {
+    const WorkerOptions& options = state_->options;
+    set_up_logging({.level = options.log_level, .file = options.log_file, .format = options.log_format});
+    if (options.broker.empty())
+        throw StartupError("no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set FANFOLD_BROKER");
+    net::require(net::check_endpoint(options.broker, "broker", false));
+    net::tune_memory();
+    net::SignalReader signals;
+    zmq::context_t context;
+    worker::Shell shell(context, {.broker = options.broker,
+                                  .name = options.name,
+                                  .slots = options.slots,
+                                  .functions = state_->functions,
+                                  .max_output = options.max_output});
+    auto become = [this](worker::Shell* running) {
+        std::lock_guard lock(state_->mutex);
+        state_->running = running;
+        if (running && state_->stopped) running->stop();
+    };
+    become(&shell);
+    try {
+        shell.run(&signals);
+    } catch (...) {
+        become(nullptr);
+        throw;
+    }
+    become(nullptr);
+}
+
+void Worker::stop() {
+    std::lock_guard lock(state_->mutex);
+    state_->stopped = true;
+    if (state_->running) state_->running->stop();
+}
+
+}  // namespace fanfold
