@@ -157,7 +157,7 @@ void Core::end(Job& job, Outcome outcome, std::string reason) {
         .outcome = outcome,
         .reason = std::move(reason),
         .total = job.total,
-        .values = job.value_count(),
+        .values = job.safe_count(),
         .missing = outcome == Outcome::complete && job.total == job.safe_count() ? std::vector<wire::Missing>{} : job.unfinished()};
     job.end = ended;
     persist_end(job);

@@ -158,7 +158,7 @@ private:
     std::map<JobId, Time> orphaned_;    // jobs whose gatherer is away: lived time of its loss
     std::deque<JobId> ended_attached_;  // oldest first; nobody asks for these for long
     std::deque<JobId> ended_kept_;
-    Time gatherer_missed_{};                // lived time of the start, or of the last loss of a gatherer
+    Time gatherer_missed_{};  // lived time of the start, or of the last loss of a gatherer
     std::uint64_t garbled_ = 0;
 };
 

@@ -105,7 +105,9 @@ void Core::restored() {
         running_.push_back(id);
         orphaned_[id] = lived_.now();
         job.rests_until = options_.started + options_.worker_timeout;
-        if (job.spec.attached) job.lease_until = options_.started + std::max<Duration>(job.spec.lease, options_.worker_timeout);
+        // Its client has to come back for it, unless it is whole and belongs to nobody's connection.
+        Duration lease = job.spec.attached ? Duration(job.spec.lease) : Duration(limits::client_lease);
+        if (job.spec.attached || !job.total) job.lease_until = options_.started + std::max(lease, options_.worker_timeout);
     }
     check_invariants();
 }

@@ -76,7 +76,18 @@ void Core::on_gathered(const PeerId& from, const wire::Gathered& gathered) {
 void Core::on_propose(const PeerId& from, const wire::Propose& propose) {
     Job* job = find(propose.job);
     if (!job) return send(from, wire::Forget{propose.job});
-    if (!job->running()) return send(from, job->end);
+    if (!job->running()) {
+        // Every value was in hand, and collectors know it: that wins over a cancel that was on its way.
+        bool wins = job->end.outcome == wire::Outcome::cancelled && propose.outcome == wire::Outcome::complete && propose.every_value;
+        if (wins && job->gatherer == from && job->assignment == propose.assignment && job->total) {
+            job->end.outcome = wire::Outcome::complete;
+            job->end.reason.clear();
+            job->end.missing.clear();
+            job->end.values = *job->total;
+            persist_end(*job);
+        }
+        return send(from, job->end);
+    }
     if (job->gatherer != from || job->assignment != propose.assignment || propose.outcome == wire::Outcome::running) return;
     std::string reason = propose.reason;
     if (propose.outcome == wire::Outcome::expired && !job->notice.empty()) reason += "; " + job->notice;

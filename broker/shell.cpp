@@ -9,6 +9,7 @@ constexpr int messages_a_turn = 64;  // before the other socket gets its turn
 
 std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
     std::vector<std::string> result;
+    result.reserve(endpoints.size());
     for (const auto& endpoint : endpoints) result.push_back(net::neighbour_endpoint(endpoint, 1));
     return result;
 }

@@ -13,8 +13,8 @@ namespace fanfold::gatherer {
 
 namespace {
 
-constexpr std::size_t copied_below = 4096;    // bytes; libzmq lets small frames share one receive block
-constexpr std::uint64_t entry_bytes = 256;    // of the maps' nodes, the meta and the slice's owner
+constexpr std::size_t copied_below = 4096;  // bytes; libzmq lets small frames share one receive block
+constexpr std::uint64_t entry_bytes = 256;  // of the maps' nodes, the meta and the slice's owner
 
 constexpr const char* cancelled = "cancelled";
 
@@ -96,8 +96,8 @@ std::uint64_t Assembly::add(const wire::Results& results, const Slice& body) {
     Index at = range.begin;  // the fragment at `offset` of the body
     std::size_t offset = 0;
     auto walk_to = [&](Index index) {
-        std::size_t length = index == range.end ? body.size() - offset
-                                                : wire::objects_length(body.view().substr(offset), index - at).value();
+        std::size_t length =
+            index == range.end ? body.size() - offset : wire::objects_length(body.view().substr(offset), index - at).value();
         at = index;
         return std::exchange(offset, offset + length);
     };
@@ -108,10 +108,10 @@ std::uint64_t Assembly::add(const wire::Results& results, const Slice& body) {
         walk_to(gap.begin);
         std::size_t begin = walk_to(gap.end);
         store(gap.begin, {.sequence = 0,
-                           .count = static_cast<std::uint32_t>(gap.size()),
-                           .body = keep(body, begin, offset - begin),
-                           .meta = results.meta,
-                           .failure = nullptr});
+                          .count = static_cast<std::uint32_t>(gap.size()),
+                          .body = keep(body, begin, offset - begin),
+                          .meta = results.meta,
+                          .failure = nullptr});
         added += received_.add(gap);
     }
     return added;
@@ -122,10 +122,10 @@ bool Assembly::add(wire::Failure failure, const Slice& output) {
     if (received_.add({index, index + 1}) == 0) return false;
     failed(failure.kind).add({index, index + 1});
     store(index, {.sequence = 0,
-                   .count = 1,
-                   .body = keep(output, 0, output.size()),
-                   .meta = {},
-                   .failure = std::make_unique<wire::Failure>(std::move(failure))});
+                  .count = 1,
+                  .body = keep(output, 0, output.size()),
+                  .meta = {},
+                  .failure = std::make_unique<wire::Failure>(std::move(failure))});
     return true;
 }
 

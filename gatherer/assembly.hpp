@@ -38,8 +38,8 @@ struct Entry {
 
 class Assembly {
 public:
-    using Entries = std::map<Index, Entry>;            // by first fragment
-    using Order = std::map<std::uint64_t, Index>;      // sequence → first fragment
+    using Entries = std::map<Index, Entry>;        // by first fragment
+    using Order = std::map<std::uint64_t, Index>;  // sequence → first fragment
 
     explicit Assembly(wire::JobSpec spec) : spec_(std::move(spec)) {}
 

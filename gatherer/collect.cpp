@@ -22,9 +22,9 @@ void Core::on_collect(Step& step, const PeerId& peer, const wire::Collect& colle
         step.actions.push_back(Send{.to = peer, .message = wire::Refused{.code = code, .text = std::move(text), .job = collect.job}});
     };
     if (collect.major != wire::version_major) {
-        refuse(wire::RefusalCode::version,
-               "gatherer " + options_.self.name + " speaks version " + std::to_string(wire::version_major) +
-                   " of the protocol, the collector version " + std::to_string(collect.major) + "; use programs of the same major version");
+        refuse(wire::RefusalCode::version, "gatherer " + options_.self.name + " speaks version " + std::to_string(wire::version_major) +
+                                               " of the protocol, the collector version " + std::to_string(collect.major) +
+                                               "; use programs of the same major version");
         return;
     }
     if (Job* job = find(collect.job)) {

@@ -54,14 +54,11 @@ std::optional<Collector::Found> Collector::find(const Assembly& assembly, bool e
 Parcel Collector::pack(const Found& found, Slice body) const {
     const Entry& entry = *found.entry;
     std::uint64_t position = ordered_ ? found.first + entry.count : entry.sequence + 1;
-    if (entry.failure)
-        return {wire::Failures{.job = job_, .position = position, .failures = {*entry.failure}}, std::move(body)};
-    return {wire::Values{.job = job_,
-                         .position = position,
-                         .first = found.first + found.skip,
-                         .count = entry.count - found.skip,
-                         .meta = entry.meta},
-            std::move(body)};
+    if (entry.failure) return {wire::Failures{.job = job_, .position = position, .failures = {*entry.failure}}, std::move(body)};
+    return {
+        wire::Values{
+            .job = job_, .position = position, .first = found.first + found.skip, .count = entry.count - found.skip, .meta = entry.meta},
+        std::move(body)};
 }
 
 std::optional<Parcel> Collector::next(const Assembly& assembly, bool ended) {

@@ -58,7 +58,7 @@ private:
     struct Found {
         Index first = 0;
         const Entry* entry = nullptr;
-        std::uint32_t skip = 0;      // fragments of the entry that the client has already
+        std::uint32_t skip = 0;  // fragments of the entry that the client has already
     };
 
     std::optional<Found> find(const Assembly& assembly, bool ended) const;
@@ -70,11 +70,11 @@ private:
     bool ordered_ = false;
     bool now_ = false;
     bool concluded_ = false;
-    std::uint64_t position_ = 0;      // sent up to here
+    std::uint64_t position_ = 0;  // sent up to here
     std::uint64_t acknowledged_ = 0;
     std::uint64_t credit_ = 0;
     std::uint64_t bytes_on_way_ = 0;
-    std::uint64_t until_ = 0;         // only entries stored before this sequence are for it
+    std::uint64_t until_ = 0;  // only entries stored before this sequence are for it
     Time heard_;
     std::deque<Sent> on_its_way_;
 };

@@ -91,12 +91,13 @@ void Core::on_time(Step& step) {
                                     .job = id,
                                     .detail = std::to_string(count) + " messages"});
     for (const auto& [peer, collect] : expired.collects)
-        step.actions.push_back(Send{.to = peer,
-                                    .message = wire::Refused{.code = wire::RefusalCode::unknown_job,
-                                                             .text = "gatherer " + options_.self.name + " knows no job " +
-                                                                     to_string(collect.job) + ": it was forgotten, or never came here; "
-                                                                     "ask the broker where it is gathered",
-                                                             .job = collect.job}});
+        step.actions.push_back(
+            Send{.to = peer,
+                 .message = wire::Refused{.code = wire::RefusalCode::unknown_job,
+                                          .text = "gatherer " + options_.self.name + " knows no job " + to_string(collect.job) +
+                                                  ": it was forgotten, or never came here; "
+                                                  "ask the broker where it is gathered",
+                                          .job = collect.job}});
     if (flush_at_ && *flush_at_ <= step.now) flush_due(step);
 }
 
@@ -133,8 +134,7 @@ void Core::on_broker_resumed(Step& step) {
 
 void Core::on_broker_gone_for_good(Step& step) {
     for (auto& [id, job] : jobs_) {
-        if (job->phase != Phase::ended)
-            conclude(step, *job, {.outcome = wire::Outcome::failed, .reason = broker_lost_its_memory}, {});
+        if (job->phase != Phase::ended) conclude(step, *job, {.outcome = wire::Outcome::failed, .reason = broker_lost_its_memory}, {});
         timers_.disarm(TimerKind::propose, id);
         job->answered = true;
         drop_unconfirmed(*job);

@@ -30,9 +30,9 @@
 namespace fanfold::gatherer {
 
 struct Options {
-    wire::GathererRef self;                                // as told to the broker
-    std::uint64_t memory_bytes = std::uint64_t{1} << 30;   // of all results held
-    bool durable = false;                                  // it asks for its state to be kept, by Persist
+    wire::GathererRef self;                               // as told to the broker
+    std::uint64_t memory_bytes = std::uint64_t{1} << 30;  // of all results held
+    bool durable = false;                                 // it asks for its state to be kept, by Persist
     /// Durable: what the wall clock read, since 1970, when the steady clock read zero.
     std::chrono::milliseconds steady_began{0};
 };
@@ -124,17 +124,17 @@ private:
 
     Options options_;
     LivedClock clock_;
-    Time now_{};                                 // of the last step
+    Time now_{};  // of the last step
     Session session_;
     Timers timers_;
     Early early_;
     std::map<JobId, std::unique_ptr<Job>> jobs_;
-    std::set<JobId> unflushed_;                  // jobs with ranges that are not confirmed to the broker
+    std::set<JobId> unflushed_;  // jobs with ranges that are not confirmed to the broker
     std::optional<Time> flush_at_;
     std::optional<Time> look_for_silent_at_;
     std::uint64_t held_bytes_ = 0;
-    bool restoring_ = true;                      // until the first step
-    bool troubled_ = false;                      // the store can't write
+    bool restoring_ = true;  // until the first step
+    bool troubled_ = false;  // the store can't write
 };
 
 }  // namespace fanfold::gatherer

@@ -31,7 +31,7 @@ public:
     bool add(Time now, const PeerId& peer, const wire::Collect& collect);
 
     struct Taken {
-        std::vector<EarlyResults> results;   // in the order of their coming
+        std::vector<EarlyResults> results;  // in the order of their coming
         std::vector<EarlyCollect> collects;
     };
     /// The job is known now: everything that waited for it.

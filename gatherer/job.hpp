@@ -24,21 +24,21 @@ struct Core::Job {
     Assembly assembly;
     std::uint32_t assignment = 0;
     Phase phase = Phase::gathering;
-    Verdict verdict;                      // once proposed
-    std::vector<wire::Missing> missing;   // once ended
-    bool answered = false;                // the broker has told the outcome
-    bool orphaned = false;                // the broker that knew it lost its memory
-    bool over_memory = false;             // it ends because memory is full, and is let go then
-    RangeSet late;                        // fragments that came after the verdict
-    RangeSet unconfirmed;                 // received, and not yet told to the broker
+    Verdict verdict;                     // once proposed
+    std::vector<wire::Missing> missing;  // once ended
+    bool answered = false;               // the broker has told the outcome
+    bool orphaned = false;               // the broker that knew it lost its memory
+    bool over_memory = false;            // it ends because memory is full, and is let go then
+    RangeSet late;                       // fragments that came after the verdict
+    RangeSet unconfirmed;                // received, and not yet told to the broker
     std::uint32_t unconfirmed_runs = 0;
-    std::uint64_t told_held_bytes = 0;    // in the last Gathered
-    std::uint64_t accounted_bytes = 0;    // its part of the core's held_bytes_
+    std::uint64_t told_held_bytes = 0;  // in the last Gathered
+    std::uint64_t accounted_bytes = 0;  // its part of the core's held_bytes_
     std::map<PeerId, Collector> collectors;
     Time opened{};
-    Time asked{};                         // when the broker was last asked whether the job still runs
-    std::uint64_t assigned_at = 0;        // the same, in milliseconds since 1970
-    std::vector<std::uint64_t> let_go;    // sequences of entries that are freed, and still in the store
+    Time asked{};                       // when the broker was last asked whether the job still runs
+    std::uint64_t assigned_at = 0;      // the same, in milliseconds since 1970
+    std::vector<std::uint64_t> let_go;  // sequences of entries that are freed, and still in the store
     std::uint64_t let_go_bytes = 0;
 };
 

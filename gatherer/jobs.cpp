@@ -15,9 +15,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration confirm_within = 2ms;          // the first confirmation of a batch waits no longer
-constexpr std::uint32_t confirm_runs = 64;        // a batch is told at once when it has so many
-constexpr std::size_t gathered_ranges = 10'000;   // in one Gathered
+constexpr Duration confirm_within = 2ms;         // the first confirmation of a batch waits no longer
+constexpr std::uint32_t confirm_runs = 64;       // a batch is told at once when it has so many
+constexpr std::size_t gathered_ranges = 10'000;  // in one Gathered
 
 /// Why the run can't be one of its job; empty when it can.
 std::string flaw(const wire::Results& results, std::optional<std::uint64_t> total) {
@@ -25,8 +25,7 @@ std::string flaw(const wire::Results& results, std::optional<std::uint64_t> tota
     if (results.count > std::numeric_limits<Index>::max() - results.first)
         return "fragment " + std::to_string(results.first) + " and " + std::to_string(results.count - 1) + " more overflow the index";
     Index end = results.first + results.count;
-    if (total && end > *total)
-        return "fragment " + std::to_string(end - 1) + " of a job that has " + std::to_string(*total) + " fragments";
+    if (total && end > *total) return "fragment " + std::to_string(end - 1) + " of a job that has " + std::to_string(*total) + " fragments";
     return {};
 }
 
@@ -110,9 +109,9 @@ void Core::on_results(Step& step, const wire::Results& results, const Slice& bod
         return;
     }
     if (!wire::is_objects(body.view(), results.count)) {
-        step.actions.push_back(about(results, Level::warn, "results that make no sense dropped",
-                                     "the body of " + std::to_string(body.size()) + " bytes is not " + std::to_string(results.count) +
-                                         " MessagePack objects"));
+        step.actions.push_back(about(
+            results, Level::warn, "results that make no sense dropped",
+            "the body of " + std::to_string(body.size()) + " bytes is not " + std::to_string(results.count) + " MessagePack objects"));
         return;
     }
     if (!job) {
@@ -168,8 +167,14 @@ void Core::on_errors(Step& step, wire::Errors errors, const Slice& body) {
             on_late(step, *job, {index, index + 1});
             continue;
         }
-        Note note{.level = Level::debug, .what = "failure stored", .job = job->id, .range = {index, index + 1}, .peer = failure.worker,
-                  .attempt = failure.attempt, .took = taken(failure.elapsed), .detail = failure.message};
+        Note note{.level = Level::debug,
+                  .what = "failure stored",
+                  .job = job->id,
+                  .range = {index, index + 1},
+                  .peer = failure.worker,
+                  .attempt = failure.attempt,
+                  .took = taken(failure.elapsed),
+                  .detail = failure.message};
         std::uint64_t from = job->assembly.next_sequence();
         if (job->assembly.add(std::move(failure), output)) step.actions.push_back(std::move(note));
         persist_entries(step, *job, from);
@@ -201,8 +206,9 @@ void Core::on_ended(Step& step, const wire::Ended& ended) {
     }
     job->answered = true;
     drop_unconfirmed(*job);
-    persist(step, job->id, Row::answered, 0,
-            wire::Ended{.job = job->id, .assignment = ended.assignment, .outcome = ended.outcome, .reason = {}, .total = {}, .missing = {}});
+    persist(
+        step, job->id, Row::answered, 0,
+        wire::Ended{.job = job->id, .assignment = ended.assignment, .outcome = ended.outcome, .reason = {}, .total = {}, .missing = {}});
 }
 
 void Core::on_forget(Step& step, const JobId& id) {
@@ -253,9 +259,8 @@ void Core::flush(Step& step, Job& job) {
     do {
         std::size_t count = std::min(gathered_ranges, ranges.size() - at);
         auto begin = ranges.begin() + static_cast<std::ptrdiff_t>(at);
-        wire::Gathered gathered{.job = job.id,
-                                .ranges = {begin, begin + static_cast<std::ptrdiff_t>(count)},
-                                .held_bytes = job.told_held_bytes};
+        wire::Gathered gathered{
+            .job = job.id, .ranges = {begin, begin + static_cast<std::ptrdiff_t>(count)}, .held_bytes = job.told_held_bytes};
         step.actions.push_back(SendBroker{.message = std::move(gathered)});
         at += count;
     } while (at < ranges.size());
@@ -293,7 +298,8 @@ void Core::tell_proposal(Step& step, const Job& job) {
     step.actions.push_back(SendBroker{.message = wire::Propose{.job = job.id,
                                                                .assignment = job.assignment,
                                                                .outcome = job.verdict.outcome,
-                                                               .reason = job.verdict.reason}});
+                                                               .reason = job.verdict.reason,
+                                                               .every_value = job.verdict.every_value}});
 }
 
 void Core::conclude(Step& step, Job& job, Verdict verdict, const std::vector<wire::Missing>& from_broker) {

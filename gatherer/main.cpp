@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
     options.name = default_name();
     std::string bind = "tcp://127.0.0.1:7421";
     add_broker_option(app, options.broker);
-    app.add_option("--bind", bind, "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")->capture_default_str();
+    app.add_option("--bind", bind, "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
+        ->capture_default_str();
     app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
     app.add_option("--name", options.name, "a name of its own among the broker's gatherers")->capture_default_str();
     add_size(app, "--memory", options.memory_bytes, "most bytes of results held in memory [1G]");

@@ -28,8 +28,7 @@ std::optional<std::uint64_t> tolerated(const JobSpec& spec, std::optional<std::u
 std::optional<Verdict> judge_quorum(const JobSpec& spec, const Counts& counts) {
     std::uint64_t wanted = values_wanted(spec);
     if (wanted == no_limit) return std::nullopt;
-    if (counts.values >= wanted)
-        return Verdict{.outcome = Outcome::complete, .reason = {}, .every_value = counts.values == counts.total};
+    if (counts.values >= wanted) return Verdict{.outcome = Outcome::complete, .reason = {}, .every_value = counts.values == counts.total};
     if (!counts.total || *counts.total - counts.failures >= wanted) return std::nullopt;
     return Verdict{.outcome = Outcome::failed,
                    .reason = "the quorum is " + std::to_string(wanted) + ", only " + std::to_string(*counts.total - counts.failures) +
@@ -40,9 +39,9 @@ std::optional<Verdict> judge_tolerance(const JobSpec& spec, const Counts& counts
     if (!spec.tolerance) return std::nullopt;
     auto limit = tolerated(spec, counts.total);
     if (!limit || counts.failures <= *limit) return std::nullopt;
-    return Verdict{.outcome = Outcome::failed,
-                   .reason = fragments(counts.failures) + " failed, " + std::to_string(*limit) +
-                             (*limit == 1 ? " is" : " are") + " tolerated"};
+    return Verdict{
+        .outcome = Outcome::failed,
+        .reason = fragments(counts.failures) + " failed, " + std::to_string(*limit) + (*limit == 1 ? " is" : " are") + " tolerated"};
 }
 
 std::optional<Verdict> judge_all_ended(const JobSpec& spec, const Counts& counts) {

@@ -10,9 +10,9 @@ namespace fanfold::gatherer {
 
 /// What a Welcome means for the jobs.
 enum class Greeting {
-    again,        // the session stood already
-    resumed,      // the broker knows what it knew: its same life, one that read its store, or the first one that we meet
-    other_life,   // the broker lost its memory
+    again,       // the session stood already
+    resumed,     // the broker knows what it knew: its same life, one that read its store, or the first one that we meet
+    other_life,  // the broker lost its memory
 };
 
 class Session {
@@ -39,12 +39,12 @@ private:
     wire::GathererRef self_;
     bool started_ = false;
     bool welcomed_ = false;
-    bool refused_ = false;           // for its version: the broker is there, so its silence means nothing
-    std::optional<Epoch> broker_;    // the life of the broker that we know
+    bool refused_ = false;         // for its version: the broker is there, so its silence means nothing
+    std::optional<Epoch> broker_;  // the life of the broker that we know
     Duration heartbeat_ = limits::heartbeat_interval;
     Duration timeout_ = limits::peer_timeout;
-    Time next_send_{};               // of a Hello, or once welcomed of a Heartbeat
-    Time heard_{};                   // lived
+    Time next_send_{};  // of a Hello, or once welcomed of a Heartbeat
+    Time heard_{};      // lived
 };
 
 }  // namespace fanfold::gatherer

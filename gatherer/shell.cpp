@@ -9,6 +9,7 @@ constexpr int messages_a_turn = 64;  // before the other sockets get their turn
 
 std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
     std::vector<std::string> result;
+    result.reserve(endpoints.size());
     for (const auto& endpoint : endpoints) result.push_back(net::neighbour_endpoint(endpoint, 1));
     return result;
 }
@@ -58,9 +59,10 @@ void Shell::connect() {
 void Shell::run(net::SignalReader* signals) {
     loop_.watch(results_, [this] { receive_results(); });
     loop_.watch(collect_, [this] { receive_collect(); });
-    if (signals) loop_.watch(signals->fd(), [this, signals] {
-        if (signals->read() != 0) loop_.stop();
-    });
+    if (signals)
+        loop_.watch(signals->fd(), [this, signals] {
+            if (signals->read() != 0) loop_.stop();
+        });
     if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
     step(Tick{});
     loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
@@ -88,9 +90,10 @@ void Shell::perform(Action action) {
         bool at_once = options_.state.empty() || std::holds_alternative<wire::Hello>(to_broker->message) ||
                        std::holds_alternative<wire::Heartbeat>(to_broker->message);
         if (at_once) net::send(*control_, to_broker->message, to_broker->body);
-        else journal_.when_safe([this, connection = connection_, held = std::move(*to_broker)] {
-            if (connection == connection_) net::send(*control_, held.message, held.body);
-        });
+        else
+            journal_.when_safe([this, connection = connection_, held = std::move(*to_broker)] {
+                if (connection == connection_) net::send(*control_, held.message, held.body);
+            });
     } else {
         connect();
     }

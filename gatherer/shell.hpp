@@ -14,12 +14,12 @@
 namespace fanfold::gatherer {
 
 struct ShellOptions {
-    std::string broker{};                  // the broker's control endpoint
-    std::vector<std::string> bind{};       // of the socket for results; the one for collectors takes the neighbour of each (port + 1)
-    std::string advertise{};               // as which peers reach the last of them; empty: as bound
+    std::string broker{};             // the broker's control endpoint
+    std::vector<std::string> bind{};  // of the socket for results; the one for collectors takes the neighbour of each (port + 1)
+    std::string advertise{};          // as which peers reach the last of them; empty: as bound
     std::string name{};
     std::uint64_t memory_bytes = std::uint64_t{1} << 30;
-    std::string state;                   // the folder in which its jobs are kept; empty: in memory alone
+    std::string state;  // the folder in which its jobs are kept; empty: in memory alone
 };
 
 class Shell {
@@ -54,8 +54,8 @@ private:
     zmq::socket_t results_;
     zmq::socket_t collect_;
     std::optional<zmq::socket_t> control_;
-    std::uint64_t connection_ = 0;       // to the broker, counted: what was to be said on an earlier one is not said on a later
-    std::vector<PeerId> gone_;           // collectors that the router does not know, not yet told to the core
+    std::uint64_t connection_ = 0;  // to the broker, counted: what was to be said on an earlier one is not said on a later
+    std::vector<PeerId> gone_;      // collectors that the router does not know, not yet told to the core
     net::Loop loop_;
     Journal journal_;
     Core core_;

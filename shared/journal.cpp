@@ -5,11 +5,11 @@ namespace fanfold {
 Journal::Journal(const std::string& folder, const std::string& name) {
     if (folder.empty()) return;
     mailbox_ = std::make_unique<net::Mailbox<News>>();
-    store_ = std::make_unique<Store>(
-        Store::Options{.folder = folder,
-                       .name = name,
-                       .on_commit = [this](Ticket ticket) { mailbox_->post({.committed = ticket}); },
-                       .on_trouble = [this](std::string text) { mailbox_->post({.trouble = std::move(text)}); }});
+    store_ =
+        std::make_unique<Store>(Store::Options{.folder = folder,
+                                               .name = name,
+                                               .on_commit = [this](Ticket ticket) { mailbox_->post({.committed = ticket}); },
+                                               .on_trouble = [this](std::string text) { mailbox_->post({.trouble = std::move(text)}); }});
 }
 
 void Journal::append(Record record) {

@@ -292,7 +292,8 @@ struct Propose {
     std::uint32_t assignment = 0;
     Outcome outcome = Outcome::complete;
     std::string reason{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.outcome, m.reason); };
+    bool every_value = false;  // complete with every value in hand: it wins over a cancel on its way
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.outcome, m.reason, m.every_value); };
 };
 
 /// Broker → gatherer: forget the job and its results.

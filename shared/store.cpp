@@ -13,9 +13,9 @@
 #include <condition_variable>
 #include <cstring>
 #include <filesystem>
-#include <stdexcept>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <thread>
 
 #include "shared/limits.hpp"
@@ -106,8 +106,9 @@ constexpr int checkpoint_pages = 2000;
 bool on_network(const std::string& folder) {
     struct statfs info {};
     if (statfs(folder.c_str(), &info) != 0) return false;
-    constexpr unsigned long network[] = {0x6969 /* NFS */, 0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */, 0x517b /* SMB */, 0x0bd00bd0 /* Lustre */,
-                                         0x47504653 /* GPFS */, 0x5346414f /* AFS */, 0x00c36400 /* Ceph */, 0x19830326 /* BeeGFS */};
+    constexpr unsigned long network[] = {0x6969 /* NFS */,     0xff534d42 /* CIFS */,   0xfe534d42 /* SMB2 */,
+                                         0x517b /* SMB */,     0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */,
+                                         0x5346414f /* AFS */, 0x00c36400 /* Ceph */,   0x19830326 /* BeeGFS */};
     for (unsigned long type : network)
         if (static_cast<unsigned long>(info.f_type) == type) return true;
     return false;
@@ -164,9 +165,7 @@ private:
         throw StartupError("the state in " + path_ + " is damaged: " + why +
                            "; restore the folder from a backup, or name an empty one with --state (the jobs in it are lost then)");
     }
-    bool next_row(Statement& rows) const try {
-        return rows.next();
-    } catch (const Damage& damage) {
+    bool next_row(Statement& rows) const try { return rows.next(); } catch (const Damage& damage) {
         refuse_damage(damage.what());
     }
     [[noreturn]] void refuse(const std::string& why) const { throw StartupError("--state: " + why); }
@@ -176,19 +175,21 @@ private:
         std::error_code failed;
         std::filesystem::create_directories(folder, failed);
         if (failed) refuse("cannot make the folder " + folder + ": " + failed.message());
-        if (on_network(folder)) refuse(folder + " is on a network filesystem, which can't keep a store safe; name a folder on a local disk");
+        if (on_network(folder))
+            refuse(folder + " is on a network filesystem, which can't keep a store safe; name a folder on a local disk");
         path_ = folder + "/" + options_.name + ".db";
         std::string lock_path = folder + "/" + options_.name + ".lock";
         files_.lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (files_.lock < 0) refuse("cannot write in " + folder + ": " + std::strerror(errno) + "; make it writable, or name another folder");
-        if (flock(files_.lock, LOCK_EX | LOCK_NB) != 0)
-            refuse("another process holds " + path_ + "; end it, or name another folder");
+        if (files_.lock < 0)
+            refuse("cannot write in " + folder + ": " + std::strerror(errno) + "; make it writable, or name another folder");
+        if (flock(files_.lock, LOCK_EX | LOCK_NB) != 0) refuse("another process holds " + path_ + "; end it, or name another folder");
         mark_.emplace(path_);
         int database = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);  // SQLite would let others read it
         if (database < 0) refuse("cannot write " + path_ + ": " + std::strerror(errno) + "; make it writable, or name another folder");
         close(database);
         if (mark_->knows_a_store() && std::filesystem::file_size(path_) == 0) refuse_damage("it is empty");
-        if (sqlite3_open_v2(path_.c_str(), &files_.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK)
+        if (sqlite3_open_v2(path_.c_str(), &files_.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr) !=
+            SQLITE_OK)
             refuse("cannot open " + path_ + ": " + sqlite3_errmsg(files_.db));
         prepare();
     }
@@ -207,8 +208,9 @@ private:
         int frames = 0;
         must(sqlite3_wal_checkpoint_v2(files_.db, nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, nullptr));
         if (!mark_->holds(frames)) refuse_damage("its write-ahead log has lost what was committed to it");
-        sqlite3_wal_hook(files_.db, [](void* frames_now, sqlite3*, const char*, int now) { return *static_cast<int*>(frames_now) = now, SQLITE_OK; },
-                         &log_frames_);
+        sqlite3_wal_hook(
+            files_.db, [](void* frames_now, sqlite3*, const char*, int now) { return *static_cast<int*>(frames_now) = now, SQLITE_OK; },
+            &log_frames_);
         check_schema();
         try {
             raise_epoch();
@@ -235,13 +237,16 @@ private:
             refuse(path_ + " was written by a newer release (schema " + std::to_string(version) + ", this one reads " +
                    std::to_string(schema_version) + "); run that release, or name another folder");
         if (version != 0) return;
-        must(execute("BEGIN IMMEDIATE;"
-                     "CREATE TABLE records(job BLOB NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,"
-                     " data BLOB NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(job, kind, number));"
-                     "CREATE TABLE life(epoch INTEGER NOT NULL, checksum INTEGER NOT NULL);"
-                     "INSERT INTO life VALUES(0, " + std::to_string(checksum_of_epoch(0)) + ");"
-                     "PRAGMA user_version=1;"
-                     "COMMIT"));
+        must(
+            execute("BEGIN IMMEDIATE;"
+                    "CREATE TABLE records(job BLOB NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,"
+                    " data BLOB NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(job, kind, number));"
+                    "CREATE TABLE life(epoch INTEGER NOT NULL, checksum INTEGER NOT NULL);"
+                    "INSERT INTO life VALUES(0, " +
+                    std::to_string(checksum_of_epoch(0)) +
+                    ");"
+                    "PRAGMA user_version=1;"
+                    "COMMIT"));
     }
 
     std::int64_t number_of(const char* sql) {
@@ -265,8 +270,13 @@ private:
         std::string_view job = key_of(record.job);
         switch (record.change) {
             case Record::Change::put:
-                return put_.bind(1, job).bind(2, kind).bind(3, number).bind(4, record.data).bind(5, record.body.view())
-                    .bind(6, checksum(job, kind, number, record.data, record.body.view())).run();
+                return put_.bind(1, job)
+                    .bind(2, kind)
+                    .bind(3, number)
+                    .bind(4, record.data)
+                    .bind(5, record.body.view())
+                    .bind(6, checksum(job, kind, number, record.data, record.body.view()))
+                    .run();
             case Record::Change::erase: return erase_.bind(1, job).bind(2, kind).bind(3, number).run();
             case Record::Change::erase_job: return erase_job_.bind(1, job).run();
         }
@@ -303,7 +313,8 @@ private:
             int result = commit(batch);
             while (result != SQLITE_OK) {
                 if (!std::exchange(troubled, true))
-                    options_.on_trouble("cannot write " + path_ + ": " + sqlite3_errstr(result) + "; make room on that disk, it is tried again each second");
+                    options_.on_trouble("cannot write " + path_ + ": " + sqlite3_errstr(result) +
+                                        "; make room on that disk, it is tried again each second");
                 std::unique_lock lock(mutex_);
                 if (changed_.wait_for(lock, retry_after, [this] { return ending_; })) return;
                 lock.unlock();

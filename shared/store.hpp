@@ -46,8 +46,8 @@ public:
         /// An empty text: it works again.
         std::function<void(std::string)> on_trouble;
     };
-    /// Opens or makes the store and raises its epoch. Throws StartupError naming the path and the way out: another process holds it, it is on a
-    /// network filesystem, not writable, damaged, or of a newer schema.
+    /// Opens or makes the store and raises its epoch. Throws StartupError naming the path and the way out: another process holds it, it is
+    /// on a network filesystem, not writable, damaged, or of a newer schema.
     explicit Store(Options options);
     /// Commits what is appended, unless the disk refuses it.
     ~Store();

@@ -27,7 +27,7 @@ struct CommonOptions {
     std::string broker_origin;  // which of the two
     std::chrono::milliseconds connect_timeout{5000};
     std::string log_level = "off";  // what a user must know is said without a log
-    std::string log_file;  // empty: stderr
+    std::string log_file;           // empty: stderr
     std::string log_format = "text";
 };
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Wrong input: each is told clearly, naming the thing, and ends with the right exit code. Nothing hangs.
-# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# shellcheck disable=SC2034,SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
 . "$(dirname "$0")/common.sh"
 
 # wrong REGEX COMMAND…: ends with 255, prints nothing, says this in one line of its own.

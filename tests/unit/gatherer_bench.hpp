@@ -98,9 +98,7 @@ struct Bench {
             if (!is_noise(action)) out.push_back(std::move(action));
     }
     void tick() { step(Tick{}); }
-    void from_broker(wire::Message message, std::string body = {}) {
-        step(FromBroker{std::move(message), Slice::take(std::move(body))});
-    }
+    void from_broker(wire::Message message, std::string body = {}) { step(FromBroker{std::move(message), Slice::take(std::move(body))}); }
     void welcome(std::uint64_t incarnation) {
         wire::Welcome welcome;
         welcome.epoch = {.number = 0, .incarnation = incarnation};
@@ -119,8 +117,8 @@ struct Bench {
         from_broker(wire::Errors{.job = job, .failures = {{.index = index, .kind = kind, .message = "no", .worker = "w1"}}});
     }
     void ended(Outcome outcome, std::string reason = {}, std::vector<wire::Missing> missing = {}) {
-        from_broker(wire::Ended{.job = job, .assignment = 1, .outcome = outcome, .reason = std::move(reason), .total = {},
-                                .missing = std::move(missing)});
+        from_broker(wire::Ended{
+            .job = job, .assignment = 1, .outcome = outcome, .reason = std::move(reason), .total = {}, .missing = std::move(missing)});
     }
     void collect(const std::string& peer, wire::Collect collect) {
         collect.job = job;

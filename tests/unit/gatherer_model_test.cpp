@@ -89,9 +89,7 @@ private:
 
 class Simulation {
 public:
-    explicit Simulation(std::uint64_t seed)
-        : random_(seed), total_(1 + pick(120)), attached_(pick(2) == 0),
-          first_ordered_(pick(2) == 0) {
+    explicit Simulation(std::uint64_t seed) : random_(seed), total_(1 + pick(120)), attached_(pick(2) == 0), first_ordered_(pick(2) == 0) {
         clients_.emplace_back(first_ordered_, 1 + pick(300));
         // An attached job has one follower, its owner; it bears a second that is there from the beginning to the end.
         if (!attached_ || pick(2) == 0) clients_.emplace_back(!first_ordered_, 1 + pick(300));
