@@ -132,9 +132,10 @@ void Core::drop_silent_followers(Step& step) {
     if (look_for_silent_at_ && *look_for_silent_at_ > step.now) return;
     look_for_silent_at_ = step.now + look_for_silent_every;
     for (auto& [id, job] : jobs_) {
-        if (!job->assembly.spec().attached || job->collectors.size() < 2) continue;
-        std::size_t dropped = std::erase_if(job->collectors, [&](const auto& item) {
-            return job->collectors.size() > 1 && item.second.follows() && item.second.waits_for_acknowledgement() &&
+        auto& collectors = job->collectors;
+        if (!job->assembly.spec().attached || collectors.size() < 2) continue;
+        std::size_t dropped = std::erase_if(collectors, [&](const auto& item) {
+            return collectors.size() > 1 && item.second.follows() && item.second.waits_for_acknowledgement() &&
                    step.lived - item.second.heard() > limits::client_lease;
         });
         if (dropped == 0) continue;

@@ -44,7 +44,7 @@ public:
 
     /// Durable: takes a row that an earlier life left. All of them, in the order of the store, before the first step.
     /// An error names a row that makes no sense; the core is of no use then.
-    Result<void> restore(Record record);
+    Result<void> restore(const Record& record);
 
     void step(Time now, Event event, std::vector<Action>& actions);
     /// When it next wants a Tick; the shell may send one earlier.

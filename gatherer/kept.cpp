@@ -109,7 +109,7 @@ void Core::persist_erasure(Step& step, const JobId& id) {
     if (options_.durable) step.actions.push_back(Persist{.change = Record::Change::erase_job, .job = id});
 }
 
-Result<void> Core::restore(Record record) {
+Result<void> Core::restore(const Record& record) {
     auto message = wire::decode(record.data);
     if (!message) return makes_no_sense(record);
     if (auto* welcome = std::get_if<wire::Welcome>(&*message)) {

@@ -43,8 +43,8 @@ Options Shell::core_options() const {
 }
 
 void Shell::read_state() {
-    journal_.load([this](Record record) {
-        if (auto restored = core_.restore(std::move(record)); !restored)
+    journal_.load([this](const Record& record) {
+        if (auto restored = core_.restore(record); !restored)
             throw StartupError("the state in " + options_.state + " can't be used: " + restored.error().text);
     });
 }

@@ -154,7 +154,7 @@ Embedded::Embedded(EmbeddedOptions options) : state_(std::make_unique<State>()) 
 
 Embedded::~Embedded() = default;
 
-Embedded& Embedded::function_raw(std::string name, RawHandler handler) {
+Embedded& Embedded::function_raw(const std::string& name, RawHandler handler) {
     if (state_->scatterer) throw std::logic_error("function '" + name + "' is declared after the fleet has started");
     state_->functions.add_handler(name, std::move(handler));
     return *this;

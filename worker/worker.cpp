@@ -46,12 +46,12 @@ Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>()) { stat
 
 Worker::~Worker() = default;
 
-Worker& Worker::function_raw(std::string name, RawHandler handler) {
+Worker& Worker::function_raw(const std::string& name, RawHandler handler) {
     state_->functions.add_handler(name, std::move(handler));
     return *this;
 }
 
-Worker& Worker::command(std::string name, std::string line) {
+Worker& Worker::command(const std::string& name, const std::string& line) {
     state_->functions.add_command(name, line);
     return *this;
 }

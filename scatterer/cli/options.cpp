@@ -42,14 +42,14 @@ public:
 
     using Take = std::function<void(const std::string&)>;
     void value(const std::string& names, const std::string& shape, Take take, const std::string& purpose) {
-        app_.add_option_function<std::string>(names, std::move(take), purpose)->type_name(shape)->trigger_on_parse();
+        app_.add_option_function<std::string>(names, take, purpose)->type_name(shape)->trigger_on_parse();
     }
     void value(const std::string& names, const std::string& shape, std::string& into, const std::string& purpose) {
         value(
             names, shape, [&into](const std::string& text) { into = text; }, purpose);
     }
     void flag(const std::string& names, std::function<void()> take, const std::string& purpose) {
-        app_.add_flag_callback(names, std::move(take), purpose)->trigger_on_parse();
+        app_.add_flag_callback(names, take, purpose)->trigger_on_parse();
     }
     void flag(const std::string& names, bool& into, const std::string& purpose) {
         flag(

@@ -38,11 +38,11 @@ public:
 
     /// As Worker::function. Throws std::logic_error once the fleet has started.
     template <class Handler>
-    Embedded& function(std::string name, Handler handler) {
-        return function_raw(std::move(name), detail::make_raw(std::move(handler)));
+    Embedded& function(const std::string& name, Handler handler) {
+        return function_raw(name, detail::make_raw(std::move(handler)));
     }
     /// As Worker::function_raw.
-    Embedded& function_raw(std::string name, RawHandler handler);
+    Embedded& function_raw(const std::string& name, RawHandler handler);
 
     /// Starts the fleet if it is not running yet. Throws FanfoldError when it can't (an address in use, no guardian for commands).
     Scatterer& scatterer();

@@ -137,13 +137,13 @@ public:
     /// that is taken, empty, longer than 200 bytes, of other characters than letters, digits and ._-:/@+, or that begins with
     /// `fanfold.`. All functions are declared before run().
     template <class Handler>
-    Worker& function(std::string name, Handler handler) {
-        return function_raw(std::move(name), detail::make_raw(std::move(handler)));
+    Worker& function(const std::string& name, Handler handler) {
+        return function_raw(name, detail::make_raw(std::move(handler)));
     }
     /// Offers a handler that reads and writes MessagePack itself.
-    Worker& function_raw(std::string name, RawHandler handler);
+    Worker& function_raw(const std::string& name, RawHandler handler);
     /// Offers a command line, run by /bin/sh -c for each fragment: the payload on its standard input, its standard output the value.
-    Worker& command(std::string name, std::string line);
+    Worker& command(const std::string& name, const std::string& line);
     /// Runs command lines that come with a job, whatever they are. Only where whoever may submit is trusted with that.
     Worker& allow_exec();
 
