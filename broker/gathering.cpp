@@ -164,11 +164,16 @@ void Core::adopt_gatherer(const PeerId& peer, const Session& session) {
 
 void Core::end_orphans() {
     std::vector<JobId> lost;
-    for (const auto& [id, since] : orphaned_)
-        if (lived_.now() - since > 2 * options_.worker_timeout) lost.push_back(id);
+    for (const auto& [id, since] : orphaned_) {
+        bool keeps = find(id)->gatherer_ref.epoch.number > 0;
+        if (lived_.now() - since > (keeps ? Duration(limits::gatherer_patience) : 2 * options_.worker_timeout)) lost.push_back(id);
+    }
     for (const JobId& id : lost) {
         Job& job = *find(id);
-        end(job, wire::Outcome::failed, "its gatherer " + job.gatherer_ref.name + " is gone, with the results in its memory");
+        bool keeps = job.gatherer_ref.epoch.number > 0;
+        end(job, wire::Outcome::failed,
+            "its gatherer " + job.gatherer_ref.name +
+                (keeps ? " is gone, and did not come back in 10 minutes" : " is gone, with the results in its memory"));
     }
 }
 

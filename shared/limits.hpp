@@ -39,11 +39,13 @@ inline constexpr auto connect_timeout = 5s;      // a client's patience with a b
 inline constexpr auto resend_after = 2s;         // a confirmed position that stands still
 inline constexpr auto client_lease = 10s;        // an attached job outlives its client so long
 inline constexpr auto deadline_grace = 3s;       // the broker ends a job itself, past deadline and this
-inline constexpr auto early_patience = 30s;      // early results and collectors are held so long
-inline constexpr auto kill_grace = 2s;           // between SIGTERM and SIGKILL
-inline constexpr auto flush_interval = 20ms;     // finished parts of a chunk are told so early
-inline constexpr auto longest_step_gap = 1s;     // a longer gap between two steps is a pause of our own
-inline constexpr auto keep_ended = 24h;          // an ended job is remembered so long
+inline constexpr auto gatherer_patience =
+    10min;                                    // a gatherer with a store may stay away so long; one without, for twice the worker timeout
+inline constexpr auto early_patience = 30s;   // early results and collectors are held so long
+inline constexpr auto kill_grace = 2s;        // between SIGTERM and SIGKILL
+inline constexpr auto flush_interval = 20ms;  // finished parts of a chunk are told so early
+inline constexpr auto longest_step_gap = 1s;  // a longer gap between two steps is a pause of our own
+inline constexpr auto keep_ended = 24h;       // an ended job is remembered so long
 
 // --- scheduling ---------------------------------------------------------------------------------------------
 inline constexpr auto chunk_target = 5ms;   // work in one chunk

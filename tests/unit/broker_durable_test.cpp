@@ -153,6 +153,31 @@ TEST_CASE("a client that kept its tongue and came back goes on from what was acc
     CHECK_FALSE(stage.job(job_number(1)).lease_until.has_value());
 }
 
+TEST_CASE("a gatherer that has a store is waited for, though not for ever") {
+    Durable stage;
+    stage.client("c");
+    stage.worker("w");
+    wire::GathererRef self{.name = "G", .epoch = {1, 1}};
+    stage.say("g", wire::Hello{.role = wire::Role::gatherer, .name = "G", .epoch = {1, 1}, .gatherer = self});
+    JobId job = stage.open(1, 2);
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
+    stage.step(Unroutable{{"g"}});
+    stage.pass(60s);
+    CHECK(stage.job(job).running());
+    SUBCASE("it comes back in another life") {
+        self.epoch = {2, 2};
+        stage.sent.clear();
+        stage.say("g2", wire::Hello{.role = wire::Role::gatherer, .name = "G", .epoch = {2, 2}, .gatherer = self});
+        stage.take<wire::Welcome>("g2");
+        CHECK(stage.take<wire::Assign>("g2").assignment == 1);
+        CHECK(stage.job(job).safe_count() == 1);
+    }
+    SUBCASE("it stays away") {
+        stage.pass(10min);
+        CHECK(stage.job(job).end.outcome == wire::Outcome::failed);
+    }
+}
+
 TEST_CASE("while the store is in trouble nothing new is accepted, and what comes stays with its sender") {
     Durable stage;
     stage.fleet();
