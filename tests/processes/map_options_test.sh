@@ -89,7 +89,7 @@ run 4 fanfold map -j 1 --max-failures 1 'test {} = 1 || { echo $$ >>pids; exec s
 says 'failed: 2 fragments failed, 1 is tolerated'
 run 2 fanfold map -j 2 --fail-fast 'test {} = 0 || echo $$ >>pids; sleep {}; exit 1' ::: 0 300
 says 'failed: 0; cancelled: 1'
-run 1 fanfold map --gather quorum=2 'exit {}' ::: 0 1
+run 1 fanfold map --gather quorum=2 'sleep {}; exit {}' ::: 0 1
 says 'failed'
 none_left pids
 
