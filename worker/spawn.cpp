@@ -53,7 +53,7 @@ std::string find_program(const std::string& name, const std::string& folder) {
     const char* path = std::getenv("PATH");
     std::istringstream folders(path != nullptr ? path : "/bin:/usr/bin");
     for (std::string each; std::getline(folders, each, ':');) {
-        const std::string candidate = (each.empty() ? "." : each) + "/" + name;
+        std::string candidate = (each.empty() ? "." : each) + "/" + name;
         const bool relative = candidate.front() != '/';
         const std::string seen = relative && !folder.empty() ? folder + "/" + candidate : candidate;
         if (::access(seen.c_str(), X_OK) == 0) return candidate;
