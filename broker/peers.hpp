@@ -34,7 +34,6 @@ struct Session {
     std::uint32_t slots = 0;
     std::uint32_t stuck_slots = 0;
     std::set<std::string> functions;
-    bool leaving = false;                     // it said Bye or gives everything back: no more work for it
     Time rests_until{};                       // lived time: it was full and gave work back
     std::uint64_t sequence = 0;               // of the last dispatch
     std::map<std::uint64_t, LentChunk> lent;  // by the sequence of its dispatch; 0: what was adopted

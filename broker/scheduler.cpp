@@ -24,7 +24,7 @@ std::uint32_t chunk_size(const ChunkInputs& inputs) {
 }
 
 bool wants_work(const Session& worker, double nanoseconds_each) {
-    if (worker.leaving || worker.usable_slots() == 0) return false;
+    if (worker.usable_slots() == 0) return false;
     if (worker.lent.size() < worker.usable_slots()) return true;
     if (nanoseconds_each <= 0 || nanoseconds_each > nanoseconds(limits::chunk_target)) return false;
     double work = 0;
