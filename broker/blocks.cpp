@@ -37,17 +37,21 @@ Result<void> check_block(const wire::Block& block, const Slice& body) {
 
 void Blocks::add(const wire::Block& block, Slice body) {
     if (block.count == 0) return;
+    held_bytes_ += body.size();
+    std::uint64_t bytes = body.size();
     blocks_.emplace_hint(blocks_.end(), block.first,
-                         Block{.count = block.count, .stride = block.stride, .let_go = 0, .cuts = block.cuts, .body = std::move(body)});
+                         Block{.count = block.count, .stride = block.stride, .bytes = bytes, .cuts = block.cuts, .body = std::move(body)});
 }
 
-std::map<Index, Blocks::Block>::const_iterator Blocks::at(Index index) const {
+Blocks::Map::iterator Blocks::at(Index index) {
     auto it = blocks_.upper_bound(index);
     FANFOLD_CHECK(it != blocks_.begin());
     --it;
     FANFOLD_CHECK(index < it->first + it->second.count);
     return it;
 }
+
+Blocks::Map::const_iterator Blocks::at(Index index) const { return const_cast<Blocks*>(this)->at(index); }
 
 std::size_t Blocks::offset(const Block& block, std::uint32_t fragment) {
     if (fragment >= block.count) return block.body.size();
@@ -60,7 +64,7 @@ std::size_t Blocks::offset(const Block& block, std::uint32_t fragment) {
 Slice Blocks::slice(Range range) const {
     auto it = at(range.begin);
     const auto& [first, block] = *it;
-    FANFOLD_CHECK(range.end <= first + block.count);
+    FANFOLD_CHECK(range.end <= first + block.count && block.in_memory);
     std::size_t begin = offset(block, static_cast<std::uint32_t>(range.begin - first));
     std::size_t end = offset(block, static_cast<std::uint32_t>(range.end - first));
     return block.body.sub(begin, std::max(begin, end) - begin);
@@ -73,27 +77,107 @@ Index Blocks::block_end(Index index) const {
 
 double Blocks::mean_bytes(Index index) const {
     const Block& block = at(index)->second;
-    return static_cast<double>(block.body.size()) / block.count;
+    return static_cast<double>(block.bytes) / block.count;
 }
 
-std::uint64_t Blocks::let_go(Range range) {
+Blocks::Map::iterator Blocks::erase(Map::iterator block) {
+    if (block->second.in_memory) held_bytes_ -= block->second.bytes;
+    freed_.push_back(block->first);
+    return blocks_.erase(block);
+}
+
+std::uint64_t Blocks::let_go(Range range, bool retain) {
     std::uint64_t freed = 0;
     while (!range.empty() && !blocks_.empty()) {
-        auto it = blocks_.upper_bound(range.begin);
-        FANFOLD_CHECK(it != blocks_.begin());
-        --it;
-        Range part = overlap(range, {it->first, it->first + it->second.count});
-        FANFOLD_CHECK(!part.empty());
-        it->second.let_go += static_cast<std::uint32_t>(part.size());
-        FANFOLD_CHECK(it->second.let_go <= it->second.count);
-        if (it->second.let_go == it->second.count) {
-            freed += it->second.body.size();
-            freed_.push_back(it->first);
-            blocks_.erase(it);
-        }
+        auto it = at(range.begin);
+        auto& [first, block] = *it;
+        Range part = overlap(range, {first, first + block.count});
         range.begin = part.end;
+        block.let_go += static_cast<std::uint32_t>(part.size());
+        block.retained = block.retained || retain;
+        FANFOLD_CHECK(block.let_go <= block.count);
+        if (block.let_go < block.count) continue;
+        freed += block.bytes;
+        if (!block.retained) erase(it);
     }
     return freed;
+}
+
+void Blocks::retain(const RangeSet& safe) {
+    for (auto it = blocks_.begin(); it != blocks_.end();)
+        it = safe.covers({it->first, it->first + it->second.count}) ? erase(it) : std::next(it);
+}
+
+std::uint64_t Blocks::reopen(const RangeSet& safe) {
+    std::uint64_t needed = 0;
+    for (auto& [first, block] : blocks_) {
+        block.let_go = 0;
+        block.retained = false;
+        for (Range range : safe.within({first, first + block.count})) block.let_go += static_cast<std::uint32_t>(range.size());
+        needed += block.bytes;
+    }
+    return needed;
+}
+
+bool Blocks::covers(const std::vector<Range>& ranges) const {
+    for (Range range : ranges) {
+        while (!range.empty()) {
+            auto it = blocks_.upper_bound(range.begin);
+            if (it == blocks_.begin()) return false;
+            --it;
+            if (range.begin >= it->first + it->second.count) return false;
+            range.begin = it->first + it->second.count;
+        }
+    }
+    return true;
+}
+
+void Blocks::spill(Block& block) {
+    if (!std::exchange(block.in_memory, false)) return;
+    held_bytes_ -= block.bytes;
+    block.body = {};
+    block.cuts = {};
+}
+
+void Blocks::spill(Index first) {
+    if (auto it = blocks_.find(first); it != blocks_.end()) spill(it->second);
+}
+
+void Blocks::spill_all() {
+    for (auto& [first, block] : blocks_) spill(block);
+}
+
+void Blocks::spill_from_end(std::uint64_t bytes, std::optional<Index> but) {
+    std::uint64_t aim = held_bytes_ - std::min(held_bytes_, bytes);
+    for (auto it = blocks_.rbegin(); it != blocks_.rend() && held_bytes_ > aim; ++it)
+        if (it->first != but) spill(it->second);
+}
+
+std::vector<Index> Blocks::want(Index index, std::size_t count) {
+    std::vector<Index> wanted;
+    for (auto it = at(index); it != blocks_.end() && count > 0; ++it, --count) {
+        Block& block = it->second;
+        if (block.in_memory || block.let_go == block.count || std::exchange(block.on_its_way, true)) continue;
+        wanted.push_back(it->first);
+    }
+    return wanted;
+}
+
+bool Blocks::awaits(Index first) const {
+    auto it = blocks_.find(first);
+    return it != blocks_.end() && it->second.on_its_way;
+}
+
+void Blocks::put_back(const wire::Block& header, Slice body) {
+    auto it = blocks_.find(header.first);
+    if (it == blocks_.end()) return;
+    Block& block = it->second;
+    block.on_its_way = false;
+    if (block.in_memory || header.count != block.count || body.size() != block.bytes) return;
+    block.in_memory = true;
+    block.cuts = header.cuts;
+    block.body = std::move(body);
+    held_bytes_ += block.bytes;
 }
 
 }  // namespace fanfold::broker

@@ -9,14 +9,13 @@ namespace fanfold::broker {
 using wire::Outcome;
 using wire::RefusalCode;
 
-namespace {
-/// How long a running job outlives its client. An attached one is of no use to anybody else, and one that is not whole would never end.
-std::optional<Duration> lease_of(const Job& job) {
+/// How long a running job outlives its client. An attached one is of no use to anybody else, and one that is not whole would never end;
+/// with a key, the same submission may come back for it.
+std::optional<Duration> Core::lease_of(const Job& job) const {
     if (job.spec.attached) return job.spec.lease;
-    if (!job.total) return limits::client_lease;
-    return {};
+    if (job.total) return {};
+    return job.spec.key.empty() ? Duration(limits::client_lease) : options_.keep;
 }
-}  // namespace
 
 void Core::on_block(wire::Block& block, Slice body) {
     Job* job = find(block.job);
@@ -41,16 +40,19 @@ void Core::on_block(wire::Block& block, Slice body) {
         if (!job) return;
     }
     if (!job->running()) return send(block.spec ? block.spec->owner : job->owner, job->end);  // it may have a new connection since
-    bool fits = block.first == job->next() && job->has_credit() && !job->total;
+    bool fits = block.first == job->next() && job->accepted_bytes() <= job->told_limit && !job->total && has_room(*job);
     if (fits) {
         note({.level = Level::debug, .what = "block accepted", .job = job->id, .range = {block.first, block.first + block.count}});
         if (options_.durable && block.count > 0) {
             wire::Block row = block;
             row.spec.reset();
             row.total.reset();
+            row.digest.clear();
             persist(job->id, Row::block, block.first, row, body);
         }
         job->accept(block, std::move(body));
+        persist_accepted(*job);
+        spill_new(*job, block.first);
         if (block.total) job->announced = block.total;
         dispatch_needed_ = true;
         dispatch();  // before all that only informs
@@ -71,6 +73,10 @@ void Core::open(const wire::Block& block) {
         return refuse(spec.owner, RefusalCode::no_function, "no worker offers the function '" + spec.function + "'; there is: " + all,
                       block.job);
     }
+    if (!spec.key.empty() && keys_.contains(spec.key))
+        return refuse(spec.owner, RefusalCode::conflict,
+                      "the key '" + spec.key + "' is that of job " + to_string(keys_.at(spec.key)) + "; it was opened a moment before",
+                      block.job);
     PeerId gatherer = choose_gatherer(spec.preferred_gatherer);
     // After a start, or when one has just gone, it may be on its way: the client sends its block again.
     if (gatherer.bytes.empty() && lived_.now() - gatherer_missed_ < options_.worker_timeout) return;
@@ -82,16 +88,19 @@ void Core::open(const wire::Block& block) {
     job.gatherer_ref = sessions_.at(gatherer).gatherer;
     if (auto it = sessions_.find(spec.owner); it != sessions_.end()) job.owner_incarnation = it->second.epoch.incarnation;
     else job.lease_until = now_ + lease_of(job).value();  // a job that has just been opened is not whole
+    if (!spec.key.empty()) keys_[spec.key] = job.id;
     running_.push_back(job.id);
     persist_opening(job);
     note({.what = "job opened", .job = job.id, .peer = job.gatherer_ref.name, .detail = spec.title.empty() ? spec.function : spec.title});
 }
 
 void Core::tell_credit(Job& job, bool always) {
-    std::uint64_t limit = job.credit_limit();
-    if (!always && (job.total || limit - job.told_limit < limits::job_credit_bytes / 16)) return;
-    job.told_limit = limit;
-    if (!job.owner.bytes.empty()) send(job.owner, wire::Accepted{.job = job.id, .next = job.next(), .limit = limit});
+    // With a store, a job that belongs to nobody's connection is accepted as a whole, ahead of its being run.
+    bool ahead = options_.durable && !job.spec.attached;
+    std::uint64_t limit = (ahead ? job.accepted_bytes() : job.freed_bytes()) + window();
+    if (!always && (job.total || limit < job.told_limit + limits::job_credit_bytes / 16)) return;
+    job.told_limit = std::max(job.told_limit, limit);
+    if (!job.owner.bytes.empty()) send(job.owner, wire::Accepted{.job = job.id, .next = job.next(), .limit = job.told_limit});
 }
 
 void Core::tell_notice(Job& job) {
@@ -150,29 +159,26 @@ void Core::on_watch(const PeerId& from, const wire::Watch& watch) {
     else send(from, job->end);
 }
 
-void Core::end(Job& job, Outcome outcome, std::string reason) {
-    wire::Ended ended{
-        .job = job.id,
-        .assignment = job.assignment,
-        .outcome = outcome,
-        .reason = std::move(reason),
-        .total = job.total,
-        .values = job.safe_count(),
-        .missing = outcome == Outcome::complete && job.total == job.safe_count() ? std::vector<wire::Missing>{} : job.unfinished()};
-    job.end = ended;
-    persist_end(job);
+void Core::end(Job& job, Outcome outcome, std::string reason, bool lost) {
+    wire::Ended ended{.job = job.id, .assignment = job.assignment, .outcome = outcome, .reason = std::move(reason), .total = job.total};
+    ended.values = job.safe_count();
+    if (outcome != Outcome::complete || job.total != job.safe_count()) ended.missing = job.unfinished();
+    ended.lost = lost;
     std::set<PeerId> told = job.watchers;
     for (const PeerId* peer : {&job.gatherer, &job.owner})
         if (!peer->bytes.empty()) told.insert(*peer);
-    for (const PeerId& peer : told) send(peer, ended);
-    for (const PeerId& worker : job.knowing)
+    std::set<PeerId> knowing = job.knowing;
+    job.close(std::move(ended), now_);
+    if (options_.durable) job.payloads().spill_all();
+    persist_end(job);
+    for (const PeerId& peer : told) send(peer, job.end);
+    for (const PeerId& worker : knowing)
         if (sessions_.contains(worker)) send(worker, wire::Drop{job.id});
     note({.what = "job ended",
           .job = job.id,
           .took = now_ - job.opened,
-          .detail = std::string(wire::to_string(outcome)) + (ended.reason.empty() ? "" : ": " + ended.reason)});
-    job.close(std::move(ended), now_);
-    apply_loans(job);
+          .detail = std::string(wire::to_string(outcome)) + (job.end.reason.empty() ? "" : ": " + job.end.reason)});
+    apply_changes(job);
     orphaned_.erase(job.id);
     std::erase(running_, job.id);
     for (auto& [peer, session] : sessions_) {
@@ -180,6 +186,8 @@ void Core::end(Job& job, Outcome outcome, std::string reason) {
         session.releases.erase(job.id);
     }
     (job.spec.attached ? ended_attached_ : ended_kept_).push_back(job.id);
+    if (!options_.durable && !job.payloads().empty()) retained_.push_back(job.id);
+    drop_retained();
     dispatch_needed_ = true;
 }
 
@@ -200,69 +208,12 @@ void Core::adopt_client(const PeerId& peer, const Session& session) {
         bool is_owner = job.owner_incarnation != 0 && job.owner_incarnation == session.epoch.incarnation;
         if (!is_early && !is_owner) continue;
         job.owner_incarnation = session.epoch.incarnation;
+        if (is_early) persist_opening(job);
         job.owner = peer;
         job.lease_until.reset();
         tell_credit(job, true);
         if (job.total) send(peer, wire::Sealed{.job = id, .total = *job.total});
     }
-}
-
-// --- reports ----------------------------------------------------------------------------------------------------
-
-std::vector<JobId> Core::select(const std::string& selector) const {
-    std::vector<JobId> found;
-    for (const auto& [id, job] : jobs_) {
-        std::string text = to_string(id);
-        if (selector.empty() || text.starts_with(selector) || text.ends_with(selector)) found.push_back(id);
-    }
-    if (selector == "last" && !jobs_.empty()) {
-        auto newest = std::max_element(jobs_.begin(), jobs_.end(), [](auto& a, auto& b) { return a.second.opened < b.second.opened; });
-        found.assign(1, newest->first);
-    }
-    return found;
-}
-
-wire::JobInfo Core::info(const Job& job) const {
-    using std::chrono::floor;
-    wire::JobInfo info{
-        .job = job.id, .title = job.spec.title, .function = job.spec.function, .outcome = job.end.outcome, .reason = job.end.reason};
-    info.total = job.total;
-    info.accepted = job.next();
-    info.queued = job.queued_count();
-    info.running = job.lent_count();
-    info.values = job.running() ? job.value_count() : job.end.values;
-    info.failed = job.failed_count();
-    info.age = floor<wire::Milliseconds>(now_ - job.opened);
-    if (!job.running()) info.took = floor<wire::Milliseconds>(job.ended_at - job.opened);
-    info.gatherer = job.gatherer_ref.name;
-    info.notice = job.notice;
-    return info;
-}
-
-void Core::on_query(const PeerId& from, const wire::Query& query) {
-    wire::Report report{.number = query.number};
-    switch (query.topic) {
-        case wire::Topic::jobs:
-            for (const JobId& id : select(query.selector)) report.jobs.push_back(info(jobs_.at(id)));
-            break;
-        case wire::Topic::workers:
-            for (const auto& [peer, session] : sessions_) {
-                if (session.role != wire::Role::worker) continue;
-                wire::WorkerInfo worker{.name = session.name, .slots = session.slots, .stuck_slots = session.stuck_slots};
-                for (const auto& [sequence, chunk] : session.lent) worker.running += static_cast<std::uint64_t>(chunk.fragments);
-                worker.finished = session.finished;
-                worker.functions = {session.functions.begin(), session.functions.end()};
-                worker.silent = std::chrono::floor<wire::Milliseconds>(lived_.now() - session.heard);
-                report.workers.push_back(std::move(worker));
-            }
-            std::ranges::sort(report.workers, {}, &wire::WorkerInfo::name);
-            break;
-        case wire::Topic::gatherers:
-            for (const auto& [peer, session] : sessions_)
-                if (session.role == wire::Role::gatherer) report.gatherers.push_back(session.gatherer);
-            break;
-    }
-    send(from, std::move(report));
 }
 
 }  // namespace fanfold::broker

@@ -6,9 +6,8 @@
 namespace fanfold::broker {
 
 namespace {
+constexpr auto hello_first = "say Hello first";
 constexpr auto sweep_interval = std::chrono::milliseconds(100);
-constexpr std::size_t ended_attached_kept = 1000;
-constexpr std::size_t ended_kept = 100'000;
 }  // namespace
 
 Core::Core(Options options) : options_(std::move(options)) {}
@@ -36,7 +35,8 @@ Job* Core::find(const JobId& job) {
 void Core::send(const PeerId& to, wire::Message message, Slice body) { actions_->push_back(Send{to, std::move(message), std::move(body)}); }
 
 void Core::refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job) {
-    note({.level = Level::warn, .what = "refused", .job = job, .peer = to_string(to), .detail = text});
+    bool usual = code == wire::RefusalCode::malformed && text == hello_first;  // after each restart, from all peers
+    note({.level = usual ? Level::debug : Level::warn, .what = "refused", .job = job, .peer = to_string(to), .detail = text});
     send(to, wire::Refused{.code = code, .text = std::move(text), .job = job});
 }
 
@@ -49,6 +49,9 @@ void Core::on(StoreTrouble& event) {
     trouble_ = std::move(event.text);
     if (trouble_.empty()) note({.what = "the store works again"});
     else note({.level = Level::error, .what = "nothing new is accepted", .detail = trouble_});
+    for (const JobId& id : running_)
+        if (const Job& job = *find(id); !trouble_.empty() && !job.owner.bytes.empty())
+            send(job.owner, wire::Notice{.job = id, .text = "the broker accepts nothing at present: " + trouble_});
 }
 
 void Core::on(Unroutable& event) { lose(event.peer, "its connection is closed", false); }
@@ -63,7 +66,7 @@ void Core::on(Received& event) {
     const PeerId& from = event.from;
     if (auto* hello = std::get_if<wire::Hello>(&event.message)) return welcome(from, *hello);
     auto it = sessions_.find(from);
-    if (it == sessions_.end()) return refuse(from, wire::RefusalCode::malformed, "say Hello first");
+    if (it == sessions_.end()) return refuse(from, wire::RefusalCode::malformed, hello_first);
     Session& session = it->second;
     session.heard = lived_.now();
     if (std::holds_alternative<wire::Bye>(event.message)) return lose(from, "it said goodbye", true);
@@ -84,8 +87,12 @@ void Core::on(Received& event) {
     handle.operator()<wire::Cancel>(Role::client, [&](auto& m) { on_cancel(from, m); });
     handle.operator()<wire::Watch>(Role::client, [&](auto& m) { on_watch(from, m); });
     handle.operator()<wire::Query>(Role::client, [&](auto& m) { on_query(from, m); });
+    handle.operator()<wire::Find>(Role::client, [&](auto& m) { on_find(from, m); });
+    handle.operator()<wire::Retry>(Role::client, [&](auto& m) { on_retry(from, m); });
+    handle.operator()<wire::Forget>(Role::client, [&](auto& m) { on_forget(from, m); });
     handle.operator()<wire::Gathered>(Role::gatherer, [&](auto& m) { on_gathered(from, m); });
     handle.operator()<wire::Propose>(Role::gatherer, [&](auto& m) { on_propose(from, m); });
+    handle.operator()<wire::Forgotten>(Role::gatherer, [&](auto& m) { on_forgotten(from, m); });
     if (!known)
         refuse(from, wire::RefusalCode::not_allowed,
                std::string("a ") + wire::to_string(session.role) + " may not send " + wire::name_of(event.message));
@@ -117,7 +124,7 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
     welcome.timeout = std::chrono::floor<wire::Milliseconds>(options_.worker_timeout);
     welcome.payload_bytes = limits::payload_bytes;
     welcome.block_bytes = limits::block_bytes;
-    welcome.job_credit = limits::job_credit_bytes;
+    welcome.job_credit = window();
     send(peer, std::move(welcome));
     if (!fresh) return;
 
@@ -126,6 +133,13 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
     PeerId earlier;
     for (const auto& [id, other] : sessions_)
         if (id != peer && other.role == session.role && other.epoch == session.epoch && other.name == session.name) earlier = id;
+    // A gatherer that was started again is known by its name: what is left of the life before gets no job any more.
+    std::vector<PeerId> past;
+    for (const auto& [id, other] : sessions_)
+        if (session.role == wire::Role::gatherer && other.role == session.role && other.epoch != session.epoch &&
+            other.gatherer.name == session.gatherer.name)
+            past.push_back(id);
+    for (const PeerId& id : past) lose(id, "it was started again", false);
     switch (session.role) {
         case wire::Role::worker: adopt_worker(earlier, peer, session); break;
         case wire::Role::gatherer: adopt_gatherer(peer, session); break;
@@ -183,33 +197,20 @@ void Core::sweep() {
             "its deadline has passed, and its gatherer " + find(id)->gatherer_ref.name + " does not answer");
     end_orphans();
     forget_ended();
-}
-
-void Core::forget_ended() {
-    auto shorten = [this](std::deque<JobId>& ended, std::size_t most) {
-        while (!ended.empty()) {
-            Job* job = find(ended.front());
-            if (job && ended.size() <= most && now_ - job->ended_at < limits::keep_ended) return;
-            if (job) forget(ended.front());
-            ended.pop_front();
-        }
-    };
-    shorten(ended_attached_, ended_attached_kept);
-    shorten(ended_kept_, ended_kept);
-}
-
-void Core::forget(const JobId& id) {
-    Job& job = *find(id);
-    if (options_.durable) actions_->push_back(Persist{{.change = Record::Change::erase_job, .job = id}});
-    if (!job.gatherer.bytes.empty()) send(job.gatherer, wire::Forget{id});
-    jobs_.erase(id);
+    answer_finds();
+    bury();
 }
 
 void Core::check_invariants() const {
+    std::uint64_t held = 0;
     std::map<PeerId, std::map<std::uint64_t, std::int64_t>> lent;
     for (const auto& [id, job] : jobs_) {
         job.check_invariants();
         if (!job.running()) FANFOLD_CHECK(job.lent_count() == 0);
+        FANFOLD_CHECK(job.accounted_bytes == job.payloads().held_bytes());
+        held += job.accounted_bytes;
+        FANFOLD_CHECK(!tombstones_.contains(id));
+        if (!job.spec.key.empty()) FANFOLD_CHECK(keys_.at(job.spec.key) == id);
         for (const auto& span : job.loans()) {
             FANFOLD_CHECK(sessions_.contains(span.value.worker));
             lent[span.value.worker][span.value.sequence] += static_cast<std::int64_t>(span.range.size());
@@ -220,6 +221,8 @@ void Core::check_invariants() const {
         for (const auto& [sequence, chunk] : session.lent) FANFOLD_CHECK(chunk.fragments == lent[peer][sequence]);
     }
     for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running());
+    FANFOLD_CHECK(held == held_bytes_);
+    for (const auto& [key, id] : keys_) FANFOLD_CHECK(jobs_.at(id).spec.key == key);
 }
 
 }  // namespace fanfold::broker

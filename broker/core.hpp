@@ -29,14 +29,13 @@ struct StoreTrouble {
 };
 
 /// Received: on control. Pulled: a Block.
-using Event = std::variant<Received, Pulled, Unroutable, Garbled, StoreTrouble, Tick>;
+using Event = std::variant<Received, Pulled, Unroutable, Garbled, StoreTrouble, Fetched, Committed, Tick>;
 
-/// To be written. What a step sends after it must not be sent before it is safe (Dispatch, Heartbeat, Welcome and Refused excepted: they
-/// promise nothing).
+/// To be written. What a step sends after it must not be sent before it is safe (but for what promises_nothing()).
 struct Persist {
     Record record;
 };
-using Action = std::variant<Send, Persist, Note>;
+using Action = std::variant<Send, Persist, Fetch, Note>;
 
 /// Whether the message may be sent before what was persisted ahead of it is safe.
 bool promises_nothing(const wire::Message& message);
@@ -46,10 +45,12 @@ struct Options {
     std::vector<std::string> blocks;  // endpoints of the PULL socket, as peers reach them
     Duration worker_timeout = limits::peer_timeout;
     std::uint32_t crash_limit = limits::crash_limit;
-    bool durable = false;                             // Persist actions are wanted
-    Time started{};                                   // a moment of the clock that steps are told,
-    std::chrono::milliseconds started_since_1970{0};  // and when that was: jobs' ages outlive the process
-    bool fixed_fleet = false;                         // no other worker will ever come: a function that none offers is refused at once
+    std::uint64_t memory_bytes = limits::broker_memory_bytes;  // of payloads held; durable: what exceeds it is in the store alone
+    bool durable = false;                                      // Persist actions are wanted
+    Time started{};                                            // a moment of the clock that steps are told,
+    std::chrono::milliseconds started_since_1970{0};           // and when that was: jobs' ages outlive the process
+    Duration keep = limits::keep_ended;                        // an ended job is remembered so long, with its results
+    bool fixed_fleet = false;  // no other worker will ever come: a function that none offers is refused at once
 };
 
 class Core {
@@ -75,6 +76,8 @@ private:
     void on(Unroutable& event);
     void on(Garbled& event);
     void on(StoreTrouble& event);
+    void on(Fetched& event);
+    void on(Committed& event);
     void on(Tick&);
     void welcome(const PeerId& peer, wire::Hello& hello);
     void lose(const PeerId& peer, const char* why, bool in_good_order);
@@ -85,10 +88,17 @@ private:
 
     // durable.cpp: what is written, and read back
     void persist(const JobId& job, Row row, std::uint64_t number, const wire::Message& message, Slice body = {});
-    void persist_opening(const Job& job);
+    void erase_row(const JobId& job, Row row, std::uint64_t number);
+    void erase_rows(const JobId& job);
+    void persist_opening(Job& job);
     void persist_location(const Job& job);
+    void persist_accepted(const Job& job);
     void persist_safe();
-    void persist_end(const Job& job);
+    void persist_safe(Job& job);
+    void persist_end(Job& job);
+    void persist_history(Job& job);
+    void persist_retry(Job& job, const std::vector<Range>& failed, std::uint64_t fragments);
+    void restore_of(Job& job, Row row, const Record& record, wire::Message& message);
     std::chrono::milliseconds since_1970(Time moment) const;
     Time moment_of(std::uint64_t since_1970) const;
 
@@ -98,15 +108,38 @@ private:
     void on_seal(const PeerId& from, const wire::Seal& seal);
     void on_cancel(const PeerId& from, const wire::Cancel& cancel);
     void on_watch(const PeerId& from, const wire::Watch& watch);
-    void on_query(const PeerId& from, const wire::Query& query);
     void seal_when_whole(Job& job);
     void tell_credit(Job& job, bool always);
+    std::uint64_t window() const;
+    bool has_room(const Job& job) const;
+    std::optional<Duration> lease_of(const Job& job) const;
     void tell_notice(Job& job);
     void lose_client(const PeerId& peer, const Session& session);
     void adopt_client(const PeerId& peer, const Session& session);
-    void end(Job& job, wire::Outcome outcome, std::string reason);
+    void end(Job& job, wire::Outcome outcome, std::string reason, bool lost = false);
+
+    // reports.cpp: what there is; jobs by key, retried, forgotten
+    void on_query(const PeerId& from, const wire::Query& query);
+    void on_find(const PeerId& from, const wire::Find& find);
+    bool answer_find(const PeerId& from, const wire::Find& find, bool at_last);
+    void answer_finds();
+    void on_retry(const PeerId& from, const wire::Retry& retry);
+    void on_forget(const PeerId& from, const wire::Forget& forget);
+    void on_forgotten(const PeerId& from, const wire::Forgotten& forgotten);
+    void bury();
+    void forget_ended();
+    void forget(const JobId& job);
     std::vector<JobId> select(const std::string& selector) const;
     wire::JobInfo info(const Job& job) const;
+
+    // memory.cpp: payloads within their limit
+    void account(Job& job);
+    bool short_of_memory(std::uint64_t more) const;
+    void spill_new(Job& job, Index first);
+    void make_room(Job& fetched, Index first);
+    void drop_retained();
+    void want(Job& job, Index index);
+    void pass_on(Job& job, Range lent);
 
     // fleet.cpp: workers
     void dispatch();
@@ -117,7 +150,8 @@ private:
     void on_inventory(const PeerId& from, Session& worker, const wire::Heartbeat& heartbeat);
     void lose_worker(const PeerId& peer, Session& worker, bool in_good_order);
     void adopt_worker(const PeerId& old_id, const PeerId& new_id, Session& worker);
-    void apply_loans(Job& job);
+    void apply_changes(Job& job);
+    bool window_full(const Job& job) const;
     void release(const PeerId& worker, const JobId& job, Range range);
     void flush_releases();
     double estimate(const Job& job) const;
@@ -136,8 +170,6 @@ private:
     void adopt_gatherer(const PeerId& peer, const Session& session);
     void end_orphans();
     void sweep();
-    void forget_ended();
-    void forget(const JobId& job);
 
     Options options_;
     std::vector<Action>* actions_ = nullptr;  // of the step under way
@@ -148,15 +180,31 @@ private:
 
     Sessions sessions_;
     std::map<JobId, Job> jobs_;
+    std::map<std::string, JobId> keys_;
     std::vector<JobId> running_;               // in the order in which they are served
     std::size_t turn_ = 0;                     // whose turn it is in running_
     std::map<std::string, double> estimates_;  // nanoseconds a fragment, by function
     bool dispatch_needed_ = false;
-    std::optional<Time> flush_at_;      // releases wait until then
-    std::set<JobId> unsaved_;           // jobs whose safe ranges have changed since they were written
-    std::string trouble_;               // of the store; empty when all is well
-    std::map<JobId, Time> orphaned_;    // jobs whose gatherer is away: lived time of its loss
-    std::deque<JobId> ended_attached_;  // oldest first; nobody asks for these for long
+    std::optional<Time> flush_at_;  // releases wait until then
+    std::set<JobId> unsaved_;       // jobs whose safe ranges have changed since they were written
+    std::string trouble_;           // of the store; empty when all is well
+    struct Waiting {
+        PeerId from;
+        wire::Find find;
+        Time until{};
+    };
+    std::vector<Waiting> finds_;  // the client that has the job may be dead, which shows soon
+    struct Tombstone {
+        wire::GathererRef gatherer;
+        Time since{};
+        Time tell_at{};
+    };
+    std::map<JobId, Tombstone> tombstones_;  // forgotten, and their gatherers have not said so yet
+    std::deque<JobId> retained_;             // ended, without a store, with payloads for a retry; oldest first
+    std::uint64_t held_bytes_ = 0;           // payloads in memory,
+    std::uint64_t waiting_bytes_ = 0;        // and those that wait to be written
+    std::map<JobId, Time> orphaned_;         // jobs whose gatherer is away: lived time of its loss
+    std::deque<JobId> ended_attached_;       // oldest first; nobody asks for these for long
     std::deque<JobId> ended_kept_;
     Time gatherer_missed_{};  // lived time of the start, or of the last loss of a gatherer
     std::uint64_t garbled_ = 0;

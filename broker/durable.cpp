@@ -4,9 +4,14 @@
 
 namespace fanfold::broker {
 
+namespace {
+constexpr std::ptrdiff_t safe_ranges_in_row = 10'000;
+}
+
 bool promises_nothing(const wire::Message& message) {
     return std::holds_alternative<wire::Dispatch>(message) || std::holds_alternative<wire::Heartbeat>(message) ||
-           std::holds_alternative<wire::Welcome>(message) || std::holds_alternative<wire::Refused>(message);
+           std::holds_alternative<wire::Welcome>(message) || std::holds_alternative<wire::Refused>(message) ||
+           std::holds_alternative<wire::Notice>(message) || std::holds_alternative<wire::Report>(message);
 }
 
 std::chrono::milliseconds Core::since_1970(Time moment) const {
@@ -23,15 +28,26 @@ Time Core::moment_of(std::uint64_t since_1970) const {
 
 void Core::persist(const JobId& job, Row row, std::uint64_t number, const wire::Message& message, Slice body) {
     if (!options_.durable) return;
+    waiting_bytes_ += body.size();
     actions_->push_back(Persist{
         {.job = job, .kind = static_cast<std::uint8_t>(row), .number = number, .data = wire::encode(message), .body = std::move(body)}});
 }
 
-void Core::persist_opening(const Job& job) {
+void Core::erase_row(const JobId& job, Row row, std::uint64_t number) {
+    if (!options_.durable) return;
+    actions_->push_back(Persist{{.change = Record::Change::erase, .job = job, .kind = static_cast<std::uint8_t>(row), .number = number}});
+}
+
+void Core::erase_rows(const JobId& job) {
+    if (options_.durable) actions_->push_back(Persist{{.change = Record::Change::erase_job, .job = job}});
+}
+
+void Core::persist_opening(Job& job) {
     wire::Block opening{.job = job.id, .token = job.token};
     opening.spec = job.spec;
-    persist(job.id, Row::job, static_cast<std::uint64_t>(since_1970(job.opened).count()), opening);
-    persist(job.id, Row::owner, job.owner_incarnation, wire::Heartbeat{});
+    if (job.opened_row == 0) job.opened_row = static_cast<std::uint64_t>(since_1970(job.opened).count());
+    persist(job.id, Row::job, job.opened_row, opening);
+    persist(job.id, Row::owner, 0, wire::Hello{.role = wire::Role::client, .epoch = {.number = 0, .incarnation = job.owner_incarnation}});
     persist_location(job);
 }
 
@@ -39,26 +55,71 @@ void Core::persist_location(const Job& job) {
     persist(job.id, Row::located, 0, wire::Located{.job = job.id, .assignment = job.assignment, .gatherer = job.gatherer_ref});
 }
 
-/// One row a job, however many results came; and blocks of which nothing is needed are gone.
+void Core::persist_accepted(const Job& job) {
+    wire::Found accepted{.job = job.id, .next = job.next(), .bytes = job.accepted_bytes(), .digest = job.digest};
+    persist(job.id, Row::accepted, 0, accepted);
+}
+
+/// Few rows a job, however many results came; and blocks of which nothing is needed are gone.
 void Core::persist_safe() {
-    for (const JobId& id : unsaved_) {
-        Job* job = find(id);
-        if (!job || !job->running()) continue;
-        persist(id, Row::safe, 0, wire::Gathered{.job = id, .ranges = job->safe_ranges()});
-        for (Index first : job->take_freed_blocks())
-            actions_->push_back(
-                Persist{{.change = Record::Change::erase, .job = id, .kind = static_cast<std::uint8_t>(Row::block), .number = first}});
-    }
+    for (const JobId& id : unsaved_)
+        if (Job* job = find(id); job && job->running()) persist_safe(*job);
     unsaved_.clear();
 }
 
-/// What only a running job needs is let go of.
-void Core::persist_end(const Job& job) {
+void Core::persist_safe(Job& job) {
+    auto ranges = job.safe_ranges();
+    for (std::uint64_t number = 0; number * safe_ranges_in_row < ranges.size(); ++number) {
+        auto begin = ranges.begin() + static_cast<std::ptrdiff_t>(number * safe_ranges_in_row);
+        auto end = begin + std::min<std::ptrdiff_t>(safe_ranges_in_row, ranges.end() - begin);
+        persist(job.id, Row::safe, number, wire::Gathered{.job = job.id, .ranges = {begin, end}});
+    }
+    for (Index first : job.payloads().take_freed()) erase_row(job.id, Row::block, first);
+}
+
+/// What only a running job needs is let go of; what a retry would need stays.
+void Core::persist_end(Job& job) {
     if (!options_.durable) return;
-    actions_->push_back(Persist{{.change = Record::Change::erase_job, .job = job.id}});
-    persist_opening(job);
-    if (job.total) persist(job.id, Row::total, 0, wire::Seal{.job = job.id, .token = job.token, .total = *job.total});
-    persist(job.id, Row::ended, static_cast<std::uint64_t>(since_1970(now_).count()), job.end);
+    bool retains = !job.payloads().empty();
+    if (retains) {
+        persist_safe(job);
+        for (Range range : job.tried_rows.ranges())
+            for (Index index = range.begin; index < range.end; ++index) erase_row(job.id, Row::tried, index);
+        job.tried_rows.clear();
+    } else {
+        erase_rows(job.id);
+        persist_opening(job);
+        if (job.total) persist(job.id, Row::total, 0, wire::Seal{.job = job.id, .token = job.token, .total = *job.total});
+        persist_accepted(job);
+    }
+    job.ended_row = static_cast<std::uint64_t>(since_1970(now_).count());
+    persist(job.id, Row::ended, job.ended_row, job.end);
+}
+
+/// Every cut leaves a job that has ended as before, or that runs again.
+void Core::persist_retry(Job& job, const std::vector<Range>& failed, std::uint64_t fragments) {
+    if (!options_.durable) return;
+    persist_location(job);
+    auto number = static_cast<std::uint64_t>(since_1970(job.opened).count());
+    auto earlier = std::exchange(job.round_row, number);
+    persist(job.id, Row::round, number, wire::Retried{.job = job.id, .round = job.round, .fragments = fragments});
+    if (earlier != 0 && earlier != number) erase_row(job.id, Row::round, earlier);
+    erase_row(job.id, Row::ended, job.ended_row);
+    for (Range range : failed)
+        for (Index index = range.begin; index < range.end; ++index) erase_row(job.id, Row::error, index);
+}
+
+/// How often it was tried counts for ever.
+void Core::persist_history(Job& job) {
+    for (Index index : job.take_struck()) {
+        const History* history = job.history(index);
+        if (!options_.durable || !history || !job.running()) continue;
+        wire::Failure counts{.index = index, .attempt = history->attempts};
+        counts.exit_code = static_cast<std::int32_t>(history->failures);
+        counts.signal = static_cast<std::int32_t>(history->lone_crashes);
+        job.tried_rows.add({index, index + 1});
+        persist(job.id, Row::tried, index, wire::Errors{.job = job.id, .failures = {std::move(counts)}});
+    }
 }
 
 // --- reading back -----------------------------------------------------------------------------------------------
@@ -69,27 +130,70 @@ void Core::restore(const Record& record) {
     now_ = options_.started;
     Job* job = find(record.job);
     auto row = static_cast<Row>(record.kind);
-    if (!job && row != Row::job) throw StartupError("a row of job " + to_string(record.job) + " has no job");
+    if (row == Row::forgotten) {
+        tombstones_[record.job] = {.gatherer = std::get<wire::Located>(*message).gatherer, .since = now_};
+        return;
+    }
+    if (row == Row::job) {
+        auto& opening = std::get<wire::Block>(*message);
+        job = &jobs_.try_emplace(record.job, record.job, *opening.spec, opening.token, moment_of(record.number)).first->second;
+        job->owner.bytes.clear();
+        job->opened_row = record.number;
+        if (!job->spec.key.empty()) keys_[job->spec.key] = job->id;
+        return;
+    }
+    if (!job) throw StartupError("a row of job " + to_string(record.job) + " has no job");
+    restore_of(*job, row, record, *message);
+    account(*job);
+}
+
+void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& message) {
     switch (row) {
-        case Row::job: {
-            auto& opening = std::get<wire::Block>(*message);
-            Time opened = moment_of(record.number);
-            job = &jobs_.try_emplace(record.job, record.job, *opening.spec, opening.token, opened).first->second;
-            job->owner.bytes.clear();
-            return;
-        }
-        case Row::owner: job->owner_incarnation = record.number; return;
+        case Row::job:
+        case Row::forgotten: return;
+        case Row::owner: job.owner_incarnation = std::get<wire::Hello>(message).epoch.incarnation; return;
         case Row::located: {
-            auto& located = std::get<wire::Located>(*message);
-            job->assignment = located.assignment;
-            job->gatherer_ref = located.gatherer;
+            auto& located = std::get<wire::Located>(message);
+            job.assignment = located.assignment;
+            job.gatherer_ref = located.gatherer;
             return;
         }
-        case Row::block: job->restore_block(std::get<wire::Block>(*message), record.body); return;
-        case Row::total: job->announced = std::get<wire::Seal>(*message).total; return;
-        case Row::error: job->restore_error(std::get<wire::Errors>(*message).failures.at(0), record.body); return;
-        case Row::safe: job->restore_safe(std::get<wire::Gathered>(*message).ranges); return;
-        case Row::ended: job->restore_end(std::get<wire::Ended>(*message), moment_of(record.number)); return;
+        case Row::block: {
+            auto& block = std::get<wire::Block>(message);
+            job.restore_block(block, record.body);
+            if (short_of_memory(job.payloads().held_bytes() - job.accounted_bytes)) job.payloads().spill(block.first);
+            return;
+        }
+        case Row::total: job.announced = std::get<wire::Seal>(message).total; return;
+        case Row::error: job.restore_error(std::get<wire::Errors>(message).failures.at(0), record.body); return;
+        case Row::safe: job.restore_safe(std::get<wire::Gathered>(message).ranges); return;
+        case Row::accepted: {
+            auto& accepted = std::get<wire::Found>(message);
+            job.restore_accepted(accepted.next, accepted.bytes, accepted.digest);
+            return;
+        }
+        case Row::tried: {
+            const auto& counts = std::get<wire::Errors>(message).failures.at(0);
+            job.tried_rows.add({counts.index, counts.index + 1});
+            History history{.attempts = counts.attempt, .failures = static_cast<std::uint32_t>(counts.exit_code)};
+            history.lone_crashes = static_cast<std::uint32_t>(counts.signal);
+            history.most = history.lone_crashes > 0 ? 1 : 0;
+            job.restore_history(counts.index, history);
+            return;
+        }
+        case Row::ended:
+            job.restore_end(std::get<wire::Ended>(message), moment_of(record.number));
+            job.ended_row = record.number;
+            job.payloads().spill_all();
+            return;
+        case Row::round: {
+            auto& retried = std::get<wire::Retried>(message);
+            if (retried.round < job.round) return;
+            job.round = retried.round;
+            job.round_row = record.number;
+            job.opened = moment_of(record.number);
+            return;
+        }
     }
 }
 
@@ -106,8 +210,7 @@ void Core::restored() {
         orphaned_[id] = lived_.now();
         job.rests_until = options_.started + options_.worker_timeout;
         // Its client has to come back for it, unless it is whole and belongs to nobody's connection.
-        Duration lease = job.spec.attached ? Duration(job.spec.lease) : Duration(limits::client_lease);
-        if (job.spec.attached || !job.total) job.lease_until = options_.started + std::max(lease, options_.worker_timeout);
+        if (auto lease = lease_of(job)) job.lease_until = options_.started + std::max(*lease, options_.worker_timeout);
     }
     check_invariants();
 }

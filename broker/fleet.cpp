@@ -61,11 +61,17 @@ bool Core::dispatch_one(Job& job) {
     return false;
 }
 
+/// Results are on their way, or wait to be collected, that fill the gatherer's memory.
+bool Core::window_full(const Job& job) const {
+    if (job.spec.attached && job.held_bytes > limits::held_results_bytes) return true;
+    return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
+}
+
 bool Core::dispatch_head(Job& job, const Job::Head& head) {
-    bool window_full = job.spec.attached && job.held_bytes > limits::held_results_bytes;
-    if (window_full && !head.first_missing) return false;
+    if (!head.first_missing && window_full(job)) return false;
     PeerId peer = best_worker(job, head);
     if (peer.bytes.empty()) return false;
+    if (!job.payloads().in_memory(head.first)) return want(job, head.first), false;
     Session& worker = sessions_.at(peer);
 
     std::uint32_t count = chunk_size({.queued = job.queued_count(),
@@ -74,13 +80,14 @@ bool Core::dispatch_head(Job& job, const Job::Head& head) {
                                       .nanoseconds_each = estimate(job),
                                       .bytes_each = head.mean_bytes});
     auto chunk = job.lend(head, count, peer, ++worker.sequence);
+    if (options_.durable && held_bytes_ > options_.memory_bytes / 2) pass_on(job, chunk.range);
     worker.lent[worker.sequence] = {.fragments = 0,
                                     .nanoseconds_each = estimate(job),
                                     .bytes_each = head.mean_bytes,
                                     .alone = head.alone,
                                     .exclusive = head.exclusive,
                                     .sent = lived_.now()};
-    apply_loans(job);
+    apply_changes(job);
     worker.jobs.insert(job.id);
     wire::Dispatch message{.sequence = worker.sequence, .job = job.id, .first = head.first, .count = count, .attempt = chunk.attempt};
     if (job.knowing.insert(peer).second)
@@ -95,7 +102,10 @@ bool Core::dispatch_head(Job& job, const Job::Head& head) {
     return true;
 }
 
-void Core::apply_loans(Job& job) {
+/// After anything that moved fragments: the sessions' sums and the memory follow the job's books.
+void Core::apply_changes(Job& job) {
+    account(job);
+    persist_history(job);
     for (const LoanChange& change : job.take_loan_changes()) {
         auto it = sessions_.find(change.worker);
         if (it == sessions_.end()) continue;
@@ -115,8 +125,9 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
         Job* job = find(run.job);
         if (!job || !job->running()) continue;
         job->finish(overlap(run.range, {0, job->next()}), from);
-        apply_loans(*job);
+        apply_changes(*job);
         job->estimate = learn(job->estimate, run.range.size(), run.busy);
+        if (!run.range.empty()) job->result_bytes = static_cast<double>(run.bytes) / static_cast<double>(run.range.size());
         if (job->spec.function != commands_of_jobs) {
             double& known = estimates_[job->spec.function];
             known = learn(known, run.range.size(), run.busy);
@@ -131,7 +142,7 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
             Slice output = body.sub(at, size);
             at += size;
             if (!job || !job->running()) continue;
-            note({.level = Level::info,
+            note({.level = Level::debug,
                   .what = "attempt failed",
                   .job = failed.job,
                   .range = {failure.index, failure.index + 1},
@@ -145,14 +156,14 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
             job->fail_attempt(std::move(failure), std::move(output), from);
         }
         if (!job || !job->running()) continue;
-        apply_loans(*job);
+        apply_changes(*job);
         send_errors(*job, false);
     }
     for (const wire::JobRanges& returned : done.returned) {
         Job* job = find(returned.job);
         if (!job || !job->running()) continue;
         for (Range range : returned.ranges) job->give_back(range, from);
-        apply_loans(*job);
+        apply_changes(*job);
         job->knowing.erase(from);  // perhaps it had no brief
         worker.rests_until = lived_.now() + rest_of_a_full_worker;
     }
@@ -182,7 +193,7 @@ void Core::on_inventory(const PeerId& from, Session& worker, const wire::Heartbe
             continue;
         }
         auto let_go = job->reconcile(from, handled, items.held, items.kept);
-        apply_loans(*job);
+        apply_changes(*job);
         worker.jobs.insert(id);
         if (!items.held.empty() || !items.kept.empty()) job->knowing.insert(from);  // else its brief may have been lost on the way
         if (!let_go.empty()) release.items.push_back({id, std::move(let_go)});
@@ -198,7 +209,7 @@ void Core::lose_worker(const PeerId& peer, Session& worker, bool in_good_order) 
         job.knowing.erase(peer);
         if (!worker.jobs.contains(id)) continue;
         job.lose_worker(peer, worker.name, death, options_.crash_limit, now_);
-        apply_loans(job);
+        apply_changes(job);
         send_errors(job, false);
     }
     dispatch_needed_ = true;
@@ -212,7 +223,7 @@ void Core::adopt_worker(const PeerId& old_id, const PeerId& new_id, Session& wor
         for (const JobId& id : running_) {
             Job& job = *find(id);
             job.rename_worker(old_id, new_id);
-            apply_loans(job);
+            apply_changes(job);
             job.knowing.erase(old_id);
         }
     }

@@ -42,7 +42,7 @@ void Core::assign_again(Job& job) {
 
 void Core::tell_gatherer(Job& job) {
     job.assign_at = now_ + job.assign_patience;
-    wire::Assign message{.job = job.id, .assignment = job.assignment, .spec = job.spec, .total = job.total};
+    wire::Assign message{.job = job.id, .assignment = job.assignment, .spec = job.spec, .total = job.total, .round = job.round};
     if (job.spec.deadline.count() > 0) {
         auto left = job.opened + job.spec.deadline - now_;
         message.spec.deadline = std::max(std::chrono::ceil<wire::Milliseconds>(left), wire::Milliseconds(1));
@@ -54,17 +54,17 @@ void Core::on_gathered(const PeerId& from, const wire::Gathered& gathered) {
     Job* job = find(gathered.job);
     if (!job) return send(from, wire::Forget{gathered.job});
     if (!job->running()) return send(from, job->end);  // it has not heard
-    if (job->gatherer != from) return;
-    bool was_full = job->held_bytes > limits::held_results_bytes;
+    if (job->gatherer != from || gathered.round != job->round) return;
+    bool was_full = window_full(*job);
     job->held_bytes = gathered.held_bytes;
     for (const auto& [worker, range] : job->gathered(gathered.ranges)) release(worker, job->id, range);
     if (options_.durable && !gathered.ranges.empty()) {
         unsaved_.insert(job->id);
         if (!flush_at_) flush_at_ = now_;  // with the end of this step
     } else {
-        job->take_freed_blocks();
+        job->payloads().take_freed();
     }
-    apply_loans(*job);
+    apply_changes(*job);
     if (was_full) dispatch_needed_ = true;
     tell_credit(*job, false);
     note({.level = Level::trace,
@@ -84,6 +84,8 @@ void Core::on_propose(const PeerId& from, const wire::Propose& propose) {
             job->end.reason.clear();
             job->end.missing.clear();
             job->end.values = *job->total;
+            job->payloads().clear();
+            account(*job);
             persist_end(*job);
         }
         return send(from, job->end);
@@ -91,7 +93,7 @@ void Core::on_propose(const PeerId& from, const wire::Propose& propose) {
     if (job->gatherer != from || job->assignment != propose.assignment || propose.outcome == wire::Outcome::running) return;
     std::string reason = propose.reason;
     if (propose.outcome == wire::Outcome::expired && !job->notice.empty()) reason += "; " + job->notice;
-    end(*job, propose.outcome, std::move(reason));
+    end(*job, propose.outcome, std::move(reason), propose.lost);
 }
 
 /// Sends final errors that the gatherer has not confirmed: the new ones, those told long ago, or all.
@@ -158,8 +160,9 @@ void Core::adopt_gatherer(const PeerId& peer, const Session& session) {
     }
     for (const JobId& id : lost)
         end(*find(id), wire::Outcome::failed,
-            "its gatherer " + session.gatherer.name + " was started again and has lost the results in its memory");
+            "its gatherer " + session.gatherer.name + " was started again and has lost the results in its memory", true);
     dispatch_needed_ = true;
+    for (auto& [id, stone] : tombstones_) stone.tell_at = now_;
 }
 
 void Core::end_orphans() {
@@ -173,7 +176,8 @@ void Core::end_orphans() {
         bool keeps = job.gatherer_ref.epoch.number > 0;
         end(job, wire::Outcome::failed,
             "its gatherer " + job.gatherer_ref.name +
-                (keeps ? " is gone, and did not come back in 10 minutes" : " is gone, with the results in its memory"));
+                (keeps ? " is gone, and did not come back in 10 minutes" : " is gone, with the results in its memory"),
+            true);
     }
 }
 

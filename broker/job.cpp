@@ -26,6 +26,7 @@ void Job::accept(const wire::Block& block, Slice body) {
     queued_.add({next_, next_ + block.count});
     blocks_.add(block, std::move(body));
     next_ += block.count;
+    digest = block.digest;
 }
 
 // --- read back from the store ---------------------------------------------------------------------------------
@@ -39,10 +40,18 @@ void Job::restore_block(const wire::Block& block, Slice body) {
     next_ = block.first + block.count;
 }
 
+/// Told after all blocks, errors and ranges: credit is cumulative, so what was freed in earlier lives counts.
+void Job::restore_accepted(Index next, std::uint64_t bytes, std::string its_digest) {
+    freed_bytes_ += bytes - std::min(bytes, accepted_bytes_);
+    accepted_bytes_ = std::max(bytes, accepted_bytes_);
+    next_ = std::max(next_, next);
+    digest = std::move(its_digest);
+}
+
 void Job::restore_safe(const std::vector<Range>& ranges) {
     for (Range range : ranges) {
         for (Range fresh : settled_.missing(range)) {
-            for (Range part : unqueue(fresh)) freed_bytes_ += blocks_.let_go(part);
+            for (Range part : unqueue(fresh)) freed_bytes_ += blocks_.let_go(part, false);
             safe_.add(fresh);
             settled_.add(fresh);
         }
@@ -53,7 +62,7 @@ void Job::restore_safe(const std::vector<Range>& ranges) {
 void Job::restore_error(wire::Failure failure, Slice output) {
     Range one{failure.index, failure.index + 1};
     if (settled_.contains(failure.index)) return;
-    for (Range part : unqueue(one)) freed_bytes_ += blocks_.let_go(part);
+    for (Range part : unqueue(one)) freed_bytes_ += blocks_.let_go(part, can_be_retried());
     failed_.add(one);
     settled_.add(one);
     next_ = std::max(next_, one.end);
@@ -65,6 +74,10 @@ void Job::restore_end(wire::Ended how, Time when) {
     next_ = how.total.value_or(next_);
     total = how.total;
     close(std::move(how), when);
+}
+
+void Job::restore_history(Index index, const History& history) {
+    if (queued_.contains(index)) history_.assign({index, index + 1}, history);
 }
 
 bool Job::whole() const { return settled_.size() + queued_.size() == next_ && (!total || *total == next_); }
@@ -131,10 +144,10 @@ void Job::requeue(Range range) {
         history_.assign(gap, {.attempts = 1, .failures = 0, .lone_crashes = 0, .most = 0});
 }
 
-void Job::settle(Range range) {
+void Job::settle(Range range, bool failed) {
     settled_.add(range);
     history_.erase(range);
-    freed_bytes_ += blocks_.let_go(range);
+    freed_bytes_ += blocks_.let_go(range, failed && can_be_retried());
 }
 
 void Job::finish(Range range, const PeerId& worker) {
@@ -154,13 +167,14 @@ void Job::make_final(wire::Failure failure, Slice output) {
     Index index = failure.index;
     failed_.add({index, index + 1});
     errors_.emplace(index, FinalError{.failure = std::move(failure), .output = std::move(output)});
-    settle({index, index + 1});
+    settle({index, index + 1}, true);
 }
 
-Job::Verdict Job::fail_attempt(wire::Failure failure, Slice output, const PeerId& worker) {
+void Job::fail_attempt(wire::Failure failure, Slice output, const PeerId& worker) {
     Range one{failure.index, failure.index + 1};
     const Loan* loan = loans_.at(failure.index);
-    if (!loan || loan->worker != worker || loan->attempt != failure.attempt) return Verdict::ignored;
+    bool adopted = loan && loan->sequence == 0;  // nobody here knows its attempt
+    if (!loan || loan->worker != worker || (loan->attempt != failure.attempt && !adopted)) return;
     take_off_loan(one);
     requeue(one);
     History history = *history_.at(failure.index);
@@ -168,10 +182,9 @@ Job::Verdict Job::fail_attempt(wire::Failure failure, Slice output, const PeerId
     history.exclusive = false;
     bool retry = ++history.failures <= spec.retries;
     history_.assign(one, history);
-    if (retry) return Verdict::retried;
+    if (retry) return struck_.push_back(failure.index);
     unqueue(one);
     make_final(std::move(failure), std::move(output));
-    return Verdict::final;
 }
 
 void Job::give_back(Range range, const PeerId& worker) {
@@ -217,7 +230,10 @@ void Job::suspect(const SpanMap<Loan>::Span& loan, const std::string& worker, De
         if (loan.value.alone && death == Death::in_company) history.exclusive = true;
         if (loan.value.alone && death == Death::counted) ++history.lone_crashes;
         history_.assign(known.range, history);
-        if (history.lone_crashes < crash_limit) continue;
+        if (history.lone_crashes < crash_limit) {
+            if (history.lone_crashes > 0) struck_.push_back(known.range.begin);
+            continue;
+        }
         unqueue(known.range);
         wire::Failure failure;
         failure.index = known.range.begin;
@@ -327,7 +343,7 @@ std::vector<std::pair<PeerId, Range>> Job::gathered(const std::vector<Range>& ra
             take_off_loan(fresh);
             unqueue(fresh);
             safe_.add(fresh);
-            settle(fresh);
+            settle(fresh, false);
         }
     }
     return releases;
@@ -371,10 +387,37 @@ void Job::close(wire::Ended how, Time now) {
     limbo_set_.clear();
     errors_.clear();
     history_.clear();
-    blocks_.clear();
+    if (can_be_retried() && !end.lost) blocks_.retain(safe_);
+    else blocks_.clear();
     notice.clear();
     knowing.clear();
     watchers.clear();
+}
+
+std::string Job::why_no_retry() const {
+    if (running()) return "it still runs; cancel it first, or wait for its end";
+    if (spec.attached) return "its results went to the client that had it; run it again";
+    if (end.lost) return "values that it had are lost; submit it again";
+    if (!total) return "it was never submitted as a whole; submit it again";
+    if (safe_.size() == *total) return "each of its fragments has a value";
+    bool enough = spec.policy == wire::GatherPolicy::quorum || spec.policy == wire::GatherPolicy::first;
+    if (enough && end.outcome == wire::Outcome::complete) return "it has all the values that it asked for";
+    if (!blocks_.covers(safe_.missing({0, *total}))) return "its payloads were let go for want of memory; submit it again";
+    return {};
+}
+
+std::vector<Range> Job::reopen(Time now) {
+    ++round;
+    ++assignment;
+    opened = now;
+    end = {};
+    auto failed = failed_.ranges();
+    failed_.clear();
+    errors_.clear();
+    settled_ = safe_;
+    for (Range range : safe_.missing({0, next_})) queued_.add(range);
+    freed_bytes_ = accepted_bytes_ - blocks_.reopen(safe_);
+    return failed;
 }
 
 void Job::check_invariants() const {

@@ -60,9 +60,10 @@ public:
     // --- what it is -----------------------------------------------------------------------------------------
     const JobId id;
     const wire::JobSpec spec;
-    const std::uint64_t token;
-    const Time opened;
-    PeerId owner;  // control connection of its client; empty when gone
+    std::uint64_t token;      // its client's secret; another client may take an unfinished submission over
+    Time opened;              // or retried
+    std::uint32_t round = 0;  // how often it was retried
+    PeerId owner;             // control connection of its client; empty when gone
     std::uint64_t owner_incarnation = 0;
     Time assign_at{};                 // when its gatherer is told of it again, should the message have been lost,
     Duration assign_patience{};       // and how long it was to wait for that
@@ -73,32 +74,37 @@ public:
     std::uint32_t assignment = 1;
     std::optional<std::uint64_t> announced;  // total of a seal that came before its blocks
     std::optional<std::uint64_t> total;
-    std::uint64_t told_limit = 0;  // credit told to the client, cumulative body bytes
-    Time rests_until{};            // nothing is dispatched before: workers may hold it from the broker's life before
-    std::uint64_t held_bytes = 0;  // at the gatherer, not let go
-    std::string notice;            // what it waits for
-    double estimate = 0;           // nanoseconds a fragment; 0: not known
-    std::set<PeerId> knowing;      // workers that have its brief
-    wire::Ended end;               // outcome `running` until it has ended
+    std::string digest;                                   // of all accepted payloads, where the client tells it
+    std::uint64_t told_limit = limits::job_credit_bytes;  // credit told to the client, cumulative body bytes
+    std::uint64_t accounted_bytes = 0;                    // its part of the core's sum of payloads in memory
+    Time rests_until{};                                   // nothing is dispatched before: workers may hold it from the broker's life before
+    std::uint64_t held_bytes = 0;                         // at the gatherer, not let go
+    std::string notice;                                   // what it waits for
+    double estimate = 0;                                  // nanoseconds a fragment; 0: not known
+    double result_bytes = 0;                              // mean of a fragment's value, as its workers tell
+    std::set<PeerId> knowing;                             // workers that have its brief
+    wire::Ended end;                                      // outcome `running` until it has ended
     Time ended_at{};
+    std::uint64_t opened_row = 0, ended_row = 0, round_row = 0;  // numbers of these rows in the store
 
     bool running() const { return end.outcome == wire::Outcome::running; }
 
     // --- acceptance -----------------------------------------------------------------------------------------
     Index next() const { return next_; }
-    std::uint64_t credit_limit() const { return freed_bytes_ + limits::job_credit_bytes; }
-    bool has_credit() const { return accepted_bytes_ <= credit_limit(); }
+    std::uint64_t accepted_bytes() const { return accepted_bytes_; }
+    /// Of blocks in which every fragment is settled.
+    std::uint64_t freed_bytes() const { return freed_bytes_; }
     void accept(const wire::Block& block, Slice body);
 
     // --- read back from the store ----------------------------------------------------------------------------
     void restore_block(const wire::Block& block, Slice body);
+    void restore_accepted(Index next, std::uint64_t bytes, std::string its_digest);
     void restore_safe(const std::vector<Range>& ranges);
     void restore_error(wire::Failure failure, Slice output);
     void restore_end(wire::Ended how, Time when);
+    void restore_history(Index index, const History& history);
     /// Whether all that was accepted is there.
     bool whole() const;
-    /// The first fragments of blocks that were freed since it was last asked.
-    std::vector<Index> take_freed_blocks() { return blocks_.take_freed(); }
     std::vector<Range> safe_ranges() const { return safe_.ranges(); }
 
     // --- dispatch -------------------------------------------------------------------------------------------
@@ -128,9 +134,8 @@ public:
     // --- what becomes of loans ------------------------------------------------------------------------------
     /// A worker says that it finished these well. (The gatherer may have said so before.)
     void finish(Range range, const PeerId& worker);
-    enum class Verdict : std::uint8_t { ignored, retried, final };
-    /// A worker says that an attempt failed. `final`: there is no retry left, and the error waits in errors().
-    Verdict fail_attempt(wire::Failure failure, Slice output, const PeerId& worker);
+    /// A worker says that an attempt failed. With no retry left, the error is final and waits in errors().
+    void fail_attempt(wire::Failure failure, Slice output, const PeerId& worker);
     /// A worker gives back what it has not started.
     void give_back(Range range, const PeerId& worker);
     enum class Death : std::uint8_t {
@@ -156,6 +161,16 @@ public:
 
     std::map<Index, FinalError>& errors() { return errors_; }
 
+    /// Fragments whose failed attempts or crashes were counted since it was last asked, and that are queued again.
+    std::vector<Index> take_struck() { return std::exchange(struck_, {}); }
+    const History* history(Index index) const { return history_.at(index); }
+    RangeSet tried_rows;  // fragments whose history is in the store
+    /// Its payloads, for what concerns memory.
+    Blocks& payloads() { return blocks_; }
+    const Blocks& payloads() const { return blocks_; }
+    /// Bytes of values, by their mean, that workers have finished and that are not safe yet.
+    double unsafe_bytes() const { return result_bytes * static_cast<double>(finished_set_.size()); }
+
     /// What has changed on loan since it was last asked.
     std::vector<LoanChange> take_loan_changes() { return std::exchange(changes_, {}); }
 
@@ -168,8 +183,12 @@ public:
     /// Fragments that never ran to an end, as the outcome lists them: dispatched at least once, and not.
     std::vector<wire::Missing> unfinished() const;
 
-    /// Ends it and drops every book that only a running job needs.
+    /// Ends it and drops every book that only a running job needs. What has no value may be wanted for a retry, and is retained.
     void close(wire::Ended how, Time now);
+    /// Why it can't be retried; empty when it can.
+    std::string why_no_retry() const;
+    /// A new round: whatever has no value is queued again. Returns the fragments that had failed.
+    std::vector<Range> reopen(Time now);
     void check_invariants() const;
 
 private:
@@ -180,8 +199,9 @@ private:
     void put_on_loan(Range range, Loan loan);
     void take_off_loan(Range range);
     void make_final(wire::Failure failure, Slice output);
-    /// Nothing of the range will be queued again.
-    void settle(Range range);
+    /// Nothing of the range will be queued again in this round.
+    void settle(Range range, bool failed);
+    bool can_be_retried() const { return !spec.attached; }
 
     Index next_ = 0;
     std::uint64_t accepted_bytes_ = 0;
@@ -202,6 +222,7 @@ private:
     std::map<Index, FinalError> errors_;  // those that it has not
     SpanMap<History> history_;
     std::vector<LoanChange> changes_;
+    std::vector<Index> struck_;
 };
 
 }  // namespace fanfold::broker

@@ -7,7 +7,8 @@ int main(int argc, char** argv) {
     app.footer(
         "Examples:\n"
         "  fanfold-broker                                    on this machine only\n"
-        "  fanfold-broker --state /var/lib/fanfold           accepted jobs outlive it\n"
+        "  fanfold-broker --state /srv/fanfold --memory 4G   jobs may be far larger than that\n"
+        "  fanfold-broker --volatile                         nothing is kept on disk\n"
         "  fanfold-broker --bind tcp://0.0.0.0:7411          for a fleet of several machines\n"
         "  fanfold-broker --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411\n\n"
         "It takes two ports: the one given, for control, and the next, for blocks.");
@@ -21,13 +22,20 @@ int main(int argc, char** argv) {
     app.add_option("--crash-limit", options.crash_limit, "a fragment that kills its worker so often, running alone, ends as crashed")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
-    auto* state = app.add_option("--state", options.state, "keep accepted jobs in this folder: they survive the broker's death");
-    bool in_memory = true;
-    app.add_flag("--volatile", in_memory, "keep all in memory (this is so without --state)")->excludes(state);
+    add_size(app, "--memory", options.memory_bytes,
+             "most bytes of payloads held in memory; more wait in the store, or at their clients [1G]");
+    add_duration(app, "--keep", options.keep, "how long an ended job is remembered, with its results");
+    options.state = default_state_folder();
+    auto* state = app.add_option("--state", options.state, "the folder in which accepted jobs are kept: they survive the broker's death")
+                      ->capture_default_str();
+    bool in_memory = false;
+    app.add_flag("--volatile", in_memory, "keep all in memory: jobs die with the broker")->excludes(state);
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
         net::require(net::check_endpoint(bind, "--bind", true));
         if (!options.advertise.empty()) net::require(net::check_endpoint(options.advertise, "--advertise", false));
+        if (in_memory) options.state.clear();
+        if (options.memory_bytes < limits::least_memory_bytes) throw StartupError("--memory: 32M is the least");
         if (options.worker_timeout < limits::shortest_timeout) throw StartupError("--worker-timeout: 500ms is the least");
         options.bind = {bind};
         zmq::context_t context;

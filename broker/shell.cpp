@@ -25,9 +25,11 @@ Options core_options(const ShellOptions& options, const std::vector<std::string>
             .blocks = blocks,
             .worker_timeout = options.worker_timeout,
             .crash_limit = options.crash_limit,
+            .memory_bytes = options.memory_bytes,
             .durable = !options.state.empty(),
             .started = net::Loop::now(),
             .started_since_1970 = std::chrono::floor<std::chrono::milliseconds>(net::microseconds_since_1970()),
+            .keep = options.keep,
             .fixed_fleet = options.fixed_fleet};
 }
 }  // namespace
@@ -67,10 +69,11 @@ void Shell::tell_of_gone() {
 void Shell::act(Action& action) {
     if (auto* note = std::get_if<Note>(&action)) return write_log("broker", *note);
     if (auto* persist = std::get_if<Persist>(&action)) return journal_.append(std::move(persist->record));
+    if (auto* fetch = std::get_if<Fetch>(&action)) return journal_.fetch(*fetch);
     auto& message = std::get<Send>(action);
     if (promises_nothing(message.message)) return send(message);
     if (journal_.safe()) return send(message);
-    journal_.when_safe([this, held = std::move(message)]() mutable { send(held); });
+    journal_.when_safe(wire::job_of(message.message), [this, held = std::move(message)]() mutable { send(held); });
 }
 
 void Shell::send(Send& message) {
@@ -78,9 +81,11 @@ void Shell::send(Send& message) {
 }
 
 void Shell::read_journal() {
-    auto trouble = journal_.read();
+    auto told = journal_.read();
     tell_of_gone();
-    if (trouble) step(StoreTrouble{std::move(*trouble)});
+    if (told.trouble) step(StoreTrouble{*std::move(told.trouble)});
+    for (Fetched& fetched : told.fetched) step(std::move(fetched));
+    if (told.committed) step(*told.committed);
 }
 
 void Shell::receive_control() {

@@ -18,6 +18,8 @@ struct ShellOptions {
     Duration worker_timeout = limits::peer_timeout;
     std::uint32_t crash_limit = limits::crash_limit;
     bool fixed_fleet = false;
+    std::uint64_t memory_bytes = limits::broker_memory_bytes;
+    Duration keep = limits::keep_ended;
     std::string state{};  // folder of its store; empty: all is in memory
 };
 

@@ -14,7 +14,7 @@ namespace fanfold::gatherer {
 namespace {
 
 constexpr std::size_t copied_below = 4096;  // bytes; libzmq lets small frames share one receive block
-constexpr std::uint64_t entry_bytes = 256;  // of the maps' nodes, the meta and the slice's owner
+constexpr std::uint64_t entry_bytes = 320;  // of the maps' nodes, the meta and the slice's owner
 
 constexpr const char* cancelled = "cancelled";
 
@@ -56,7 +56,7 @@ Slice keep(const Slice& body, std::size_t offset, std::size_t length) {
 }
 
 std::uint64_t Entry::bytes() const {
-    return entry_bytes + body.size() + (failure ? failure->message.size() + failure->worker.size() : meta.worker.size());
+    return entry_bytes + body_bytes + (failure ? failure->message.size() + failure->worker.size() : meta.worker.size());
 }
 
 /// 1 to `kinds`; a kind that only a later version knows counts as failed.
@@ -76,15 +76,29 @@ void Assembly::store(Index first, Entry entry) {
     insert(first, std::move(entry));
 }
 
-void Assembly::insert(Index first, Entry entry) {
+/// Into the sums, with the body that it has now, or has left in the store.
+void Assembly::count_in(Entry& entry) {
+    if (!entry.spilled) entry.body_bytes = entry.body.size();
     held_bytes_ += entry.bytes();
+    if (entry.spilled) spilled_bytes_ += entry.body_bytes;
+    else if (entry.body_bytes > 0 && bodies_.insert(entry.sequence).second) bodies_bytes_ += entry.body_bytes;
+}
+
+void Assembly::count_out(const Entry& entry) {
+    held_bytes_ -= entry.bytes();
+    if (entry.spilled) spilled_bytes_ -= entry.body_bytes;
+    else if (bodies_.erase(entry.sequence) > 0) bodies_bytes_ -= entry.body_bytes;
+}
+
+void Assembly::insert(Index first, Entry entry) {
+    count_in(entry);
     order_.emplace_hint(order_.end(), entry.sequence, first);
     bool inserted = entries_.emplace(first, std::move(entry)).second;
     FANFOLD_CHECK(inserted);
 }
 
 Assembly::Entries::iterator Assembly::erase(Entries::iterator at) {
-    held_bytes_ -= at->second.bytes();
+    count_out(at->second);
     order_.erase(at->second.sequence);
     return entries_.erase(at);
 }
@@ -141,11 +155,56 @@ std::uint64_t Assembly::seal(std::uint64_t total) {
     if (entries_.empty()) return dropped;
     auto& [first, last] = *std::prev(entries_.end());
     if (first + last.count <= total) return dropped;
-    held_bytes_ -= last.bytes();  // a run that straddles the total is cut
+    count_out(last);  // a run that straddles the total is cut; a spilled one when it is put back
     last.count = static_cast<std::uint32_t>(total - first);
-    last.body = keep(last.body, 0, wire::objects_length(last.body.view(), last.count).value());
-    held_bytes_ += last.bytes();
+    if (!last.spilled) last.body = keep(last.body, 0, wire::objects_length(last.body.view(), last.count).value());
+    count_in(last);
     return dropped;
+}
+
+void Assembly::spill(std::uint64_t sequence) {
+    Entry& entry = entries_.at(order_.at(sequence));
+    count_out(entry);
+    entry.body = {};
+    entry.spilled = true;
+    count_in(entry);
+}
+
+bool Assembly::put_back(std::uint64_t sequence, const wire::Message& row, const Slice& body) {
+    Index first = order_.at(sequence);
+    Entry& entry = entries_.at(first);
+    std::size_t length = body.size();
+    if (entry.failure) {
+        if (!std::holds_alternative<wire::Failures>(row) || length != entry.body_bytes) return false;
+    } else {
+        auto* values = std::get_if<wire::Values>(&row);
+        if (!values || values->first != first || values->count < entry.count) return false;
+        auto of_entry = wire::objects_length(body.view(), entry.count);
+        if (!of_entry || (values->count == entry.count && *of_entry != length)) return false;
+        length = *of_entry;
+    }
+    count_out(entry);
+    entry.body = keep(body, 0, length);
+    entry.spilled = false;
+    count_in(entry);
+    return true;
+}
+
+std::vector<std::uint64_t> Assembly::start_round(wire::JobSpec spec) {
+    spec_ = std::move(spec);
+    for (auto& set : failed_) {
+        for (Range range : set.ranges()) received_.remove(range);
+        set.clear();
+    }
+    for (Range range : let_go(LetGo::abandoned).ranges()) received_.remove(range);
+    for (std::size_t what = 0; what < let_go_.size(); ++what)
+        if (what != static_cast<std::size_t>(LetGo::values)) let_go_[what].clear();
+    std::vector<std::uint64_t> gone;
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        if (at->second.failure) gone.push_back(at->second.sequence);
+        at = at->second.failure ? erase(at) : std::next(at);
+    }
+    return gone;
 }
 
 void Assembly::free(Index first) {
@@ -165,7 +224,8 @@ void Assembly::abandon() {
     for (const auto& [first, entry] : entries_) add_let_go(LetGo::abandoned, first, entry);
     entries_.clear();
     order_.clear();
-    held_bytes_ = 0;
+    bodies_.clear();
+    held_bytes_ = spilled_bytes_ = bodies_bytes_ = 0;
 }
 
 void Assembly::restore_let_go(LetGo what, const std::vector<Range>& ranges) {
@@ -219,6 +279,9 @@ void Assembly::check_invariants() const {
     FANFOLD_CHECK(order_.size() == entries_.size());
     std::uint64_t bytes = 0;
     std::uint64_t held = 0;  // fragments
+    std::uint64_t spilled = 0;
+    std::uint64_t in_memory = 0;
+    std::size_t bodies = 0;
     Index end = 0;
     for (const auto& [first, entry] : entries_) {
         FANFOLD_CHECK(first >= end);
@@ -229,8 +292,13 @@ void Assembly::check_invariants() const {
         FANFOLD_CHECK(place != order_.end() && place->second == first);
         bytes += entry.bytes();
         held += entry.count;
+        FANFOLD_CHECK(entry.body.size() == (entry.spilled ? 0 : entry.body_bytes));
+        bool body = !entry.spilled && entry.body_bytes > 0;
+        FANFOLD_CHECK(bodies_.contains(entry.sequence) == body);
+        bodies += body ? 1 : 0;
+        (entry.spilled ? spilled : in_memory) += entry.body_bytes;
     }
-    FANFOLD_CHECK(bytes == held_bytes_);
+    FANFOLD_CHECK(bytes == held_bytes_ && spilled == spilled_bytes_ && in_memory == bodies_bytes_ && bodies == bodies_.size());
     RangeSet failed;
     for (const auto& set : failed_)
         for (Range range : set.ranges()) failed.add(range);

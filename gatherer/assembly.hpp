@@ -6,7 +6,7 @@
 // - every entry held is of received fragments, no two overlap, and each has one place in the order of storing;
 // - what is received is either held in an entry or let go of;
 // - nothing is received at or past a known total;
-// - held_bytes() is the sum over the entries.
+// - held_bytes() is the sum over the entries, memory_bytes() that without the bodies that are in the store alone.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "gatherer/policy.hpp"
@@ -28,11 +29,13 @@ namespace fanfold::gatherer {
 struct Entry {
     std::uint64_t sequence = 0;              // its place in the order of storing, from 0 without gaps
     std::uint32_t count = 1;                 // of fragments
-    Slice body;                              // the values, or the failure's outputs
+    Slice body;                              // the values, or the failure's outputs; empty while it is spilled
     wire::RunMeta meta;                      // of values
     std::unique_ptr<wire::Failure> failure;  // set: a failure
+    std::uint64_t body_bytes = 0;            // of the body, wherever it is
+    bool spilled = false;                    // the body is in the store alone
 
-    /// What it takes of memory, with an allowance for the books around it.
+    /// What is held of it, wherever its body is, with an allowance for the books around it.
     std::uint64_t bytes() const;
 };
 
@@ -57,6 +60,15 @@ public:
     /// Lets go of everything held. What had a value is listed as missing from now on.
     void abandon();
 
+    /// Lets go of the memory of an entry's body, which is in the store.
+    void spill(std::uint64_t sequence);
+    /// The body of a spilled entry, as its row has it: perhaps with more values than the entry. False: it is not what was spilled.
+    bool put_back(std::uint64_t sequence, const wire::Message& row, const Slice& body);
+
+    /// The job gathers again, by this spec: what ended without a value is not received any more. Returns the sequences of the entries that
+    /// are gone.
+    std::vector<std::uint64_t> start_round(wire::JobSpec spec);
+
     // Rebuilding what an earlier life had: the total first, then what it let go, then the entries.
     void restore_total(std::uint64_t total) { total_ = total; }
     void restore_let_go(LetGo what, const std::vector<Range>& ranges);
@@ -71,6 +83,10 @@ public:
     const Order& order() const { return order_; }
     std::uint64_t next_sequence() const { return next_sequence_; }
     std::uint64_t held_bytes() const { return held_bytes_; }
+    std::uint64_t memory_bytes() const { return held_bytes_ - spilled_bytes_; }
+    /// The entries whose bodies could be spilled, by sequence, and the bytes of those.
+    const std::set<std::uint64_t>& bodies() const { return bodies_; }
+    std::uint64_t bodies_bytes() const { return bodies_bytes_; }
     std::uint64_t failures() const;
     /// Received and no longer held.
     const RangeSet& let_go(LetGo what) const { return let_go_[static_cast<std::size_t>(what)]; }
@@ -90,6 +106,8 @@ private:
     static std::size_t number_of(wire::FailureKind kind);
     void store(Index first, Entry entry);
     void insert(Index first, Entry entry);
+    void count_in(Entry& entry);
+    void count_out(const Entry& entry);
     void add_let_go(LetGo what, Index first, const Entry& entry);
     Entries::iterator erase(Entries::iterator at);
     RangeSet& failed(wire::FailureKind kind) { return failed_[number_of(kind) - 1]; }
@@ -103,6 +121,9 @@ private:
     Order order_;
     std::uint64_t next_sequence_ = 0;
     std::uint64_t held_bytes_ = 0;
+    std::uint64_t spilled_bytes_ = 0;
+    std::set<std::uint64_t> bodies_;
+    std::uint64_t bodies_bytes_ = 0;
 };
 
 /// A piece of a received body that may be kept for long: copied when it is small, or when it would pin much more than itself.

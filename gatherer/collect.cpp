@@ -37,6 +37,7 @@ void Core::on_collect(Step& step, const PeerId& peer, const wire::Collect& colle
 }
 
 void Core::attach(Step& step, Job& job, const PeerId& peer, const wire::Collect& collect) {
+    if (!job.damage.empty()) return refuse_for_damage(step, job, peer);
     auto [at, is_new] = job.collectors.try_emplace(peer, collect, job.assembly, step.lived);
     if (is_new) {
         step.actions.push_back(Note{.level = Level::info, .what = "collector attached", .job = job.id, .peer = to_string(peer)});
@@ -84,6 +85,7 @@ bool Core::pump(Step& step, Job& job, const PeerId& peer) {
     if (troubled_) return collector.concluded() && !collector.waits_for_acknowledgement();
     while (auto parcel = collector.next(job.assembly, ended))
         step.actions.push_back(Send{.to = peer, .message = std::move(parcel->message), .body = std::move(parcel->body)});
+    fetch(step, job, peer, collector);
     if (!collector.concluded() && collector.exhausted(job.assembly, ended)) {
         collector.mark_concluded();
         step.actions.push_back(Send{.to = peer,
@@ -106,7 +108,7 @@ void Core::free_if_had(Job& job, Index first) {
         if (collector.follows() && !collector.has_acknowledged(first, entry->second)) return;
     if (options_.durable) {
         job.let_go.push_back(entry->second.sequence);
-        job.let_go_bytes += entry->second.body.size();
+        job.let_go_bytes += entry->second.body_bytes;
     }
     job.assembly.free(first);
 }

@@ -10,6 +10,14 @@
 
 namespace fanfold::gatherer {
 
+namespace {
+
+// What is fetched from the store ahead of one client.
+constexpr std::size_t fetched_entries = 4;
+constexpr std::uint64_t fetched_bytes = 4 << 20;
+
+}  // namespace
+
 Collector::Collector(const wire::Collect& collect, const Assembly& assembly, Time heard) { start(collect, assembly, heard); }
 
 void Collector::start(const wire::Collect& collect, const Assembly& assembly, Time heard) {
@@ -26,34 +34,38 @@ void Collector::start(const wire::Collect& collect, const Assembly& assembly, Ti
     on_its_way_.clear();
 }
 
-std::optional<Collector::Found> Collector::find_completed(const Assembly& assembly) const {
-    auto place = assembly.order().lower_bound(position_);
+std::optional<Collector::Found> Collector::find_completed(const Assembly& assembly, std::uint64_t position) const {
+    auto place = assembly.order().lower_bound(position);
     if (place == assembly.order().end() || place->first >= until_) return std::nullopt;
     return Found{.first = place->second, .entry = &assembly.entries().at(place->second)};
 }
 
-std::optional<Collector::Found> Collector::find_ordered(const Assembly& assembly, bool skip_gaps) const {
+std::optional<Collector::Found> Collector::find_ordered(const Assembly& assembly, bool skip_gaps, std::uint64_t position) const {
     const auto& entries = assembly.entries();
-    auto at = entries.upper_bound(position_);
+    auto at = entries.upper_bound(position);
     if (at != entries.begin()) {
         const auto& [first, entry] = *std::prev(at);
-        if (position_ - first < entry.count && entry.sequence < until_)
-            return Found{.first = first, .entry = &entry, .skip = static_cast<std::uint32_t>(position_ - first)};
+        if (position - first < entry.count && entry.sequence < until_)
+            return Found{.first = first, .entry = &entry, .skip = static_cast<std::uint32_t>(position - first)};
     }
     while (skip_gaps && at != entries.end() && at->second.sequence >= until_) ++at;
     if (at == entries.end()) return std::nullopt;
     // Between the position and this entry lies what others have had and is let go, or what is missing: only the latter is waited for.
-    if (!skip_gaps && !assembly.received().covers({position_, at->first})) return std::nullopt;
+    if (!skip_gaps && !assembly.received().covers({position, at->first})) return std::nullopt;
     return Found{.first = at->first, .entry = &at->second};
 }
 
-std::optional<Collector::Found> Collector::find(const Assembly& assembly, bool ended) const {
-    return ordered_ ? find_ordered(assembly, ended || now_) : find_completed(assembly);
+std::optional<Collector::Found> Collector::find(const Assembly& assembly, bool ended, std::uint64_t position) const {
+    return ordered_ ? find_ordered(assembly, ended || now_, position) : find_completed(assembly, position);
+}
+
+std::uint64_t Collector::position_after(const Found& found) const {
+    return ordered_ ? found.first + found.entry->count : found.entry->sequence + 1;
 }
 
 Parcel Collector::pack(const Found& found, Slice body) const {
     const Entry& entry = *found.entry;
-    std::uint64_t position = ordered_ ? found.first + entry.count : entry.sequence + 1;
+    std::uint64_t position = position_after(found);
     if (entry.failure) return {wire::Failures{.job = job_, .position = position, .failures = {*entry.failure}}, std::move(body)};
     return {
         wire::Values{
@@ -62,20 +74,40 @@ Parcel Collector::pack(const Found& found, Slice body) const {
 }
 
 std::optional<Parcel> Collector::next(const Assembly& assembly, bool ended) {
-    auto found = find(assembly, ended);
-    if (!found) return std::nullopt;
+    auto found = find(assembly, ended, position_);
+    if (!found || found->entry->spilled) return std::nullopt;
     const Entry& entry = *found->entry;
     std::size_t offset = found->skip == 0 ? 0 : wire::objects_length(entry.body.view(), found->skip).value();
     std::size_t bytes = entry.body.size() - offset;
     if (!on_its_way_.empty() && bytes_on_way_ + bytes > credit_) return std::nullopt;
     Parcel parcel = pack(*found, entry.body.sub(offset, bytes));
-    position_ = ordered_ ? found->first + entry.count : entry.sequence + 1;
+    position_ = position_after(*found);
     on_its_way_.push_back({.position = position_, .first = found->first, .bytes = bytes});
     bytes_on_way_ += bytes;
     return parcel;
 }
 
-bool Collector::exhausted(const Assembly& assembly, bool ended) const { return (ended || now_) && !find(assembly, ended); }
+std::vector<Collector::Wanted> Collector::wanted(const Assembly& assembly, bool ended) const {
+    std::vector<Wanted> result;
+    std::uint64_t position = position_;
+    std::uint64_t on_way = bytes_on_way_;
+    std::uint64_t sum = 0;
+    bool anything = !on_its_way_.empty();
+    for (std::size_t i = 0; i < fetched_entries; ++i) {
+        auto found = find(assembly, ended, position);
+        if (!found) break;
+        std::uint64_t bytes = found->entry->body_bytes;
+        if ((anything && on_way + bytes > credit_) || (i > 0 && sum + bytes > fetched_bytes)) break;
+        if (found->entry->spilled) result.push_back({.sequence = found->entry->sequence, .bytes = bytes});
+        on_way += bytes;
+        sum += bytes;
+        anything = true;
+        position = position_after(*found);
+    }
+    return result;
+}
+
+bool Collector::exhausted(const Assembly& assembly, bool ended) const { return (ended || now_) && !find(assembly, ended, position_); }
 
 std::vector<Index> Collector::acknowledge(std::uint64_t position, Time heard) {
     heard_ = heard;
@@ -91,6 +123,10 @@ std::vector<Index> Collector::acknowledge(std::uint64_t position, Time heard) {
 
 bool Collector::has_acknowledged(Index first, const Entry& entry) const {
     return ordered_ ? first + entry.count <= acknowledged_ : entry.sequence < acknowledged_;
+}
+
+bool Collector::is_past(Index first, const Entry& entry) const {
+    return ordered_ ? first + entry.count <= position_ : entry.sequence < position_;
 }
 
 void Collector::check_invariants() const {

@@ -34,6 +34,8 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     if (std::exchange(restoring_, false)) finish_restoring(step);
     std::visit([&](auto& what) { handle(step, what); }, event);
     on_time(step);
+    fetch_for_queued(step);
+    make_room();
 }
 
 void Core::handle(Step& step, FromBroker& event) {
@@ -107,7 +109,7 @@ void Core::on_timer(Step& step, TimerKind kind, const JobId& id) {
     switch (kind) {
         case TimerKind::deadline: settle(step, *job, true); return;
         case TimerKind::propose: send_proposal(step, *job); return;
-        case TimerKind::expiry: on_forget(step, id); return;
+        case TimerKind::expiry: forget(step, *job); return;
     }
 }
 
@@ -127,6 +129,7 @@ void Core::on_broker_resumed(Step& step) {
     for (auto& [id, job] : jobs_) {
         if (job->answered) continue;
         for (Range range : job->assembly.received().ranges()) job->unconfirmed.add(range);
+        if (!job->unconfirmed.empty()) unflushed_.insert(id);
         flush(step, *job);
         if (job->phase != Phase::gathering) send_proposal(step, *job);
     }
@@ -139,8 +142,9 @@ void Core::on_broker_gone_for_good(Step& step) {
         job->answered = true;
         drop_unconfirmed(*job);
         if (std::exchange(job->orphaned, true)) continue;
-        timers_.arm(TimerKind::expiry, id, step.now + limits::keep_ended);
-        persist(step, id, Row::orphaned, milliseconds_since_1970(step.now), wire::Forget{.job = id});
+        timers_.arm(TimerKind::expiry, id, step.now + options_.keep);
+        job->orphaned_at = milliseconds_since_1970(step.now);
+        persist(step, id, Row::orphaned, job->orphaned_at, wire::Forget{.job = id});
     }
 }
 
@@ -152,14 +156,12 @@ Time Core::next_wakeup() const {
 }
 
 std::uint64_t Core::held_bytes() const { return held_bytes_; }
+std::uint64_t Core::memory_bytes() const { return memory_bytes_; }
 
 void Core::check_invariants() const {
-    std::uint64_t held = 0;
     for (const auto& [id, job] : jobs_) {
         FANFOLD_CHECK(job->id == id);
         job->assembly.check_invariants();
-        held += job->assembly.held_bytes();
-        FANFOLD_CHECK(job->accounted_bytes == job->assembly.held_bytes());
         for (Range range : job->unconfirmed.ranges()) FANFOLD_CHECK(job->assembly.received().covers(range));
         FANFOLD_CHECK(job->unconfirmed.empty() || unflushed_.contains(id));
         FANFOLD_CHECK(job->phase != Phase::ended || job->verdict.outcome != wire::Outcome::running);
@@ -170,7 +172,7 @@ void Core::check_invariants() const {
             FANFOLD_CHECK(!collector.concluded() || collector.waits_for_acknowledgement());
         }
     }
-    FANFOLD_CHECK(held == held_bytes_);
+    check_memory();
     for (const auto& id : unflushed_) FANFOLD_CHECK(jobs_.contains(id));
     FANFOLD_CHECK(!flush_at_ || !unflushed_.empty());
     early_.check_invariants();

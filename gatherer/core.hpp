@@ -5,10 +5,13 @@
 // - a fragment has at most one entry in its assembly, a value or a failure; what comes again is counted and dropped;
 // - an assembly has at most one outcome, and collectors hear of it only when it is final;
 // - what is sent to a collector and not acknowledged stays within its credit (one entry may exceed it);
-// - results for jobs not yet assigned stay within limits::early_result_bytes and limits::early_patience.
+// - results for jobs not yet assigned stay within limits::early_result_bytes and limits::early_patience;
+// - with a store: what is in memory (books and bodies), waits for the disk or is on its way back from it stays within memory_bytes, or
+//   no body is kept beside what waits.
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,12 +33,16 @@
 namespace fanfold::gatherer {
 
 struct Options {
-    wire::GathererRef self;                               // as told to the broker
-    std::uint64_t memory_bytes = std::uint64_t{1} << 30;  // of all results held
-    bool durable = false;                                 // it asks for its state to be kept, by Persist
+    wire::GathererRef self;                                      // as told to the broker
+    std::uint64_t memory_bytes = limits::gatherer_memory_bytes;  // of all results held; durable: what exceeds it is in the store alone
+    bool durable = false;                                        // it asks for its state to be kept, by Persist
     /// Durable: what the wall clock read, since 1970, when the steady clock read zero.
     std::chrono::milliseconds steady_began{0};
+    Duration keep = limits::keep_ended;  // of jobs that no broker knows any more
+    std::string state = {};              // the folder of the state, as people know it
 };
+
+class Collector;
 
 class Core {
 public:
@@ -50,11 +57,14 @@ public:
     /// When it next wants a Tick; the shell may send one earlier.
     Time next_wakeup() const;
     void check_invariants() const;
-    /// Bytes of results held, for status and tests.
+    /// Bytes of results held, in memory or in the store alone, for status and tests.
     std::uint64_t held_bytes() const;
+    /// Of them in memory.
+    std::uint64_t memory_bytes() const;
 
 private:
     struct Job;
+    struct Accounted;
 
     // core.cpp: events and time
     void handle(Step& step, FromBroker& event);
@@ -64,6 +74,8 @@ private:
     void handle(Step& step, Garbled& event);
     void handle(Step& step, Tick& event);
     void handle(Step& step, StoreTrouble& event);
+    void handle(Step& step, Fetched& event);
+    void handle(Step& step, Committed& event);
     /// Whether what is said to the broker goes out now; else all of it is told again when it can.
     bool can_tell() const { return session_.welcomed() && !troubled_; }
     void on_time(Step& step);
@@ -79,7 +91,10 @@ private:
     void on_late(Step& step, Job& job, Range range);
     void on_errors(Step& step, wire::Errors errors, const Slice& body);
     void on_ended(Step& step, const wire::Ended& ended);
+    void start_round(Step& step, Job& job, const wire::Assign& assign);
+    void turn_collectors_away(Step& step, Job& job, const std::string& why);
     void on_forget(Step& step, const JobId& id);
+    void forget(Step& step, Job& job);
     void confirm(Step& step, Job& job, Range range);
     void flush(Step& step, Job& job);
     void drop_unconfirmed(Job& job);
@@ -89,9 +104,22 @@ private:
     void tell_proposal(Step& step, const Job& job);
     void conclude(Step& step, Job& job, Verdict verdict, const std::vector<wire::Missing>& from_broker);
     void abandon(Step& step, Job& job);
-    void account(Job& job);
-    void relieve_memory(Step& step);
     void erase(const JobId& id);
+
+    // memory.cpp: what is in memory, and what is in the store alone
+    void account(Job& job);
+    std::uint64_t pressure() const { return memory_bytes_ + waiting_bytes_ + fetching_bytes_; }
+    void make_room(std::uint64_t more = 0);
+    void spill_one(Job& job);
+    bool has_room(std::uint64_t bytes);
+    void relieve_memory(Step& step);
+    void propose_lost(Step& step, Job& job, std::string reason);
+    void fetch(Step& step, Job& job, const PeerId& peer, Collector& collector);
+    void fetch_for_queued(Step& step);
+    bool ask_for(Step& step, const JobId& job, std::uint64_t sequence, std::uint64_t bytes);
+    void on_damage(Step& step, Job& job, std::uint64_t sequence);
+    void refuse_for_damage(Step& step, const Job& job, const PeerId& peer);
+    void check_memory() const;
 
     // collect.cpp: collectors
     void on_collect(Step& step, const PeerId& peer, const wire::Collect& collect);
@@ -114,6 +142,12 @@ private:
     void persist_proposal(Step& step, const Job& job);
     void persist_outcome(Step& step, const Job& job);
     void persist_erasure(Step& step, const JobId& id);
+    void erase_row(Step& step, const JobId& job, Row kind, std::uint64_t number);
+    struct OldRound;
+    Result<void> restore_row(const Record& record);
+    static bool is_stale(const Job& job, const Record& record, const wire::Message& message);
+    void persist_round(Step& step, const Job& job, const OldRound& old);
+    Result<void> restore_job(const Record& record, wire::Assign assign);
     Result<void> restore_of(Job& job, const Record& record, wire::Message message);
     void finish_restoring(Step& step);
     void resume(Step& step, Job& job);
@@ -133,8 +167,18 @@ private:
     std::optional<Time> flush_at_;
     std::optional<Time> look_for_silent_at_;
     std::uint64_t held_bytes_ = 0;
-    bool restoring_ = true;  // until the first step
-    bool troubled_ = false;  // the store can't write
+    std::uint64_t memory_bytes_ = 0;
+    std::uint64_t waiting_bytes_ = 0;                        // of bodies that are not on disk yet
+    std::set<std::pair<std::uint64_t, JobId>> with_bodies_;  // jobs whose bodies could be spilled, by the bytes of those
+    struct Fetching {
+        std::uint64_t bytes = 0;
+        bool stale = false;  // its job was forgotten: what comes is not of another job of this id
+    };
+    std::map<std::pair<JobId, std::uint64_t>, Fetching> fetching_;  // asked of the store, by job and sequence
+    std::uint64_t fetching_bytes_ = 0;
+    std::deque<std::pair<JobId, PeerId>> queued_;  // collectors that wait for others' fetching; one may be gone when its turn comes
+    bool restoring_ = true;                        // until the first step
+    bool troubled_ = false;                        // the store can't write
 };
 
 }  // namespace fanfold::gatherer

@@ -23,7 +23,7 @@ struct StoreTrouble {
 };
 
 /// Received: a collector's message. Pulled: a worker's Results. Unroutable: a collector is gone.
-using Event = std::variant<FromBroker, Received, Pulled, Unroutable, Garbled, Tick, StoreTrouble>;
+using Event = std::variant<FromBroker, Received, Pulled, Unroutable, Garbled, Tick, StoreTrouble, Fetched, Committed>;
 
 struct SendBroker {
     wire::Message message;
@@ -36,7 +36,7 @@ struct Reconnect {};
 using Persist = Record;
 
 /// Send: to a collector.
-using Action = std::variant<Send, SendBroker, Reconnect, Note, Persist>;
+using Action = std::variant<Send, SendBroker, Reconnect, Note, Persist, Fetch>;
 
 /// One step of the core: when it happens, and where its actions go.
 struct Step {

@@ -52,6 +52,7 @@ Note about(const wire::Results& results, Level level, const char* what, std::str
 void Core::on_assign(Step& step, const wire::Assign& assign) {
     if (Job* job = find(assign.job)) {
         if (assign.assignment < job->assignment) return;  // from before a reassignment
+        if (assign.round > job->round && assign.assignment > job->assignment) return start_round(step, *job, assign);
         bool raised = assign.assignment > job->assignment;
         job->assignment = assign.assignment;
         if (raised) persist_job(step, *job);
@@ -63,6 +64,7 @@ void Core::on_assign(Step& step, const wire::Assign& assign) {
     }
     auto& job = *jobs_.emplace(assign.job, std::make_unique<Job>(assign.job, assign.spec)).first->second;
     job.assignment = assign.assignment;
+    job.round = assign.round;
     job.opened = step.now;
     job.assigned_at = milliseconds_since_1970(step.now);
     persist_job(step, job);
@@ -70,6 +72,7 @@ void Core::on_assign(Step& step, const wire::Assign& assign) {
     if (auto deadline = deadline_of(assign.spec)) timers_.arm(TimerKind::deadline, assign.job, step.now + *deadline);
     auto early = early_.take(assign.job);
     if (assign.total) on_total(step, job, *assign.total);
+    if (job.round > 0) flush(step, job);  // the broker hears that nothing of the earlier rounds is here
     for (const auto& [results, body] : early.results) on_results(step, results, body);
     for (const auto& [peer, collect] : early.collects) attach(step, job, peer, collect);
 }
@@ -120,8 +123,8 @@ void Core::on_results(Step& step, const wire::Results& results, const Slice& bod
                                      kept ? "results came before their job" : "no room for results that came before their job, dropped"));
         return;
     }
-    if (troubled_ && held_bytes_ + body.size() > options_.memory_bytes) {
-        step.actions.push_back(about(results, Level::debug, "no room for results while the state can't be written, dropped"));
+    if (!has_room(body.size())) {
+        step.actions.push_back(about(results, Level::debug, "no room for results that the disk is not ready for, dropped"));
         return;
     }
     std::uint64_t from = job->assembly.next_sequence();
@@ -157,7 +160,7 @@ void Core::on_errors(Step& step, wire::Errors errors, const Slice& body) {
                                     .job = errors.job});
         return;
     }
-    if (troubled_ && held_bytes_ + body.size() > options_.memory_bytes) return;  // they are sent again
+    if (!has_room(body.size())) return;  // they are sent again
     std::size_t offset = 0;
     for (auto& failure : errors.failures) {
         Index index = failure.index;
@@ -189,6 +192,7 @@ void Core::on_errors(Step& step, wire::Errors errors, const Slice& body) {
 void Core::on_ended(Step& step, const wire::Ended& ended) {
     Job* job = find(ended.job);
     if (!job || job->answered || ended.outcome == Outcome::running) return;
+    if (job->round > 0 && ended.assignment < job->assignment) return;  // the end of an earlier round
     timers_.disarm(TimerKind::propose, job->id);
     if (job->phase == Phase::ended) {
         // Complete with every value in hand won over whatever was on its way.
@@ -207,14 +211,62 @@ void Core::on_ended(Step& step, const wire::Ended& ended) {
     job->answered = true;
     drop_unconfirmed(*job);
     persist(
-        step, job->id, Row::answered, 0,
+        step, job->id, Row::answered, job->round,
         wire::Ended{.job = job->id, .assignment = ended.assignment, .outcome = ended.outcome, .reason = {}, .total = {}, .missing = {}});
 }
 
+// The job gathers again. What has no value is to come again; values stay, with their sequences.
+void Core::start_round(Step& step, Job& job, const wire::Assign& assign) {
+    OldRound old(job);
+    job.assignment = assign.assignment;
+    job.round = assign.round;
+    job.round_start = job.assembly.next_sequence();
+    job.opened = step.now;
+    job.assigned_at = milliseconds_since_1970(step.now);
+    job.phase = Phase::gathering;
+    job.verdict = {};
+    job.answered = job.orphaned = job.lost = false;
+    job.missing.clear();
+    job.late.clear();
+    old.failures = job.assembly.start_round(assign.spec);
+    account(job);
+    persist_round(step, job, old);
+    step.actions.push_back(
+        Note{.level = Level::info, .what = "job gathers again", .job = job.id, .detail = "round " + std::to_string(job.round)});
+    timers_.disarm_all(job.id);
+    if (auto deadline = deadline_of(assign.spec)) timers_.arm(TimerKind::deadline, job.id, step.now + *deadline);
+    turn_collectors_away(step, job, "it was run again while it was collected; collect it again");
+    drop_unconfirmed(job);
+    for (Range range : job.assembly.received().ranges()) job.unconfirmed.add(range);
+    if (!job.unconfirmed.empty()) unflushed_.insert(job.id);
+    flush(step, job);
+    if (!job.damage.empty()) return propose_lost(step, job, job.damage);
+    if (assign.total) on_total(step, job, *assign.total);
+    settle(step, job);
+}
+
+/// Those that have had something, or were told the end.
+void Core::turn_collectors_away(Step& step, Job& job, const std::string& why) {
+    std::erase_if(job.collectors, [&](const auto& item) {
+        const auto& [peer, collector] = item;
+        if (!collector.concluded() && collector.begun())
+            step.actions.push_back(Send{
+                .to = peer,
+                .message =
+                    wire::Refused{.code = wire::RefusalCode::conflict, .text = "job " + to_string(job.id) + ": " + why, .job = job.id}});
+        return collector.concluded() || collector.begun();
+    });
+}
+
+// Forgotten is said when the erasure is safe, like all that is said; of an unknown job, when an earlier erasure is.
 void Core::on_forget(Step& step, const JobId& id) {
-    Job* job = find(id);
-    if (!job) return;
-    for (const auto& [peer, collector] : job->collectors) {
+    if (Job* job = find(id)) forget(step, *job);
+    step.actions.push_back(SendBroker{.message = wire::Forgotten{.job = id}});
+}
+
+void Core::forget(Step& step, Job& job) {
+    JobId id = job.id;
+    for (const auto& [peer, collector] : job.collectors) {
         if (collector.concluded()) continue;
         step.actions.push_back(Send{.to = peer,
                                     .message = wire::Refused{.code = wire::RefusalCode::unknown_job,
@@ -227,9 +279,12 @@ void Core::on_forget(Step& step, const JobId& id) {
 }
 
 void Core::erase(const JobId& id) {
+    Job& job = *jobs_.at(id);
     timers_.disarm_all(id);
-    drop_unconfirmed(*jobs_.at(id));
-    held_bytes_ -= jobs_.at(id)->accounted_bytes;
+    drop_unconfirmed(job);
+    job.assembly.abandon();
+    account(job);
+    for (auto at = fetching_.lower_bound({id, 0}); at != fetching_.end() && at->first.first == id; ++at) at->second.stale = true;
     jobs_.erase(id);
 }
 
@@ -259,8 +314,10 @@ void Core::flush(Step& step, Job& job) {
     do {
         std::size_t count = std::min(gathered_ranges, ranges.size() - at);
         auto begin = ranges.begin() + static_cast<std::ptrdiff_t>(at);
-        wire::Gathered gathered{
-            .job = job.id, .ranges = {begin, begin + static_cast<std::ptrdiff_t>(count)}, .held_bytes = job.told_held_bytes};
+        wire::Gathered gathered{.job = job.id,
+                                .ranges = {begin, begin + static_cast<std::ptrdiff_t>(count)},
+                                .held_bytes = job.told_held_bytes,
+                                .round = job.round};
         step.actions.push_back(SendBroker{.message = std::move(gathered)});
         at += count;
     } while (at < ranges.size());
@@ -299,7 +356,8 @@ void Core::tell_proposal(Step& step, const Job& job) {
                                                                .assignment = job.assignment,
                                                                .outcome = job.verdict.outcome,
                                                                .reason = job.verdict.reason,
-                                                               .every_value = job.verdict.every_value}});
+                                                               .every_value = job.verdict.every_value,
+                                                               .lost = job.lost}});
 }
 
 void Core::conclude(Step& step, Job& job, Verdict verdict, const std::vector<wire::Missing>& from_broker) {
@@ -307,7 +365,7 @@ void Core::conclude(Step& step, Job& job, Verdict verdict, const std::vector<wir
     job.phase = Phase::ended;
     job.verdict = std::move(verdict);
     timers_.disarm(TimerKind::deadline, job.id);
-    if (job.over_memory) abandon(step, job);
+    if (job.lost) abandon(step, job);
     account(job);
     if (!job.verdict.every_value) job.missing = job.assembly.list_missing(true, from_broker);
     persist_outcome(step, job);
@@ -322,42 +380,8 @@ void Core::abandon(Step& step, Job& job) {
     if (options_.durable)
         for (const auto& [sequence, first] : job.assembly.order()) job.let_go.push_back(sequence);
     job.assembly.abandon();
+    job.damage.clear();  // nothing is left that could be read
     persist_let_go(step, job, true);
-}
-
-void Core::account(Job& job) {
-    held_bytes_ += job.assembly.held_bytes() - job.accounted_bytes;  // a difference below zero wraps, and back
-    job.accounted_bytes = job.assembly.held_bytes();
-}
-
-// Over the limit, first jobs go that no broker knows any more, then the running job that holds most, and the next, until
-// what stays fits.
-void Core::relieve_memory(Step& step) {
-    if (held_bytes_ <= options_.memory_bytes || troubled_) return;
-    for (auto at = jobs_.begin(); at != jobs_.end() && held_bytes_ > options_.memory_bytes;) {
-        const Job& job = *(at++)->second;
-        if (job.orphaned && job.accounted_bytes > 0) on_forget(step, JobId{job.id});
-    }
-    std::uint64_t staying = held_bytes_;
-    for (const auto& [id, job] : jobs_)
-        if (job->over_memory) staying -= job->accounted_bytes;
-    while (staying > options_.memory_bytes) {
-        Job* most = nullptr;
-        for (const auto& [id, job] : jobs_)
-            if (job->phase == Phase::gathering && (!most || job->accounted_bytes > most->accounted_bytes)) most = job.get();
-        if (!most || most->accounted_bytes == 0) return;
-        staying -= most->accounted_bytes;
-        most->over_memory = true;
-        most->phase = Phase::proposed;
-        most->verdict = {.outcome = Outcome::failed,
-                         .reason = "the gatherer's memory is full: " + std::to_string(held_bytes_) + " bytes of results are held, " +
-                                   std::to_string(most->accounted_bytes) + " of them of this job, and --memory is " +
-                                   std::to_string(options_.memory_bytes) +
-                                   "; collect the job while it runs (fanfold map), or raise the gatherer's --memory"};
-        persist_proposal(step, *most);
-        if (!most->unconfirmed.empty()) flush(step, *most);
-        send_proposal(step, *most);
-    }
 }
 
 }  // namespace fanfold::gatherer

@@ -25,6 +25,8 @@ wire::Message message_of(const JobId& job, Index first, const Entry& entry) {
     return wire::Values{.job = job, .position = entry.sequence + 1, .first = first, .count = entry.count, .meta = entry.meta};
 }
 
+constexpr std::uint64_t number_of_proposal(std::uint32_t round, bool lost) { return 2 * std::uint64_t{round} + (lost ? 1 : 0); }
+
 tl::unexpected<Error> makes_no_sense(const Record& record) {
     return fail("row " + std::to_string(record.kind) + "." + std::to_string(record.number) + " of job " + to_string(record.job) +
                 " makes no sense to this release; run the one that wrote it, or name another folder with --state");
@@ -43,6 +45,7 @@ Time Core::time_of(std::uint64_t number) const {
 
 void Core::persist(Step& step, const JobId& job, Row kind, std::uint64_t number, const wire::Message& message, const Slice& body) {
     if (!options_.durable) return;
+    waiting_bytes_ += body.size();
     step.actions.push_back(Persist{.change = Record::Change::put,
                                    .job = job,
                                    .kind = static_cast<std::uint8_t>(kind),
@@ -53,8 +56,10 @@ void Core::persist(Step& step, const JobId& job, Row kind, std::uint64_t number,
 
 void Core::persist_job(Step& step, const Job& job) {
     if (!options_.durable) return;
-    persist(step, job.id, Row::job, job.assigned_at,
-            wire::Assign{.job = job.id, .assignment = job.assignment, .spec = job.assembly.spec(), .total = job.assembly.total()});
+    persist(
+        step, job.id, Row::job, job.assigned_at,
+        wire::Assign{
+            .job = job.id, .assignment = job.assignment, .spec = job.assembly.spec(), .total = job.assembly.total(), .round = job.round});
 }
 
 void Core::persist_entries(Step& step, const Job& job, std::uint64_t from_sequence) {
@@ -78,23 +83,23 @@ void Core::persist_let_go(Step& step, Job& job, bool all) {
         for (std::size_t at = 0; at < ranges.size(); at += let_go_ranges, number += count) {
             auto begin = ranges.begin() + static_cast<std::ptrdiff_t>(at);
             auto end = begin + static_cast<std::ptrdiff_t>(std::min(let_go_ranges, ranges.size() - at));
-            persist(step, job.id, Row::let_go, number, wire::Gathered{.job = job.id, .ranges = {begin, end}});
+            persist(step, job.id, Row::let_go, number, wire::Gathered{.job = job.id, .ranges = {begin, end}, .round = job.round});
         }
     }
-    for (std::uint64_t sequence : std::exchange(job.let_go, {}))
-        step.actions.push_back(
-            Persist{.change = Record::Change::erase, .job = job.id, .kind = static_cast<std::uint8_t>(Row::entry), .number = sequence});
+    for (std::uint64_t sequence : std::exchange(job.let_go, {})) erase_row(step, job.id, Row::entry, sequence);
     job.let_go_bytes = 0;
 }
 
 void Core::persist_proposal(Step& step, const Job& job) {
-    persist(step, job.id, Row::proposal, job.over_memory ? 1 : 0,
-            wire::Propose{.job = job.id, .assignment = job.assignment, .outcome = job.verdict.outcome, .reason = job.verdict.reason});
+    persist(
+        step, job.id, Row::proposal, number_of_proposal(job.round, job.lost),
+        wire::Propose{
+            .job = job.id, .assignment = job.assignment, .outcome = job.verdict.outcome, .reason = job.verdict.reason, .lost = job.lost});
 }
 
 void Core::persist_outcome(Step& step, const Job& job) {
     if (!options_.durable) return;
-    persist(step, job.id, Row::outcome, 0,
+    persist(step, job.id, Row::outcome, job.round,
             wire::Concluded{.job = job.id,
                             .outcome = job.verdict.outcome,
                             .reason = job.verdict.reason,
@@ -109,32 +114,107 @@ void Core::persist_erasure(Step& step, const JobId& id) {
     if (options_.durable) step.actions.push_back(Persist{.change = Record::Change::erase_job, .job = id});
 }
 
+void Core::erase_row(Step& step, const JobId& job, Row kind, std::uint64_t number) {
+    if (!options_.durable) return;
+    step.actions.push_back(Persist{.change = Record::Change::erase, .job = job, .kind = static_cast<std::uint8_t>(kind), .number = number});
+}
+
+// First what is true from now on, then the erasing: with the job's row the new round begins, and what is left of the old one is known by
+// its round, or by coming before the new one's first sequence.
+void Core::persist_round(Step& step, const Job& job, const OldRound& old) {
+    if (!options_.durable) return;
+    wire::Acknowledge start{.job = job.id, .position = job.round_start};
+    persist(step, job.id, Row::sequence, 0, start);
+    persist(step, job.id, Row::sequence, job.round, start);
+    persist_job(step, job);
+    if (old.assigned_at != job.assigned_at) erase_row(step, job.id, Row::job, old.assigned_at);
+    if (old.round > 0) erase_row(step, job.id, Row::sequence, old.round);
+    for (std::uint64_t number : old.let_go) erase_row(step, job.id, Row::let_go, number);
+    for (std::uint64_t sequence : old.failures) erase_row(step, job.id, Row::entry, sequence);
+    for (bool lost : {false, true}) erase_row(step, job.id, Row::proposal, number_of_proposal(old.round, lost));
+    erase_row(step, job.id, Row::outcome, old.round);
+    erase_row(step, job.id, Row::answered, old.round);
+    if (old.orphaned_at != 0) erase_row(step, job.id, Row::orphaned, old.orphaned_at);
+}
+
+Core::OldRound::OldRound(const Job& job) : assigned_at(job.assigned_at), round(job.round), orphaned_at(job.orphaned_at) {
+    constexpr auto count = static_cast<std::size_t>(LetGo::count);
+    for (std::size_t what = 0; what < count; ++what) {
+        if (static_cast<LetGo>(what) == LetGo::values) continue;
+        std::size_t ranges = job.assembly.let_go(static_cast<LetGo>(what)).ranges().size();
+        std::uint64_t number = what;
+        for (std::size_t at = 0; at < ranges; at += let_go_ranges, number += count) let_go.push_back(number);
+    }
+}
+
 Result<void> Core::restore(const Record& record) {
+    auto restored = restore_row(record);
+    if (Job* job = find(record.job)) account(*job);
+    make_room();
+    return restored;
+}
+
+Result<void> Core::restore_row(const Record& record) {
     auto message = wire::decode(record.data);
     if (!message) return makes_no_sense(record);
     if (auto* welcome = std::get_if<wire::Welcome>(&*message)) {
         session_.restore(welcome->epoch);
         return {};
     }
-    if (auto* assign = std::get_if<wire::Assign>(&*message); assign && assign->job == record.job) {
-        auto& job = jobs_[record.job];
-        if (job) return makes_no_sense(record);
-        job = std::make_unique<Job>(record.job, std::move(assign->spec));
-        job->assignment = assign->assignment;
-        job->assigned_at = record.number;
-        job->opened = time_of(record.number);
-        if (assign->total) job->assembly.restore_total(*assign->total);
-        return {};
-    }
+    if (auto* assign = std::get_if<wire::Assign>(&*message); assign && assign->job == record.job)
+        return restore_job(record, std::move(*assign));
     Job* job = find(record.job);
     if (!job) return makes_no_sense(record);
     return restore_of(*job, record, *std::move(message));
 }
 
+// Of a job that was retried there may be the rows of two rounds; the later counts.
+Result<void> Core::restore_job(const Record& record, wire::Assign assign) {
+    auto& job = jobs_[record.job];
+    std::vector<std::pair<Row, std::uint64_t>> stale;
+    if (job && job->round == assign.round) return makes_no_sense(record);
+    if (job && job->round > assign.round) return job->stale.emplace_back(Row::job, record.number), Result<void>{};
+    if (job) stale.emplace_back(Row::job, job->assigned_at);
+    job = std::make_unique<Job>(record.job, std::move(assign.spec));
+    job->assignment = assign.assignment;
+    job->round = assign.round;
+    job->assigned_at = record.number;
+    job->opened = time_of(record.number);
+    job->stale = std::move(stale);
+    if (assign.total) job->assembly.restore_total(*assign.total);
+    return {};
+}
+
+/// Whether the row is of an earlier round than the job, and means nothing any more.
+bool Core::is_stale(const Job& job, const Record& record, const wire::Message& message) {
+    switch (static_cast<Row>(record.kind)) {
+        case Row::sequence: return record.number != 0 && record.number != job.round;
+        case Row::let_go: {
+            bool values = record.number % static_cast<std::uint64_t>(LetGo::count) == static_cast<std::uint64_t>(LetGo::values);
+            auto* let_go = std::get_if<wire::Gathered>(&message);
+            return !values && let_go && let_go->round != job.round;
+        }
+        case Row::entry: return std::holds_alternative<wire::Failures>(message) && record.number < job.round_start;
+        case Row::proposal: return record.number / 2 != job.round;
+        case Row::outcome:
+        case Row::answered: return record.number != job.round;
+        case Row::orphaned: return job.phase != Phase::ended;  // a job that nobody knows has ended
+        case Row::broker:
+        case Row::job: return false;
+    }
+    return false;
+}
+
 Result<void> Core::restore_of(Job& job, const Record& record, wire::Message message) {
+    if (is_stale(job, record, message)) {
+        job.stale.emplace_back(static_cast<Row>(record.kind), record.number);
+        if (static_cast<Row>(record.kind) == Row::entry) job.assembly.restore_next_sequence(record.number + 1);
+        return {};
+    }
     bool sound = true;
     if (auto* sequence = std::get_if<wire::Acknowledge>(&message)) {
         job.assembly.restore_next_sequence(sequence->position);
+        if (record.number != 0) job.round_start = sequence->position;
     } else if (auto* let_go = std::get_if<wire::Gathered>(&message)) {
         auto what = static_cast<LetGo>(record.number % static_cast<std::uint64_t>(LetGo::count));
         job.assembly.restore_let_go(what, let_go->ranges);
@@ -152,7 +232,7 @@ Result<void> Core::restore_of(Job& job, const Record& record, wire::Message mess
         }
     } else if (auto* propose = std::get_if<wire::Propose>(&message)) {
         job.phase = Phase::proposed;
-        job.over_memory = record.number == 1;
+        job.lost = record.number % 2 == 1;
         job.verdict = {.outcome = propose->outcome, .reason = propose->reason};
     } else if (auto* concluded = std::get_if<wire::Concluded>(&message)) {
         sound = concluded->outcome != wire::Outcome::running;
@@ -164,7 +244,8 @@ Result<void> Core::restore_of(Job& job, const Record& record, wire::Message mess
     } else if (std::holds_alternative<wire::Forget>(message)) {
         job.orphaned = true;
         job.answered = job.phase == Phase::ended;
-        timers_.arm(TimerKind::expiry, record.job, time_of(record.number) + limits::keep_ended);
+        job.orphaned_at = record.number;
+        timers_.arm(TimerKind::expiry, record.job, time_of(record.number) + options_.keep);
     } else {
         sound = false;
     }
@@ -182,7 +263,7 @@ void Core::finish_restoring(Step& step) {
 
 /// A job of an earlier life goes on where it was, its deadline still running. What that life cut short is done now.
 void Core::resume(Step& step, Job& job) {
-    account(job);
+    for (auto [kind, number] : std::exchange(job.stale, {})) erase_row(step, job.id, kind, number);
     switch (job.phase) {
         case Phase::gathering: {
             // A wall clock that was put back gives no more time than the job had.

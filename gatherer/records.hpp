@@ -9,14 +9,15 @@
 namespace fanfold::gatherer {
 
 enum class Row : std::uint8_t {
-    broker = 1,    // Welcome, of no job: the life of the broker that was known last
-    job = 2,       // Assign; number: milliseconds since 1970 of the assignment, at which the spec's deadline began
-    sequence = 3,  // Acknowledge: so many entries were stored before the last let_go row
-    let_go = 4,    // Gathered: fragments that are received and no longer held; number: see LetGo
-    entry = 5,     // Values with their body, or Failures with one failure and its outputs; number: the entry's sequence
-    proposal = 6,  // Propose; number: 1 when it is for want of memory
-    outcome = 7,   // Concluded
-    answered = 8,  // Ended: the broker knows the outcome
+    broker = 1,  // Welcome, of no job: the life of the broker that was known last
+    job = 2,     // Assign; number: milliseconds since 1970 of the assignment, at which the spec's deadline began
+    sequence =
+        3,       // Acknowledge: so many entries were stored: 0: before the last let_go row; other numbers: before the round of that number
+    let_go = 4,  // Gathered: fragments that are received and no longer held; number: see LetGo
+    entry = 5,   // Values with their body, or Failures with one failure and its outputs; number: the entry's sequence
+    proposal = 6,  // Propose; number: twice the round, and 1 more when the values are let go of
+    outcome = 7,   // Concluded; number: the round
+    answered = 8,  // Ended: the broker knows the outcome; number: the round
     orphaned = 9,  // Forget: the broker lost its memory; number: milliseconds since 1970 of that
 };
 

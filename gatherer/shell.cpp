@@ -38,11 +38,14 @@ Options Shell::core_options() const {
                      .collect = told(collect_endpoints_, 1)},
             .memory_bytes = options_.memory_bytes,
             .durable = !options_.state.empty(),
-            .steady_began = std::chrono::duration_cast<std::chrono::milliseconds>(net::microseconds_since_1970() -
-                                                                                  net::Loop::now().time_since_epoch())};
+            .steady_began =
+                std::chrono::duration_cast<std::chrono::milliseconds>(net::microseconds_since_1970() - net::Loop::now().time_since_epoch()),
+            .keep = options_.keep,
+            .state = options_.state};
 }
 
 void Shell::read_state() {
+    if (!options_.state.empty()) write_log("gatherer", Note{.what = "jobs and results are kept", .detail = options_.state});
     journal_.load([this](const Record& record) {
         if (auto restored = core_.restore(record); !restored)
             throw StartupError("the state in " + options_.state + " can't be used: " + restored.error().text);
@@ -83,15 +86,17 @@ void Shell::perform(Action action) {
         write_log("gatherer", *note);
     } else if (auto* record = std::get_if<Persist>(&action)) {
         journal_.append(std::move(*record));
+    } else if (auto* fetch = std::get_if<Fetch>(&action)) {
+        journal_.fetch(*fetch);
     } else if (auto* send = std::get_if<Send>(&action)) {
         if (options_.state.empty()) say(std::move(*send));
-        else journal_.when_safe([this, held = std::move(*send)] { say(held); });
+        else journal_.when_safe(wire::job_of(send->message), [this, held = std::move(*send)] { say(held); });
     } else if (auto* to_broker = std::get_if<SendBroker>(&action)) {
         bool at_once = options_.state.empty() || std::holds_alternative<wire::Hello>(to_broker->message) ||
                        std::holds_alternative<wire::Heartbeat>(to_broker->message);
         if (at_once) net::send(*control_, to_broker->message, to_broker->body);
         else
-            journal_.when_safe([this, connection = connection_, held = std::move(*to_broker)] {
+            journal_.when_safe(wire::job_of(to_broker->message), [this, connection = connection_, held = std::move(*to_broker)] {
                 if (connection == connection_) net::send(*control_, held.message, held.body);
             });
     } else {
@@ -112,7 +117,10 @@ void Shell::tell_gone() {
 }
 
 void Shell::read_journal() {
-    if (auto trouble = journal_.read()) step(StoreTrouble{*std::move(trouble)});
+    auto told = journal_.read();
+    if (told.trouble) step(StoreTrouble{*std::move(told.trouble)});
+    for (Fetched& fetched : told.fetched) step(std::move(fetched));
+    if (told.committed) step(*told.committed);
     tell_gone();
 }
 

@@ -18,8 +18,9 @@ struct ShellOptions {
     std::vector<std::string> bind{};  // of the socket for results; the one for collectors takes the neighbour of each (port + 1)
     std::string advertise{};          // as which peers reach the last of them; empty: as bound
     std::string name{};
-    std::uint64_t memory_bytes = std::uint64_t{1} << 30;
-    std::string state;  // the folder in which its jobs are kept; empty: in memory alone
+    std::uint64_t memory_bytes = limits::gatherer_memory_bytes;
+    Duration keep = limits::keep_ended;  // of jobs that no broker knows any more
+    std::string state;                   // the folder in which its jobs are kept; empty: in memory alone
 };
 
 class Shell {

@@ -37,7 +37,8 @@ Result<PackedBlock> rest_of(const PackedBlock& block, Index from) {
     PackedBlock rest{.first = from,
                      .count = static_cast<std::uint32_t>(block.end() - from),
                      .cuts = {},
-                     .body = block.body.sub(*skipped, block.body.size() - *skipped)};
+                     .body = block.body.sub(*skipped, block.body.size() - *skipped),
+                     .digest = block.digest};
     std::size_t offset = 0;
     for (std::uint32_t at = limits::cut_stride; at < rest.count; at += limits::cut_stride) {
         auto step = wire::objects_length(rest.body.view().substr(offset), limits::cut_stride);

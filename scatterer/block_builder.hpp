@@ -19,6 +19,7 @@ struct PackedBlock {
     std::uint32_t count = 0;
     std::string cuts;  // offsets of fragments stride, 2·stride, … as in wire::Block, with stride = limits::cut_stride
     Slice body;
+    std::string digest = {};  // of a job with a key: over all its payloads up to the end of this block
     Index end() const { return first + count; }
 };
 

@@ -106,14 +106,31 @@ void Client::post(const JobId& job, std::vector<Event> events, std::shared_ptr<J
     if (link->outbox) link->outbox->stop(closed_text, Outbox::Stop::refused);
 }
 
-Result<wire::Report> Client::ask(wire::Topic topic, std::string selector) {
-    auto answer = std::make_shared<std::promise<Result<wire::Report>>>();
+template <class Wanted>
+Result<Wanted> Client::wait_for_reply(std::uint64_t number, Question question) {
+    auto answer = std::make_shared<std::promise<Result<Reply>>>();
     auto future = answer->get_future();
     std::vector<Event> events;
-    events.emplace_back(Ask{{.number = next_question_++, .topic = topic, .selector = std::move(selector)}});
+    events.emplace_back(Ask{number, std::move(question)});
     if (!hand_in({.job = {}, .events = std::move(events), .link = {}, .answer = std::move(answer)})) return fail(closed_text);
-    return future.get();
+    auto reply = future.get();
+    if (!reply) return fail(reply.error().text);
+    if (auto* wanted = std::get_if<Wanted>(&*reply)) return std::move(*wanted);
+    return fail("the broker at " + options_.broker + " has answered another question than was asked");
 }
+
+Result<wire::Report> Client::ask(wire::Query query) {
+    query.number = next_question_++;
+    return wait_for_reply<wire::Report>(query.number, query);
+}
+
+Result<wire::Found> Client::ask(wire::Find find) {
+    find.number = next_question_++;
+    return wait_for_reply<wire::Found>(find.number, find);
+}
+
+Result<wire::Retried> Client::ask(wire::Retry retry) { return wait_for_reply<wire::Retried>(next_question_++, retry); }
+Result<wire::Forgotten> Client::ask(wire::Forget forget) { return wait_for_reply<wire::Forgotten>(next_question_++, forget); }
 
 void Client::look_after(const std::shared_ptr<Outbox>& outbox) {
     std::lock_guard lock(outboxes_mutex_);
@@ -227,7 +244,7 @@ void Client::read_mailbox() {
         }
         bool closes = false;
         for (Event& event : call.events) {
-            if (call.answer) answers_.emplace(std::get<Ask>(event).query.number, call.answer);
+            if (call.answer) answers_.emplace(std::get<Ask>(event).number, call.answer);
             closes |= std::holds_alternative<CloseJob>(event);
             step(std::move(event));
         }
@@ -403,7 +420,7 @@ void Client::act(JobNotice& action) {
 void Client::act(Answer& action) {
     auto it = answers_.find(action.number);
     if (it == answers_.end()) return;
-    it->second->set_value(std::move(action.report));
+    it->second->set_value(std::move(action.reply));
     answers_.erase(it);
 }
 

@@ -49,8 +49,11 @@ public:
 
     /// Calls of a job, by whoever holds it: another link for the same job is refused until CloseJob has come from the first one.
     void post(const JobId& job, std::vector<Event> events, std::shared_ptr<JobLink> link);
-    /// The broker's answer to a query. Waits for it.
-    Result<wire::Report> ask(wire::Topic topic, std::string selector);
+    /// The broker's answer. The number in the question is set here. Waits for it.
+    Result<wire::Report> ask(wire::Query query);
+    Result<wire::Found> ask(wire::Find find);
+    Result<wire::Retried> ask(wire::Retry retry);
+    Result<wire::Forgotten> ask(wire::Forget forget);
 
     /// The outbox's block is flushed when it lies for a few milliseconds.
     void look_after(const std::shared_ptr<Outbox>& outbox);
@@ -64,7 +67,7 @@ private:
         JobId job;
         std::vector<Event> events;
         std::shared_ptr<JobLink> link;
-        std::shared_ptr<std::promise<Result<wire::Report>>> answer;  // of an Ask
+        std::shared_ptr<std::promise<Result<Reply>>> answer;  // of an Ask
     };
     struct GathererSocket {
         GathererKey key;
@@ -82,6 +85,8 @@ private:
     void read_flush_timer();
     void step(Event event);
     bool hand_in(Call call);
+    template <class Wanted>
+    Result<Wanted> wait_for_reply(std::uint64_t number, Question question);
     void refuse_all(const std::string& why);
 
     void act(SendBroker& action);
@@ -128,7 +133,7 @@ private:
     zmq::socket_t blocks_;
     std::map<std::string, std::unique_ptr<GathererSocket>> gatherers_;  // by name
     std::map<JobId, std::shared_ptr<JobLink>> links_;
-    std::map<std::uint64_t, std::shared_ptr<std::promise<Result<wire::Report>>>> answers_;
+    std::map<std::uint64_t, std::shared_ptr<std::promise<Result<Reply>>>> answers_;
     std::vector<Action> actions_;
     std::vector<std::shared_ptr<Inbox>> to_wake_;
 

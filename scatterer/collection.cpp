@@ -19,10 +19,12 @@ void Collection::aim(Time now, std::uint32_t assignment, const wire::GathererRef
         return;
     }
     if (at_ && assignment < assignment_) return;
+    // One that was started again and reads its store goes on with the same positions.
+    bool knows_position = at_ && at_->name == gatherer.name && !lost_memory(at_->epoch, gatherer.epoch);
     at_ = gatherer;
     assignment_ = assignment;
     ++source_;
-    if (!how_.ordered) position_ = 0;
+    if (!how_.ordered && !knows_position) position_ = 0;
     delivered_position_ = acknowledged_ = position_;
     questioned_.reset();
     gaps_confirmed_ = how_.ordered && how_.now;
@@ -103,6 +105,7 @@ void Collection::on_failures(Time now, const wire::Failures& failures, const Sli
         offset += failure.output_bytes;
         if (delivered_.add({failure.index, failure.index + 1}) == 0) continue;
         ++failures_;
+        failed_[failure.kind].add({failure.index, failure.index + 1});
         waiting_bytes_ += output.size();
         fresh.push_back({.job = job_, .receipt = {source_, delivered_position_}, .failure = failure, .output = std::move(output)});
     }

@@ -10,6 +10,7 @@
 // - `delivered` holds each index that was handed to the user; each was handed over once.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -47,6 +48,7 @@ public:
     std::uint64_t failures() const { return failures_; }
     std::uint64_t values() const { return values_; }
     const RangeSet& delivered() const { return delivered_; }
+    const std::map<wire::FailureKind, RangeSet>& failed() const { return failed_; }
     void check_invariants() const;
 
 private:
@@ -71,7 +73,8 @@ private:
     RangeSet delivered_;
     std::uint64_t values_ = 0;
     std::uint64_t failures_ = 0;
-    std::uint64_t waiting_bytes_ = 0;  // delivered, and not consumed
+    std::map<wire::FailureKind, RangeSet> failed_;  // of those delivered
+    std::uint64_t waiting_bytes_ = 0;               // delivered, and not consumed
     Time silent_since_{};
     Time ask_at_{};
     Duration patience_ = limits::resend_after;

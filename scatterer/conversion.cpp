@@ -49,6 +49,9 @@ wire::GatherPolicy policy_of(Gather gather) {
 
 void check(const std::string& function, const JobOptions& options) {
     if (function.empty()) throw FanfoldError("a job needs the name of a function");
+    if (options.key.size() > limits::text_bytes)
+        throw FanfoldError("the job's key has " + std::to_string(options.key.size()) + " bytes, at most " +
+                           std::to_string(limits::text_bytes) + " are taken");
     if (options.gather == Gather::quorum && options.quorum == 0)
         throw FanfoldError("the quorum is 0; with Gather::quorum say how many values are wanted");
     if (options.deadline.count() < 0)
@@ -144,6 +147,8 @@ JobStatus status_of(const wire::JobInfo& info) {
     status.took = milliseconds(info.took);
     status.gatherer = info.gatherer;
     status.notice = info.notice;
+    status.key = info.key;
+    status.round = info.round;
     return status;
 }
 
@@ -172,12 +177,13 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
     spec.deadline = wire::Milliseconds(options.deadline.count());
     spec.timeout = wire::Milliseconds(options.timeout.count());
     spec.retries = options.retries;
-    spec.attached = options.attached;
-    if (options.attached) spec.lease = std::chrono::duration_cast<wire::Milliseconds>(limits::client_lease);
+    spec.attached = options.attached && options.key.empty();
+    if (spec.attached) spec.lease = std::chrono::duration_cast<wire::Milliseconds>(limits::client_lease);
     spec.ordered = options.ordered;
     spec.cwd = options.cwd;
     spec.environment = options.environment;
     spec.max_output = options.max_output;
+    spec.key = options.key;
     return spec;
 }
 

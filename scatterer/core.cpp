@@ -11,7 +11,6 @@ using namespace std::chrono_literals;
 constexpr Duration hello_again = 1s;
 constexpr Duration hello_apart = 100ms;     // answers to many messages at once make one hello
 constexpr Duration check_interval = 100ms;  // jobs are looked after so often
-constexpr Duration question_again = 2s;
 constexpr Duration shortest_heartbeat = 10ms;
 
 std::string in_seconds(Duration duration) {
@@ -109,7 +108,7 @@ void Core::resume() {
         if (!entry.submission || entry.submission->known()) entry.watch_at = now_;
         entry.cancel_at = now_;
     }
-    for (auto& [number, question] : questions_) question.ask_at = now_;
+    for (auto& [number, asked] : questions_) asked.ask_at = now_;
     look_after_jobs();
 }
 
@@ -133,23 +132,6 @@ void Core::on_broker(const wire::Refused& refused) {
     actions_->push_back(Note{.level = Level::warn, .what = "refused by the broker", .detail = refused.text});
 }
 
-void Core::on_broker(const wire::Report& report) {
-    if (questions_.erase(report.number) > 0) actions_->push_back(Answer{report.number, report});
-}
-
-void Core::on(const Ask& event) {
-    if (!accepts_calls()) {
-        actions_->push_back(Answer{event.query.number, fail(failure_)});
-        return;
-    }
-    Question question{event.query, now_};
-    if (connected()) {
-        question.ask_at = now_ + question_again;
-        send(event.query);
-    }
-    questions_.insert_or_assign(event.query.number, std::move(question));
-}
-
 void Core::on(const Garbled& event) {
     actions_->push_back(
         Note{.level = Level::warn, .what = "bytes that are no message", .peer = to_string(event.from), .detail = event.why});
@@ -162,11 +144,7 @@ void Core::on(const Tick&) {
 
 void Core::look_after_jobs() {
     check_at_ = now_ + check_interval;
-    for (auto& [number, question] : questions_) {
-        if (now_ < question.ask_at) continue;
-        question.ask_at = now_ + question_again;
-        send(question.query);
-    }
+    ask_again();
     for (auto& [job, entry] : jobs_) {
         tick(job, entry);
         pump(job, entry);
@@ -215,8 +193,13 @@ void Core::connection_failed(Phase phase, const std::string& text) {
     heartbeat_at_ = Time::max();
     if (phase == Phase::refused) hello_at_ = reconnect_at_ = Time::max();
     actions_->push_back(Note{.level = Level::error, .what = "no connection to the broker", .peer = options_.broker, .detail = text});
-    for (auto& [job, entry] : jobs_) refuse(job, entry, text);
-    for (auto& [number, question] : std::exchange(questions_, {})) actions_->push_back(Answer{number, fail(text)});
+    for (auto& [job, entry] : jobs_) {
+        if (entry.submission && (entry.submission->attached() || !entry.submission->done()) && entry.submission->key().empty())
+            lost_[job] = now_;
+        refuse(job, entry, text);
+    }
+    for (auto& [number, asked] : std::exchange(questions_, {}))
+        if (!asked.about) actions_->push_back(Answer{number, fail(text)});
     actions_->push_back(ConnectionFailed{text});
 }
 
@@ -239,7 +222,10 @@ void Core::check_invariants() const {
         if (entry.collection) entry.collection->check_invariants();
         FANFOLD_CHECK(!entry.concluded || !entry.submission);
     }
-    for (const auto& [number, question] : questions_) FANFOLD_CHECK(number == question.query.number);
+    for (const auto& [number, asked] : questions_) {
+        if (const auto* query = std::get_if<wire::Query>(&asked.question)) FANFOLD_CHECK(number == query->number);
+        if (const auto* find = std::get_if<wire::Find>(&asked.question)) FANFOLD_CHECK(number == find->number);
+    }
 }
 
 }  // namespace fanfold::scatterer

@@ -26,6 +26,9 @@ struct Options {
     Duration connect_timeout = limits::connect_timeout;
 };
 
+/// The error of a client that may not go on with the job that has its key, because another one does.
+std::string busy_text(const JobId& job, const std::string& key);
+
 class Core {
 public:
     explicit Core(Options options) : options_(std::move(options)) {}
@@ -54,9 +57,12 @@ private:
         Time give_up_at{};                  // a closed job is forgotten then
         Time watch_at = Time::max();        // when to ask the broker (again)
     };
-    struct Question {
-        wire::Query query;
+    /// A question on its way, until it is answered.
+    struct Asked {
+        Question question;
         Time ask_at{};
+        std::optional<JobId> about = {};  // the core's own: who has the key of this job, which was refused,
+        std::string refusal = {};         // with this text?
     };
     enum class Phase : std::uint8_t {
         connecting,  // no Welcome yet
@@ -74,12 +80,25 @@ private:
     void on(const Leave&);
     void on_broker(const wire::Welcome& welcome);
     void on_broker(const wire::Refused& refused);
-    void on_broker(const wire::Report& report);
     void say_hello();
     void check_session();
     void connection_failed(Phase phase, const std::string& text);
     void resume();
     void send(wire::Message message) { actions_->push_back(SendBroker{std::move(message)}); }
+
+    // questions.cpp: what is asked once
+    void on(const Ask& event);
+    void on_broker(const wire::Report& report) { answer(report.number, report); }
+    void on_broker(const wire::Found& found);
+    void on_broker(const wire::Retried& retried);
+    void on_broker(const wire::Forgotten& forgotten);
+    bool on_refused_question(const JobId& job, const wire::Refused& refused);
+    void ask(Asked& asked);
+    void ask_again();
+    void answer(std::uint64_t number, Result<Reply> reply);
+    void ask_who_has_the_key(const JobId& job, const Submission& submission, const std::string& refusal);
+    template <class Message>
+    bool answer_about(const JobId& job, const Result<Reply>& reply);
 
     // jobs.cpp: the jobs
     void on(OpenJob& event);
@@ -89,7 +108,6 @@ private:
     void on(const Consumed& event);
     void on(const CancelJob& event);
     void on(const WatchJob& event);
-    void on(const Ask& event);
     void on(const CloseJob& event);
     void on(FromGatherer& event);
     void on_broker(const wire::Accepted& accepted);
@@ -133,8 +151,9 @@ private:
     Time check_at_{};
 
     std::map<JobId, Entry> jobs_;
-    std::map<JobId, Time> lost_;  // our own that ended with an earlier life of the broker, and when
-    std::map<std::uint64_t, Question> questions_;
+    std::map<JobId, Time> lost_;                // our own that were given up, and when
+    std::map<std::uint64_t, Asked> questions_;  // by number
+    std::uint64_t own_questions_ = 0;
 };
 
 }  // namespace fanfold::scatterer

@@ -32,6 +32,17 @@ struct CollectHow {
     bool now = false;  // what is there, then the end
 };
 
+/// What the broker has of a job with a key that is not sealed: its submission goes on behind that.
+struct Continuation {
+    Index next = 0;           // fragments accepted
+    std::uint64_t bytes = 0;  // of their payloads
+    std::uint64_t limit = 0;  // as in JobRoom
+};
+
+/// What is asked of the broker once, and what it answers: Query with Report, Find with Found, Retry with Retried, Forget with Forgotten.
+using Question = std::variant<wire::Query, wire::Find, wire::Retry, wire::Forget>;
+using Reply = std::variant<wire::Report, wire::Found, wire::Retried, wire::Forgotten>;
+
 // --- events: calls of the user --------------------------------------------------------------------------------
 /// A job of our own. With `collect`, its results are asked for together with its first block.
 struct OpenJob {
@@ -39,6 +50,7 @@ struct OpenJob {
     std::uint64_t token = 0;
     wire::JobSpec spec;
     std::optional<CollectHow> collect;
+    std::optional<Continuation> continues = {};
 };
 /// The next block of it; with `total`, the last one.
 struct AppendBlock {
@@ -50,6 +62,7 @@ struct AppendBlock {
 struct SealJob {
     JobId job;
     std::uint64_t total = 0;
+    std::string digest = {};  // of a job with a key: over all its payloads
 };
 /// Results are wanted: of a job of our own that was opened without, or of a watched one.
 struct CollectJob {
@@ -70,8 +83,10 @@ struct CancelJob {
 struct WatchJob {
     JobId job;
 };
+/// Asked again until it is answered. The number is the caller's, unique among those not answered; a Query and a Find bear it too.
 struct Ask {
-    wire::Query query;  // its number is the caller's, unique among those not answered
+    std::uint64_t number = 0;
+    Question question;
 };
 /// The user has let go of the job: nothing more is delivered. What it has appended and sealed still gets to the broker.
 struct CloseJob {
@@ -175,7 +190,7 @@ struct JobNotice {
 };
 struct Answer {
     std::uint64_t number = 0;
-    Result<wire::Report> report;
+    Result<Reply> reply;
 };
 
 using Action = std::variant<SendBroker, PushBlock, SendGatherer, Reconnect, Connected, ConnectionFailed, Deliver, DeliverFailure, JobRoom,

@@ -30,7 +30,7 @@ Job::State::~State() {
         bool never_whole = !link->outbox->sealed();
         link->outbox->close();
         if (!link->outbox->opened()) return;  // nobody has heard of it
-        if (attached || never_whole) events.emplace_back(scatterer::CancelJob{job, "its client let go of it"});
+        if (attached || (never_whole && !has_key)) events.emplace_back(scatterer::CancelJob{job, "its client let go of it"});
     }
     events.emplace_back(scatterer::CloseJob{job});
     client->post(job, std::move(events), link);
@@ -48,12 +48,7 @@ bool Job::State::advance(std::optional<Time> until) {
         current.reset();
         acknowledge(tell_after);
     }
-    if (!std::exchange(collecting, true)) {
-        if (link->outbox) link->outbox->open();
-        std::vector<scatterer::Event> events;
-        events.emplace_back(scatterer::CollectJob{job, how});
-        client->post(job, std::move(events), link);
-    }
+    if (!collecting) collect();
     if (waiting.empty()) {
         acknowledge(worth_telling);
         if (link->outbox && link->outbox->flush_if_idle()) link->outbox->open();
@@ -69,6 +64,15 @@ bool Job::State::advance(std::optional<Time> until) {
                        "' are not " + std::to_string(current->count) + " MessagePack objects";
     current->failure.emplace();  // they are skipped by the next call
     throw FanfoldError(what);
+}
+
+void Job::State::collect() {
+    collecting = true;
+    if (link->outbox) link->outbox->open();
+    std::vector<scatterer::Event> events;
+    if (watches) events.emplace_back(scatterer::WatchJob{job});
+    events.emplace_back(scatterer::CollectJob{job, how});
+    client->post(job, std::move(events), link);
 }
 
 void Job::State::acknowledge(std::uint64_t at_least) {
@@ -163,6 +167,11 @@ void Job::flush() { state_->scattering().flush(); }
 void Job::seal() { state_->scattering().seal(); }
 void Job::wait_accepted() { state_->scattering().wait_sealed(); }
 
+bool Job::existed() const { return state_->found.has_value(); }
+std::uint64_t Job::accepted_before() const { return state_->found ? state_->found->next : 0; }
+JobOutcome Job::outcome_before() const { return state_->found ? scatterer::outcome_of(state_->found->outcome) : JobOutcome::running; }
+bool Job::inputs_agree() const { return !state_->link->outbox || state_->link->outbox->inputs_agree(); }
+
 std::optional<FragmentResult> Job::next() {
     State& state = *state_;
     {
@@ -189,9 +198,16 @@ bool Job::ended() const {
 JobEnd Job::wait() { return *state_->wait({}); }
 std::optional<JobEnd> Job::wait_for(std::chrono::milliseconds at_most) { return state_->wait(in(at_most)); }
 
+void Job::leave() {
+    if (state_->link->outbox)
+        state_->link->outbox->stop("job " + state_->id + " was let go of; it goes on without this client",
+                                   scatterer::Outbox::Stop::refused);
+}
+
 void Job::cancel(const std::string& reason) {
     if (state_->link->outbox) state_->link->outbox->open();
     std::vector<scatterer::Event> events;
+    if (state_->watches) events.emplace_back(scatterer::WatchJob{state_->job});
     events.emplace_back(scatterer::CancelJob{state_->job, reason});
     state_->client->post(state_->job, std::move(events), state_->link);
 }

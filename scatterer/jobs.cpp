@@ -9,9 +9,9 @@ namespace fanfold::scatterer {
 namespace {
 using namespace std::chrono_literals;
 constexpr Duration cancel_again = 1s;
-constexpr Duration lost_memory = 1min;  // in which a block may turn up that was sent to an earlier life of the broker
-constexpr Duration watch_again = 2s;    // until it is answered
-constexpr Duration watch_on = 10s;      // afterwards, and of an own job, should the end have been lost
+constexpr Duration lost_memory = 1h;                             // in which the broker may come back with a job that was given up here
+constexpr Duration watch_again = 2s;                             // until it is answered
+constexpr Duration watch_on = 10s;                               // afterwards, and of an own job, should the end have been lost
 constexpr Duration results_patience = 3 * limits::peer_timeout;  // the same, when it has results that we have not: it may be paused
 constexpr Duration conclusion_patience = 5s;                     // with a gatherer that does not conclude a job that the broker has ended
 }  // namespace
@@ -30,19 +30,23 @@ const wire::GathererRef* Core::next_gatherer() {
 
 void Core::on(OpenJob& event) {
     JobId job = event.job;
+    if (event.continues) jobs_.erase(job);  // what an earlier Job object of it left behind
     Entry& entry = jobs_[job];
     FANFOLD_CHECK(!entry.own);  // ids are random
     entry.own = true;
     actions_->push_back(Note{.level = Level::info, .what = "job opened", .job = job, .detail = event.spec.function});
     if (event.collect) {
-        if (const auto* gatherer = next_gatherer()) {
+        if (const auto* gatherer = event.continues ? nullptr : next_gatherer()) {
             event.spec.preferred_gatherer = gatherer->name;
             entry.guess = *gatherer;
         }
         entry.collection.emplace(job, *event.collect);
     }
+    bool continues = event.continues.has_value();
+    if (continues) entry.watch_at = now_;  // where is it gathered?
     entry.submission.emplace(std::move(event), welcome_ ? welcome_->job_credit : 0);
     if (!accepts_calls()) refuse(job, entry, failure_);
+    else if (continues) tick(job, entry);
 }
 
 void Core::on(AppendBlock& event) {
@@ -55,7 +59,7 @@ void Core::on(AppendBlock& event) {
 void Core::on(const SealJob& event) {
     Entry* entry = find(event.job);
     if (!entry || !entry->submission) return;
-    entry->submission->seal(now_, event.total);
+    entry->submission->seal(now_, event);
     pump(event.job, *entry);
 }
 
@@ -109,9 +113,8 @@ void Core::on(const CloseJob& event) {
 // --- the broker's messages --------------------------------------------------------------------------------------
 
 void Core::on_broker(const wire::Accepted& accepted) {
-    // A block for the broker's earlier life has opened the job anew in this one, where nobody would ever seal it.
-    if (lost_.contains(accepted.job))
-        return send(wire::Cancel{.job = accepted.job, .reason = "its client lost it with the broker's memory"});
+    // It was given up here, and nobody would ever seal or collect it there.
+    if (lost_.contains(accepted.job)) return send(wire::Cancel{.job = accepted.job, .reason = "its client has given it up"});
     Entry* entry = find(accepted.job);
     if (!entry || !entry->submission) return;
     bool more_room = entry->submission->on_accepted(now_, accepted);
@@ -165,8 +168,11 @@ void Core::on_broker(const wire::Ended& ended) {
 }
 
 void Core::on_refused_job(const JobId& job, const wire::Refused& refused) {
+    if (on_refused_question(job, refused)) return;
     Entry* entry = find(job);
     if (!entry || entry->concluded) return;
+    if (refused.code == wire::RefusalCode::conflict && entry->submission && !entry->submission->key().empty())
+        return ask_who_has_the_key(job, *entry->submission, refused.text);
     if (refused.code == wire::RefusalCode::unknown_job && entry->collection && entry->located) {
         // The broker has forgotten how it ended, but its gatherer may know.
         wire::Ended ended{.job = job, .outcome = wire::Outcome::failed};
@@ -287,7 +293,10 @@ void Core::conclude_as_ended(const JobId& job, Entry& entry) {
                         .failures = entry.collection ? entry.collection->failures() : 0,
                         .late = 0,
                         .missing = ended.missing};
-    if (entry.collection) count_delivered(end, entry.collection->delivered(), entry.collection->failures());
+    if (entry.collection) {
+        count_delivered(end, entry.collection->delivered(), entry.collection->failures());
+        for (const auto& [kind, failed] : entry.collection->failed()) end.missing.push_back({wire::to_string(kind), failed.ranges()});
+    }
     conclude(job, entry, std::move(end));
 }
 
@@ -311,7 +320,7 @@ bool Core::forgettable(const Entry& entry) const {
     if (!entry.closed) return false;
     if (entry.concluded || entry.ended) return true;
     if (entry.cancel) return now_ >= entry.give_up_at;
-    return !entry.submission || entry.submission->done();
+    return !entry.submission || entry.submission->done() || entry.submission->left_open();
 }
 
 void Core::forget_finished() {

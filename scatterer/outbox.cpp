@@ -9,20 +9,54 @@ namespace fanfold::scatterer {
 namespace {
 constexpr std::uint64_t waiting_bytes = 2 * limits::block_bytes;  // in the client, past the job's credit
 constexpr auto look_around = std::chrono::milliseconds(10);
+
+std::string fragments_text(std::uint64_t count) { return std::to_string(count) + (count == 1 ? " fragment" : " fragments"); }
 }  // namespace
 
 Outbox::Outbox(OpenJob opening, BlockBuilder::Limits most, std::uint64_t credit, Ways ways)
-    : job_(opening.job), ways_(std::move(ways)), opening_(std::move(opening)), builder_(most), limit_(credit) {}
+    : job_(opening.job), ways_(std::move(ways)), opening_(std::move(opening)), builder_(most), limit_(credit) {
+    if (!opening_->spec.key.empty()) digest_.emplace();
+}
+
+Outbox::Outbox(const wire::Found& found, std::optional<OpenJob> opening, BlockBuilder::Limits most, Ways ways)
+    : job_(found.job.value()), ways_(std::move(ways)), opening_(std::move(opening)), builder_(most), found_(found), limit_(found.limit) {
+    digest_.emplace();
+    agreed_ = found.next == 0 && !found.total;
+    if (found.outcome != wire::Outcome::running) stop(ended_with_key_text(job_, found.outcome), Stop::ended);
+}
 
 template <class Add>
 void Outbox::add(std::size_t bytes, Add&& add_to_builder) {
-    if (stopped_.load(std::memory_order_relaxed)) throw_stopped();
     std::unique_lock lock(mutex_);
+    bool compares = comparing();
+    if (!compares && found_ && found_->total && !sealed_)
+        differ("job " + to_string(job_) + " has " + fragments_text(*found_->total) + ", and the inputs go on past them");
+    if (stopped_.load(std::memory_order_relaxed) && !(compares && ended())) throw_stopped();
     if (sealed_) throw FanfoldError("job " + to_string(job_) + " is sealed; no fragment can be added");
     if (!builder_.has_room(bytes)) hand_over(lock);
     bool first = builder_.empty();
     if (auto added = add_to_builder(); !added) throw FanfoldError(added.error().text);
-    if (first) ways_.flush_soon();
+    if (compares) compare();
+    else if (first) ways_.flush_soon();
+}
+
+/// After another fragment of those that the job had already.
+void Outbox::compare() {
+    if (comparing()) return;
+    (void)take_block();
+    if (digest_->value() != found_->digest)
+        differ("the inputs differ from those of job " + to_string(job_) + " among the first " + fragments_text(found_->next));
+    if (!found_->total) agreed_ = true;  // else the inputs must end here
+}
+
+void Outbox::differ(const std::string& how) {
+    {
+        std::lock_guard news(news_mutex_);  // this is worth more than an end that came before
+        why_stopped_ = "job key '" + found_->spec.key + "': " + how + "; use another key, or forget that job";
+        kind_ = Stop::differs;
+        stopped_ = true;
+    }
+    throw_stopped();
 }
 
 void Outbox::add_packed(std::string_view object) {
@@ -37,7 +71,7 @@ bool Outbox::has_room() const { return handed_ < limit_.load(std::memory_order_r
 
 void Outbox::hand_over(std::unique_lock<std::mutex>& lock) {
     while (!builder_.empty()) {
-        if (has_room()) return post_block({});
+        if (comparing() || has_room()) return post_block({});
         std::uint64_t least = handed_ - waiting_bytes;
         lock.unlock();
         wait_for_room(least);
@@ -56,11 +90,21 @@ void Outbox::wait_for_room(std::uint64_t least) {
     }
 }
 
-void Outbox::post_block(std::optional<std::uint64_t> total) {
-    std::vector<Event> events;
-    if (opening_) events.emplace_back(std::move(*std::exchange(opening_, {})));
+PackedBlock Outbox::take_block() {
     PackedBlock block = builder_.take();
     handed_ += block.body.size();
+    if (digest_) {
+        digest_->add(block.body.view());
+        block.digest = digest_->value();
+    }
+    return block;
+}
+
+void Outbox::post_block(std::optional<std::uint64_t> total) {
+    PackedBlock block = take_block();
+    if (found_ && block.end() <= found_->next) return;  // the broker has it
+    std::vector<Event> events;
+    if (opening_) events.emplace_back(std::move(*std::exchange(opening_, {})));
     events.emplace_back(AppendBlock{job_, std::move(block), total});
     ways_.post(std::move(events));
 }
@@ -72,7 +116,7 @@ void Outbox::flush() {
 
 void Outbox::seal() {
     std::unique_lock lock(mutex_);
-    if (sealed_ || over()) return;
+    if (sealed_ || seal_found() || over()) return;
     std::uint64_t total = builder_.next_index();
     try {
         if (!builder_.empty() && !has_room()) hand_over(lock);
@@ -83,15 +127,31 @@ void Outbox::seal() {
     if (!builder_.empty()) return post_block(total);
     std::vector<Event> events;
     if (opening_) events.emplace_back(std::move(*std::exchange(opening_, {})));
-    events.emplace_back(SealJob{job_, total});
+    events.emplace_back(SealJob{job_, total, digest_ ? digest_->value() : ""});
     ways_.post(std::move(events));
+}
+
+/// Whether the job was sealed when it was found: then the inputs must have come to the same end.
+bool Outbox::seal_found() {
+    if (comparing())
+        differ("job " + to_string(job_) + " has " + fragments_text(found_->next) + ", and the inputs end after " +
+               std::to_string(builder_.next_index()));
+    if (!found_ || !found_->total) return false;
+    sealed_ = true;
+    agreed_ = true;
+    seal_accepted();
+    return true;
+}
+
+bool Outbox::ended() const {
+    std::lock_guard news(news_mutex_);
+    return stopped_ && kind_ == Stop::ended;
 }
 
 /// Whether it has ended. Throws when it was refused.
 bool Outbox::over() const {
     if (!stopped_) return false;
-    std::lock_guard news(news_mutex_);
-    if (kind_ == Stop::refused) throw FanfoldError(why_stopped_);
+    if (!ended()) throw_stopped();
     return true;
 }
 
@@ -129,7 +189,7 @@ void Outbox::close() {
 bool Outbox::flush_if_idle() {
     std::unique_lock lock(mutex_, std::try_to_lock);
     if (!lock) return false;
-    if (builder_.empty() || stopped_) return true;
+    if (builder_.empty() || stopped_ || comparing()) return true;
     if (!has_room()) return false;
     post_block({});
     return true;
@@ -164,8 +224,18 @@ void Outbox::stop(const std::string& why, Stop kind) {
 
 void Outbox::throw_stopped() const {
     std::lock_guard news(news_mutex_);
-    if (kind_ == Stop::ended) throw JobOver(why_stopped_);
-    throw FanfoldError(why_stopped_);
+    switch (kind_) {
+        case Stop::ended: throw JobOver(why_stopped_);
+        case Stop::refused: throw FanfoldError(why_stopped_);
+        case Stop::differs: throw JobDiffers(why_stopped_);
+    }
+    FANFOLD_CHECK(false);
+}
+
+std::string ended_with_key_text(const JobId& job, wire::Outcome outcome) {
+    std::string id = to_string(job);
+    return "job " + id + " has ended as " + wire::to_string(outcome) + "; fanfold retry " + id +
+           " runs again what failed, fanfold forget " + id + " frees the key";
 }
 
 }  // namespace fanfold::scatterer

@@ -1,6 +1,9 @@
 // What the user of one job scatters, on its way to the client's thread: the block under way, and the room that the broker's credit
 // leaves. Used by the user's thread; the client's thread flushes a block that is left lying, and tells of room, seal and end.
 //
+// A job with a key may have been found, with fragments that the broker has already. They are added again: hashed and dropped, until as many
+// are there; from then on, if their digest is that of the job, it goes on as any other.
+//
 // Invariants:
 // - blocks are posted in order, under the mutex that guards the builder;
 // - past the job's credit at most a few blocks wait in the client: the user's thread waits instead.
@@ -16,9 +19,13 @@
 #include <string_view>
 #include <vector>
 
+#include "scatterer/digest.hpp"
 #include "scatterer/events.hpp"
 
 namespace fanfold::scatterer {
+
+/// What a user is told of a job with a key that has not ended well.
+std::string ended_with_key_text(const JobId& job, wire::Outcome outcome);
 
 class Outbox {
 public:
@@ -27,14 +34,19 @@ public:
         std::function<void()> flush_soon;              // have flush_if_idle() called in a few milliseconds
         std::function<void()> while_waiting;           // called again and again on the user's thread while it waits for room
     };
+    /// Of a job that nobody has heard of.
     Outbox(OpenJob opening, BlockBuilder::Limits most, std::uint64_t credit, Ways ways);
+    /// Of one that was found by its key; with an opening if there is something left to submit.
+    Outbox(const wire::Found& found, std::optional<OpenJob> opening, BlockBuilder::Limits most, Ways ways);
 
     enum class Stop : std::uint8_t {
         ended,    // the job has an end, which tells all
         refused,  // there will be none
+        differs,  // the inputs are not those of the job that was found
     };
 
-    // The user's thread. All throw JobOver once the job has ended, FanfoldError when it was refused.
+    // The user's thread. All throw JobOver once the job has ended, FanfoldError when it was refused, JobDiffers when the inputs differ
+    // from those of the job that was found.
     void add_packed(std::string_view object);
     void add_text(std::string_view text);
     void flush();
@@ -46,6 +58,8 @@ public:
     void open();
     bool opened() const;
     bool sealed() const;
+    /// What was added is known to be what the job had when it was found. Any thread.
+    bool inputs_agree() const { return agreed_; }
     /// Its user goes away: nothing is posted after this.
     void close();
 
@@ -60,10 +74,17 @@ public:
 private:
     template <class Add>
     void add(std::size_t bytes, Add&& add_to_builder);
+    /// The fragments under way are among those that the job had when it was found.
+    bool comparing() const { return found_ && builder_.next_index() < found_->next; }
+    void compare();
+    bool seal_found();
+    [[noreturn]] void differ(const std::string& how);
+    bool ended() const;
     bool over() const;
     bool has_room() const;
     void hand_over(std::unique_lock<std::mutex>& lock);
     void wait_for_room(std::uint64_t least);
+    PackedBlock take_block();
     void post_block(std::optional<std::uint64_t> total);
     [[noreturn]] void throw_stopped() const;
 
@@ -73,6 +94,9 @@ private:
     mutable std::mutex mutex_;        // the builder's side
     std::optional<OpenJob> opening_;  // goes ahead of the first block
     BlockBuilder builder_;
+    std::optional<Digest> digest_;      // of a job with a key
+    std::optional<wire::Found> found_;  // such a job, as it was
+    std::atomic<bool> agreed_ = true;
     std::uint64_t handed_ = 0;  // body bytes
     bool sealed_ = false;
 

@@ -35,7 +35,7 @@ std::vector<scatterer::Event> events_of(scatterer::Event event) {
 
 /// The job that a full id, `last`, or a unique beginning or end of an id names, as the broker knows it.
 JobStatus find_job(Client& client, const std::string& selector) {
-    auto report = client.ask(wire::Topic::jobs, selector);
+    auto report = client.ask(wire::Query{.topic = wire::Topic::jobs, .selector = selector});
     if (!report) throw FanfoldError(report.error().text);
     if (selector.empty() || report->jobs.empty())
         throw FanfoldError("there is no job '" + selector + "'; `fanfold jobs` lists those that the broker knows");
@@ -94,28 +94,15 @@ Scatterer::~Scatterer() = default;
 
 Job Scatterer::open(const std::string& function, JobOptions options) {
     using std::chrono::duration_cast, std::chrono::milliseconds;
-    auto spec = scatterer::spec_of(function, options);
-    auto client = state_->client;
-    wire::Welcome welcome = client->welcome();
-    JobId id = make_job_id(duration_cast<milliseconds>(net::microseconds_since_1970()), net::random_number(), net::random_number());
-
-    auto state = std::make_unique<Job::State>(client, id);
-    state->attached = options.attached;
-    state->how = {.ordered = options.ordered, .now = false};
-    state->collecting = options.attached;  // together with the first block
-    state->link->on_notice = std::move(options.on_notice);
-    scatterer::OpenJob opening{.job = id, .token = net::random_number(), .spec = std::move(spec), .collect = {}};
-    if (options.attached) opening.collect = state->how;
-    std::weak_ptr<scatterer::JobLink> link = state->link;
-    scatterer::Outbox::Ways ways{
-        .post = [raw = client.get(), id, link](std::vector<scatterer::Event> events) { raw->post(id, std::move(events), link.lock()); },
-        .flush_soon = [raw = client.get()] { raw->flush_soon(); },
-        .while_waiting = [raw = state.get()] { raw->absorb(); }};
-    scatterer::BlockBuilder::Limits most{.payload_bytes = welcome.payload_bytes,
-                                         .block_bytes = std::min<std::uint64_t>(welcome.block_bytes, limits::block_bytes)};
-    state->link->outbox = std::make_shared<scatterer::Outbox>(std::move(opening), most, welcome.job_credit, std::move(ways));
-    client->look_after(state->link->outbox);
-    return Job(std::move(state));
+    scatterer::OpenJob opening{.job = {}, .token = net::random_number(), .spec = scatterer::spec_of(function, options), .collect = {}};
+    if (options.attached) opening.collect = {.ordered = options.ordered, .now = false};
+    if (!options.key.empty()) {
+        auto found = state_->client->ask(wire::Find{.key = options.key, .token = opening.token});
+        if (!found) throw FanfoldError(found.error().text);
+        if (found->job) return Job(state_->go_on(*found, std::move(opening), options));
+    }
+    opening.job = make_job_id(duration_cast<milliseconds>(net::microseconds_since_1970()), net::random_number(), net::random_number());
+    return Job(state_->begin(std::move(opening), options));
 }
 
 Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
@@ -133,7 +120,7 @@ Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
 }
 
 std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
-    auto report = state_->client->ask(wire::Topic::jobs, selector);
+    auto report = state_->client->ask(wire::Query{.topic = wire::Topic::jobs, .selector = selector});
     if (!report) throw FanfoldError(report.error().text);
     std::vector<JobStatus> jobs;
     for (const auto& info : report->jobs) jobs.push_back(scatterer::status_of(info));
@@ -141,7 +128,7 @@ std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
 }
 
 std::vector<WorkerStatus> Scatterer::workers() {
-    auto report = state_->client->ask(wire::Topic::workers, "");
+    auto report = state_->client->ask(wire::Query{.topic = wire::Topic::workers});
     if (!report) throw FanfoldError(report.error().text);
     std::vector<WorkerStatus> workers;
     for (const auto& info : report->workers) workers.push_back(scatterer::status_of(info));
@@ -161,6 +148,22 @@ JobStatus Scatterer::cancel(const std::string& job_id) {
     JobId id = checked_id(status.id);
     watch_to_end(*state_->client, id, scatterer::CancelJob{id, "cancelled by a user"});
     return status;
+}
+
+JobRetry Scatterer::retry(const std::string& job_id) {
+    JobStatus before = find_job(*state_->client, job_id);
+    auto retried = state_->client->ask(wire::Retry{.job = checked_id(before.id)});
+    if (retried) return {.round = retried->round, .fragments = retried->fragments};
+    // It is asked again when no answer comes: this may be the refusal to do twice what was done the first time.
+    JobStatus after = find_job(*state_->client, before.id);
+    if (after.round == before.round) throw FanfoldError(retried.error().text);
+    return {.round = after.round, .fragments = after.total.value_or(after.accepted) - before.values};
+}
+
+void Scatterer::forget(const std::string& job_id) {
+    JobStatus status = find_job(*state_->client, job_id);
+    auto forgotten = state_->client->ask(wire::Forget{.job = checked_id(status.id)});
+    if (!forgotten) throw FanfoldError(forgotten.error().text);
 }
 
 }  // namespace fanfold

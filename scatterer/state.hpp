@@ -23,6 +23,13 @@ struct Scatterer::State {
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
+    /// A job that nobody has heard of.
+    std::unique_ptr<Job::State> begin(scatterer::OpenJob opening, JobOptions& options);
+    /// One that was found by its key; throws when it is not the one that is meant.
+    std::unique_ptr<Job::State> go_on(const wire::Found& found, scatterer::OpenJob opening, JobOptions& options);
+    /// Every part of a job but its outbox.
+    std::unique_ptr<Job::State> make_job(const JobId& job, JobOptions& options);
+
     std::unique_ptr<zmq::context_t> own_context;
     std::shared_ptr<scatterer::Client> client;  // jobs that live longer find it stopped
 
@@ -49,6 +56,8 @@ struct Job::State {
     void acknowledge(std::uint64_t at_least);
     std::optional<ResultRun> next_run(std::optional<Time> until);
     std::optional<JobEnd> wait(std::optional<Time> until);
+    /// Has the results asked for.
+    void collect();
 
     /// Takes results into memory while adding waits for room: otherwise a user who adds first and collects later could wait for ever.
     void absorb();
@@ -58,6 +67,9 @@ struct Job::State {
     std::string id;
     std::shared_ptr<scatterer::JobLink> link;
     bool attached = false;
+    bool has_key = false;
+    std::optional<wire::Found> found;  // by its key
+    bool watches = false;              // there is nothing to submit: it is collected as any other client's job
     scatterer::CollectHow how;
     std::string scratch;
 

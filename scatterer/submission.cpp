@@ -12,7 +12,13 @@ constexpr Duration seal_again = 1s;
 }  // namespace
 
 Submission::Submission(OpenJob opening, std::uint64_t credit)
-    : job_(opening.job), token_(opening.token), spec_(std::move(opening.spec)), limit_(credit) {}
+    : job_(opening.job), token_(opening.token), spec_(std::move(opening.spec)), limit_(credit) {
+    if (!opening.continues) return;
+    next_ = end_ = opening.continues->next;
+    appended_bytes_ = opening.continues->bytes;
+    limit_ = opening.continues->limit;
+    known_ = begun_ = true;
+}
 
 void Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
     FANFOLD_CHECK(!total_ && block.first == end_);
@@ -23,12 +29,15 @@ void Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
     total_ = total;
 }
 
-void Submission::seal(Time now, std::uint64_t total) {
+void Submission::seal(Time now, const SealJob& event) {
     if (total_) return;
-    FANFOLD_CHECK(total == end_);
-    total_ = total;
+    FANFOLD_CHECK(event.total == end_);
+    total_ = event.total;
     // The seal travels with the last block where that is still here; a job without fragments is opened by a block without any.
-    if (end_ == 0) kept_.push_back({});
+    if (end_ == 0) {
+        kept_.emplace_back();
+        kept_.back().block.digest = event.digest;
+    }
     if (sent_ == kept_.size()) seal_at_ = now;
 }
 
@@ -102,7 +111,8 @@ void Submission::send(Time now, const Kept& kept, const PeerId& owner, std::vect
                         .stride = limits::cut_stride,
                         .cuts = block.cuts,
                         .spec = {},
-                        .total = {}};
+                        .total = {},
+                        .digest = block.digest};
     if (block.first == 0) {
         spec_.owner = owner;
         message.spec = spec_;

@@ -22,16 +22,20 @@ public:
 
     const JobId& job() const { return job_; }
     bool attached() const { return spec_.attached; }
+    const std::string& key() const { return spec_.key; }
+    std::uint64_t token() const { return token_; }
     bool sealed() const { return total_.has_value(); }
     /// The broker has spoken of the job, so control messages about it will be understood.
     bool known() const { return known_; }
     /// A block has been sent at least once.
     bool begun() const { return begun_; }
-    /// Every block and the seal are accepted.
+    /// Every block is accepted, and the seal.
     bool done() const { return seal_accepted_ && kept_.empty(); }
+    /// Every block is accepted, and no more can be said of it: it has a key, and waits for the same submission once more.
+    bool left_open() const { return !total_ && kept_.empty() && !spec_.key.empty(); }
 
     void append(PackedBlock block, std::optional<std::uint64_t> total);
-    void seal(Time now, std::uint64_t total);
+    void seal(Time now, const SealJob& event);
 
     void on_known() { known_ = true; }
     /// Returns whether the credit has grown.

@@ -22,6 +22,10 @@ inline constexpr std::size_t text_bytes = 64 << 10;         // an error's messag
 
 // --- queues -------------------------------------------------------------------------------------------------
 inline constexpr std::uint64_t job_credit_bytes = std::uint64_t{64} << 20;        // accepted and not yet gathered, per job
+inline constexpr std::uint64_t broker_memory_bytes = std::uint64_t{1} << 30;      // of payloads held by a broker (--memory)
+inline constexpr std::uint64_t gatherer_memory_bytes = std::uint64_t{1} << 30;    // of results held by a gatherer (--memory)
+inline constexpr std::uint64_t least_memory_bytes = std::uint64_t{32} << 20;      // that --memory takes
+inline constexpr std::uint64_t unsafe_results_bytes = std::uint64_t{64} << 20;    // per job, finished and not yet safe at its gatherer
 inline constexpr std::uint64_t held_results_bytes = std::uint64_t{64} << 20;      // shown to no collector yet, per attached job
 inline constexpr std::uint64_t collector_credit_bytes = std::uint64_t{16} << 20;  // sent to a collector, not acknowledged
 inline constexpr std::uint64_t early_result_bytes = std::uint64_t{64} << 20;      // for jobs that the gatherer has not heard of

@@ -21,7 +21,7 @@
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 0;
+inline constexpr std::uint16_t version_minor = 1;
 
 // --- any peer and the broker (control: DEALER ↔ ROUTER) -----------------------------------------------------
 
@@ -93,6 +93,7 @@ struct Bye {
 /// byte offset of fragments stride, 2·stride, … (32-bit little-endian), so that it can be sliced without decoding all of it.
 /// The first block (first = 0) of a job carries the spec. The last may carry the total, which seals the job.
 /// A block that was already taken is ignored; one that leaves a gap is answered with Accepted, and sent again from there.
+/// Of a job with a key, each block has the digest (XXH3, 128 bits, big-endian) of all payloads of the job up to its end.
 struct Block {
     static constexpr std::uint8_t kind = 10;
     JobId job{};
@@ -103,7 +104,10 @@ struct Block {
     std::string cuts{};
     std::optional<JobSpec> spec{};
     std::optional<std::uint64_t> total{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.token, m.first, m.count, m.stride, m.cuts, m.spec, m.total); };
+    std::string digest{};
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.token, m.first, m.count, m.stride, m.cuts, m.spec, m.total, m.digest);
+    };
 };
 
 /// Client → broker (control): the job has exactly `total` fragments. Sent again until Sealed.
@@ -176,7 +180,10 @@ struct Ended {
     std::optional<std::uint64_t> total{};  // if the job was sealed
     std::uint64_t values = 0;              // safe at the gatherer, as far as the broker knows
     std::vector<Missing> missing{};        // why fragments have no value: the broker's part, "cancelled" and "never started"
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.outcome, m.reason, m.total, m.values, m.missing); };
+    bool lost = false;                     // values that were safe are gone: the job can't be retried
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.assignment, m.outcome, m.reason, m.total, m.values, m.missing, m.lost);
+    };
 };
 
 /// Client → broker: what is there? Answered by Report.
@@ -195,6 +202,50 @@ struct Report {
     std::vector<WorkerInfo> workers{};  // by name
     std::vector<GathererRef> gatherers{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.jobs, m.workers, m.gatherers); };
+};
+
+/// Client → broker: which job has this key? Answered by Found. If its client is gone and it is not sealed, it is the asker's from then on,
+/// and its blocks bear this token.
+struct Find {
+    static constexpr std::uint8_t kind = 21;
+    std::uint64_t number = 0;  // comes back in the answer
+    std::string key{};
+    std::uint64_t token = 0;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.key, m.token); };
+};
+
+/// Broker → client: the job with the key, as far as it is accepted; or none.
+struct Found {
+    static constexpr std::uint8_t kind = 22;
+    std::uint64_t number = 0;
+    std::optional<JobId> job{};
+    bool busy = false;  // another client is submitting it
+    JobSpec spec{};
+    Index next = 0;           // fragments accepted
+    std::uint64_t bytes = 0;  // of their payloads
+    std::uint64_t limit = 0;  // as in Accepted
+    std::string digest{};     // as in Block, of the fragments accepted
+    std::optional<std::uint64_t> total{};
+    Outcome outcome = Outcome::running;
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.number, m.job, m.busy, m.spec, m.next, m.bytes, m.limit, m.digest, m.total, m.outcome);
+    };
+};
+
+/// Client → broker: run again what has no value in a job that has ended and belongs to nobody's connection. Answered by Retried or Refused.
+struct Retry {
+    static constexpr std::uint8_t kind = 23;
+    JobId job{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
+};
+
+/// Broker → client: the job runs again.
+struct Retried {
+    static constexpr std::uint8_t kind = 24;
+    JobId job{};
+    std::uint32_t round = 0;      // how often it was retried
+    std::uint64_t fragments = 0;  // that run again
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.round, m.fragments); };
 };
 
 // --- broker ↔ worker (control) --------------------------------------------------------------------------------
@@ -264,7 +315,8 @@ struct Assign {
     std::uint32_t assignment = 0;
     JobSpec spec{};  // its deadline is what remains at sending
     std::optional<std::uint64_t> total{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.spec, m.total); };
+    std::uint32_t round = 0;  // raised by each retry: the job gathers again, its failures are let go of, its values stay
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.spec, m.total, m.round); };
 };
 
 /// Broker → gatherer: these errors are final. Outputs in the body. Confirmed like results, by Gathered.
@@ -281,7 +333,8 @@ struct Gathered {
     JobId job{};
     std::vector<Range> ranges{};
     std::uint64_t held_bytes = 0;  // of this job, not yet let go; past a window the broker dispatches no more of it
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.ranges, m.held_bytes); };
+    std::uint32_t round = 0;       // as in Assign: what was safe in an earlier round may be wanted again
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.ranges, m.held_bytes, m.round); };
 };
 
 /// Gatherer → broker: the job's outcome by its policy. Complete with every value in hand is final; any other is a proposal that
@@ -293,12 +346,21 @@ struct Propose {
     Outcome outcome = Outcome::complete;
     std::string reason{};
     bool every_value = false;  // complete with every value in hand: it wins over a cancel on its way
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.outcome, m.reason, m.every_value); };
+    bool lost = false;         // the gatherer lets go of the values that it has, for want of memory
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.outcome, m.reason, m.every_value, m.lost); };
 };
 
-/// Broker → gatherer: forget the job and its results.
+/// Broker → gatherer: forget the job and its results. Sent again until Forgotten. Client → broker: forget an ended job everywhere; answered
+/// by Forgotten or Refused.
 struct Forget {
     static constexpr std::uint8_t kind = 54;
+    JobId job{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
+};
+
+/// Gatherer → broker, broker → client: nothing is known of the job here (any more).
+struct Forgotten {
+    static constexpr std::uint8_t kind = 55;
     JobId job{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
 };
@@ -365,12 +427,16 @@ struct Concluded {
 // clang-format off
 using Message = std::variant<Hello, Welcome, Refused, Heartbeat, Bye,                                              // any
                              Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report,  // client ↔ broker
+                             Find, Found, Retry, Retried,                                                          //
                              Dispatch, Done, Release, Drop, SendAgain, Results,                                    // worker
-                             Assign, Errors, Gathered, Propose, Forget,                                            // gatherer ↔ broker
+                             Assign, Errors, Gathered, Propose, Forget, Forgotten,                                 // gatherer ↔ broker
                              Collect, Values, Failures, Acknowledge, Concluded>;                                   // client ↔ gatherer
 // clang-format on
 
 /// The message's name, for logs.
 const char* name_of(const Message& message);
+
+/// The one job that the message is about, if it is about one.
+std::optional<JobId> job_of(const Message& message);
 
 }  // namespace fanfold::wire

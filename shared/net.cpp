@@ -127,7 +127,7 @@ std::chrono::microseconds microseconds_since_1970() {
 
 void tune_memory() {
     mallopt(M_MMAP_THRESHOLD, 64 << 20);
-    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 std::string inproc_endpoint(const std::string& name) {

@@ -5,15 +5,28 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "shared/duration.hpp"
 
 namespace fanfold {
 
-std::string default_name() {
+std::string host_name() {
     std::array<char, 256> host{};
     if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
-    return std::string(host.data()) + "-" + std::to_string(getpid());
+    return host.data();
+}
+
+std::string default_name() { return host_name() + "-" + std::to_string(getpid()); }
+
+std::string default_state_folder() {
+    auto absolute = [](const char* variable) {
+        const char* folder = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): before any thread
+        return folder && folder[0] == '/' ? std::string(folder) : std::string{};
+    };
+    if (std::string folder = absolute("XDG_STATE_HOME"); !folder.empty()) return folder + "/fanfold";
+    if (std::string folder = absolute("HOME"); !folder.empty()) return folder + "/.local/state/fanfold";
+    return "/var/lib/fanfold";
 }
 
 void add_common_options(CLI::App& app, LogOptions& log) {

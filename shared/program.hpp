@@ -13,8 +13,13 @@ namespace fanfold {
 /// Exit code for anything wrong with the call or the system.
 inline constexpr int exit_error = 255;
 
+std::string host_name();
+
 /// A name for this process that people can place: host-pid.
 std::string default_name();
+
+/// Where a daemon keeps its state unless it is told: $XDG_STATE_HOME/fanfold, else ~/.local/state/fanfold, else /var/lib/fanfold.
+std::string default_state_folder();
 
 /// Options that every program has.
 void add_common_options(CLI::App& app, LogOptions& log);

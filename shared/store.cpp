@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL  // header only: nothing to link
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -64,6 +65,7 @@ public:
         if (result != SQLITE_ROW && result != SQLITE_DONE) throw Damage(sqlite3_errstr(result));
         return result == SQLITE_ROW;
     }
+    void reset() { sqlite3_reset(statement_); }
     std::int64_t number(int column) const { return sqlite3_column_int64(statement_, column); }
     std::string_view bytes(int column) const {
         const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
@@ -100,7 +102,13 @@ struct Files {
     }
 };
 
-constexpr int checkpoint_pages = 2000;
+constexpr int checkpoint_pages = 512;  // 32 MiB of log
+
+std::string one_line(std::string_view text) {
+    std::string line(text);
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    return line;
+}
 
 /// WAL needs shared memory and locks that network filesystems don't give.
 bool on_network(const std::string& folder) {
@@ -138,16 +146,9 @@ public:
         std::lock_guard lock(database_);
         Statement rows(files_.db, "SELECT job, kind, number, data, body, checksum FROM records ORDER BY job, kind, number");
         while (next_row(rows)) {
-            Record record{.change = Record::Change::put, .job = {}, .kind = static_cast<std::uint8_t>(rows.number(1))};
-            std::string_view job = rows.bytes(0);
-            bool sound = job.size() == record.job.bytes.size() &&
-                         checksum(job, rows.number(1), rows.number(2), rows.bytes(3), rows.bytes(4)) == rows.number(5);
-            if (!sound) refuse_damage("a row fails its checksum");
-            std::memcpy(record.job.bytes.data(), job.data(), job.size());
-            record.number = static_cast<std::uint64_t>(rows.number(2));
-            record.data = rows.bytes(3);
-            record.body = Slice::copy(rows.bytes(4));
-            take(std::move(record));
+            auto record = read(rows);
+            if (!record) refuse_damage("a row fails its checksum");
+            take(*std::move(record));
         }
     }
 
@@ -160,6 +161,12 @@ public:
         return appended_;
     }
 
+    void fetch(Fetch wanted) {
+        std::lock_guard lock(mutex_);
+        wanted_.push_back(wanted);
+        changed_.notify_all();
+    }
+
 private:
     [[noreturn]] void refuse_damage(const std::string& why) const {
         throw StartupError("the state in " + path_ + " is damaged: " + why +
@@ -167,6 +174,19 @@ private:
     }
     bool next_row(Statement& rows) const try { return rows.next(); } catch (const Damage& damage) {
         refuse_damage(damage.what());
+    }
+    /// The row that the statement stands at (job, kind, number, data, body, checksum); nothing when it is not what was written.
+    static std::optional<Record> read(const Statement& row) {
+        Record record{.change = Record::Change::put, .job = {}, .kind = static_cast<std::uint8_t>(row.number(1))};
+        std::string_view job = row.bytes(0);
+        bool sound = job.size() == record.job.bytes.size() &&
+                     checksum(job, row.number(1), row.number(2), row.bytes(3), row.bytes(4)) == row.number(5);
+        if (!sound) return std::nullopt;
+        std::memcpy(record.job.bytes.data(), job.data(), job.size());
+        record.number = static_cast<std::uint64_t>(row.number(2));
+        record.data = row.bytes(3);
+        record.body = Slice::copy(row.bytes(4));
+        return record;
     }
     [[noreturn]] void refuse(const std::string& why) const { throw StartupError("--state: " + why); }
 
@@ -182,7 +202,9 @@ private:
         files_.lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (files_.lock < 0)
             refuse("cannot write in " + folder + ": " + std::strerror(errno) + "; make it writable, or name another folder");
-        if (flock(files_.lock, LOCK_EX | LOCK_NB) != 0) refuse("another process holds " + path_ + "; end it, or name another folder");
+        if (flock(files_.lock, LOCK_EX | LOCK_NB) != 0)
+            refuse("another process holds " + path_ +
+                   "; end it, or name another folder (a second gatherer of a host needs a --name of its own as well)");
         mark_.emplace(path_);
         int database = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);  // SQLite would let others read it
         if (database < 0) refuse("cannot write " + path_ + ": " + std::strerror(errno) + "; make it writable, or name another folder");
@@ -198,13 +220,15 @@ private:
     void must(int result) {
         if (result == SQLITE_OK) return;
         if (result == SQLITE_CORRUPT || result == SQLITE_NOTADB) refuse_damage(sqlite3_errmsg(files_.db));
-        refuse("cannot write " + path_ + ": " + sqlite3_errmsg(files_.db));
+        std::string why = "cannot write " + path_ + ": " + sqlite3_errmsg(files_.db);
+        if (result == SQLITE_FULL || result == SQLITE_IOERR) refuse(why + "; make room on that disk, or name another folder");
+        refuse(why + "; make it writable, restore it from a backup if it is damaged, or name another folder");
     }
 
     void prepare() {
         // Pages of 64 KiB and rare checkpoints suit rows that are blocks and chunks.
         must(execute("PRAGMA page_size=65536; PRAGMA mmap_size=0"));
-        must(execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=268435456"));
+        must(execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864"));
         int frames = 0;
         must(sqlite3_wal_checkpoint_v2(files_.db, nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, nullptr));
         if (!mark_->holds(frames)) refuse_damage("its write-ahead log has lost what was committed to it");
@@ -217,6 +241,8 @@ private:
             put_ = Statement(files_.db, "INSERT OR REPLACE INTO records(job, kind, number, data, body, checksum) VALUES(?, ?, ?, ?, ?, ?)");
             erase_ = Statement(files_.db, "DELETE FROM records WHERE job = ? AND kind = ? AND number = ?");
             erase_job_ = Statement(files_.db, "DELETE FROM records WHERE job = ?");
+            get_ = Statement(files_.db,
+                             "SELECT job, kind, number, data, body, checksum FROM records WHERE job = ? AND kind = ? AND number = ?");
         } catch (const Damage& damage) {
             refuse_damage(damage.what());
         }
@@ -228,7 +254,7 @@ private:
         try {
             version = number_of("PRAGMA user_version");
             Statement check(files_.db, "PRAGMA quick_check(1)");
-            if (!check.next() || check.bytes(0) != "ok") throw Damage(std::string(check.bytes(0)));
+            if (!check.next() || check.bytes(0) != "ok") throw Damage(one_line(check.bytes(0)));
             if (version == 0 && number_of("SELECT count(*) FROM sqlite_schema") != 0) throw Damage("it is of no known schema");
         } catch (const Damage& damage) {
             refuse_damage(damage.what());
@@ -291,6 +317,8 @@ private:
         if (result == SQLITE_OK) result = execute("COMMIT");
         if (result != SQLITE_OK) {
             execute("ROLLBACK");
+            // A log that is in the database as a whole is written over from its beginning.
+            if (result == SQLITE_FULL) sqlite3_wal_checkpoint_v2(files_.db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
             return result;
         }
         mark_->set(log_frames_);
@@ -299,30 +327,78 @@ private:
         return result;
     }
 
+    /// What is asked for: from what waits to be written if it is there, else from the disk.
+    void answer(const std::vector<Fetch>& wanted, const std::vector<Record>& batch) {
+        for (const Fetch& fetch : wanted) options_.on_fetched(look_up(fetch, batch));
+    }
+
+    Fetched look_up(const Fetch& fetch, const std::vector<Record>& batch) {
+        Fetched none{.record = {.job = fetch.job, .kind = fetch.kind, .number = fetch.number}, .sound = false};
+        auto newest_in = [&](const std::vector<Record>& records) -> std::optional<Fetched> {
+            for (auto record = records.rbegin(); record != records.rend(); ++record) {
+                if (record->job != fetch.job) continue;
+                if (record->change == Record::Change::erase_job) return none;
+                if (record->kind != fetch.kind || record->number != fetch.number) continue;
+                return record->change == Record::Change::put ? Fetched{.record = *record} : none;
+            }
+            return std::nullopt;
+        };
+        {
+            std::lock_guard lock(mutex_);
+            if (auto found = newest_in(queue_)) return *std::move(found);
+        }
+        if (auto found = newest_in(batch)) return *std::move(found);
+        std::lock_guard lock(database_);
+        get_.bind(1, key_of(fetch.job)).bind(2, fetch.kind).bind(3, static_cast<std::int64_t>(fetch.number));
+        std::optional<Record> record;
+        try {
+            if (get_.next()) record = read(get_);
+        } catch (const Damage&) {  // told as unsound
+        }
+        get_.reset();
+        return record ? Fetched{.record = *std::move(record)} : none;
+    }
+
+    /// Commits the batch, however long the disk refuses it; false when the store ends before. Answers what is asked for meanwhile.
+    bool commit_at_last(const std::vector<Record>& batch, bool& troubled) {
+        for (int result = commit(batch); result != SQLITE_OK; result = commit(batch)) {
+            if (!std::exchange(troubled, true))
+                options_.on_trouble("cannot write " + path_ + ": " + sqlite3_errstr(result) +
+                                    "; make room on that disk, it is tried again each second");
+            auto until = std::chrono::steady_clock::now() + retry_after;
+            std::unique_lock lock(mutex_);
+            while (changed_.wait_until(lock, until, [this] { return ending_ || !wanted_.empty(); })) {
+                if (ending_) return false;
+                auto wanted = std::exchange(wanted_, {});
+                lock.unlock();
+                answer(wanted, batch);
+                lock.lock();
+            }
+        }
+        if (std::exchange(troubled, false)) options_.on_trouble("");
+        return true;
+    }
+
     void write() {
         Ticket done = 0;
         bool troubled = false;
         for (;;) {
             std::vector<Record> batch;
+            std::vector<Fetch> wanted;
             {
                 std::unique_lock lock(mutex_);
-                changed_.wait(lock, [this] { return !queue_.empty() || ending_; });
-                if (queue_.empty()) return;
-                batch.swap(queue_);
+                changed_.wait(lock, [this] { return !queue_.empty() || !wanted_.empty() || ending_; });
+                if (queue_.empty() && ending_) return;
+                wanted.swap(wanted_);
+                if (wanted.empty()) batch.swap(queue_);
             }
-            int result = commit(batch);
-            while (result != SQLITE_OK) {
-                if (!std::exchange(troubled, true))
-                    options_.on_trouble("cannot write " + path_ + ": " + sqlite3_errstr(result) +
-                                        "; make room on that disk, it is tried again each second");
-                std::unique_lock lock(mutex_);
-                if (changed_.wait_for(lock, retry_after, [this] { return ending_; })) return;
-                lock.unlock();
-                result = commit(batch);
-            }
-            if (std::exchange(troubled, false)) options_.on_trouble("");
+            answer(wanted, {});
+            if (batch.empty()) continue;
+            if (!commit_at_last(batch, troubled)) return;
             done += batch.size();
-            options_.on_commit(done);
+            std::uint64_t bytes = 0;
+            for (const Record& record : batch) bytes += record.body.size();
+            options_.on_commit(done, bytes);
         }
     }
 
@@ -332,12 +408,13 @@ private:
     std::optional<LogMark> mark_;
     int log_frames_ = 0;  // after the last commit
     std::uint64_t epoch_ = 0;
-    Statement put_, erase_, erase_job_;
+    Statement put_, erase_, erase_job_, get_;
     std::mutex database_;  // load() against the writer
 
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<Record> queue_;
+    std::vector<Fetch> wanted_;
     Ticket appended_ = 0;
     bool ending_ = false;
     std::thread writer_;
@@ -348,5 +425,6 @@ Store::~Store() = default;
 std::uint64_t Store::epoch() const { return state_->epoch(); }
 void Store::load(const std::function<void(Record)>& take) { state_->load(take); }
 Ticket Store::append(std::vector<Record> records) { return state_->append(std::move(records)); }
+void Store::fetch(Fetch wanted) { state_->fetch(wanted); }
 
 }  // namespace fanfold

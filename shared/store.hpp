@@ -1,5 +1,5 @@
 // A component's state on disk: records of jobs in one SQLite file, written by one thread in group commits.
-// append() and the constructor's caller share a thread; `on_commit` and `on_trouble` are called on the store's own.
+// append(), fetch() and the constructor's caller share a thread; `on_commit`, `on_trouble` and `on_fetched` are called on the store's own.
 //
 // Invariants:
 // - a ticket is told by on_commit only when every record up to it is on disk (WAL, synchronous=FULL), in the order of appending;
@@ -36,15 +36,32 @@ struct Record {
 /// Counts the records appended since the store was opened; a ticket covers all up to it.
 using Ticket = std::uint64_t;
 
+/// For cores whose memory is smaller than what they keep: a core asks for a row that it has written (an action),
+struct Fetch {
+    JobId job;
+    std::uint8_t kind = 0;
+    std::uint64_t number = 0;
+};
+/// and gets it as it was appended last (an event).
+struct Fetched {
+    Record record;
+    bool sound = true;  // false: there is no such row, or it is damaged; the record has its name and nothing else
+};
+/// Records have become safe; so many bytes of bodies still wait for that (an event).
+struct Committed {
+    std::uint64_t waiting_bytes = 0;
+};
+
 class Store {
 public:
     struct Options {
-        std::string folder;  // made if it is not there
-        std::string name;    // of the file in it: broker, gatherer
-        std::function<void(Ticket)> on_commit;
+        std::string folder;                                               // made if it is not there
+        std::string name;                                                 // of the file in it: broker, gatherer
+        std::function<void(Ticket, std::uint64_t body_bytes)> on_commit;  // bytes: of the bodies committed since the last call
         /// The disk is full or failing: what is appended waits and is tried again each second; the text says what and how to mend it.
         /// An empty text: it works again.
         std::function<void(std::string)> on_trouble;
+        std::function<void(Fetched)> on_fetched = {};
     };
     /// Opens or makes the store and raises its epoch. Throws StartupError naming the path and the way out: another process holds it, it is
     /// on a network filesystem, not writable, damaged, or of a newer schema.
@@ -62,6 +79,8 @@ public:
 
     /// Hands records over; returns the ticket of the last one.
     Ticket append(std::vector<Record> records);
+    /// Reads a row as it was appended last, whether or not it is on disk yet; on_fetched tells. Works while the disk refuses commits.
+    void fetch(Fetch wanted);
 
 private:
     class State;

@@ -90,9 +90,11 @@ struct JobSpec {
     std::vector<std::string> environment{};  // for commands: NAME=VALUE
     std::uint64_t max_output = 0;            // for commands: bytes of each stream; 0: the worker's limit
     std::string preferred_gatherer{};        // by name; the broker may choose another
+    std::string key{};                       // of the user's choice: the same key finds the same job; empty: none
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.function, m.title, m.policy, m.quorum, m.max_failures, m.max_failures_percent, m.tolerance, m.deadline, m.timeout,
-                        m.retries, m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output, m.preferred_gatherer);
+                        m.retries, m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output, m.preferred_gatherer,
+                        m.key);
     };
 };
 
@@ -147,12 +149,13 @@ struct JobBrief {
     static constexpr auto fields = [](auto& m) { return std::tie(m.spec, m.assignment, m.gatherer); };
 };
 
-/// A run of one job that a worker finished well, and how long its slot was busy with it.
+/// A run of one job that a worker finished well, how long its slot was busy with it, and the bytes of its values.
 struct DoneRun {
     JobId job{};
     Range range{};
     Microseconds busy{0};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.range, m.busy); };
+    std::uint64_t bytes = 0;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.range, m.busy, m.bytes); };
 };
 
 /// Failures of one job.
@@ -180,9 +183,11 @@ struct JobInfo {
     Milliseconds took{0};       // from the opening to the end, once ended
     std::string gatherer{};
     std::string notice{};  // what it waits for, if it waits
+    std::string key{};
+    std::uint32_t round = 0;  // how often it was retried
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.title, m.function, m.outcome, m.reason, m.total, m.accepted, m.queued, m.running, m.values, m.failed,
-                        m.age, m.took, m.gatherer, m.notice);
+                        m.age, m.took, m.gatherer, m.notice, m.key, m.round);
     };
 };
 

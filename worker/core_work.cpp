@@ -152,7 +152,7 @@ void Core::store(Job& job, const Slot& slot, Range part, const Values& values) {
                 {.worker = options_.name, .attempt = slot.chunk.attempt, .started = values.started, .elapsed = values.elapsed},
                 *std::move(body)};
     push(id, job, run);
-    done_.finished(id, part, values.elapsed);
+    done_.finished({.job = id, .range = part, .busy = values.elapsed, .bytes = run.body.size()});
     count_kept(job, false);
     job.kept.add(std::move(run), now_);
     count_kept(job, true);

@@ -57,13 +57,14 @@ private:
 
 }  // namespace
 
-void DoneBatch::finished(const JobId& job, Range range, wire::Microseconds busy) {
-    if (!runs_.empty() && runs_.back().job == job && runs_.back().range.end == range.begin) {
-        runs_.back().range.end = range.end;
-        runs_.back().busy += busy;
+void DoneBatch::finished(const wire::DoneRun& run) {
+    if (!runs_.empty() && runs_.back().job == run.job && runs_.back().range.end == run.range.begin) {
+        runs_.back().range.end = run.range.end;
+        runs_.back().busy += run.busy;
+        runs_.back().bytes += run.bytes;
         return;
     }
-    runs_.push_back({.job = job, .range = range, .busy = busy});
+    runs_.push_back(run);
 }
 
 void DoneBatch::failed(const JobId& job, wire::Failure failure, Slice output) {

@@ -19,7 +19,7 @@ struct DoneMessage {
 class DoneBatch {
 public:
     /// Runs that follow one another are told as one.
-    void finished(const JobId& job, Range range, wire::Microseconds busy);
+    void finished(const wire::DoneRun& run);
     /// An output past limits::body_bytes can't travel and is left out.
     void failed(const JobId& job, wire::Failure failure, Slice output);
     void returned(const JobId& job, Range range);

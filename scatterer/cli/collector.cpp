@@ -33,10 +33,12 @@ void Collector::take(const ResultRun& run) {
     else counts_.values += run.count;
     if (!options_.book) return printer_.print(run);
     each_fragment(run, [this](const Fragment& fragment) { take(fragment); });
+    if (options_.joblog && options_.joblog->wants_flush()) flush();
 }
 
-void Collector::take(const Fragment& fragment) {
+void Collector::take(Fragment fragment) {
     RememberedInput input = options_.book->take(fragment.index).value_or(RememberedInput{});
+    if (options_.numbers) fragment.index = options_.numbers->input_of(fragment.index);
     std::string tag = options_.tag ? tag_of(input, fragment.index) : std::string();
     printer_.print(fragment, {.tag = options_.tag ? &tag : nullptr, .command = input.command});
     if (options_.joblog) options_.joblog->add(fragment, input.command);
@@ -53,7 +55,7 @@ void Collector::take(const Fragment& fragment) {
 
 void Collector::flush() {
     output_.flush();
-    if (options_.joblog) options_.joblog->flush();
+    if (options_.joblog && !output_.closed()) options_.joblog->flush();  // a line says that the output was written
 }
 
 }  // namespace fanfold::scatterer::cli

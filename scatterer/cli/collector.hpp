@@ -8,6 +8,7 @@
 #include "fanfold/scatterer.hpp"
 #include "scatterer/cli/input_book.hpp"
 #include "scatterer/cli/joblog.hpp"
+#include "scatterer/cli/numbering.hpp"
 #include "scatterer/cli/output.hpp"
 #include "scatterer/cli/printer.hpp"
 #include "scatterer/cli/results_folder.hpp"
@@ -17,7 +18,8 @@ namespace fanfold::scatterer::cli {
 struct CollectorOptions {
     bool commands = false;  // values are outputs of commands
     bool tag = false;
-    InputBook* book = nullptr;  // where inputs are remembered, if they are
+    InputBook* book = nullptr;           // where inputs are remembered, if they are
+    const Numbering* numbers = nullptr;  // where not every input is a fragment
     Joblog* joblog = nullptr;
     ResultsFolder* folder = nullptr;
 };
@@ -39,7 +41,7 @@ public:
 
 private:
     void take(const ResultRun& run);
-    void take(const Fragment& fragment);
+    void take(Fragment fragment);
     void flush();
 
     CollectorOptions options_;

@@ -77,7 +77,8 @@ Feeder::~Feeder() {
 
 std::optional<std::uint64_t> Feeder::total() const {
     if (sealed_) return added_;
-    return known_total_;
+    if (!known_total_) return std::nullopt;
+    return *known_total_ - left_out_;
 }
 
 void Feeder::stop() {
@@ -87,7 +88,7 @@ void Feeder::stop() {
 
 void Feeder::run(Job& job, InputBook* book) {
     if (blocks_) feed_blocks(job, book);
-    else if (!template_ && !book && inputs_->plain()) feed_plain(job);
+    else if (!template_ && !book && !past_ && inputs_->plain()) feed_plain(job);
     else feed_records(job, book);
     if (stopped_) return;
     job.seal();
@@ -112,12 +113,17 @@ bool Feeder::wait_for(Source& source, int descriptor, Job* job) {
 
 void Feeder::feed_blocks(Job& job, InputBook* book) {
     std::string block;
-    while (wait_for(*blocks_, pipe_descriptor_, &job) && must(blocks_->next(block))) {
-        std::vector<std::string> none;
-        std::uint64_t sequence = added_ + 1;
-        if (book) book->remember(added_, {.values = {}, .command = template_->display(none, sequence)});
-        add_command(job, must(template_->argv(none, sequence)), &block);
+    std::uint64_t number = 0;
+    for (; wait_for(*blocks_, pipe_descriptor_, &job) && must(blocks_->next(block)); ++number) {
+        const std::vector<std::string> none;
+        std::string command = template_->display(none, number + 1);
+        if (is_done(number, command)) continue;
+        if (book) book->remember(added_, {.values = {}, .command = std::move(command)});
+        payload_.clear();
+        append_exec_payload(payload_, must(template_->argv(none, number + 1)), &block);
+        add_payload(job, number);
     }
+    if (past_ && !stopped_) past_->check_total(number);
 }
 
 void Feeder::feed_plain(Job& job) {
@@ -126,7 +132,7 @@ void Feeder::feed_plain(Job& job) {
     while (wait_for(*inputs_, -1, &job) && must(inputs_->next_plain(input))) {
         if (options_.json_lines) {
             payload_.clear();
-            append_payload(input);
+            append_payload(input, count);
             job.add_packed(payload_);
         } else {
             job.add_text(input);
@@ -136,53 +142,75 @@ void Feeder::feed_plain(Job& job) {
 }
 
 void Feeder::feed_records(Job& job, InputBook* book) {
-    Record record;
-    while (wait_for(*inputs_, -1, &job) && must(inputs_->next(record))) {
-        if (book) book->remember(added_, described(record));
-        if (template_) {
-            add_command(job, must(template_->argv(record.columns, added_ + 1)), nullptr);
+    std::vector<Numbered> held;  // until all that the job log lists is known to be the same
+    auto release = [&] {
+        for (const Numbered& input : held) add_record(job, book, input);
+        held.clear();
+    };
+    Numbered input;
+    for (; wait_for(*inputs_, -1, &job) && must(inputs_->next(input.record)); ++input.number) {
+        if (!past_) {
+            add_record(job, book, input);
             continue;
         }
-        payload_.clear();
-        if (record.columns.size() != 1) wire::append_array(payload_, static_cast<std::uint32_t>(record.columns.size()));
-        for (const std::string& column : record.columns) append_payload(column);
-        job.add_packed(payload_);
-        ++added_;
+        if (!is_done(input.number, command_of(input))) held.push_back(input);
+        if (input.number + 1 >= past_->last()) release();
     }
+    if (past_ && !stopped_) past_->check_total(input.number);
 }
 
-void Feeder::add_command(Job& job, const std::vector<std::string>& argv, const std::string* input) {
+bool Feeder::is_done(std::uint64_t number, std::string_view command) {
+    if (!past_ || !past_->done(number + 1, command)) return false;
+    ++left_out_;
+    return true;
+}
+
+void Feeder::add_record(Job& job, InputBook* book, const Numbered& input) {
+    const auto& columns = input.record.columns;
+    if (book) book->remember(added_, {.values = columns, .command = command_of(input)});
     payload_.clear();
-    append_exec_payload(payload_, argv, input);
+    if (template_) {
+        append_exec_payload(payload_, must(template_->argv(columns, input.number + 1)), nullptr);
+    } else {
+        if (columns.size() != 1) wire::append_array(payload_, static_cast<std::uint32_t>(columns.size()));
+        for (const std::string& column : columns) append_payload(column, input.number);
+    }
+    add_payload(job, input.number);
+}
+
+void Feeder::add_payload(Job& job, std::uint64_t number) {
+    if (numbers_) numbers_->add(added_, number);
     job.add_packed(payload_);
     ++added_;
 }
 
-void Feeder::append_payload(std::string_view input) {
+void Feeder::append_payload(std::string_view input, std::uint64_t number) {
     if (!options_.json_lines) return wire::append_text(payload_, input);
     try {
         auto packed = nlohmann::json::to_msgpack(nlohmann::json::parse(input));
         payload_.append(reinterpret_cast<const char*>(packed.data()), packed.size());
     } catch (const nlohmann::json::exception& error) {
-        throw SystemError("input line " + std::to_string(added_ + 1) + " is not JSON: " + error.what());
+        throw SystemError("input line " + std::to_string(number + 1) + " is not JSON: " + error.what());
     }
 }
 
-RememberedInput Feeder::described(const Record& record) const {
-    std::string command =
-        template_ ? template_->display(record.columns, added_ + 1) : title_ + ' ' + scatterer::quoted(joined_columns(record.columns));
-    return {.values = record.columns, .command = std::move(command)};
+std::string Feeder::command_of(const Numbered& input) const {
+    const auto& columns = input.record.columns;
+    return template_ ? template_->display(columns, input.number + 1) : title_ + ' ' + scatterer::quoted(joined_columns(columns));
 }
 
 void Feeder::each_command(const std::function<void(const std::string&)>& use) {
+    auto use_unless_done = [&](std::uint64_t number, const std::string& command) {
+        if (!is_done(number, command)) use(command);
+    };
     if (blocks_) {
         std::string block;
-        std::vector<std::string> none;
-        for (; must(blocks_->next(block)); ++added_) use(template_->display(none, added_ + 1));
+        const std::vector<std::string> none;
+        for (std::uint64_t number = 0; must(blocks_->next(block)); ++number) use_unless_done(number, template_->display(none, number + 1));
         return;
     }
-    Record record;
-    for (; must(inputs_->next(record)); ++added_) use(described(record).command);
+    Numbered input;
+    for (; must(inputs_->next(input.record)); ++input.number) use_unless_done(input.number, command_of(input));
 }
 
 }  // namespace fanfold::scatterer::cli

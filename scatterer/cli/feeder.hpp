@@ -10,6 +10,8 @@
 
 #include "fanfold/scatterer.hpp"
 #include "scatterer/cli/input_book.hpp"
+#include "scatterer/cli/joblog_past.hpp"
+#include "scatterer/cli/numbering.hpp"
 #include "scatterer/cli/options.hpp"
 #include "scatterer/cli/pipe_blocks.hpp"
 #include "shared/net.hpp"
@@ -26,6 +28,13 @@ public:
 
     /// The job's title: the command as it was typed, or the function's name.
     const std::string& title() const { return title_; }
+
+    /// Inputs that are done are no fragments. Nothing is added before the last input that the log lists was seen and is the same (with
+    /// --pipe the command alone is compared). Both must outlive this.
+    void leave_out(const JoblogPast& past, Numbering& numbers) {
+        past_ = &past;
+        numbers_ = &numbers;
+    }
 
     /// Adds all inputs to the job and seals it. Sends what is gathered whenever the input lets it wait. Ends early after stop(). Throws
     /// SystemError for input that can't be read or understood, FanfoldError as Job::add does.
@@ -48,9 +57,15 @@ private:
     void feed_blocks(Job& job, InputBook* book);
     void feed_plain(Job& job);
     void feed_records(Job& job, InputBook* book);
-    void add_command(Job& job, const std::vector<std::string>& argv, const std::string* input);
-    void append_payload(std::string_view input);
-    RememberedInput described(const Record& record) const;
+    struct Numbered {
+        std::uint64_t number = 0;  // of the input, from 0
+        Record record{};
+    };
+    void add_record(Job& job, InputBook* book, const Numbered& input);
+    void add_payload(Job& job, std::uint64_t number);
+    bool is_done(std::uint64_t number, std::string_view command);
+    void append_payload(std::string_view input, std::uint64_t number);
+    std::string command_of(const Numbered& input) const;
 
     template <class Source>
     bool wait_for(Source& source, int descriptor, Job* job);
@@ -62,11 +77,14 @@ private:
     std::optional<PipeBlocks> blocks_;
     std::optional<std::uint64_t> known_total_;
     int pipe_descriptor_ = 0;
+    const JoblogPast* past_ = nullptr;
+    Numbering* numbers_ = nullptr;
     std::string payload_;
     net::Wakeup wakeup_;
     std::atomic<bool> stopped_{false};
     std::atomic<bool> sealed_{false};
     std::atomic<std::uint64_t> added_{0};
+    std::atomic<std::uint64_t> left_out_{0};
 };
 
 /// A MessagePack payload for `fanfold.exec`: [argv, stdin or nil].

@@ -14,6 +14,8 @@ constexpr HelpText program{"fanfold [options] VERB [options] …",
   wait        wait until jobs have ended
   results     print a job's results
   cancel      end a job and what it runs
+  retry       run again what failed in jobs that have ended
+  forget      forget jobs that have ended, their results and keys
   workers     list the workers
   functions   list the functions that workers offer
 
@@ -37,14 +39,21 @@ constexpr HelpText map{
   fanfold map --pipe --block 4M 'sort | uniq -c' < big   blocks of whole lines on stdin
   seq 1000000 | fanfold map -k --function fanfold.echo   a function of the fleet
   fanfold map --gather quorum=3 --deadline 5s 'ping -c1 {}' :::: hosts
-  fanfold map --output json --max-failures 5% ./check ::: *.xml)"};
+  fanfold map --output json --max-failures 5% ./check ::: *.xml
+Interrupted or killed, and started again:
+  fanfold map --joblog log --resume ./render {} ::: scene*      what the log lists is not run again; print what is run now
+  fanfold map --joblog log --resume-failed ./render {} ::: scene*   what failed by the log is run again, too
+  fanfold map -k --job-key renders ./render {} ::: scene*       the same job each time: it goes on by itself, and all is printed)"};
 
 constexpr HelpText submit{"fanfold submit [options] [--] COMMAND… [SOURCE…]\n       fanfold submit [options] --function NAME [SOURCE…]",
-                          "Scatters a job as map does, and leaves once all of it is accepted. Prints the job's id. Needs a broker.",
+                          "Scatters a job as map does, and leaves once all of it is accepted. Prints the job's id. Needs a broker.\n"
+                          "With --job-key the same command again finds the same job: it submits what is missing, if anything, and\n"
+                          "prints the same id. Other inputs or another command under the same key are an error, and change nothing.",
                           R"(Examples:
   job=$(fanfold submit --deadline 1h ./render {} ::: scene*.blend)
   fanfold wait $job && fanfold results -k $job > all
-  fanfold results last                                   what was submitted last)"};
+  fanfold results last                                   what was submitted last
+  fanfold submit --job-key renders-7 ./render {} ::: scene*.blend   as often as one likes, it is one job)"};
 
 constexpr HelpText jobs{"fanfold jobs [options]", "Lists the jobs that the broker knows, the latest last.",
                         "Examples:\n  fanfold jobs\n  fanfold jobs --output json | jq 'select(.outcome == \"running\")'"};
@@ -63,6 +72,18 @@ constexpr HelpText results{"fanfold results [options] JOB",
 
 constexpr HelpText cancel{"fanfold cancel [options] JOB…", "Ends jobs as cancelled; what they run is killed.",
                           "Examples:\n  fanfold cancel last"};
+
+constexpr HelpText retry{
+    "fanfold retry [options] JOB…",
+    "Runs again what has no good result in jobs that have ended; the good results stay. For jobs that were submitted, or\n"
+    "have a key. wait and results then wait for them again.",
+    "Examples:\n  fanfold retry last && fanfold wait last\n  fanfold retry --output json 0192f3 | jq .fragments"};
+
+constexpr HelpText forget{
+    "fanfold forget [options] JOB…",
+    "Forgets jobs that have ended: their results are gone, and their keys are free. (An ended job is forgotten anyway\n"
+    "after the broker's --keep.)",
+    "Examples:\n  fanfold results -k last > all && fanfold forget last"};
 
 constexpr HelpText workers{"fanfold workers [options]", "Lists the workers: slots, what runs, what they offer.",
                            "Examples:\n  fanfold workers --output json | jq .slots"};
@@ -83,6 +104,8 @@ const HelpText& help_of(Verb verb) {
         case Verb::wait: return wait;
         case Verb::results: return results;
         case Verb::cancel: return cancel;
+        case Verb::retry: return retry;
+        case Verb::forget: return forget;
         case Verb::workers: return workers;
         case Verb::functions: return functions;
     }

@@ -49,17 +49,24 @@ std::string joblog_line(const Fragment& fragment, std::string_view command) {
     return line;
 }
 
-Joblog::Joblog(const std::string& path)
-    : path_(path), lines_(joblog_heading), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+Joblog::Joblog(const std::string& path, std::uint64_t keep_bytes)
+    : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | (keep_bytes == 0 ? O_TRUNC : 0) | O_CLOEXEC, 0666)) {
     if (fd_ < 0) throw system_error("write the job log " + path_);
+    if (keep_bytes == 0) {
+        lines_ = joblog_heading;
+    } else if (auto at = static_cast<off_t>(keep_bytes); ::ftruncate(fd_, at) != 0 || ::lseek(fd_, at, SEEK_SET) != at) {
+        auto error = system_error("append to the job log " + path_);
+        ::close(fd_);
+        throw error;
+    }
     flush();
 }
 
 Joblog::~Joblog() { ::close(fd_); }
 
 void Joblog::add(const Fragment& fragment, std::string_view command) {
+    if (fragment.failure && fragment.failure->outcome == FragmentOutcome::cancelled) return;
     lines_ += joblog_line(fragment, command);
-    if (lines_.size() > (64u << 10)) flush();
 }
 
 void Joblog::flush() {

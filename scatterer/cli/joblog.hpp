@@ -4,7 +4,8 @@
 // Seq is the index plus one, Host the worker's name, Starttime by the worker's clock, Send 0, Receive the bytes of the result.
 // Exitval is 0 for a value, and the exit code of a command that exited. It is -1 for anything else that ended without a value;
 // after a timeout Signal is then 15, as parallel has it. Of a command ended by a signal Exitval is 0 and Signal says which.
-// Newlines in the command become NUL, as parallel writes them.
+// Newlines in the command become NUL, as parallel writes them. A fragment that was cancelled has no line: it has not run to an end, and a
+// map that is resumed runs it again.
 #pragma once
 
 #include <string>
@@ -21,17 +22,21 @@ std::string joblog_line(const Fragment& fragment, std::string_view command);
 
 class Joblog {
 public:
-    /// Empties the file, or makes it. Throws SystemError.
-    explicit Joblog(const std::string& path);
+    /// Makes the file, or empties it but for its first bytes, which an earlier map has written. Throws SystemError.
+    explicit Joblog(const std::string& path, std::uint64_t keep_bytes = 0);
     ~Joblog();
     Joblog(const Joblog&) = delete;
     Joblog& operator=(const Joblog&) = delete;
 
+    /// The line waits for flush(): one that is in the file says that the fragment's output was written.
     void add(const Fragment& fragment, std::string_view command);
+    bool wants_flush() const { return lines_.size() > flush_at; }
     /// Throws SystemError when the file can't be written.
     void flush();
 
 private:
+    static constexpr std::size_t flush_at = 64 << 10;
+
     std::string path_;
     std::string lines_;
     int fd_;

@@ -16,8 +16,8 @@ namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr std::array all_verbs{Verb::map,     Verb::submit, Verb::jobs,    Verb::status,   Verb::wait,
-                               Verb::results, Verb::cancel, Verb::workers, Verb::functions};
+constexpr std::array all_verbs{Verb::map,    Verb::submit, Verb::jobs,   Verb::status,  Verb::wait,     Verb::results,
+                               Verb::cancel, Verb::retry,  Verb::forget, Verb::workers, Verb::functions};
 
 /// CLI11's help with a usage line of our own.
 class HelpFormatter : public CLI::Formatter {
@@ -159,6 +159,13 @@ void add_policy(OptionSet& set, MapOptions& map) {
         "--max-failures", "N|P%", [&](const std::string& text) { max_failures_value(job, text); }, "More failures than that end the job");
     set.flag(
         "--fail-fast", [&] { job.max_failures = 0; }, "The first failure ends the job: --max-failures 0");
+    set.value(
+        "--job-key", "KEY",
+        [&](const std::string& text) {
+            if (text.empty()) throw UsageError("--job-key '': a key is wanted, any text of your choice");
+            job.key = text;
+        },
+        "The same key finds the same job: it is submitted once, and goes on by itself");
     set.value("--cwd", "FOLDER", job.cwd, "Where commands run");
     set.value(
         "--env", "NAME=VALUE",
@@ -197,6 +204,9 @@ void add_map_alone(OptionSet& set, MapOptions& map) {
         "text, or json: one object a line");
     set.value("--results", "FOLDER", map.results_folder, "Also keep each fragment's stdout and stderr there, in parallel's layout");
     set.value("--joblog", "FILE", map.joblog, "A line for each fragment, in parallel's columns");
+    set.flag("--resume", map.resume, "Go on: what the job log lists is not run again; with --job-key, the job must be there");
+    set.flag(
+        "--resume-failed", [&] { map.resume = map.resume_failed = true; }, "The same, but run again what failed by the job log");
     set.flag(
         "--progress", [&] { map.progress = true; }, "The progress bar, also where stderr is no terminal");
     set.flag(
@@ -221,6 +231,21 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
         set.flag("--quiet", query.quiet, "No lines about fragments or outcomes");
 }
 
+/// Whether there is something to go on from, and only one.
+void check_resuming(const MapOptions& map, const CommonOptions& common, Verb verb) {
+    if (!map.job.key.empty() && map.sources.shuffle_seed)
+        throw UsageError("--job-key and --shuf: the same key wants the same inputs in the same order");
+    if (verb == Verb::map && !map.job.key.empty() && common.broker.empty())
+        throw UsageError("--job-key needs a broker that outlives the command: name one with --broker");
+    if (!map.resume) return;
+    if (map.joblog.empty() && (map.job.key.empty() || map.resume_failed))
+        throw UsageError(map.resume_failed
+                             ? "--resume-failed needs --joblog FILE, which says what failed; of a job with a key, see fanfold retry"
+                             : "--resume needs --joblog FILE, which lists what is done, or --job-key KEY");
+    if (!map.joblog.empty() && !map.job.key.empty()) throw UsageError("--resume goes by --joblog or by --job-key: give one of them");
+    if (map.sources.shuffle_seed) throw UsageError("--resume and --shuf: the inputs must come in the same order as before");
+}
+
 /// What makes no sense together. What is left is carried out as it is.
 void check_map(const MapOptions& map, const CommonOptions& common, Verb verb) {
     auto command = part_command(map.words).command;
@@ -234,6 +259,7 @@ void check_map(const MapOptions& map, const CommonOptions& common, Verb verb) {
     if (map.command.pipe && map.sources.files.size() > 1) throw UsageError("--pipe takes one -a FILE at most");
     if (map.job.max_failures && map.job.max_failures_percent)
         throw UsageError("--max-failures and --fail-fast: give one number or one percentage");
+    check_resuming(map, common, verb);
     if (verb == Verb::submit) return;
     for (const auto& [name, command_line] : map.declared) {
         if (name.starts_with("fanfold.")) throw UsageError("--declare '" + name + "': names that begin with fanfold. are built in");
@@ -257,7 +283,9 @@ void check_query(Verb verb, const QueryOptions& query) {
         case Verb::status:
         case Verb::results: most = 1; break;
         case Verb::wait:
-        case Verb::cancel: most = SIZE_MAX; break;
+        case Verb::cancel:
+        case Verb::retry:
+        case Verb::forget: most = SIZE_MAX; break;
     }
     if (query.jobs.size() > most) throw UsageError("unexpected '" + query.jobs[most] + "'");
     if (most > 0 && query.jobs.empty()) throw UsageError("a JOB is missing: `last`, or the beginning or end of an id");
@@ -319,6 +347,8 @@ const char* to_string(Verb verb) {
         case Verb::wait: return "wait";
         case Verb::results: return "results";
         case Verb::cancel: return "cancel";
+        case Verb::retry: return "retry";
+        case Verb::forget: return "forget";
         case Verb::workers: return "workers";
         case Verb::functions: return "functions";
     }

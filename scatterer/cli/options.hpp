@@ -16,7 +16,7 @@
 
 namespace fanfold::scatterer::cli {
 
-enum class Verb { map, submit, jobs, status, wait, results, cancel, workers, functions };
+enum class Verb { map, submit, jobs, status, wait, results, cancel, retry, forget, workers, functions };
 const char* to_string(Verb verb);
 
 enum class Format { text, json };  // text: raw results, or a table
@@ -50,6 +50,8 @@ struct MapOptions {
     Format output = Format::text;
     std::string results_folder;
     std::string joblog;
+    bool resume = false;         // what the job log lists, or the job with the key has, is not run again,
+    bool resume_failed = false;  // but what failed by the job log is
 };
 
 /// The others.

@@ -88,7 +88,7 @@ void Printer::report(const Fragment& fragment, Label label) {
     if (options_.quiet || failure.outcome == FragmentOutcome::cancelled) return;
     output_.flush();
     std::string_view shown = options_.commands ? command_output(fragment).err : std::string_view{};
-    std::string line = "fragment " + std::to_string(failure.index) + ' ' + why_failed(failure, shown);
+    std::string line = "fragment " + std::to_string(fragment.index) + ' ' + why_failed(failure, shown);
     if (!label.command.empty()) line += ": " + std::string(label.command);
     console_.say(line);
 }

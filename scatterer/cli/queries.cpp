@@ -23,6 +23,13 @@ JobStatus the_job(Scatterer& scatterer, const std::string& selector) {
     throw SystemError("'" + selector + "' names " + std::to_string(jobs.size()) + " jobs (" + names + "); give more of the id");
 }
 
+/// All of them are known before anything is done to the first.
+std::vector<JobStatus> the_jobs(Scatterer& scatterer, const QueryOptions& query) {
+    std::vector<JobStatus> jobs;
+    for (const std::string& selector : query.jobs) jobs.push_back(the_job(scatterer, selector));
+    return jobs;
+}
+
 void print(const std::string& text) {
     Output output(1, "standard output");
     output.append(text);
@@ -30,8 +37,7 @@ void print(const std::string& text) {
 }
 
 int wait(Scatterer& scatterer, const QueryOptions& query, Console& console) {
-    std::vector<JobStatus> jobs;
-    for (const std::string& selector : query.jobs) jobs.push_back(the_job(scatterer, selector));
+    std::vector<JobStatus> jobs = the_jobs(scatterer, query);
     int code = exit_good;
     for (JobStatus& job : jobs) {
         job = scatterer.wait(job.id);
@@ -65,13 +71,24 @@ int results(Scatterer& scatterer, const QueryOptions& query, Console& console) {
 }
 
 int cancel(Scatterer& scatterer, const QueryOptions& query) {
-    std::vector<JobStatus> jobs;
-    for (const std::string& selector : query.jobs) jobs.push_back(the_job(scatterer, selector));
-    for (const JobStatus& job : jobs) {
+    for (const JobStatus& job : the_jobs(scatterer, query)) {
         JobStatus before = scatterer.cancel(job.id);
         if (query.output == Format::json) print(status_report(before, Format::json));
         else if (before.outcome == JobOutcome::running) print(job.id + " cancelled\n");
         else print(job.id + " had ended: " + to_string(before.outcome) + '\n');
+    }
+    return exit_good;
+}
+
+int retry(Scatterer& scatterer, const QueryOptions& query) {
+    for (const JobStatus& job : the_jobs(scatterer, query)) print(retry_report(job.id, scatterer.retry(job.id), query.output));
+    return exit_good;
+}
+
+int forget(Scatterer& scatterer, const QueryOptions& query) {
+    for (const JobStatus& job : the_jobs(scatterer, query)) {
+        scatterer.forget(job.id);
+        print(forget_report(job.id, query.output));
     }
     return exit_good;
 }
@@ -90,6 +107,8 @@ int run_query(const CommandLine& line, Console& console) {
         case Verb::wait: return wait(scatterer, query, console);
         case Verb::results: return results(scatterer, query, console);
         case Verb::cancel: return cancel(scatterer, query);
+        case Verb::retry: return retry(scatterer, query);
+        case Verb::forget: return forget(scatterer, query);
         case Verb::workers: print(workers_report(scatterer.workers(), query.output)); break;
         case Verb::functions: print(functions_report(scatterer.workers(), query.output)); break;
     }

@@ -27,7 +27,8 @@ Json json_of(const JobStatus& job) {
     Json json{{"id", job.id},           {"title", job.title},       {"function", job.function}, {"outcome", to_string(job.outcome)},
               {"reason", job.reason},   {"total", nullptr},         {"accepted", job.accepted}, {"queued", job.queued},
               {"running", job.running}, {"values", job.values},     {"failed", job.failed},     {"age", seconds(job.age)},
-              {"took", nullptr},        {"gatherer", job.gatherer}, {"notice", job.notice}};
+              {"took", nullptr},        {"gatherer", job.gatherer}, {"notice", job.notice},     {"key", job.key},
+              {"round", job.round}};
     if (job.total) json["total"] = *job.total;
     if (job.outcome != JobOutcome::running) json["took"] = seconds(job.took);
     return json;
@@ -63,6 +64,7 @@ std::string status_report(const JobStatus& job, Format format) {
     Table table({"job", job.id});
     table.add({"title", job.title});
     table.add({"function", job.function});
+    if (!job.key.empty()) table.add({"key", job.key});
     table.add({"outcome", to_string(job.outcome)});
     if (!job.reason.empty()) table.add({"reason", job.reason});
     if (!job.notice.empty()) table.add({"waits for", job.notice});
@@ -74,8 +76,18 @@ std::string status_report(const JobStatus& job, Format format) {
     table.add({"failed", to_string(job.failed)});
     table.add({"age", time_text(job.age)});
     if (job.outcome != JobOutcome::running) table.add({"took", time_text(job.took)});
+    if (job.round > 0) table.add({"retried", to_string(job.round)});
     table.add({"gatherer", job.gatherer});
     return table.text();
+}
+
+std::string retry_report(const std::string& id, const JobRetry& retry, Format format) {
+    if (format == Format::json) return line_of({{"id", id}, {"round", retry.round}, {"fragments", retry.fragments}});
+    return id + ": " + to_string(retry.fragments) + (retry.fragments == 1 ? " fragment runs again\n" : " fragments run again\n");
+}
+
+std::string forget_report(const std::string& id, Format format) {
+    return format == Format::json ? line_of({{"id", id}, {"forgotten", true}}) : id + " forgotten\n";
 }
 
 std::string workers_report(const std::vector<WorkerStatus>& workers, Format format) {

@@ -11,6 +11,8 @@ namespace fanfold::scatterer::cli {
 
 std::string jobs_report(const std::vector<JobStatus>& jobs, Format format);
 std::string status_report(const JobStatus& job, Format format);
+std::string retry_report(const std::string& id, const JobRetry& retry, Format format);
+std::string forget_report(const std::string& id, Format format);
 std::string workers_report(const std::vector<WorkerStatus>& workers, Format format);
 /// A function once, with the workers that offer it and their slots.
 std::string functions_report(const std::vector<WorkerStatus>& workers, Format format);

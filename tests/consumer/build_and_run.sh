@@ -46,8 +46,8 @@ start_and_wait() {
     exit 1
 }
 broker=tcp://127.0.0.1:$port
-start_and_wait broker fanfold-broker --bind "$broker"
-start_and_wait gatherer fanfold-gatherer --broker "$broker" --bind "tcp://127.0.0.1:$((port + 10))"
+start_and_wait broker fanfold-broker --bind "$broker" --volatile
+start_and_wait gatherer fanfold-gatherer --broker "$broker" --bind "tcp://127.0.0.1:$((port + 10))" --volatile
 "$work/build/own_worker" "$broker" >"$work/own_worker.log" 2>&1 &
 started+=($!)
 

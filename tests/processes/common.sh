@@ -17,6 +17,7 @@ if [[ -n ${FANFOLD_SANITIZER:-} ]]; then
 fi
 work=$(mktemp -d)
 cd "$work" || exit 1
+export XDG_STATE_HOME=$work/state-home  # of daemons that are told nothing of --state
 declare -A started=()  # name -> pid
 
 fail() {
@@ -135,9 +136,21 @@ start_ready() {
     alive "${started[$name]}" || fail "$name ended at its start: $(cat "$name.log")"
 }
 
-start_broker() { start_ready broker fanfold-broker --bind "$broker_endpoint" "$@"; }
+# kept_where OPTION…: leaves in `kept` how a daemon with these options is told where its state is: in memory, unless they name a folder.
+kept_where() {
+    local option
+    kept=(--volatile)
+    for option; do [[ $option == --state || $option == --state=* || $option == --volatile ]] && kept=(); done
+}
+
+start_broker() {
+    kept_where "$@"
+    start_ready broker fanfold-broker --bind "$broker_endpoint" "${kept[@]}" "$@"
+}
 start_gatherer() {
-    start_ready gatherer fanfold-gatherer --broker "$broker_endpoint" --bind "tcp://127.0.0.1:$((first_port + 2))" --name gatherer "$@"
+    kept_where "$@"
+    start_ready gatherer fanfold-gatherer --broker "$broker_endpoint" --bind "tcp://127.0.0.1:$((first_port + 2))" --name gatherer \
+        "${kept[@]}" "$@"
 }
 start_worker() {  # NAME [OPTION…]
     local name=$1

@@ -27,6 +27,8 @@ struct Stage {
     };
     std::map<PeerId, std::vector<Sent>> sent;
     std::function<void(const Record&)> on_persist;
+    std::function<void(const Fetch&)> on_fetch;
+    std::function<void()> after_step;
     bool quiet = false;
 
     ~Stage() {
@@ -40,10 +42,12 @@ struct Stage {
         core.step(now, std::move(event), actions);
         for (auto& action : actions) {
             if (auto* persist = std::get_if<Persist>(&action); persist && on_persist) on_persist(persist->record);
+            if (auto* fetch = std::get_if<Fetch>(&action); fetch && on_fetch) on_fetch(*fetch);
             if (auto* send = std::get_if<Send>(&action))
                 if (!std::holds_alternative<wire::Heartbeat>(send->message)) sent[send->to].push_back({send->message, send->body});
         }
         core.check_invariants();
+        if (after_step) after_step();
     }
     void say(const char* peer, wire::Message message, Slice body = {}) { step(Received{{peer}, std::move(message), std::move(body)}); }
     void block(wire::Block block, Slice body = {}) { step(Pulled{std::move(block), std::move(body)}); }

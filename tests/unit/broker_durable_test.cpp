@@ -2,58 +2,10 @@
 
 #include <random>
 
-#include "tests/unit/broker_bench.hpp"
+#include "tests/unit/broker_durable_bench.hpp"
 
 using namespace fanfold;
 using namespace fanfold::broker;
-
-namespace {
-
-/// A durable stage with its disk: what is persisted is on it at once, and restart() is a death by SIGKILL and a new life.
-struct Durable : Stage {
-    using Key = std::tuple<JobId, std::uint8_t, std::uint64_t>;
-    std::map<Key, Record> disk;
-    std::uint64_t life = 1;
-
-    static Options durable(Time now, std::uint64_t life) {
-        return {.epoch = {life, life}, .blocks = {"inproc://blocks"}, .durable = true, .started = now, .started_since_1970 = 1'000'000s};
-    }
-    Durable() {
-        core = Core(durable(now, life));
-        on_persist = [this](const Record& record) { write(record); };
-        quiet = true;
-    }
-    void write(const Record& record) {
-        switch (record.change) {
-            case Record::Change::put: disk[{record.job, record.kind, record.number}] = record; break;
-            case Record::Change::erase: disk.erase({record.job, record.kind, record.number}); break;
-            case Record::Change::erase_job: std::erase_if(disk, [&](const auto& row) { return row.second.job == record.job; }); break;
-        }
-    }
-    void restart() {
-        core = Core(durable(now, ++life));
-        for (const auto& [key, record] : disk) core.restore(record);
-        core.restored();
-        sent.clear();
-    }
-    void fleet() {
-        client("c");
-        gatherer("g");
-        worker("w");
-    }
-    /// Time in which the peers are alive; the worker says that it holds what it says first.
-    void live(Duration time, wire::Heartbeat inventory = {}) {
-        for (; time > Duration(0); time -= 500ms) {
-            pass(500ms);
-            say("w", inventory);
-            say("g", wire::Heartbeat{});
-            say("c", wire::Heartbeat{});
-        }
-    }
-    const Job& job(JobId id) { return core.jobs().at(id); }
-};
-
-}  // namespace
 
 TEST_CASE("what was accepted is there after a restart, and is dispatched when the worker timeout is over") {
     Durable stage;
@@ -106,13 +58,48 @@ TEST_CASE("what is safe stays safe, its blocks are gone, final errors are told a
     stage.gatherer("g", 1);
     CHECK(stage.take<wire::Assign>("g").total == 2);
     CHECK(stage.take<wire::Errors>("g").failures.at(0).index == 1);
-    for (const auto& [key, record] : stage.disk) CHECK(record.kind != static_cast<std::uint8_t>(Row::block));
+    CHECK(stage.rows(Row::block) == 1);  // a retry would need it
     stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 2}}});
     stage.say("g", wire::Propose{.job = job, .assignment = 1, .outcome = wire::Outcome::partial});
     CHECK(stage.job(job).end.outcome == wire::Outcome::partial);
     stage.restart();
     CHECK(stage.job(job).end.outcome == wire::Outcome::partial);
     CHECK(stage.core.jobs().at(job).end.total == 2);
+}
+
+TEST_CASE("retries that were used before a restart stay used") {
+    Durable stage;
+    stage.fleet();
+    auto spec = Stage::spec();
+    spec.retries = 1;
+    JobId job = stage.open(1, 1, spec);
+    stage.failed("w", job, 0);
+    stage.restart();
+    stage.fleet();
+    stage.live(6s);
+    CHECK(stage.take<wire::Dispatch>("w").attempt == 2);
+    stage.failed("w", job, 0, 2);
+    CHECK(stage.job(job).failed_count() == 1);
+    CHECK(stage.rows(Row::error) == 1);
+}
+
+TEST_CASE("lone crashes are counted across restarts") {
+    Durable stage;
+    stage.client("c");
+    stage.gatherer("g");
+    JobId job = stage.open(1, 1);
+    for (std::uint64_t death = 1; death <= 4; ++death) {  // in the first it is not yet alone by intent
+        CHECK(stage.job(job).failed_count() == 0);
+        std::string name = "w" + std::to_string(death);
+        stage.worker(name.c_str(), 1, death);
+        stage.step(Unroutable{{name}});
+        if (death == 1) continue;
+        stage.restart();
+        stage.client("c");
+        stage.gatherer("g");
+        stage.live(6s);
+    }
+    CHECK(stage.job(job).failed_count() == 1);
 }
 
 TEST_CASE("deadlines and ages go on across a restart") {

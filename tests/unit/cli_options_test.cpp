@@ -167,3 +167,50 @@ TEST_CASE("reports as tables and JSON lines") {
     CHECK(contains(functions_report({one, two}, Format::json), R"({"name":"b","slots":5,"workers":["w1","w2"]})"));
     CHECK(contains(workers_report({one}, Format::text), "a b"));
 }
+
+TEST_CASE("keys: wanted as text, and only with a broker that outlives the command") {
+    CHECK(parsed({"map", "--broker", endpoint, "--job-key", "K", "echo"}).map.job.key == "K");
+    CHECK(parsed({"submit", "--broker", endpoint, "--job-key", "K", "echo"}).map.job.key == "K");
+    CHECK(
+        contains(refusal({"map", "--job-key", "K", "echo"}), "--job-key needs a broker that outlives the command: name one with --broker"));
+    CHECK(contains(refusal({"map", "--broker", endpoint, "--job-key", "", "echo"}), "--job-key '': a key is wanted"));
+    CHECK(contains(refusal({"map", "--broker", endpoint, "--job-key", "K", "--shuf", "echo"}), "the same inputs in the same order"));
+}
+
+TEST_CASE("--resume goes by a job log or by a key") {
+    auto map = map_of({"--resume", "--joblog", "log", "echo"});
+    CHECK(map.resume);
+    CHECK_FALSE(map.resume_failed);
+    map = map_of({"--resume-failed", "--joblog", "log", "echo"});
+    CHECK(map.resume);
+    CHECK(map.resume_failed);
+    CHECK(parsed({"map", "--broker", endpoint, "--resume", "--job-key", "K", "echo"}).map.resume);
+    CHECK(contains(refusal({"map", "--resume", "echo"}), "--resume needs --joblog FILE, which lists what is done, or --job-key KEY"));
+    CHECK(contains(refusal({"map", "--broker", endpoint, "--resume-failed", "--job-key", "K", "echo"}),
+                   "--resume-failed needs --joblog FILE"));
+    CHECK(contains(refusal({"map", "--broker", endpoint, "--resume", "--joblog", "log", "--job-key", "K", "echo"}), "give one of them"));
+    CHECK(contains(refusal({"map", "--resume", "--joblog", "log", "--shuf", "echo"}), "the same order as before"));
+    CHECK(contains(refusal({"submit", "--broker", endpoint, "--resume", "echo"}), "--resume"));
+}
+
+TEST_CASE("retry and forget name jobs, as cancel does") {
+    auto line = parsed({"retry", "--broker", endpoint, "last", "01a2", "--output", "json"});
+    CHECK(line.verb == Verb::retry);
+    CHECK(line.query.jobs == Words{"last", "01a2"});
+    CHECK(line.query.output == Format::json);
+    CHECK(parsed({"forget", "--broker", endpoint, "last"}).verb == Verb::forget);
+    CHECK(contains(refusal({"retry", "--broker", endpoint}), "a JOB is missing"));
+    CHECK(contains(refusal({"forget", "last"}), "forget needs a broker"));
+    CHECK(retry_report("ID", {.round = 1, .fragments = 3}, Format::text) == "ID: 3 fragments run again\n");
+    CHECK(retry_report("ID", {.round = 1, .fragments = 1}, Format::text) == "ID: 1 fragment runs again\n");
+    CHECK(retry_report("ID", {.round = 2, .fragments = 3}, Format::json) == "{\"id\":\"ID\",\"round\":2,\"fragments\":3}\n");
+    CHECK(forget_report("ID", Format::text) == "ID forgotten\n");
+}
+
+TEST_CASE("a job's status shows its key and how often it was retried") {
+    JobStatus job{.id = "ID", .key = "K", .round = 2};
+    CHECK(contains(status_report(job, Format::json), "\"key\":\"K\",\"round\":2}"));
+    CHECK(contains(status_report(job, Format::text), "K"));
+    CHECK(contains(status_report(job, Format::text), "retried"));
+    CHECK_FALSE(contains(status_report({.id = "ID"}, Format::text), "retried"));
+}

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -78,8 +80,16 @@ struct Bench {
         options.memory_bytes = memory_bytes;
         return options;
     }
+    /// With a store that commits at once, and fetches when answer() says so.
+    static Options durable_with(std::uint64_t memory_bytes) {
+        Options options = options_with(memory_bytes);
+        options.durable = true;
+        options.state = "/state";
+        return options;
+    }
 
-    explicit Bench(std::uint64_t memory_bytes = std::uint64_t{1} << 30) : core(options_with(memory_bytes)) {
+    explicit Bench(std::uint64_t memory_bytes = std::uint64_t{1} << 30) : Bench(options_with(memory_bytes)) {}
+    explicit Bench(Options options) : core(std::move(options)) {
         tick();
         CHECK(broker<wire::Hello>().gatherer.name == "g1");
         welcome(1);
@@ -94,8 +104,37 @@ struct Bench {
         std::vector<Action> actions;
         core.step(now, std::move(event), actions);
         core.check_invariants();
-        for (auto& action : actions)
+        bool persisted = false;
+        for (auto& action : actions) {
+            if (auto* record = std::get_if<Persist>(&action)) {
+                persisted = true;
+                if (record->change == Record::Change::put) rows[{record->job, record->kind, record->number}] = *record;
+                else if (record->change == Record::Change::erase) rows.erase({record->job, record->kind, record->number});
+                else std::erase_if(rows, [&](const auto& row) { return std::get<JobId>(row.first) == record->job; });
+            } else if (auto* fetch = std::get_if<Fetch>(&action)) {
+                fetches.push_back(*fetch);
+            } else if (!is_noise(action)) {
+                out.push_back(std::move(action));
+            }
+        }
+        if (persisted && commits) committed();
+    }
+    /// All that was to be kept is on disk.
+    void committed() {
+        std::vector<Action> nothing;
+        core.step(now, Committed{.waiting_bytes = 0}, nothing);
+        core.check_invariants();
+        for (auto& action : nothing)
             if (!is_noise(action)) out.push_back(std::move(action));
+    }
+    /// Answers one of the fetches that were asked for.
+    void answer(std::size_t which = 0) {
+        REQUIRE(which < fetches.size());
+        Fetch fetch = fetches[which];
+        fetches.erase(fetches.begin() + static_cast<std::ptrdiff_t>(which));
+        auto row = rows.find({fetch.job, fetch.kind, fetch.number});
+        if (row != rows.end()) return step(Fetched{.record = row->second});
+        step(Fetched{.record = {.job = fetch.job, .kind = fetch.kind, .number = fetch.number}, .sound = false});
     }
     void tick() { step(Tick{}); }
     void from_broker(wire::Message message, std::string body = {}) { step(FromBroker{std::move(message), Slice::take(std::move(body))}); }
@@ -191,6 +230,9 @@ struct Bench {
     JobId job = job_number(1);
     bool quiet_broker = false;
     std::deque<Action> out;
+    std::map<std::tuple<JobId, std::uint8_t, std::uint64_t>, Record> rows;
+    std::vector<Fetch> fetches;
+    bool commits = true;
 
 private:
     static bool is_noise(const Action& action) {

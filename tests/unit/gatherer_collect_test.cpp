@@ -166,6 +166,7 @@ TEST_CASE("an attached job's results are let go as they are acknowledged, a subm
     if (!attached) CHECK(bench.values_to("c2") == Range{2, 3});
     bench.to<wire::Concluded>("c2");
     bench.from_broker(wire::Forget{bench.job});
+    CHECK(bench.broker<wire::Forgotten>().job == bench.job);
     CHECK(bench.core.held_bytes() == 0);
 }
 
@@ -223,7 +224,10 @@ TEST_CASE("forgetting tells the collectors") {
     auto refused = bench.to<wire::Refused>("c1");
     CHECK(refused.code == wire::RefusalCode::unknown_job);
     CHECK(refused.job == bench.job);
+    CHECK(bench.broker<wire::Forgotten>().job == bench.job);
     bench.later(5s);
+    bench.from_broker(wire::Forget{bench.job});
+    CHECK(bench.broker<wire::Forgotten>().job == bench.job);
 }
 
 // --- memory ---------------------------------------------------------------------------------------------------
@@ -239,6 +243,7 @@ TEST_CASE("past its memory the gatherer ends the job that holds most, saying so"
     CHECK(propose.job == job_number(1));
     CHECK(propose.outcome == Outcome::failed);
     CHECK(propose.reason.find("--memory is 100000") != std::string::npos);
+    CHECK(propose.lost);
     CHECK(bench.gathered() == Ranges{{0, 1}});
     bench.raw_results(1, 1, wire::pack_bytes(std::string(10'000, 'x')));
     bench.job = job_number(1);

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <tuple>
 
 #include "tests/unit/gatherer_bench.hpp"
@@ -30,11 +31,19 @@ public:
         return static_cast<std::size_t>(
             std::count_if(rows_.begin(), rows_.end(), [&](const auto& row) { return std::get<JobId>(row.first) == job; }));
     }
+    std::optional<Record> find(const Fetch& fetch) const {
+        auto row = rows_.find({fetch.job, fetch.kind, fetch.number});
+        return row == rows_.end() ? std::nullopt : std::optional(row->second);
+    }
+    template <class Take>
+    void each(Take take) const {
+        for (const auto& [key, record] : rows_) take(record);
+    }
     void load(Core& core) const {
-        for (const auto& [key, record] : rows_) {
+        each([&](const Record& record) {
             auto restored = core.restore(record);
             REQUIRE(restored.has_value());
-        }
+        });
     }
 
 private:
@@ -49,9 +58,9 @@ public:
     void start(Duration steady = 1h) {
         pending_.clear();
         said.clear();
+        fetches.clear();
         steady_began_ = wall - steady;
-        Options options = Bench::options_with(memory_bytes);
-        options.durable = true;
+        Options options = Bench::durable_with(memory_bytes);
         options.steady_began = std::chrono::duration_cast<std::chrono::milliseconds>(steady_began_);
         core = std::make_unique<Core>(options);
         disk_.load(*core);
@@ -64,6 +73,8 @@ public:
         for (Action& action : actions) {
             if (auto* note = std::get_if<Note>(&action)) {
                 if (note->level == Level::error) errors.push_back(note->detail);
+            } else if (auto* fetch = std::get_if<Fetch>(&action)) {
+                fetches.push_back(*fetch);
             } else {
                 pending_.push_back(std::move(action));
             }
@@ -83,6 +94,26 @@ public:
             pending_.pop_front();
             release();
         }
+        std::uint64_t waiting = 0;
+        for (const Action& action : pending_)
+            if (auto* record = std::get_if<Persist>(&action)) waiting += record->body.size();
+        step(Committed{.waiting_bytes = waiting});
+    }
+    /// Answers one of the fetches with the row as it was written last, committed or not.
+    void answer(std::size_t which = 0) {
+        Fetch fetch = fetches.at(which);
+        fetches.erase(fetches.begin() + static_cast<std::ptrdiff_t>(which));
+        std::optional<Record> row = disk_.find(fetch);
+        for (const Action& action : pending_) {
+            auto* record = std::get_if<Persist>(&action);
+            if (!record || record->job != fetch.job) continue;
+            if (record->change == Record::Change::erase_job) row.reset();
+            else if (record->kind != fetch.kind || record->number != fetch.number) continue;
+            else if (record->change == Record::Change::put) row = *record;
+            else row.reset();
+        }
+        if (row) step(Fetched{.record = *row});
+        else step(Fetched{.record = {.job = fetch.job, .kind = fetch.kind, .number = fetch.number}, .sound = false});
     }
     void commit_all() { commit(pending_.size()); }
 
@@ -91,6 +122,7 @@ public:
     std::unique_ptr<Core> core;
     std::deque<Action> said;
     std::vector<std::string> errors;
+    std::vector<Fetch> fetches;
 
 private:
     static bool at_once(const Action& action) {

@@ -62,24 +62,74 @@ public:
             for (Index i = 0; i < total_; ++i)
                 if (pick(5) == 0) failing_.insert(i);
         unconfirmed_.add({0, total_});
-        clients_.push_back({.ordered = pick(2) == 0});
-        if (!spec_.attached) clients_.push_back({.ordered = !clients_.front().ordered});
+        come_to_collect();
+        if (pick(3) != 0) return;
+        large_ = true;  // memory for the books, and a few values
+        gatherer_.memory_bytes = total_ * 700 + 3000;
+        gatherer_.start();
     }
 
     void run() {
-        std::uint64_t steps = 20 + pick(300);
-        for (std::uint64_t i = 0; i < steps; ++i) act();
-        for (int round = 0; round < 300 && !all_concluded(); ++round) drain();
-        REQUIRE(all_concluded());
-        check();
+        play();
+        while (!spec_.attached && decided_->outcome != Outcome::complete && pick(2) == 0) {
+            retry();
+            play();
+        }
+        forget();
     }
 
 private:
     std::uint64_t pick(std::uint64_t below) { return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random_); }
 
+    void play() {
+        std::uint64_t steps = 20 + pick(300);
+        for (std::uint64_t i = 0; i < steps; ++i) act();
+        for (int i = 0; i < 300 && !all_concluded(); ++i) drain();
+        REQUIRE(all_concluded());
+        check();
+    }
+    void come_to_collect() {
+        clients_ = {{.ordered = pick(2) == 0}};
+        if (!spec_.attached) clients_.push_back({.ordered = !clients_.front().ordered});
+    }
+    /// The broker runs again what has no value, and some of what failed does not fail any more.
+    void retry() {
+        deliver();
+        spec_.deadline = std::chrono::milliseconds(pick(2) == 0 ? 0 : 1 + pick(5000));
+        unconfirmed_ = RangeSet();
+        unconfirmed_.add({0, total_});
+        for (const auto& [index, what] : clients_.front().seen)
+            if (what != "failed") unconfirmed_.remove({index, index + 1});
+        std::erase_if(failing_, [&](Index index) { return index % 2 == 0; });
+        kept_ = values_seen(clients_.front());
+        decided_.reset();
+        come_to_collect();
+        ++assignment_;
+        ++round_;
+        round_begun_ = false;
+        assign();
+        if (pick(2) == 0) crash();
+    }
+    static std::map<Index, std::string> values_seen(const Client& client) {
+        auto values = client.seen;
+        std::erase_if(values, [](const auto& one) { return one.second == "failed"; });
+        return values;
+    }
+    std::string value_of(Index index) const {
+        return large_ && index % 3 == 0 ? wire::pack_text(std::string(1500, 'v') + std::to_string(index)) : value(index);
+    }
+    std::string values_of(Range range) const {
+        std::string body;
+        for (Index i = range.begin; i < range.end; ++i) body += value_of(i);
+        return body;
+    }
+    void answer() {
+        if (!gatherer_.fetches.empty()) gatherer_.answer(pick(gatherer_.fetches.size()));
+    }
     void act() {
         gatherer_.wall += std::chrono::milliseconds(pick(30));
-        switch (pick(12)) {
+        switch (pick(13)) {
+            case 11: answer(); break;
             case 0: crash(); break;
             case 1: connect(clients_[pick(clients_.size())]); break;
             case 2: gatherer_.step(Tick{}); break;
@@ -102,8 +152,11 @@ private:
     }
     void assign() {
         sealed_ = sealed_ || pick(2) == 0;
-        gatherer_.from_broker(
-            wire::Assign{.job = job_, .assignment = 1, .spec = spec_, .total = sealed_ ? std::optional(total_) : std::nullopt});
+        gatherer_.from_broker(wire::Assign{.job = job_,
+                                           .assignment = assignment_,
+                                           .spec = spec_,
+                                           .total = sealed_ ? std::optional(total_) : std::nullopt,
+                                           .round = round_});
     }
     /// Only what nobody confirmed is still with the workers.
     void push(std::uint64_t most) {
@@ -118,7 +171,7 @@ private:
         if (range.empty()) return;
         gatherer_.step(Pulled{
             wire::Results{.job = job_, .first = range.begin, .count = static_cast<std::uint32_t>(range.size()), .meta = {.worker = "w1"}},
-            Slice::take(values(range))});
+            Slice::take(values_of(range))});
     }
     void fail_some() {
         if (failing_.empty()) return;
@@ -130,7 +183,7 @@ private:
             "abc");
     }
     void connect(Client& client) {
-        if (client.concluded) return;
+        if (client.concluded || !round_begun_) return;
         if (!client.peer.empty() && pick(2) == 0) gatherer_.step(Unroutable{{client.peer}});
         std::string peer = "c" + std::to_string(&client - clients_.data()) + "-" + std::to_string(++connections_);
         client.peer = peer;
@@ -168,12 +221,15 @@ private:
             welcome.timeout = wire::Milliseconds{3'600'000};
             gatherer_.from_broker(welcome);
         } else if (auto* gathered = std::get_if<wire::Gathered>(&message)) {
+            if (gathered->round != round_) return;
+            round_begun_ = true;
             for (Range range : gathered->ranges) unconfirmed_.remove(range);
         } else if (auto* propose = std::get_if<wire::Propose>(&message)) {
+            if (propose->assignment != assignment_) return;
             if (!decided_) decided_ = *propose;
             if (pick(3) != 0)
                 gatherer_.from_broker(wire::Ended{.job = job_,
-                                                  .assignment = 1,
+                                                  .assignment = assignment_,
                                                   .outcome = decided_->outcome,
                                                   .reason = decided_->reason,
                                                   .total = sealed_ ? std::optional(total_) : std::nullopt,
@@ -199,9 +255,14 @@ private:
         gatherer_.step(Tick{});
         gatherer_.commit_all();
         deliver();
+        while (!gatherer_.fetches.empty()) {
+            answer();
+            deliver();
+        }
     }
     void check_values(const std::map<Index, std::string>& seen) {
-        for (const auto& [index, what] : seen) CHECK(what == (failing_.contains(index) ? "failed" : value(index)));
+        for (const auto& [index, what] : seen)
+            CHECK(what == (failing_.contains(index) && !kept_.contains(index) ? "failed" : value_of(index)));
     }
     void check() {
         const wire::Concluded& end = *clients_.front().concluded;
@@ -213,10 +274,10 @@ private:
             CHECK(client.concluded->failures == end.failures);
             CHECK(client.concluded->missing.size() == end.missing.size());
             CHECK(client.seen.size() == end.values + end.failures);
+            for (const auto& [index, what] : kept_) CHECK(client.seen.contains(index));
         }
         if (spec_.policy == GatherPolicy::all && spec_.deadline.count() == 0) CHECK(clients_.front().seen.size() == total_);
         read_again(end);
-        forget();
     }
     /// Another life shows the same to whoever comes late.
     void read_again(const wire::Concluded& end) {
@@ -227,6 +288,7 @@ private:
         late.peer = "late";
         gatherer_.step(
             Received{.from = {"late"}, .message = wire::Collect{.job = job_, .ordered = late.ordered, .credit = 1 << 20}, .body = {}});
+        while (!gatherer_.fetches.empty()) answer();
         for (const Action& action : gatherer_.said)
             if (auto* send = std::get_if<Send>(&action)) late.take(*send);
         REQUIRE(late.concluded.has_value());
@@ -237,14 +299,28 @@ private:
     }
     void forget() {
         gatherer_.from_broker(wire::Forget{.job = job_});
+        CHECK_FALSE(said_forgotten());
         gatherer_.commit_all();
+        CHECK(said_forgotten());
         CHECK(disk_.rows_of(job_) == 0);
         gatherer_.start();
         CHECK(gatherer_.core->held_bytes() == 0);
     }
 
+    bool said_forgotten() const {
+        return std::any_of(gatherer_.said.begin(), gatherer_.said.end(), [](const Action& action) {
+            auto* to = std::get_if<SendBroker>(&action);
+            return to && std::holds_alternative<wire::Forgotten>(to->message);
+        });
+    }
+
     std::mt19937_64 random_;
     std::uint64_t total_;
+    bool large_ = false;
+    std::uint32_t assignment_ = 1;
+    std::uint32_t round_ = 0;
+    bool round_begun_ = true;            // the gatherer has told: until then it may show the end of the one before
+    std::map<Index, std::string> kept_;  // values of earlier rounds
     Disk disk_;
     Process gatherer_;
     JobId job_ = job_number(1);

@@ -89,7 +89,8 @@ private:
 
 class Simulation {
 public:
-    explicit Simulation(std::uint64_t seed) : random_(seed), total_(1 + pick(120)), attached_(pick(2) == 0), first_ordered_(pick(2) == 0) {
+    explicit Simulation(std::uint64_t seed)
+        : random_(seed), total_(1 + pick(120)), attached_(pick(2) == 0), first_ordered_(pick(2) == 0), bench_(options(pick(3))) {
         clients_.emplace_back(first_ordered_, 1 + pick(300));
         // An attached job has one follower, its owner; it bears a second that is there from the beginning to the end.
         if (!attached_ || pick(2) == 0) clients_.emplace_back(!first_ordered_, 1 + pick(300));
@@ -110,9 +111,17 @@ public:
     }
 
 private:
+    /// In memory, with a store beside, or with a store and memory for the books and a few bodies.
+    Options options(std::uint64_t which) const {
+        constexpr std::uint64_t books = 500;  // of an entry, more or less
+        if (which == 0) return Bench::options_with(1 << 20);
+        return Bench::durable_with(which == 1 ? 1 << 20 : total_ * books + 500);
+    }
     std::uint64_t pick(std::uint64_t below) { return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random_); }
 
-    static std::string value_of(Index index) { return wire::pack_text(std::string(index % 37, 'v') + std::to_string(index)); }
+    static std::string value_of(Index index) {
+        return wire::pack_text(std::string(index % 5 == 0 ? 3000 : index % 37, 'v') + std::to_string(index));
+    }
 
     void push_values(Range range) {
         std::string body;
@@ -126,7 +135,10 @@ private:
         Index begin = pick(total_);
         Range range{begin, std::min(total_, begin + 1 + pick(12))};
         auto& client = clients_[pick(clients_.size())];
-        switch (pick(6)) {
+        switch (pick(7)) {
+            case 5:
+                if (!bench_.fetches.empty()) bench_.answer(pick(bench_.fetches.size()));
+                break;
             case 0:
                 if (client.peer().empty()) break;
                 model_.emplace(begin, "");
@@ -195,9 +207,15 @@ private:
         REQUIRE(proposed_.has_value());
         bench_.from_broker(wire::Ended{.job = bench_.job, .assignment = 1, .outcome = proposed_->outcome, .reason = {}, .total = total_});
         deliver();
-        for (auto& client : clients_) {
-            acknowledge(client, client.position());
-            while (!client.idle()) acknowledge(client, client.take());
+        bool more = true;
+        for (auto& client : clients_) acknowledge(client, client.position());
+        while (std::exchange(more, false)) {
+            for (auto& client : clients_)
+                while (!client.idle()) acknowledge(client, client.take());
+            for (; !bench_.fetches.empty(); more = true) {
+                bench_.answer(pick(bench_.fetches.size()));
+                deliver();
+            }
         }
     }
     void check() {

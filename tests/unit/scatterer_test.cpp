@@ -61,9 +61,9 @@ TEST_CASE("another protocol version ends it for good, with the broker's words") 
     Bench bench;
     bench.step(ControlOpened{{"c-one"}});
     bench.sent<wire::Hello>();
-    bench.step(Ask{{.number = 1, .topic = wire::Topic::jobs, .selector = {}}});
+    bench.step(Ask{1, wire::Query{.number = 1, .topic = wire::Topic::jobs, .selector = {}}});
     bench.broker(wire::Refused{.code = wire::RefusalCode::version, .text = "the broker speaks 2.0, the peer 1.0", .job = {}});
-    CHECK(bench.take<Answer>().report.error().text == "the broker speaks 2.0, the peer 1.0");
+    CHECK(bench.take<Answer>().reply.error().text == "the broker speaks 2.0, the peer 1.0");
     CHECK(bench.take<ConnectionFailed>().text == "the broker speaks 2.0, the peer 1.0");
     bench.pass(10s, false);
 }
@@ -145,7 +145,7 @@ TEST_CASE("another life of the broker: running jobs end as failed") {
 TEST_CASE("a question is asked again until it is answered, once") {
     Bench bench;
     bench.connect();
-    bench.step(Ask{{.number = 9, .topic = wire::Topic::workers, .selector = {}}});
+    bench.step(Ask{9, wire::Query{.number = 9, .topic = wire::Topic::workers, .selector = {}}});
     CHECK(bench.sent<wire::Query>().number == 9);
     bench.pass(2100ms);
     CHECK(bench.sent<wire::Query>().topic == wire::Topic::workers);
@@ -154,7 +154,7 @@ TEST_CASE("a question is asked again until it is answered, once") {
     bench.broker(report);
     auto answer = bench.take<Answer>();
     CHECK(answer.number == 9);
-    CHECK(answer.report->workers.size() == 1);
+    CHECK(std::get<wire::Report>(*answer.reply).workers.size() == 1);
     bench.broker(report);
     bench.pass(5s);
 }

@@ -81,7 +81,7 @@ public:
         : store({.folder = folder,
                  .name = "test",
                  .on_commit =
-                     [this](Ticket ticket) {
+                     [this](Ticket ticket, std::uint64_t) {
                          std::lock_guard lock(mutex_);
                          in_order_ = in_order_ && ticket > committed_;
                          committed_ = ticket;
@@ -91,6 +91,12 @@ public:
                      [this](std::string text) {
                          std::lock_guard lock(mutex_);
                          troubles_.push_back(std::move(text));
+                         changed_.notify_all();
+                     },
+                 .on_fetched =
+                     [this](Fetched fetched) {
+                         std::lock_guard lock(mutex_);
+                         fetched_.push_back(std::move(fetched));
                          changed_.notify_all();
                      }}) {}
 
@@ -114,6 +120,18 @@ public:
         bool came = changed_.wait_for(lock, patience, [&] { return troubles_.size() >= count; });
         return came ? troubles_[count - 1] : "nothing came";
     }
+    /// Asks for a row and waits for the answer.
+    Fetched fetch(std::uint8_t job, std::uint8_t kind, std::uint64_t number) {
+        store.fetch({.job = job_number(job), .kind = kind, .number = number});
+        std::unique_lock lock(mutex_);
+        REQUIRE(changed_.wait_for(lock, 30s, [&] { return !fetched_.empty(); }));
+        Fetched fetched = std::move(fetched_.front());
+        fetched_.erase(fetched_.begin());
+        CHECK(fetched.record.job == job_number(job));
+        CHECK(fetched.record.kind == kind);
+        CHECK(fetched.record.number == number);
+        return fetched;
+    }
     bool in_order() {
         std::lock_guard lock(mutex_);
         return in_order_;
@@ -129,6 +147,7 @@ private:
     Ticket committed_ = 0;
     bool in_order_ = true;
     std::vector<std::string> troubles_;
+    std::vector<Fetched> fetched_;
 
 public:
     Store store;  // ends first: it calls back into the others

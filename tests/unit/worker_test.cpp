@@ -338,7 +338,7 @@ TEST_CASE("worker: what the broker is told is cut within the limits") {
     for (Index i = 0; i < count; ++i) {
         batch.failed(job_one, {.index = i, .message = long_message, .worker = "w1"}, i < 40 ? output : Slice());
         batch.returned(job_two, {10 * i, 10 * i + 1});
-        batch.finished(job_two, {10 * i + 5, 10 * i + 6}, {});
+        batch.finished({.job = job_two, .range = {10 * i + 5, 10 * i + 6}});
     }
     std::uint64_t failures = 0;
     std::uint64_t returned = 0;

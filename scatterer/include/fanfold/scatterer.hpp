@@ -35,6 +35,11 @@ struct JobOver : FanfoldError {
     using FanfoldError::FanfoldError;
 };
 
+/// A job with this key is there already, and it is another one: of another function or title, or of other inputs.
+struct JobDiffers : FanfoldError {
+    using FanfoldError::FanfoldError;
+};
+
 enum class FragmentOutcome : std::uint8_t { value, failed, timeout, crashed, cancelled };
 enum class JobOutcome : std::uint8_t { running, complete, partial, expired, failed, cancelled };
 enum class Gather : std::uint8_t { all, quorum, first, available };
@@ -54,6 +59,8 @@ struct JobOptions {
     bool ordered = false;                                    // next() gives results in order of the index; else as completed
     bool attached = true;                                    // the job ends with this Job object (or its process, past a lease);
                                                              // false: it goes on, and results() collects it later
+    std::string key = {};                                    // of your choice: the same key finds the same job, see Scatterer::open();
+                                                             // a job with a key is never attached
     std::string cwd = {};                                    // for commands: working folder
     std::vector<std::string> environment = {};               // for commands: NAME=VALUE
     std::uint64_t max_output = 0;                            // for commands: bytes of each output stream; 0: the worker's limit
@@ -125,7 +132,7 @@ public:
     // --- scattering -----------------------------------------------------------------------------------------
     /// Adds a fragment; its index is the number of those before. Blocks while the broker has no credit for more; results that come
     /// meanwhile are kept in memory unless another thread collects them. Throws JobOver when the job has ended, FanfoldError when it
-    /// was refused.
+    /// was refused, JobDiffers when the job was found by its key and had other fragments.
     template <class T>
     void add(const T& payload) {
         std::string& buffer = scratch();
@@ -139,10 +146,19 @@ public:
     void add_text(std::string_view text);
     /// Sends what is added and not yet sent; otherwise that happens when a block is full, and after a few milliseconds.
     void flush();
-    /// No more fragments follow. Idempotent, and nothing to do when the job has ended.
+    /// No more fragments follow. Idempotent, and nothing to do when the job has ended. Throws JobDiffers when the job was found by its
+    /// key and had more.
     void seal();
     /// Waits until the seal is accepted: from then on the job needs this process no more. Throws FanfoldError if it never will be.
     void wait_accepted();
+    /// The job was there when it was opened: found by its key.
+    bool existed() const;
+    /// Fragments that it had by then. The same ones are to be added again: they are compared, and not run again.
+    std::uint64_t accepted_before() const;
+    /// How it had ended by then.
+    JobOutcome outcome_before() const;
+    /// What was added so far is known to be what the job had; of a job that was sealed when it was found, after seal(). From any thread.
+    bool inputs_agree() const;
 
     // --- gathering ------------------------------------------------------------------------------------------
     /// The next result, in order or as completed; nothing at the job's end.
@@ -160,6 +176,8 @@ public:
 
     /// Ends the job as cancelled; what runs is stopped. wait() tells when that is done.
     void cancel(const std::string& reason = "cancelled by its client");
+    /// No more is added, and a thread that waits for that gets a FanfoldError. The job itself goes on as it is. From any thread.
+    void leave();
 
 private:
     friend class Scatterer;
@@ -181,6 +199,14 @@ struct JobStatus {
     std::chrono::milliseconds took{0};  // once it has ended
     std::string gatherer = {};
     std::string notice = {};  // what it waits for, if it waits
+    std::string key = {};
+    std::uint32_t round = 0;  // how often it was retried
+};
+
+/// A job that runs again.
+struct JobRetry {
+    std::uint32_t round = 0;      // how often it was retried
+    std::uint64_t fragments = 0;  // that run again
 };
 
 struct WorkerStatus {
@@ -219,6 +245,10 @@ public:
         return job;
     }
     /// A job to which fragments are added one by one.
+    ///
+    /// With a key, the job outlives its client, and its results stay until it is forgotten. If there is a job with this key, that one is
+    /// returned: add all its fragments again, from the first on; those that it has are compared and dropped, and what is missing is
+    /// submitted. Throws JobDiffers when it has another function or title, FanfoldError when another client is submitting it.
     Job open(const std::string& function, JobOptions options = {});
     /// The results of a job that was submitted before (by anyone): in order or as completed; `now`: only those that are there.
     Job results(const std::string& job_id, bool ordered = false, bool now = false);
@@ -230,6 +260,10 @@ public:
     JobStatus wait(const std::string& job_id);
     /// Ends a job as cancelled; throws FanfoldError for an unknown job, returns the state it was in.
     JobStatus cancel(const std::string& job_id);
+    /// Runs again the fragments without a value of a job that has ended, and was not attached. Throws FanfoldError for any other.
+    JobRetry retry(const std::string& job_id);
+    /// Forgets a job that has ended: its results are gone, its key is free. Throws FanfoldError for one that runs or is not known.
+    void forget(const std::string& job_id);
 
 private:
     friend class Embedded;

@@ -1,0 +1,214 @@
+// What there is, for those who ask; and what they want of jobs that are there already: found by key, retried, forgotten.
+#include <algorithm>
+
+#include "broker/core.hpp"
+
+namespace fanfold::broker {
+
+using wire::RefusalCode;
+
+namespace {
+constexpr auto patience_with_the_dead = std::chrono::milliseconds(1500);  // a closed connection shows within that
+constexpr std::size_t ended_attached_kept = 1000;
+constexpr std::size_t ended_kept = 100'000;
+}  // namespace
+
+std::vector<JobId> Core::select(const std::string& selector) const {
+    std::vector<JobId> found;
+    for (const auto& [id, job] : jobs_) {
+        std::string text = to_string(id);
+        if (selector.empty() || text.starts_with(selector) || text.ends_with(selector)) found.push_back(id);
+    }
+    if (selector == "last" && !jobs_.empty()) {
+        auto newest = std::max_element(jobs_.begin(), jobs_.end(), [](auto& a, auto& b) { return a.second.opened < b.second.opened; });
+        found.assign(1, newest->first);
+    }
+    return found;
+}
+
+wire::JobInfo Core::info(const Job& job) const {
+    using std::chrono::floor;
+    wire::JobInfo info{
+        .job = job.id, .title = job.spec.title, .function = job.spec.function, .outcome = job.end.outcome, .reason = job.end.reason};
+    info.total = job.total;
+    info.accepted = job.next();
+    info.queued = job.queued_count();
+    info.running = job.lent_count();
+    info.values = job.running() ? job.value_count() : job.end.values;
+    info.failed = job.failed_count();
+    info.age = floor<wire::Milliseconds>(now_ - job.opened);
+    if (!job.running()) info.took = floor<wire::Milliseconds>(job.ended_at - job.opened);
+    info.gatherer = job.gatherer_ref.name;
+    info.notice = job.notice;
+    info.key = job.spec.key;
+    info.round = job.round;
+    return info;
+}
+
+void Core::on_query(const PeerId& from, const wire::Query& query) {
+    wire::Report report{.number = query.number};
+    switch (query.topic) {
+        case wire::Topic::jobs:
+            for (const JobId& id : select(query.selector)) report.jobs.push_back(info(jobs_.at(id)));
+            break;
+        case wire::Topic::workers:
+            for (const auto& [peer, session] : sessions_) {
+                if (session.role != wire::Role::worker) continue;
+                wire::WorkerInfo worker{.name = session.name, .slots = session.slots, .stuck_slots = session.stuck_slots};
+                for (const auto& [sequence, chunk] : session.lent) worker.running += static_cast<std::uint64_t>(chunk.fragments);
+                worker.finished = session.finished;
+                worker.functions = {session.functions.begin(), session.functions.end()};
+                worker.silent = std::chrono::floor<wire::Milliseconds>(lived_.now() - session.heard);
+                report.workers.push_back(std::move(worker));
+            }
+            std::ranges::sort(report.workers, {}, &wire::WorkerInfo::name);
+            break;
+        case wire::Topic::gatherers:
+            for (const auto& [peer, session] : sessions_)
+                if (session.role == wire::Role::gatherer) report.gatherers.push_back(session.gatherer);
+            break;
+    }
+    send(from, std::move(report));
+}
+
+// --- by key -------------------------------------------------------------------------------------------------------
+
+void Core::on_find(const PeerId& from, const wire::Find& find) {
+    if (answer_find(from, find, false)) return;
+    send(jobs_.at(keys_.at(find.key)).owner, wire::Heartbeat{});  // shows whether it is there
+    std::erase_if(finds_, [&](const Waiting& waiting) { return waiting.from == from && waiting.find.number == find.number; });
+    finds_.push_back({.from = from, .find = find, .until = now_ + patience_with_the_dead});
+}
+
+/// False: another client seems to have the job, and it is not yet time to say so.
+bool Core::answer_find(const PeerId& from, const wire::Find& find, bool at_last) {
+    auto known = keys_.find(find.key);
+    if (known == keys_.end()) return send(from, wire::Found{.number = find.number}), true;
+    Job& job = jobs_.at(known->second);
+    bool submitting = job.running() && !job.total;
+    bool busy = submitting && !job.owner.bytes.empty() && job.token != find.token;
+    if (busy && !at_last) return false;
+    if (submitting && !busy) {
+        job.token = find.token;
+        job.owner = from;
+        job.owner_incarnation = sessions_.at(from).epoch.incarnation;
+        job.lease_until.reset();
+        persist_opening(job);
+        note({.what = "job taken over", .job = job.id, .peer = sessions_.at(from).name});
+    }
+    wire::Found found{.number = find.number, .job = job.id, .busy = busy, .spec = job.spec};
+    found.next = job.next();
+    found.bytes = job.accepted_bytes();
+    found.limit = job.told_limit = std::max(job.told_limit, job.accepted_bytes() + window());
+    found.digest = job.digest;
+    found.total = job.total;
+    found.outcome = job.end.outcome;
+    send(from, std::move(found));
+    return true;
+}
+
+void Core::answer_finds() {
+    std::erase_if(finds_, [this](const Waiting& waiting) {
+        return !sessions_.contains(waiting.from) || answer_find(waiting.from, waiting.find, now_ >= waiting.until);
+    });
+}
+
+// --- again ----------------------------------------------------------------------------------------------------------
+
+void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
+    Job* job = find(retry.job);
+    if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(retry.job), retry.job);
+    if (std::string why = job->why_no_retry(); !why.empty())
+        return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " can't be retried: " + why, job->id);
+    const Session* gatherer = nullptr;
+    job->gatherer.bytes.clear();
+    for (const auto& [peer, session] : sessions_) {
+        if (session.role != wire::Role::gatherer || session.gatherer.name != job->gatherer_ref.name) continue;
+        job->gatherer = peer;
+        gatherer = &session;
+    }
+    if (gatherer && job->safe_count() > 0 && lost_memory(job->gatherer_ref.epoch, gatherer->gatherer.epoch))
+        return refuse(from, RefusalCode::conflict,
+                      "job " + to_string(job->id) + " can't be retried: its gatherer " + gatherer->name +
+                          " was started again and has lost the values that it had; submit it again",
+                      job->id);
+    if (gatherer) job->gatherer_ref = gatherer->gatherer;
+    else orphaned_[job->id] = lived_.now();
+    auto failed = job->reopen(now_);
+    std::uint64_t fragments = job->queued_count();
+    std::erase(ended_kept_, job->id);
+    running_.push_back(job->id);
+    persist_retry(*job, failed, fragments);
+    note({.what = "job retried", .job = job->id, .detail = std::to_string(fragments) + " fragments"});
+    assign(*job);
+    send(from, wire::Retried{.job = job->id, .round = job->round, .fragments = fragments});
+    tell_notice(*job);
+    dispatch_needed_ = true;
+}
+
+// --- no more --------------------------------------------------------------------------------------------------------
+
+void Core::on_forget(const PeerId& from, const wire::Forget& wanted) {
+    Job* job = find(wanted.job);
+    if (job && job->running())
+        return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " still runs; cancel it first", job->id);
+    if (job) {
+        std::erase(job->spec.attached ? ended_attached_ : ended_kept_, job->id);
+        forget(job->id);
+    }
+    send(from, wire::Forgotten{wanted.job});
+}
+
+void Core::forget_ended() {
+    auto shorten = [this](std::deque<JobId>& ended, std::size_t most) {
+        while (!ended.empty() && (ended.size() > most || now_ - jobs_.at(ended.front()).ended_at >= options_.keep)) {
+            JobId oldest = ended.front();
+            ended.pop_front();
+            forget(oldest);
+        }
+    };
+    shorten(ended_attached_, ended_attached_kept);
+    shorten(ended_kept_, ended_kept);
+}
+
+/// The gatherer is told until it says that it has forgotten too; a tombstone reminds of that.
+void Core::forget(const JobId& id) {
+    Job& job = *find(id);
+    if (!job.spec.key.empty()) keys_.erase(job.spec.key);
+    erase_rows(id);
+    persist(id, Row::forgotten, 0, wire::Located{.job = id, .gatherer = job.gatherer_ref});
+    tombstones_[id] = {.gatherer = job.gatherer_ref, .since = now_, .tell_at = now_};
+    held_bytes_ -= job.accounted_bytes;
+    note({.what = "job forgotten", .job = id});
+    jobs_.erase(id);
+    bury();
+}
+
+void Core::bury() {
+    for (auto it = tombstones_.begin(); it != tombstones_.end();) {
+        auto& [id, stone] = *it;
+        bool gone = false;
+        for (const auto& [peer, session] : sessions_) {
+            if (session.role != wire::Role::gatherer || session.gatherer.name != stone.gatherer.name) continue;
+            gone = lost_memory(stone.gatherer.epoch, session.gatherer.epoch);
+            if (gone || now_ < stone.tell_at) continue;
+            stone.tell_at = now_ + limits::resend_after;
+            send(peer, wire::Forget{id});
+        }
+        if (gone || now_ - stone.since >= options_.keep) {
+            erase_rows(id);
+            it = tombstones_.erase(it);
+        } else {
+            ++it;
+        }
+    }
+}
+
+void Core::on_forgotten(const PeerId& from, const wire::Forgotten& forgotten) {
+    auto it = tombstones_.find(forgotten.job);
+    if (it == tombstones_.end() || it->second.gatherer.name != sessions_.at(from).gatherer.name) return;
+    erase_rows(forgotten.job);
+    tombstones_.erase(it);
+}
+
+}  // namespace fanfold::broker
