@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
         if (options.memory_bytes < limits::least_memory_bytes) throw StartupError("--memory: 32M is the least");
         if (options.worker_timeout < limits::shortest_timeout) throw StartupError("--worker-timeout: 500ms is the least");
         options.bind = {bind};
+        net::share_one_heap();
         zmq::context_t context;
         broker::Shell shell(context, options);
         announce_ready(shell.endpoints().front());

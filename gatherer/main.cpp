@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
         // The broker knows its jobs' gatherer by name, so one that goes on where it was needs the same at each start.
         if (options.name.empty()) options.name = in_memory ? default_name() : host_name();
         options.bind = {bind};
+        net::share_one_heap();
         zmq::context_t context;
         gatherer::Shell shell(context, options);
         announce_ready(shell.endpoints().front());

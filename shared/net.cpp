@@ -125,6 +125,8 @@ std::chrono::microseconds microseconds_since_1970() {
     return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
 }
 
+void share_one_heap() { mallopt(M_ARENA_MAX, 1); }
+
 void tune_memory() {
     mallopt(M_MMAP_THRESHOLD, 64 << 20);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);

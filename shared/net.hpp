@@ -22,6 +22,9 @@ std::chrono::microseconds microseconds_since_1970();
 
 /// Raises malloc's thresholds, so that large messages don't map and unmap memory each time. Once, at a program's start.
 void tune_memory();
+/// For programs that hold much, handed from thread to thread: what one thread frees, another uses. Else each thread's heap keeps the most
+/// that it ever held. Before any other thread.
+void share_one_heap();
 
 // --- endpoints ------------------------------------------------------------------------------------------------
 
