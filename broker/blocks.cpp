@@ -113,6 +113,7 @@ std::uint64_t Blocks::reopen(const RangeSet& safe) {
     for (auto& [first, block] : blocks_) {
         block.let_go = 0;
         block.retained = false;
+        block.on_its_way = false;
         for (Range range : safe.within({first, first + block.count})) block.let_go += static_cast<std::uint32_t>(range.size());
         needed += block.bytes;
     }

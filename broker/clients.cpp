@@ -98,7 +98,7 @@ void Core::tell_credit(Job& job, bool always) {
     // With a store, a job that belongs to nobody's connection is accepted as a whole, ahead of its being run.
     bool ahead = options_.durable && !job.spec.attached;
     std::uint64_t limit = (ahead ? job.accepted_bytes() : job.freed_bytes()) + window();
-    if (!always && (job.total || limit < job.told_limit + limits::job_credit_bytes / 16)) return;
+    if (!always && (job.total || limit < job.told_limit + window() / 16)) return;
     job.told_limit = std::max(job.told_limit, limit);
     if (!job.owner.bytes.empty()) send(job.owner, wire::Accepted{.job = job.id, .next = job.next(), .limit = job.told_limit});
 }

@@ -126,6 +126,7 @@ private:
     void on_retry(const PeerId& from, const wire::Retry& retry);
     void on_forget(const PeerId& from, const wire::Forget& forget);
     void on_forgotten(const PeerId& from, const wire::Forgotten& forgotten);
+    bool ask_to_forget(const JobId& job);
     void bury();
     void forget_ended();
     void forget(const JobId& job);
@@ -197,8 +198,8 @@ private:
     struct Tombstone {
         wire::GathererRef gatherer;
         Time since{};
-        Time tell_at{};
     };
+    Time next_burial_{};
     std::map<JobId, Tombstone> tombstones_;  // forgotten, and their gatherers have not said so yet
     std::deque<JobId> retained_;             // ended, without a store, with payloads for a retry; oldest first
     std::uint64_t held_bytes_ = 0;           // payloads in memory,

@@ -195,7 +195,11 @@ void Core::on_inventory(const PeerId& from, Session& worker, const wire::Heartbe
         auto let_go = job->reconcile(from, handled, items.held, items.kept);
         apply_changes(*job);
         worker.jobs.insert(id);
-        if (!items.held.empty() || !items.kept.empty()) job->knowing.insert(from);  // else its brief may have been lost on the way
+        bool has_some = !items.held.empty() || !items.kept.empty();  // else its brief may have been lost on the way
+        bool adopted = has_some && job->knowing.insert(from).second;
+        // What an earlier life of this broker told it of the job may be so no more.
+        if (adopted && options_.epoch.number > 1)
+            send(from, wire::SendAgain{.job = id, .assignment = job->assignment, .gatherer = job->gatherer_ref, .ranges = items.kept});
         if (!let_go.empty()) release.items.push_back({id, std::move(let_go)});
     }
     if (!release.items.empty()) send(from, std::move(release));

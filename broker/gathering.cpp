@@ -61,7 +61,7 @@ void Core::on_gathered(const PeerId& from, const wire::Gathered& gathered) {
     if (options_.durable && !gathered.ranges.empty()) {
         unsaved_.insert(job->id);
         if (!flush_at_) flush_at_ = now_;  // with the end of this step
-    } else {
+    } else if (!options_.durable) {
         job->payloads().take_freed();
     }
     apply_changes(*job);
@@ -162,7 +162,7 @@ void Core::adopt_gatherer(const PeerId& peer, const Session& session) {
         end(*find(id), wire::Outcome::failed,
             "its gatherer " + session.gatherer.name + " was started again and has lost the results in its memory", true);
     dispatch_needed_ = true;
-    for (auto& [id, stone] : tombstones_) stone.tell_at = now_;
+    next_burial_ = now_;
 }
 
 void Core::end_orphans() {

@@ -177,29 +177,34 @@ void Core::forget(const JobId& id) {
     if (!job.spec.key.empty()) keys_.erase(job.spec.key);
     erase_rows(id);
     persist(id, Row::forgotten, 0, wire::Located{.job = id, .gatherer = job.gatherer_ref});
-    tombstones_[id] = {.gatherer = job.gatherer_ref, .since = now_, .tell_at = now_};
+    tombstones_[id] = {.gatherer = job.gatherer_ref, .since = now_};
     held_bytes_ -= job.accounted_bytes;
     note({.what = "job forgotten", .job = id});
     jobs_.erase(id);
-    bury();
+    ask_to_forget(id);
+}
+
+/// Asks the gatherer to forget the job; false when that is no longer needed.
+bool Core::ask_to_forget(const JobId& id) {
+    const wire::GathererRef& known = tombstones_.at(id).gatherer;
+    for (const auto& [peer, session] : sessions_) {
+        if (session.role != wire::Role::gatherer || session.gatherer.name != known.name) continue;
+        if (lost_memory(known.epoch, session.gatherer.epoch)) return false;
+        send(peer, wire::Forget{id});
+    }
+    return true;
 }
 
 void Core::bury() {
+    if (now_ < next_burial_) return;
+    next_burial_ = now_ + limits::resend_after;
     for (auto it = tombstones_.begin(); it != tombstones_.end();) {
-        auto& [id, stone] = *it;
-        bool gone = false;
-        for (const auto& [peer, session] : sessions_) {
-            if (session.role != wire::Role::gatherer || session.gatherer.name != stone.gatherer.name) continue;
-            gone = lost_memory(stone.gatherer.epoch, session.gatherer.epoch);
-            if (gone || now_ < stone.tell_at) continue;
-            stone.tell_at = now_ + limits::resend_after;
-            send(peer, wire::Forget{id});
-        }
-        if (gone || now_ - stone.since >= options_.keep) {
+        const auto& [id, stone] = *it;
+        if (now_ - stone.since < options_.keep && ask_to_forget(id)) {
+            ++it;
+        } else {
             erase_rows(id);
             it = tombstones_.erase(it);
-        } else {
-            ++it;
         }
     }
 }

@@ -121,7 +121,7 @@ void Core::on_welcome(Step& step, const wire::Welcome& welcome) {
         case Greeting::other_life: on_broker_gone_for_good(step); break;
     }
     // After what it means for the jobs, so that this is not missed when it is cut off here.
-    if (!known) persist(step, {}, Row::broker, 0, wire::Welcome{.epoch = welcome.epoch});
+    if (!known && session_.broker() == welcome.epoch) persist(step, {}, Row::broker, 0, wire::Welcome{.epoch = welcome.epoch});
 }
 
 // What was said in the old session may be lost: everything that is safe here is told again.

@@ -53,6 +53,13 @@ void Session::on_time(Step& step) {
 }
 
 Greeting Session::on_welcome(Step& step, const wire::Welcome& welcome) {
+    // One of an earlier life may be late on its way. A broker that really went back says it again.
+    bool earlier = broker_ && welcome.epoch.number > 0 && welcome.epoch.number < broker_->number;
+    if (earlier && std::exchange(doubted_, welcome.epoch) != welcome.epoch) {
+        say_hello(step);
+        return Greeting::again;
+    }
+    doubted_.reset();
     constexpr wire::Milliseconds most = 1h;
     if (welcome.heartbeat.count() > 0) heartbeat_ = std::min(welcome.heartbeat, most);
     if (welcome.timeout.count() > 0) timeout_ = std::max<Duration>(std::min(welcome.timeout, most), 3 * heartbeat_);

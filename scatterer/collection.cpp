@@ -57,6 +57,7 @@ bool Collection::follows(Time now, std::uint64_t start, std::vector<Action>& act
     }
     if (questioned_) return false;  // on its way since before the question
     questioned_ = start;
+    end_before_answer_ = false;
     ask(now, actions);
     return false;
 }
@@ -126,6 +127,10 @@ void Collection::advance(std::uint64_t position, bool delivered_some, std::vecto
 bool Collection::on_concluded(Time now, const wire::Concluded& concluded, std::vector<Action>& actions) {
     if (concluded.outcome == wire::Outcome::running && !how_.now) return false;
     heard(now);
+    if (questioned_ && !how_.ordered && !std::exchange(end_before_answer_, true)) {  // on its way since before the question
+        ask(now, actions);
+        return false;
+    }
     gaps_confirmed_ |= how_.ordered && questioned_.has_value();  // nothing will fill them any more
     questioned_.reset();
     if (how_.now || delivered_.size() >= concluded.values + concluded.failures || end_questioned_ == delivered_.size()) return true;

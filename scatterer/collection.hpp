@@ -68,6 +68,7 @@ private:
     std::uint64_t delivered_position_ = 0;  // of the last delivery from this source
     std::uint64_t acknowledged_ = 0;
     std::optional<std::uint64_t> questioned_;  // the start of the message that left a gap
+    bool end_before_answer_ = false;           // the end came between the question and its answer
     bool gaps_confirmed_ = false;
     std::optional<std::uint64_t> end_questioned_;  // how much was delivered when the end came too early
     RangeSet delivered_;

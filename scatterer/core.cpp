@@ -71,6 +71,10 @@ void Core::on(FromBroker& event) {
 
 void Core::on_broker(const wire::Welcome& welcome) {
     if (phase_ == Phase::refused) return;
+    // One of an earlier life may be late on its way. A broker that really went back says it again.
+    bool earlier = welcome_ && welcome.epoch.number > 0 && welcome.epoch.number < welcome_->epoch.number;
+    if (earlier && std::exchange(doubted_, welcome.epoch) != welcome.epoch) return say_hello();
+    doubted_.reset();
     bool news = hello_at_ != Time::max();
     bool other_life = welcome_ && welcome_->epoch != welcome.epoch;
     bool forgot = welcome_ && lost_memory(welcome_->epoch, welcome.epoch);

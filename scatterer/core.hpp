@@ -141,6 +141,7 @@ private:
     PeerId self_;
     std::string failure_;                   // why calls are refused
     std::optional<wire::Welcome> welcome_;  // of the latest session
+    std::optional<Epoch> doubted_;  // of a Welcome that may be one of an earlier life of the broker, late on its way
     std::vector<wire::GathererRef> gatherers_;
     std::size_t turn_ = 0;               // of the gatherers
     std::optional<Time> waiting_since_;  // lived time: no session since then

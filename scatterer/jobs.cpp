@@ -68,7 +68,12 @@ void Core::on(const CollectJob& event) {
     if (!entry || entry->concluded || entry->collection) return;
     entry->collection.emplace(event.job, event.how);
     if (entry->located) entry->collection->aim(now_, entry->located->assignment, entry->located->gatherer, *actions_);
-    else if (entry->ended) conclude_as_ended(event.job, *entry);
+    else if (entry->ended && entry->ended->values == 0) conclude_as_ended(event.job, *entry);
+    else if (entry->ended) {  // there are results: where? The answer says the end again
+        entry->ended.reset();
+        entry->watch_at = now_;
+        tick(event.job, *entry);
+    }
 }
 
 void Core::on(const Consumed& event) {

@@ -93,6 +93,33 @@ TEST_CASE("several jobs share a memory that is smaller than each of them") {
     for (JobId job : jobs) CHECK(stage.job(job).safe_count() == 30);
 }
 
+TEST_CASE("a job that ends while its block is fetched, and is retried, gets it all the same") {
+    Durable stage(8 * mebibyte);
+    stage.client("c");
+    stage.gatherer("g");
+    JobId job = submit(stage, 1, 20);
+    stage.worker("w");
+    for (Index next = 0; stage.fetches.empty(); ++next) stage.done("w", job, {next, next + 1}, 1s);
+    stage.say("c", wire::Cancel{.job = job});
+    bool late = false;
+    SUBCASE("the answer comes between") {}
+    SUBCASE("the answer is late") { late = true; }
+    if (!late) stage.serve();
+    stage.say("c", wire::Retry{job});
+    stage.sent.clear();
+    stage.worker("v");
+    for (int i = 0; i < 40; ++i) {
+        stage.serve();
+        for (const auto& one : std::exchange(stage.sent[{"v"}], {}))
+            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message))
+                stage.done("v", job, {dispatch->first, dispatch->first + dispatch->count}, 1s);
+        for (const auto& one : std::exchange(stage.sent[{"w"}], {}))
+            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message))
+                stage.done("w", job, {dispatch->first, dispatch->first + dispatch->count}, 1s);
+    }
+    CHECK(stage.job(job).value_count() == 20);
+}
+
 TEST_CASE("a block that the store can't give back ends its job, and says why") {
     Durable stage(8 * mebibyte);
     stage.client("c");
