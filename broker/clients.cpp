@@ -73,6 +73,7 @@ void Core::open(const wire::Block& block) {
         return refuse(spec.owner, RefusalCode::no_function, "no worker offers the function '" + spec.function + "'; there is: " + all,
                       block.job);
     }
+    if (!sound_weight(spec.share.weight)) return refuse(spec.owner, RefusalCode::malformed, unsound_weight(spec.share.weight), block.job);
     if (!spec.key.empty() && keys_.contains(spec.key))
         return refuse(spec.owner, RefusalCode::conflict,
                       "the key '" + spec.key + "' is that of job " + to_string(keys_.at(spec.key)) + "; it was opened a moment before",
@@ -89,7 +90,7 @@ void Core::open(const wire::Block& block) {
     if (auto it = sessions_.find(spec.owner); it != sessions_.end()) job.owner_incarnation = it->second.epoch.incarnation;
     else job.lease_until = now_ + lease_of(job).value();  // a job that has just been opened is not whole
     if (!spec.key.empty()) keys_[spec.key] = job.id;
-    running_.push_back(job.id);
+    start_running(job);
     persist_opening(job);
     note({.what = "job opened", .job = job.id, .peer = job.gatherer_ref.name, .detail = spec.title.empty() ? spec.function : spec.title});
 }
@@ -180,7 +181,7 @@ void Core::end(Job& job, Outcome outcome, std::string reason, bool lost) {
           .detail = std::string(wire::to_string(outcome)) + (job.end.reason.empty() ? "" : ": " + job.end.reason)});
     apply_changes(job);
     orphaned_.erase(job.id);
-    std::erase(running_, job.id);
+    stop_running(job);
     for (auto& [peer, session] : sessions_) {
         session.jobs.erase(job.id);
         session.releases.erase(job.id);

@@ -88,6 +88,7 @@ void Core::on(Received& event) {
     handle.operator()<wire::Watch>(Role::client, [&](auto& m) { on_watch(from, m); });
     handle.operator()<wire::Query>(Role::client, [&](auto& m) { on_query(from, m); });
     handle.operator()<wire::Find>(Role::client, [&](auto& m) { on_find(from, m); });
+    handle.operator()<wire::Adjust>(Role::client, [&](auto& m) { on_adjust(from, m); });
     handle.operator()<wire::Retry>(Role::client, [&](auto& m) { on_retry(from, m); });
     handle.operator()<wire::Forget>(Role::client, [&](auto& m) { on_forget(from, m); });
     handle.operator()<wire::Gathered>(Role::gatherer, [&](auto& m) { on_gathered(from, m); });
@@ -220,7 +221,8 @@ void Core::check_invariants() const {
         FANFOLD_CHECK(session.lent.size() == lent[peer].size());
         for (const auto& [sequence, chunk] : session.lent) FANFOLD_CHECK(chunk.fragments == lent[peer][sequence]);
     }
-    for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running());
+    FANFOLD_CHECK(turns_.size() == running_.size());
+    for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running() && turns_.contains(Turn(jobs_.at(id))));
     FANFOLD_CHECK(held == held_bytes_);
     for (const auto& [key, id] : keys_) FANFOLD_CHECK(jobs_.at(id).spec.key == key);
 }

@@ -70,6 +70,17 @@ public:
     const std::map<JobId, Job>& jobs() const { return jobs_; }
 
 private:
+    /// Where a running job stands in the order of being served.
+    struct Turn {
+        std::int32_t priority = 0;
+        double served = 0;
+        JobId job;
+        explicit Turn(const Job& its_job) : priority(its_job.share.priority), served(its_job.served), job(its_job.id) {}
+        bool operator<(const Turn& other) const {
+            return std::tie(other.priority, served, job) < std::tie(priority, other.served, other.job);
+        }
+    };
+
     // core.cpp: sessions and time
     void on(Received& event);
     void on(Pulled& event);
@@ -96,6 +107,7 @@ private:
     void persist_safe();
     void persist_safe(Job& job);
     void persist_end(Job& job);
+    void persist_share(const Job& job);
     void persist_history(Job& job);
     void persist_retry(Job& job, const std::vector<Range>& failed, std::uint64_t fragments);
     void restore_of(Job& job, Row row, const Record& record, wire::Message& message);
@@ -123,6 +135,7 @@ private:
     void on_find(const PeerId& from, const wire::Find& find);
     bool answer_find(const PeerId& from, const wire::Find& find, bool at_last);
     void answer_finds();
+    void on_adjust(const PeerId& from, const wire::Adjust& adjust);
     void on_retry(const PeerId& from, const wire::Retry& retry);
     void on_forget(const PeerId& from, const wire::Forget& forget);
     void on_forgotten(const PeerId& from, const wire::Forgotten& forgotten);
@@ -144,8 +157,10 @@ private:
 
     // fleet.cpp: workers
     void dispatch();
-    bool dispatch_one(Job& job);
-    bool dispatch_head(Job& job, const Job::Head& head);
+    double dispatch_one(Job& job);
+    double dispatch_head(Job& job, const Job::Head& head);
+    void start_running(Job& job);
+    void stop_running(const Job& job);
     PeerId best_worker(const Job& job, const Job::Head& head) const;
     void on_done(const PeerId& from, Session& worker, wire::Done& done, const Slice& body);
     void on_inventory(const PeerId& from, Session& worker, const wire::Heartbeat& heartbeat);
@@ -182,8 +197,9 @@ private:
     Sessions sessions_;
     std::map<JobId, Job> jobs_;
     std::map<std::string, JobId> keys_;
-    std::vector<JobId> running_;               // in the order in which they are served
-    std::size_t turn_ = 0;                     // whose turn it is in running_
+    std::set<JobId> running_;
+    std::set<Turn> turns_;                     // of the running ones, the next first
+    double virtual_time_ = 0;                  // of the job that was served last
     std::map<std::string, double> estimates_;  // nanoseconds a fragment, by function
     bool dispatch_needed_ = false;
     std::optional<Time> flush_at_;  // releases wait until then

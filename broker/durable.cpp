@@ -109,6 +109,8 @@ void Core::persist_retry(Job& job, const std::vector<Range>& failed, std::uint64
         for (Index index = range.begin; index < range.end; ++index) erase_row(job.id, Row::error, index);
 }
 
+void Core::persist_share(const Job& job) { persist(job.id, Row::share, 0, wire::Adjusted{.job = job.id, .share = job.share}); }
+
 /// How often it was tried counts for ever.
 void Core::persist_history(Job& job) {
     for (Index index : job.take_struck()) {
@@ -181,6 +183,7 @@ void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& me
             job.restore_history(counts.index, history);
             return;
         }
+        case Row::share: job.share = std::get<wire::Adjusted>(message).share; return;
         case Row::ended:
             job.restore_end(std::get<wire::Ended>(message), moment_of(record.number));
             job.ended_row = record.number;
@@ -206,7 +209,7 @@ void Core::restored() {
         }
         if (job.announced == job.next()) job.total = job.announced;
         if (!job.whole()) throw StartupError("rows of job " + to_string(id) + " are missing from the store; restore it from a backup");
-        running_.push_back(id);
+        start_running(job);
         orphaned_[id] = lived_.now();
         job.rests_until = options_.started + options_.worker_timeout;
         // Its client has to come back for it, unless it is whole and belongs to nobody's connection.

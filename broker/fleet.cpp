@@ -10,6 +10,8 @@ namespace {
 constexpr std::uint32_t lost_after = 4;                       // inventories that don't count a dispatch, and then it is sent again
 constexpr auto release_delay = std::chrono::milliseconds(2);  // letting go is off the path: told in batches
 constexpr auto rest_of_a_full_worker = std::chrono::milliseconds(250);
+constexpr double while_unknown = 1'000'000;  // nanoseconds of a fragment, for shares among jobs
+constexpr double least_charged = 10;
 const std::string commands_of_jobs = "fanfold.exec";  // each job's commands are other ones: no estimate is shared
 }  // namespace
 
@@ -30,12 +32,33 @@ double Core::estimate(const Job& job) const {
 
 // --- dispatch ---------------------------------------------------------------------------------------------------
 
-/// Serves the jobs in turn, a chunk each, until no worker wants what is queued.
+void Core::start_running(Job& job) {
+    running_.insert(job.id);
+    turns_.insert(Turn(job));
+}
+
+void Core::stop_running(const Job& job) {
+    running_.erase(job.id);
+    turns_.erase(Turn(job));
+}
+
+/// Serves the jobs until no worker wants what is queued: those of the highest priority first, and among these the one that was served least
+/// for its weight, a chunk at a time (start-time fair queueing: Goyal, Vin, Cheng 1996). A job that had nothing to run saves up no credit.
 void Core::dispatch() {
     if (!std::exchange(dispatch_needed_, false)) return;
-    for (std::size_t idle = 0; idle < running_.size();) {
-        turn_ = (turn_ + 1) % running_.size();
-        idle = dispatch_one(*find(running_[turn_])) ? 0 : idle + 1;
+    for (auto turn = turns_.begin(); turn != turns_.end();) {
+        Job& job = *find(turn->job);
+        double nanoseconds = dispatch_one(job);
+        if (nanoseconds <= 0) {
+            ++turn;  // and nothing that follows makes a worker want more of it
+            continue;
+        }
+        Turn before = *turn;
+        turns_.erase(turn);
+        virtual_time_ = std::max(job.served, virtual_time_);
+        job.served = virtual_time_ + nanoseconds / job.share.weight;
+        turns_.insert(Turn(job));
+        turn = turns_.lower_bound(before);
     }
 }
 
@@ -54,11 +77,14 @@ PeerId Core::best_worker(const Job& job, const Job::Head& head) const {
     return best;
 }
 
-bool Core::dispatch_one(Job& job) {
-    if (job.gatherer.bytes.empty() || now_ < job.rests_until) return false;
+/// Lends one chunk of the job; returns how long it should take a slot, 0 when there is none to lend.
+double Core::dispatch_one(Job& job) {
+    if (job.gatherer.bytes.empty() || now_ < job.rests_until) return 0;
+    if (job.share.max_running > 0 && job.lent_count() >= job.share.max_running) return 0;
     for (Job::Queue queue : {Job::Queue::suspects, Job::Queue::ordinary})
-        if (auto head = job.head(queue); head && dispatch_head(job, *head)) return true;
-    return false;
+        if (auto head = job.head(queue))
+            if (double nanoseconds = dispatch_head(job, *head); nanoseconds > 0) return nanoseconds;
+    return 0;
 }
 
 /// Results are on their way, or wait to be collected, that fill the gatherer's memory.
@@ -67,11 +93,11 @@ bool Core::window_full(const Job& job) const {
     return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
 }
 
-bool Core::dispatch_head(Job& job, const Job::Head& head) {
-    if (!head.first_missing && window_full(job)) return false;
+double Core::dispatch_head(Job& job, const Job::Head& head) {
+    if (!head.first_missing && window_full(job)) return 0;
     PeerId peer = best_worker(job, head);
-    if (peer.bytes.empty()) return false;
-    if (!job.payloads().in_memory(head.first)) return want(job, head.first), false;
+    if (peer.bytes.empty()) return 0;
+    if (!job.payloads().in_memory(head.first)) return want(job, head.first), 0;
     Session& worker = sessions_.at(peer);
 
     std::uint32_t count = chunk_size({.queued = job.queued_count(),
@@ -79,6 +105,7 @@ bool Core::dispatch_head(Job& job, const Job::Head& head) {
                                       .slots = slots_for(job.spec.function),
                                       .nanoseconds_each = estimate(job),
                                       .bytes_each = head.mean_bytes});
+    if (job.share.max_running > 0) count = std::min(count, job.share.max_running - static_cast<std::uint32_t>(job.lent_count()));
     auto chunk = job.lend(head, count, peer, ++worker.sequence);
     if (options_.durable && held_bytes_ > options_.memory_bytes / 2) pass_on(job, chunk.range);
     worker.lent[worker.sequence] = {.fragments = 0,
@@ -99,7 +126,8 @@ bool Core::dispatch_head(Job& job, const Job::Head& head) {
           .peer = worker.name,
           .attempt = chunk.attempt});
     send(peer, std::move(message), std::move(chunk.body));
-    return true;
+    double each = estimate(job);
+    return count * (each > 0 ? std::max(each, least_charged) : while_unknown);
 }
 
 /// After anything that moved fragments: the sessions' sums and the memory follow the job's books.

@@ -18,7 +18,7 @@ void append(std::vector<Range>& ranges, Range range) {
 }  // namespace
 
 Job::Job(JobId job_id, wire::JobSpec job_spec, std::uint64_t owner_token, Time now)
-    : id(job_id), spec(std::move(job_spec)), token(owner_token), opened(now), owner(spec.owner) {}
+    : id(job_id), spec(std::move(job_spec)), token(owner_token), opened(now), share(spec.share), owner(spec.owner) {}
 
 void Job::accept(const wire::Block& block, Slice body) {
     FANFOLD_CHECK(block.first == next_);

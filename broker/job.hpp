@@ -63,7 +63,9 @@ public:
     std::uint64_t token;      // its client's secret; another client may take an unfinished submission over
     Time opened;              // or retried
     std::uint32_t round = 0;  // how often it was retried
-    PeerId owner;             // control connection of its client; empty when gone
+    wire::JobShare share;
+    double served = 0;  // its virtual time: nanoseconds of slots that it was lent, over its weight
+    PeerId owner;       // control connection of its client; empty when gone
     std::uint64_t owner_incarnation = 0;
     Time assign_at{};                 // when its gatherer is told of it again, should the message have been lost,
     Duration assign_patience{};       // and how long it was to wait for that

@@ -19,6 +19,7 @@ enum class Row : std::uint8_t {
     tried = 12,      // Errors with one failure, that of a fragment which is queued again. attempt: attempts so far; exit_code: those that
                      // failed; signal: those in which it killed its worker, alone; number: the fragment
     forgotten = 11,  // Located, of a job that has no other row: the gatherer that is to forget it
+    share = 13,      // Adjusted, once it was
 };
 
 }  // namespace fanfold::broker

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "broker/core.hpp"
+#include "broker/scheduler.hpp"
 
 namespace fanfold::broker {
 
@@ -42,6 +43,7 @@ wire::JobInfo Core::info(const Job& job) const {
     info.notice = job.notice;
     info.key = job.spec.key;
     info.round = job.round;
+    info.share = job.share;
     return info;
 }
 
@@ -137,12 +139,28 @@ void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
     auto failed = job->reopen(now_);
     std::uint64_t fragments = job->queued_count();
     std::erase(ended_kept_, job->id);
-    running_.push_back(job->id);
+    start_running(*job);
     persist_retry(*job, failed, fragments);
     note({.what = "job retried", .job = job->id, .detail = std::to_string(fragments) + " fragments"});
     assign(*job);
     send(from, wire::Retried{.job = job->id, .round = job->round, .fragments = fragments});
     tell_notice(*job);
+    dispatch_needed_ = true;
+}
+
+void Core::on_adjust(const PeerId& from, const wire::Adjust& adjust) {
+    Job* job = find(adjust.job);
+    if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(adjust.job), adjust.job);
+    if (!job->running()) return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " has ended", job->id);
+    if (adjust.weight && !sound_weight(*adjust.weight))
+        return refuse(from, RefusalCode::malformed, unsound_weight(*adjust.weight), job->id);
+    stop_running(*job);
+    job->share.priority = adjust.priority.value_or(job->share.priority);
+    job->share.weight = adjust.weight.value_or(job->share.weight);
+    job->share.max_running = adjust.max_running.value_or(job->share.max_running);
+    start_running(*job);
+    persist_share(*job);
+    send(from, wire::Adjusted{.job = job->id, .share = job->share});
     dispatch_needed_ = true;
 }
 

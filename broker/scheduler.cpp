@@ -46,6 +46,10 @@ bool takes_suspect(const Session& worker, bool exclusive) {
     return true;
 }
 
+bool sound_weight(double weight) { return std::isfinite(weight) && weight >= 1e-6 && weight <= 1e6; }
+
+std::string unsound_weight(double weight) { return "the weight " + std::to_string(weight) + " is not a number from 0.000001 to 1000000"; }
+
 double load(const Session& worker) {
     return static_cast<double>(worker.lent.size()) / static_cast<double>(std::max(worker.usable_slots(), 1u));
 }

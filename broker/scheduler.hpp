@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "broker/peers.hpp"
 
@@ -28,6 +29,10 @@ bool wants_work(const Session& worker, double nanoseconds_each);
 /// Whether a suspect that runs alone in its chunk may go to this worker: it must start at once, so that nothing else can be what kills the
 /// worker while it waits, and an exclusive one is the only suspect there.
 bool takes_suspect(const Session& worker, bool exclusive);
+
+/// Whether it can be a job's weight.
+bool sound_weight(double weight);
+std::string unsound_weight(double weight);
 
 /// How busy a worker is: chunks on loan for each usable slot. The least is served first.
 double load(const Session& worker);

@@ -39,8 +39,8 @@ private:
     wire::GathererRef self_;
     bool started_ = false;
     bool welcomed_ = false;
-    bool refused_ = false;         // for its version: the broker is there, so its silence means nothing
-    std::optional<Epoch> broker_;  // the life of the broker that we know
+    bool refused_ = false;          // for its version: the broker is there, so its silence means nothing
+    std::optional<Epoch> broker_;   // the life of the broker that we know
     std::optional<Epoch> doubted_;  // of a Welcome that may be one of an earlier life of the broker, late on its way
     Duration heartbeat_ = limits::heartbeat_interval;
     Duration timeout_ = limits::peer_timeout;

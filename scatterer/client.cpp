@@ -130,6 +130,7 @@ Result<wire::Found> Client::ask(wire::Find find) {
 }
 
 Result<wire::Retried> Client::ask(wire::Retry retry) { return wait_for_reply<wire::Retried>(next_question_++, retry); }
+Result<wire::Adjusted> Client::ask(wire::Adjust adjust) { return wait_for_reply<wire::Adjusted>(next_question_++, adjust); }
 Result<wire::Forgotten> Client::ask(wire::Forget forget) { return wait_for_reply<wire::Forgotten>(next_question_++, forget); }
 
 void Client::look_after(const std::shared_ptr<Outbox>& outbox) {

@@ -53,6 +53,7 @@ public:
     Result<wire::Report> ask(wire::Query query);
     Result<wire::Found> ask(wire::Find find);
     Result<wire::Retried> ask(wire::Retry retry);
+    Result<wire::Adjusted> ask(wire::Adjust adjust);
     Result<wire::Forgotten> ask(wire::Forget forget);
 
     /// The outbox's block is flushed when it lies for a few milliseconds.

@@ -149,6 +149,9 @@ JobStatus status_of(const wire::JobInfo& info) {
     status.notice = info.notice;
     status.key = info.key;
     status.round = info.round;
+    status.priority = info.share.priority;
+    status.weight = info.share.weight;
+    status.max_running = info.share.max_running;
     return status;
 }
 
@@ -184,6 +187,7 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
     spec.environment = options.environment;
     spec.max_output = options.max_output;
     spec.key = options.key;
+    spec.share = {.priority = options.priority, .weight = options.weight, .max_running = options.max_running};
     return spec;
 }
 

@@ -91,6 +91,7 @@ private:
     void on_broker(const wire::Report& report) { answer(report.number, report); }
     void on_broker(const wire::Found& found);
     void on_broker(const wire::Retried& retried);
+    void on_broker(const wire::Adjusted& adjusted);
     void on_broker(const wire::Forgotten& forgotten);
     bool on_refused_question(const JobId& job, const wire::Refused& refused);
     void ask(Asked& asked);
@@ -141,7 +142,7 @@ private:
     PeerId self_;
     std::string failure_;                   // why calls are refused
     std::optional<wire::Welcome> welcome_;  // of the latest session
-    std::optional<Epoch> doubted_;  // of a Welcome that may be one of an earlier life of the broker, late on its way
+    std::optional<Epoch> doubted_;          // of a Welcome that may be one of an earlier life of the broker, late on its way
     std::vector<wire::GathererRef> gatherers_;
     std::size_t turn_ = 0;               // of the gatherers
     std::optional<Time> waiting_since_;  // lived time: no session since then

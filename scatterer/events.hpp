@@ -39,9 +39,10 @@ struct Continuation {
     std::uint64_t limit = 0;  // as in JobRoom
 };
 
-/// What is asked of the broker once, and what it answers: Query with Report, Find with Found, Retry with Retried, Forget with Forgotten.
-using Question = std::variant<wire::Query, wire::Find, wire::Retry, wire::Forget>;
-using Reply = std::variant<wire::Report, wire::Found, wire::Retried, wire::Forgotten>;
+/// What is asked of the broker once, and what it answers: Query with Report, Find with Found, Retry with Retried, Forget with
+/// Forgotten, Adjust with Adjusted.
+using Question = std::variant<wire::Query, wire::Find, wire::Retry, wire::Forget, wire::Adjust>;
+using Reply = std::variant<wire::Report, wire::Found, wire::Retried, wire::Forgotten, wire::Adjusted>;
 
 // --- events: calls of the user --------------------------------------------------------------------------------
 /// A job of our own. With `collect`, its results are asked for together with its first block.

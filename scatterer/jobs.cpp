@@ -261,12 +261,15 @@ void Core::conclude_if_mute(const JobId& job, Entry& entry) {
     bool lacks_failures = ended.outcome == wire::Outcome::partial && collection.values() + collection.failures() < ended.total.value_or(0);
     bool lacks = !lost && (lacks_values || lacks_failures);
     Time since = std::max(entry.ended_at, collection.silent_since());
-    if (now_ - since < (lacks ? results_patience : conclusion_patience)) return;
+    const wire::GathererRef* gatherer = entry.located ? &entry.located->gatherer : entry.guess ? &*entry.guess : nullptr;
+    bool keeps = gatherer && gatherer->epoch.number > 0;  // what it has is in a store: it is worth to wait until it is started again
+    Duration patience = !lacks ? Duration(conclusion_patience) : keeps ? Duration(limits::gatherer_patience) : Duration(results_patience);
+    if (now_ - since < patience) return;
     bool all_promised = ended.outcome == wire::Outcome::complete || ended.outcome == wire::Outcome::partial;
     if (!lacks || !all_promised) return conclude_as_ended(job, entry);
-    std::string gatherer = entry.located ? entry.located->gatherer.name : entry.guess ? entry.guess->name : "";
     refuse(job, entry,
-           "job " + to_string(job) + " has ended as " + wire::to_string(ended.outcome) + ", but its gatherer " + gatherer +
+           "job " + to_string(job) + " has ended as " + wire::to_string(ended.outcome) + ", but its gatherer " +
+               (gatherer ? gatherer->name : std::string()) +
                " does not send its results; they are lost if it was started again, else collect them later by the job's id");
 }
 

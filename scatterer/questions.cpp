@@ -1,4 +1,4 @@
-// What the core asks the broker once: Query, Find, Retry, Forget. Each is asked again until it is answered.
+// What the core asks the broker once: Query, Find, Retry, Forget, Adjust. Each is asked again until it is answered.
 #include <utility>
 
 #include "scatterer/core.hpp"
@@ -46,12 +46,15 @@ bool Core::answer_about(const JobId& job, const Result<Reply>& reply) {
 
 void Core::on_broker(const wire::Retried& retried) { answer_about<wire::Retry>(retried.job, Reply(retried)); }
 
+void Core::on_broker(const wire::Adjusted& adjusted) { answer_about<wire::Adjust>(adjusted.job, Reply(adjusted)); }
+
 void Core::on_broker(const wire::Forgotten& forgotten) { answer_about<wire::Forget>(forgotten.job, Reply(forgotten)); }
 
 bool Core::on_refused_question(const JobId& job, const wire::Refused& refused) {
     Result<Reply> reply = fail(refused.text);
     bool retry = answer_about<wire::Retry>(job, reply);
-    return answer_about<wire::Forget>(job, reply) || retry;
+    bool adjust = answer_about<wire::Adjust>(job, reply);
+    return answer_about<wire::Forget>(job, reply) || retry || adjust;
 }
 
 // --- two clients with one key -----------------------------------------------------------------------------------

@@ -150,6 +150,20 @@ JobStatus Scatterer::cancel(const std::string& job_id) {
     return status;
 }
 
+JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) {
+    JobStatus status = find_job(*state_->client, job_id);
+    wire::Adjust adjust{.job = checked_id(status.id)};
+    adjust.priority = change.priority;
+    adjust.weight = change.weight;
+    adjust.max_running = change.max_running;
+    auto adjusted = state_->client->ask(adjust);
+    if (!adjusted) throw FanfoldError(adjusted.error().text);
+    status.priority = adjusted->share.priority;
+    status.weight = adjusted->share.weight;
+    status.max_running = adjusted->share.max_running;
+    return status;
+}
+
 JobRetry Scatterer::retry(const std::string& job_id) {
     JobStatus before = find_job(*state_->client, job_id);
     auto retried = state_->client->ask(wire::Retry{.job = checked_id(before.id)});

@@ -22,6 +22,11 @@ def lines_of(path):
     return text[: text.rfind("\n") + 1].splitlines()
 
 
+def ended_without_gatherer(folder):
+    status = lines_of(folder / "ending")
+    return bool(status) and "does not answer" in json.loads(status[-1])["reason"]
+
+
 class Check:
     def __init__(self):
         self.lost, self.doubled, self.hung, self.wrong = [], [], [], []
@@ -31,6 +36,8 @@ class Check:
         plan = json.loads((folder / "plan").read_text())
         name = f"job {folder.name} ({plan['kind']}, {plan['way']})"
         words = lines_of(folder / "input")
+        if plan["kind"] == "available" and ended_without_gatherer(folder):
+            plan["outcomes"] = ["expired"]  # the deadline came while its gatherer was away: the broker ended it
         self.counts["submitted" if plan["way"] == "submit" else "mapped"] += 1
         abandoned = len(lines_of(folder / "abandoned"))
         self.counts["abandoned"] += abandoned

@@ -383,10 +383,10 @@ bool is_nil(std::string_view object) { return object == "\xc0"; }
 
 const char* name_of(const Message& message) {
     static constexpr const char* names[] = {
-        "Hello",    "Welcome",   "Refused", "Heartbeat", "Bye",       "Block",       "Seal",     "Accepted", "Sealed",   "Cancel",
-        "Watch",    "Located",   "Notice",  "Ended",     "Query",     "Report",      "Find",     "Found",    "Retry",    "Retried",
-        "Dispatch", "Done",      "Release", "Drop",      "SendAgain", "Results",     "Assign",   "Errors",   "Gathered", "Propose",
-        "Forget",   "Forgotten", "Collect", "Values",    "Failures",  "Acknowledge", "Concluded"};
+        "Hello",    "Welcome",  "Refused",  "Heartbeat", "Bye",     "Block",  "Seal",      "Accepted",    "Sealed",   "Cancel",
+        "Watch",    "Located",  "Notice",   "Ended",     "Query",   "Report", "Find",      "Found",       "Retry",    "Retried",
+        "Adjust",   "Adjusted", "Dispatch", "Done",      "Release", "Drop",   "SendAgain", "Results",     "Assign",   "Errors",
+        "Gathered", "Propose",  "Forget",   "Forgotten", "Collect", "Values", "Failures",  "Acknowledge", "Concluded"};
     static_assert(std::size(names) == std::variant_size_v<Message>);
     return names[message.index()];
 }

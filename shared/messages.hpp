@@ -248,6 +248,24 @@ struct Retried {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.round, m.fragments); };
 };
 
+/// Client → broker: what is given changes in a job that runs. Answered by Adjusted or Refused.
+struct Adjust {
+    static constexpr std::uint8_t kind = 25;
+    JobId job{};
+    std::optional<std::int32_t> priority{};
+    std::optional<double> weight{};
+    std::optional<std::uint32_t> max_running{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.priority, m.weight, m.max_running); };
+};
+
+/// Broker → client: the job's share from now on.
+struct Adjusted {
+    static constexpr std::uint8_t kind = 26;
+    JobId job{};
+    JobShare share{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.share); };
+};
+
 // --- broker ↔ worker (control) --------------------------------------------------------------------------------
 
 /// Broker → worker: run this chunk; the body is its slice of a block. The first dispatch of a job in a session has the brief.
@@ -427,7 +445,7 @@ struct Concluded {
 // clang-format off
 using Message = std::variant<Hello, Welcome, Refused, Heartbeat, Bye,                                              // any
                              Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report,  // client ↔ broker
-                             Find, Found, Retry, Retried,                                                          //
+                             Find, Found, Retry, Retried, Adjust, Adjusted,                                        //
                              Dispatch, Done, Release, Drop, SendAgain, Results,                                    // worker
                              Assign, Errors, Gathered, Propose, Forget, Forgotten,                                 // gatherer ↔ broker
                              Collect, Values, Failures, Acknowledge, Concluded>;                                   // client ↔ gatherer

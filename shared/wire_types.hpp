@@ -69,6 +69,14 @@ struct GathererRef {
     static constexpr auto fields = [](auto& m) { return std::tie(m.name, m.epoch, m.results, m.collect); };
 };
 
+/// A job's part of the fleet, among other jobs.
+struct JobShare {
+    std::int32_t priority = 0;      // jobs of a higher one are served first
+    double weight = 1;              // among jobs of one priority, time of slots is given in proportion to it; above 0
+    std::uint32_t max_running = 0;  // fragments at workers at one time; 0: no limit
+    static constexpr auto fields = [](auto& m) { return std::tie(m.priority, m.weight, m.max_running); };
+};
+
 /// All that the system must know of a job. Made by the client, carried by its first block.
 struct JobSpec {
     std::string function{};  // the function that its fragments are for
@@ -91,6 +99,7 @@ struct JobSpec {
     std::uint64_t max_output = 0;            // for commands: bytes of each stream; 0: the worker's limit
     std::string preferred_gatherer{};        // by name; the broker may choose another
     std::string key{};                       // of the user's choice: the same key finds the same job; empty: none
+    JobShare share{};
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.function, m.title, m.policy, m.quorum, m.max_failures, m.max_failures_percent, m.tolerance, m.deadline, m.timeout,
                         m.retries, m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output, m.preferred_gatherer,
@@ -185,9 +194,10 @@ struct JobInfo {
     std::string notice{};  // what it waits for, if it waits
     std::string key{};
     std::uint32_t round = 0;  // how often it was retried
+    JobShare share{};
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.title, m.function, m.outcome, m.reason, m.total, m.accepted, m.queued, m.running, m.values, m.failed,
-                        m.age, m.took, m.gatherer, m.notice, m.key, m.round);
+                        m.age, m.took, m.gatherer, m.notice, m.key, m.round, m.share);
     };
 };
 

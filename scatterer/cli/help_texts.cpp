@@ -14,6 +14,7 @@ constexpr HelpText program{"fanfold [options] VERB [options] …",
   wait        wait until jobs have ended
   results     print a job's results
   cancel      end a job and what it runs
+  set         change how running jobs are served: priority, weight, limit
   retry       run again what failed in jobs that have ended
   forget      forget jobs that have ended, their results and keys
   workers     list the workers
@@ -73,6 +74,12 @@ constexpr HelpText results{"fanfold results [options] JOB",
 constexpr HelpText cancel{"fanfold cancel [options] JOB…", "Ends jobs as cancelled; what they run is killed.",
                           "Examples:\n  fanfold cancel last"};
 
+constexpr HelpText set{
+    "fanfold set [options] JOB…",
+    "Changes how jobs that run are served among others. Jobs of a higher priority go first; those of one priority share\n"
+    "the slots' time by their weights.",
+    "Examples:\n  fanfold set --priority 10 last\n  fanfold set --max-running 4 --weight 0.5 0192f3"};
+
 constexpr HelpText retry{
     "fanfold retry [options] JOB…",
     "Runs again what has no good result in jobs that have ended; the good results stay. For jobs that were submitted, or\n"
@@ -104,6 +111,7 @@ const HelpText& help_of(Verb verb) {
         case Verb::wait: return wait;
         case Verb::results: return results;
         case Verb::cancel: return cancel;
+        case Verb::set: return set;
         case Verb::retry: return retry;
         case Verb::forget: return forget;
         case Verb::workers: return workers;

@@ -31,6 +31,7 @@ int run(const cli::CommandLine& line, cli::Console& console) {
         case cli::Verb::wait:
         case cli::Verb::results:
         case cli::Verb::cancel:
+        case cli::Verb::set:
         case cli::Verb::retry:
         case cli::Verb::forget:
         case cli::Verb::workers:

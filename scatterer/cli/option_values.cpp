@@ -42,6 +42,19 @@ std::uint64_t number_value(const std::string& option, const std::string& text, B
     return number;
 }
 
+int priority_value(const std::string& text) {
+    int number = 0;
+    if (!read_whole(text, number)) throw bad_value("--priority", text, "a whole number is wanted, such as 10 or -1");
+    return number;
+}
+
+double weight_value(const std::string& text) {
+    double number = 0;
+    if (!read_whole(text, number) || !(number >= 1e-6 && number <= 1e6))
+        throw bad_value("--weight", text, "a number from 0.000001 to 1000000 is wanted");
+    return number;
+}
+
 void gather_value(JobOptions& job, const std::string& text) {
     constexpr std::string_view quorum = "quorum=";
     if (text == "all") {

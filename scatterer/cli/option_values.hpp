@@ -20,6 +20,10 @@ struct Bounds {
 };
 std::uint64_t number_value(const std::string& option, const std::string& text, Bounds bounds);
 
+/// --priority N, which may be below 0
+int priority_value(const std::string& text);
+/// --weight W
+double weight_value(const std::string& text);
 /// --gather all|available|quorum=K|first
 void gather_value(JobOptions& job, const std::string& text);
 /// --max-failures N|P%

@@ -16,8 +16,8 @@ namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr std::array all_verbs{Verb::map,    Verb::submit, Verb::jobs,   Verb::status,  Verb::wait,     Verb::results,
-                               Verb::cancel, Verb::retry,  Verb::forget, Verb::workers, Verb::functions};
+constexpr std::array all_verbs{Verb::map,    Verb::submit, Verb::jobs,  Verb::status, Verb::wait,    Verb::results,
+                               Verb::cancel, Verb::set,    Verb::retry, Verb::forget, Verb::workers, Verb::functions};
 
 /// CLI11's help with a usage line of our own.
 class HelpFormatter : public CLI::Formatter {
@@ -139,6 +139,19 @@ void add_inputs(OptionSet& set, MapOptions& map) {
     set.flag("--json-lines", map.json_lines, "With --function: each input is JSON, and the payload what it says");
 }
 
+void add_share(OptionSet& set, const std::function<void(const JobChange&)>& take) {
+    set.value(
+        "--priority", "N", [take](const std::string& text) { take({.priority = priority_value(text)}); },
+        "Jobs of a higher priority are served first (0)");
+    set.value(
+        "--weight", "W", [take](const std::string& text) { take({.weight = weight_value(text)}); },
+        "Jobs of one priority share slots' time by it (1)");
+    set.value(
+        "--max-running", "N",
+        [take](const std::string& text) { take({.max_running = static_cast<std::uint32_t>(number_value("--max-running", text, {}))}); },
+        "Most fragments at workers at a time (0: no limit)");
+}
+
 void add_policy(OptionSet& set, MapOptions& map) {
     JobOptions& job = map.job;
     set.flag("-k,--keep-order", job.ordered, "Results in the order of the inputs; else as completed");
@@ -166,6 +179,11 @@ void add_policy(OptionSet& set, MapOptions& map) {
             job.key = text;
         },
         "The same key finds the same job: it is submitted once, and goes on by itself");
+    add_share(set, [&job](const JobChange& change) {
+        job.priority = change.priority.value_or(job.priority);
+        job.weight = change.weight.value_or(job.weight);
+        job.max_running = change.max_running.value_or(job.max_running);
+    });
     set.value("--cwd", "FOLDER", job.cwd, "Where commands run");
     set.value(
         "--env", "NAME=VALUE",
@@ -227,6 +245,12 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
         set.flag("-k,--keep-order", query.ordered, "In the order of the inputs; else as completed");
         set.flag("--now", query.now, "Only what is there; does not wait for a running job");
     }
+    if (verb == Verb::set)
+        add_share(set, [&query](const JobChange& change) {
+            if (change.priority) query.change.priority = change.priority;
+            if (change.weight) query.change.weight = change.weight;
+            if (change.max_running) query.change.max_running = change.max_running;
+        });
     if (prints_results || verb == Verb::wait || verb == Verb::cancel)
         set.flag("--quiet", query.quiet, "No lines about fragments or outcomes");
 }
@@ -284,9 +308,12 @@ void check_query(Verb verb, const QueryOptions& query) {
         case Verb::results: most = 1; break;
         case Verb::wait:
         case Verb::cancel:
+        case Verb::set:
         case Verb::retry:
         case Verb::forget: most = SIZE_MAX; break;
     }
+    if (verb == Verb::set && !query.change.priority && !query.change.weight && !query.change.max_running)
+        throw UsageError("nothing to set: give --priority, --weight or --max-running");
     if (query.jobs.size() > most) throw UsageError("unexpected '" + query.jobs[most] + "'");
     if (most > 0 && query.jobs.empty()) throw UsageError("a JOB is missing: `last`, or the beginning or end of an id");
     for (const std::string& job : query.jobs)
@@ -347,6 +374,7 @@ const char* to_string(Verb verb) {
         case Verb::wait: return "wait";
         case Verb::results: return "results";
         case Verb::cancel: return "cancel";
+        case Verb::set: return "set";
         case Verb::retry: return "retry";
         case Verb::forget: return "forget";
         case Verb::workers: return "workers";

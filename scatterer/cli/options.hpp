@@ -16,7 +16,7 @@
 
 namespace fanfold::scatterer::cli {
 
-enum class Verb { map, submit, jobs, status, wait, results, cancel, retry, forget, workers, functions };
+enum class Verb { map, submit, jobs, status, wait, results, cancel, set, retry, forget, workers, functions };
 const char* to_string(Verb verb);
 
 enum class Format { text, json };  // text: raw results, or a table
@@ -58,6 +58,7 @@ struct MapOptions {
 struct QueryOptions {
     std::vector<std::string> jobs;  // as selectors
     Format output = Format::text;
+    JobChange change;  // of the verb set
     bool ordered = false;
     bool now = false;
     bool quiet = false;

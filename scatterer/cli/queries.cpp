@@ -80,6 +80,14 @@ int cancel(Scatterer& scatterer, const QueryOptions& query) {
     return exit_good;
 }
 
+int set(Scatterer& scatterer, const QueryOptions& query) {
+    for (const JobStatus& job : the_jobs(scatterer, query)) {
+        JobStatus now = scatterer.change(job.id, query.change);
+        print(query.output == Format::json ? status_report(now, Format::json) : now.id + ": " + share_text(now) + '\n');
+    }
+    return exit_good;
+}
+
 int retry(Scatterer& scatterer, const QueryOptions& query) {
     for (const JobStatus& job : the_jobs(scatterer, query)) print(retry_report(job.id, scatterer.retry(job.id), query.output));
     return exit_good;
@@ -107,6 +115,7 @@ int run_query(const CommandLine& line, Console& console) {
         case Verb::wait: return wait(scatterer, query, console);
         case Verb::results: return results(scatterer, query, console);
         case Verb::cancel: return cancel(scatterer, query);
+        case Verb::set: return set(scatterer, query);
         case Verb::retry: return retry(scatterer, query);
         case Verb::forget: return forget(scatterer, query);
         case Verb::workers: print(workers_report(scatterer.workers(), query.output)); break;

@@ -1,5 +1,7 @@
 #include "scatterer/cli/reports.hpp"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -28,7 +30,7 @@ Json json_of(const JobStatus& job) {
               {"reason", job.reason},   {"total", nullptr},         {"accepted", job.accepted}, {"queued", job.queued},
               {"running", job.running}, {"values", job.values},     {"failed", job.failed},     {"age", seconds(job.age)},
               {"took", nullptr},        {"gatherer", job.gatherer}, {"notice", job.notice},     {"key", job.key},
-              {"round", job.round}};
+              {"round", job.round},     {"priority", job.priority}, {"weight", job.weight},     {"max_running", job.max_running}};
     if (job.total) json["total"] = *job.total;
     if (job.outcome != JobOutcome::running) json["took"] = seconds(job.took);
     return json;
@@ -47,6 +49,11 @@ std::string shortened(const std::string& title) {
 }
 
 }  // namespace
+
+std::string share_text(const JobStatus& job) {
+    std::string limit = job.max_running > 0 ? ", at most " + to_string(job.max_running) + " fragments at a time" : "";
+    return fmt::format("priority {}, weight {:g}{}", job.priority, job.weight, limit);
+}
 
 std::string jobs_report(const std::vector<JobStatus>& jobs, Format format) {
     std::string lines;
@@ -77,6 +84,7 @@ std::string status_report(const JobStatus& job, Format format) {
     table.add({"age", time_text(job.age)});
     if (job.outcome != JobOutcome::running) table.add({"took", time_text(job.took)});
     if (job.round > 0) table.add({"retried", to_string(job.round)});
+    table.add({"share", share_text(job)});
     table.add({"gatherer", job.gatherer});
     return table.text();
 }

@@ -11,6 +11,8 @@ namespace fanfold::scatterer::cli {
 
 std::string jobs_report(const std::vector<JobStatus>& jobs, Format format);
 std::string status_report(const JobStatus& job, Format format);
+/// How a job is served among others.
+std::string share_text(const JobStatus& job);
 std::string retry_report(const std::string& id, const JobRetry& retry, Format format);
 std::string forget_report(const std::string& id, Format format);
 std::string workers_report(const std::vector<WorkerStatus>& workers, Format format);

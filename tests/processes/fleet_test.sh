@@ -121,6 +121,16 @@ run 0 fanfold results --now "$third"
 says 'still runs'
 run 0 fanfold status "$third" --output json
 same "a running job" running "$(field outcome <out)"
+run 0 fanfold set --priority -3 --max-running 2 "$third"
+same "set" "$third: priority -3, weight 1, at most 2 fragments at a time" "$(cat out)"
+run 0 fanfold set --weight 2.5 --output json last
+same "set in json" "-3 2.5 2" "$(python3 -c 'import json; job = json.load(open("out")); print(job["priority"], job["weight"], job["max_running"])')"
+run 255 fanfold set "$third"
+says 'nothing to set'
+run 255 fanfold set --weight 0 "$third"
+says "weight '0'"
+run 255 fanfold set --priority 1 "$first"
+says 'has ended'
 start following fanfold results "$third"
 await "results come while the job runs" has_line '^0$' following.out
 start waiting fanfold wait "$third"

@@ -61,6 +61,9 @@ struct JobOptions {
                                                              // false: it goes on, and results() collects it later
     std::string key = {};                                    // of your choice: the same key finds the same job, see Scatterer::open();
                                                              // a job with a key is never attached
+    int priority = 0;                                        // jobs of a higher one are served first
+    double weight = 1;                                       // among jobs of one priority, slots' time is given in proportion to it
+    std::uint32_t max_running = 0;                           // fragments at workers at one time; 0: no limit
     std::string cwd = {};                                    // for commands: working folder
     std::vector<std::string> environment = {};               // for commands: NAME=VALUE
     std::uint64_t max_output = 0;                            // for commands: bytes of each output stream; 0: the worker's limit
@@ -201,6 +204,16 @@ struct JobStatus {
     std::string notice = {};  // what it waits for, if it waits
     std::string key = {};
     std::uint32_t round = 0;  // how often it was retried
+    int priority = 0;
+    double weight = 1;
+    std::uint32_t max_running = 0;
+};
+
+/// What changes in a job that runs; the rest stays.
+struct JobChange {
+    std::optional<int> priority = {};
+    std::optional<double> weight = {};
+    std::optional<std::uint32_t> max_running = {};
 };
 
 /// A job that runs again.
@@ -260,6 +273,8 @@ public:
     JobStatus wait(const std::string& job_id);
     /// Ends a job as cancelled; throws FanfoldError for an unknown job, returns the state it was in.
     JobStatus cancel(const std::string& job_id);
+    /// Changes how a running job is served. Throws FanfoldError for an unknown or ended job, or a weight that is none.
+    JobStatus change(const std::string& job_id, const JobChange& change);
     /// Runs again the fragments without a value of a job that has ended, and was not attached. Throws FanfoldError for any other.
     JobRetry retry(const std::string& job_id);
     /// Forgets a job that has ended: its results are gone, its key is free. Throws FanfoldError for one that runs or is not known.
