@@ -1,5 +1,6 @@
 #include "broker/shell.hpp"
 
+#include "shared/codec.hpp"
 #include "shared/logging.hpp"
 
 namespace fanfold::broker {
@@ -73,7 +74,8 @@ void Shell::act(Action& action) {
     auto& message = std::get<Send>(action);
     if (promises_nothing(message.message)) return send(message);
     if (journal_.safe()) return send(message);
-    journal_.when_safe(wire::job_of(message.message), [this, held = std::move(message)]() mutable { send(held); });
+    auto job = wire::job_of(message.message);
+    journal_.when_safe(job, [this, held = std::move(message)]() mutable { send(held); });
 }
 
 void Shell::send(Send& message) {

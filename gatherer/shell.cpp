@@ -1,5 +1,6 @@
 #include "gatherer/shell.hpp"
 
+#include "shared/codec.hpp"
 #include "shared/logging.hpp"
 
 namespace fanfold::gatherer {
@@ -89,16 +90,17 @@ void Shell::perform(Action action) {
     } else if (auto* fetch = std::get_if<Fetch>(&action)) {
         journal_.fetch(*fetch);
     } else if (auto* send = std::get_if<Send>(&action)) {
-        if (options_.state.empty()) say(std::move(*send));
-        else journal_.when_safe(wire::job_of(send->message), [this, held = std::move(*send)] { say(held); });
+        if (journal_.safe()) return say(std::move(*send));
+        auto job = wire::job_of(send->message);
+        journal_.when_safe(job, [this, held = std::move(*send)]() mutable { say(std::move(held)); });
     } else if (auto* to_broker = std::get_if<SendBroker>(&action)) {
-        bool at_once = options_.state.empty() || std::holds_alternative<wire::Hello>(to_broker->message) ||
+        bool at_once = journal_.safe() || std::holds_alternative<wire::Hello>(to_broker->message) ||
                        std::holds_alternative<wire::Heartbeat>(to_broker->message);
-        if (at_once) net::send(*control_, to_broker->message, to_broker->body);
-        else
-            journal_.when_safe(wire::job_of(to_broker->message), [this, connection = connection_, held = std::move(*to_broker)] {
-                if (connection == connection_) net::send(*control_, held.message, held.body);
-            });
+        if (at_once) return (void)net::send(*control_, to_broker->message, to_broker->body);
+        auto job = wire::job_of(to_broker->message);
+        journal_.when_safe(job, [this, connection = connection_, held = std::move(*to_broker)] {
+            if (connection == connection_) net::send(*control_, held.message, held.body);
+        });
     } else {
         connect();
     }

@@ -15,6 +15,9 @@ namespace fanfold::wire {
 /// The header frame of a message.
 std::string encode(const Message& message);
 
+/// The one job that the message is about, if it is about one.
+std::optional<JobId> job_of(const Message& message);
+
 /// Reads a header frame: an Error for anything that is not one whole, known, well-typed message within the limits.
 /// A Hello of another major version is returned with its two version numbers and nothing else.
 Result<Message> decode(std::string_view header);

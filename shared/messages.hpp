@@ -25,8 +25,7 @@ inline constexpr std::uint16_t version_minor = 1;
 
 // --- any peer and the broker (control: DEALER ↔ ROUTER) -----------------------------------------------------
 
-/// The first message of every session, and the only one that another major version must be able to read: kind and the
-/// two version numbers keep their places for ever. The broker answers Welcome or Refused.
+/// The first message of every session; kind and the two version numbers keep their places for ever. Answered by Welcome or Refused.
 struct Hello {
     static constexpr std::uint8_t kind = 1;
     std::uint16_t major = version_major;
@@ -119,8 +118,7 @@ struct Seal {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.token, m.total); };
 };
 
-/// Broker → client: the fragments before `next` are accepted; blocks may be sent while the sum of the job's body bytes stays
-/// within `limit` (both cumulative, so a lost or doubled message does no harm).
+/// Broker → client: the fragments before `next` are accepted; the job's body bytes may be sent up to `limit` (both cumulative).
 struct Accepted {
     static constexpr std::uint8_t kind = 12;
     JobId job{};
@@ -152,8 +150,7 @@ struct Watch {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
 };
 
-/// Broker → client (the owner at once, watchers when they ask): who gathers the job. Sent again when that changes; a collector
-/// then starts over with the new gatherer.
+/// Broker → owner, watchers: who gathers the job. Said again when that changes; a collector then starts over with the new gatherer.
 struct Located {
     static constexpr std::uint8_t kind = 16;
     JobId job{};
@@ -204,8 +201,7 @@ struct Report {
     static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.jobs, m.workers, m.gatherers); };
 };
 
-/// Client → broker: which job has this key? Answered by Found. If its client is gone and it is not sealed, it is the asker's from then on,
-/// and its blocks bear this token.
+/// Client → broker: which job has this key? Answered by Found. Unsealed and its client gone, it is the asker's, under this token.
 struct Find {
     static constexpr std::uint8_t kind = 21;
     std::uint64_t number = 0;  // comes back in the answer
@@ -232,7 +228,7 @@ struct Found {
     };
 };
 
-/// Client → broker: run again what has no value in a job that has ended and belongs to nobody's connection. Answered by Retried or Refused.
+/// Client → broker: run again what has no value in an ended job that is not attached. Answered by Retried or Refused.
 struct Retry {
     static constexpr std::uint8_t kind = 23;
     JobId job{};
@@ -280,8 +276,7 @@ struct Dispatch {
     static constexpr auto fields = [](auto& m) { return std::tie(m.sequence, m.job, m.first, m.count, m.attempt, m.brief); };
 };
 
-/// Worker → broker: what has ended since the last one, and what is given back unstarted. Values went to the gatherer before;
-/// failures travel here, their outputs in the body.
+/// Worker → broker: what has ended since the last one (failures with their outputs in the body), and what is given back unstarted.
 struct Done {
     static constexpr std::uint8_t kind = 31;
     std::vector<DoneRun> runs{};
@@ -355,8 +350,7 @@ struct Gathered {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.ranges, m.held_bytes, m.round); };
 };
 
-/// Gatherer → broker: the job's outcome by its policy. Complete with every value in hand is final; any other is a proposal that
-/// the broker answers with Ended. Sent again until then.
+/// Gatherer → broker: the job's outcome by its policy, until Ended answers. Complete with every value in hand is final before that.
 struct Propose {
     static constexpr std::uint8_t kind = 53;
     JobId job{};
@@ -368,8 +362,7 @@ struct Propose {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.outcome, m.reason, m.every_value, m.lost); };
 };
 
-/// Broker → gatherer: forget the job and its results. Sent again until Forgotten. Client → broker: forget an ended job everywhere; answered
-/// by Forgotten or Refused.
+/// Broker → gatherer: forget the job and its results. Client → broker: the same of an ended job. Answered by Forgotten, or Refused.
 struct Forget {
     static constexpr std::uint8_t kind = 54;
     JobId job{};
@@ -453,8 +446,5 @@ using Message = std::variant<Hello, Welcome, Refused, Heartbeat, Bye,           
 
 /// The message's name, for logs.
 const char* name_of(const Message& message);
-
-/// The one job that the message is about, if it is about one.
-std::optional<JobId> job_of(const Message& message);
 
 }  // namespace fanfold::wire

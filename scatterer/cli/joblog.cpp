@@ -55,9 +55,10 @@ Joblog::Joblog(const std::string& path, std::uint64_t keep_bytes)
     if (keep_bytes == 0) {
         lines_ = joblog_heading;
     } else if (auto at = static_cast<off_t>(keep_bytes); ::ftruncate(fd_, at) != 0 || ::lseek(fd_, at, SEEK_SET) != at) {
-        auto error = system_error("append to the job log " + path_);
+        int why = errno;
         ::close(fd_);
-        throw error;
+        errno = why;
+        throw system_error("append to the job log " + path_);
     }
     flush();
 }

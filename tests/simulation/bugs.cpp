@@ -1,13 +1,16 @@
 #include "tests/simulation/bugs.hpp"
 
+#include "gatherer/records.hpp"
+#include "shared/codec.hpp"
+
 namespace fanfold::simulation {
 
 const std::vector<BugInfo>& planted_bugs() {
     static const std::vector<BugInfo> bugs{
-        {Bug::result_not_pushed_again, "result_not_pushed_again", 50},
-        {Bug::released_before_gathered, "released_before_gathered", 50},
+        {Bug::result_not_pushed_again, "result_not_pushed_again", 100},
+        {Bug::released_before_gathered, "released_before_gathered", 150},
         {Bug::position_ignored, "position_ignored", 50},
-        {Bug::epoch_ignored, "epoch_ignored", 50},
+        {Bug::epoch_ignored, "epoch_ignored", 1500},
         {Bug::seal_said_once, "seal_said_once", 1500},
         {Bug::error_told_once, "error_told_once", 400},
         {Bug::deadline_not_armed, "deadline_not_armed", 600},
@@ -17,6 +20,15 @@ const std::vector<BugInfo>& planted_bugs() {
         {Bug::attempt_forgotten, "attempt_forgotten", 50},
         {Bug::values_shifted, "values_shifted", 50},
         {Bug::block_sent_once, "block_sent_once", 150},
+        {Bug::accepted_too_early, "accepted_too_early", 150},
+        {Bug::shown_too_early, "shown_too_early", 150},
+        {Bug::last_record_lost, "last_record_lost", 20},
+        {Bug::group_torn, "group_torn", 2000},
+        {Bug::blocks_erased_early, "blocks_erased_early", 3000},
+        {Bug::results_not_restored, "results_not_restored", 50},
+        {Bug::epoch_not_raised, "epoch_not_raised", 50},
+        {Bug::deadline_not_restored, "deadline_not_restored", 600},
+        {Bug::held_not_adopted, "held_not_adopted", 100},
     };
     return bugs;
 }
@@ -60,8 +72,29 @@ bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
         case Bug::released_before_gathered:
         case Bug::position_ignored:
         case Bug::epoch_ignored:
-        case Bug::time_not_looked_at: return true;
+        case Bug::time_not_looked_at:
+        case Bug::accepted_too_early:
+        case Bug::shown_too_early:
+        case Bug::last_record_lost:
+        case Bug::group_torn:
+        case Bug::blocks_erased_early:
+        case Bug::results_not_restored:
+        case Bug::epoch_not_raised:
+        case Bug::deadline_not_restored:
+        case Bug::held_not_adopted: return true;
     }
+    return true;
+}
+
+bool Saboteur::restores(bool broker, Record& row) const {
+    if (bug_ == Bug::results_not_restored && !broker)
+        return row.kind != static_cast<std::uint8_t>(gatherer::Row::entry) && row.kind != static_cast<std::uint8_t>(gatherer::Row::let_go);
+    if (bug_ != Bug::deadline_not_restored) return true;
+    auto message = wire::decode(row.data);
+    if (!message) return true;
+    if (auto* block = std::get_if<wire::Block>(&*message); block && block->spec) block->spec->deadline = {};
+    if (auto* assign = std::get_if<wire::Assign>(&*message)) assign->spec.deadline = {};
+    row.data = wire::encode(*message);
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "shared/messages.hpp"
-#include "shared/slice.hpp"
+#include "shared/store.hpp"
 
 namespace fanfold::simulation {
 
@@ -27,6 +27,16 @@ enum class Bug : std::uint8_t {
     attempt_forgotten,         // a worker never tells the broker of a failure
     values_shifted,            // a worker mixes up two fragments of a chunk
     block_sent_once,           // a client sends each block once
+    // of what is on disk
+    accepted_too_early,     // a broker says things before they are committed
+    shown_too_early,        // a gatherer does
+    last_record_lost,       // a commit leaves out its last record
+    group_torn,             // a death may leave a part of a commit
+    blocks_erased_early,    // payloads are erased before it is committed that their results are safe
+    results_not_restored,   // a gatherer that starts again does not know what it has
+    epoch_not_raised,       // a life bears the number of the one before
+    deadline_not_restored,  // deadlines are forgotten at a restart
+    held_not_adopted,       // a broker that starts again does not hear what its workers run
 };
 
 struct BugInfo {
@@ -43,6 +53,8 @@ public:
     Bug bug() const { return bug_; }
     /// Whether the message goes on its way. `life` tells the sender's life from others.
     bool lets_pass(std::uint64_t life, wire::Message& message);
+    /// Whether a life reads this row, which the one before has left.
+    bool restores(bool broker, Record& row) const;
 
 private:
     bool first_time(std::uint64_t life, const JobId& job, std::uint64_t what) { return seen_.emplace(life, job, what).second; }

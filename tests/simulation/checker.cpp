@@ -114,12 +114,63 @@ void Checker::refused(Collector& collector, const std::string& text, Time now) {
 
 void Checker::opened(const JobPlan& plan, Time now) { records_[plan.id].opened = now; }
 
-void Checker::executed(const JobPlan& plan, Index index, std::uint32_t) {
+void Checker::sealed(const JobPlan& plan) { records_[plan.id].sealed = true; }
+
+void Checker::executed(const JobPlan& plan, Index index, bool alone) {
     ++executions_;
-    ++records_[plan.id].executions[index];
+    if (alone) ++records_[plan.id].lone_executions[index];
+    auto& record = records_[plan.id];
+    // What a broker with a disk has not said that it has accepted it may forget, and is sent again.
+    if (!scenario_.durable[scenario_.broker()] || index < record.accepted) ++record.executions[index];
 }
 
 void Checker::endangered(const JobId& job, Index index) { ++records_[job].dangers[index]; }
+
+// --- what is said -----------------------------------------------------------------------------------------------
+
+void Checker::promised(const wire::Message& message) {
+    std::visit(
+        [this](const auto& known) {
+            if constexpr (requires { this->hold_to(known); }) hold_to(known);
+        },
+        message);
+}
+
+void Checker::hold_to(const wire::Accepted& message) {
+    auto& accepted = records_[message.job].accepted;
+    if (message.next < accepted)
+        complain("job #" + std::to_string(records_[message.job].plan->number) + ": accepted up to " + std::to_string(accepted) +
+                 ", and later only up to " + std::to_string(message.next));
+    accepted = std::max(accepted, message.next);
+}
+
+void Checker::hold_to(const wire::Sealed& message) {
+    auto& record = records_[message.job];
+    if (record.total.value_or(message.total) != message.total)
+        complain("job #" + std::to_string(record.plan->number) + ": sealed with several totals");
+    record.total = message.total;
+}
+
+void Checker::hold_to(const wire::Ended& message) {
+    auto& record = records_[message.job];
+    bool won = record.ended == Outcome::cancelled && message.outcome == Outcome::complete;  // every value was in hand before
+    if (record.ended.value_or(message.outcome) != message.outcome && !won)
+        complain("job #" + std::to_string(record.plan->number) + ": its broker said " + wire::to_string(*record.ended) + ", and later " +
+                 wire::to_string(message.outcome));
+    record.ended = message.outcome;
+}
+
+void Checker::hold_to(const wire::Concluded& message) {
+    if (message.outcome == Outcome::running) return;
+    auto& record = records_[message.job];
+    const auto& before = record.concluded;
+    bool same = !before || (before->outcome == message.outcome && before->values == message.values && before->failures == message.failures);
+    if (!same)
+        complain("job #" + std::to_string(record.plan->number) + ": its gatherer said " + wire::to_string(before->outcome) + " with " +
+                 std::to_string(before->values) + " values and " + std::to_string(before->failures) + " failures, and later " +
+                 wire::to_string(message.outcome) + " with " + std::to_string(message.values) + " and " + std::to_string(message.failures));
+    record.concluded = message;
+}
 
 const JobPlan* Checker::plan_of(const JobId& job) const {
     auto it = records_.find(job);
@@ -145,24 +196,33 @@ void Checker::judge(const Disturbances& disturbances) {
         if (!collector->concluded) continue;
         if (collector->collects && !scenario_.memory_lost) judge_numbers(*collector);
         judge_outcome(*collector, disturbances);
+        if (scenario_.many_kills) judge_kills(records_[collector->plan->id], *collector);
     }
     if (!scenario_.memory_lost) judge_agreement();
     judge_executions(disturbances);
 }
 
+/// A client may be too long without an answer; and what was never sealed its owner may have to give up.
+bool Checker::excused(const Collector& collector, const Disturbances& disturbances) const {
+    auto says = [&](const char* what) { return collector.refused->find(what) != std::string::npos; };
+    bool cut_off = !disturbances.client_cut_off.empty();
+    if (scenario_.memory_lost) return true;
+    if (cut_off && (says("no broker answers") || says("did not come back in"))) return true;
+    if (disturbances.any && (says("no gatherer") || says("does not send its results") || says("accepts nothing at present"))) return true;
+    bool promised = records_.at(collector.plan->id).sealed && !collector.plan->spec.attached;
+    return !promised && (disturbances.client_died.contains(collector.plan->client) || cut_off);
+}
+
 void Checker::judge_ended(const Collector& collector, const Disturbances& disturbances) {
     if (!collector.finished()) return complain(collector, "has not ended");
-    std::uint32_t client = collector.plan->client;
-    auto is = [&](const auto& map) { return map.contains(client); };
     if (collector.refused) {
-        bool excused = scenario_.memory_lost || is(disturbances.client_died) || !disturbances.client_cut_off.empty() ||
-                       (disturbances.any && collector.refused->find("no gatherer") != std::string::npos);
-        if (!excused) complain(collector, "refused: " + *collector.refused);
+        if (!excused(collector, disturbances)) complain(collector, "refused: " + *collector.refused);
         return;
     }
     const auto& opened = records_[collector.plan->id].opened;
     if (collector.died || !opened || collector.plan->spec.deadline.count() == 0) return;
     Time due = std::max(*opened + Duration(collector.plan->spec.deadline), collector.since) + limits::deadline_grace + slack;
+    due += disturbances.clocks_jumped;
     if (!scenario_.faults.empty()) due = std::max(due, Time{} + scenario_.quiet_after + slack_after_faults);
     due = std::max(due, collector.consumed_at + slack);  // a slow user keeps only itself waiting
     if (collector.finished_at > due)
@@ -213,7 +273,7 @@ void Checker::judge_outcome(const Collector& collector, const Disturbances& dist
             return;
         case Outcome::expired: {
             auto opened = records_[plan.id].opened;
-            auto least = Duration(spec.deadline) * 99 / 100;
+            auto least = Duration(spec.deadline) * 99 / 100 - disturbances.clocks_jumped;
             if (spec.deadline.count() == 0 || !opened || collector.finished_at - *opened < least) wrong();
             if (spec.policy == GatherPolicy::available && scenario_.faults.empty()) wrong();
             return;
@@ -221,17 +281,23 @@ void Checker::judge_outcome(const Collector& collector, const Disturbances& dist
         case Outcome::failed: return judge_failed(collector, values, failures, disturbances);
         case Outcome::cancelled: {
             bool client = disturbances.client_died.contains(plan.client) || disturbances.client_cut_off.contains(plan.client);
-            if (!plan.cancel_at && !client && !scenario_.memory_lost) wrong();
+            bool sealed = records_[plan.id].sealed && !spec.attached;  // it belongs to nobody's connection
+            if (!plan.cancel_at && (!client || sealed) && !scenario_.memory_lost) wrong();
             return;
         }
     }
 }
 
-void Checker::judge_failed(const Collector& collector, std::uint64_t, std::uint64_t failures, const Disturbances&) {
+void Checker::judge_failed(const Collector& collector, std::uint64_t, std::uint64_t failures, const Disturbances& disturbances) {
     const wire::JobSpec& spec = collector.plan->spec;
     const wire::Concluded& end = *collector.concluded;
     if (scenario_.memory_lost || !collector.collects) return;
     // A percentage is of the total, which may become known later.
+    // What was not delivered in time may have been the failures.
+    for (const auto& item : end.missing)
+        if (disturbances.any && item.reason == "not delivered")
+            for (Range range : item.ranges) failures += range.size();
+    if (disturbances.any && !end.total) return;
     bool too_many = spec.tolerance && failures > tolerated(spec, end.total.value_or(0));
     std::uint64_t wanted = spec.policy == GatherPolicy::quorum ? spec.quorum : spec.policy == GatherPolicy::first ? 1 : 0;
     bool out_of_reach = end.total && *end.total < failures + wanted;
@@ -252,15 +318,29 @@ void Checker::judge_agreement() {
     }
 }
 
-/// Without anything that looks like a dead worker, each attempt is one execution.
+/// Who kills its worker ran alone at least so often before it was given up, and not for ever.
+void Checker::judge_kills(const Record& record, const Collector& collector) {
+    constexpr std::uint32_t not_counted = 5;  // lone runs of which its worker's death could not be blamed on it
+    for (const auto& [index, kind] : collector.failures) {
+        if (kind != FailureKind::crashed) continue;
+        if (record.plan->fragment(index).behaviour != Behaviour::kills) complain(collector, "an innocent fragment ended as crashed");
+        auto lone = record.lone_executions.contains(index) ? record.lone_executions.at(index) : 0;
+        if (lone < limits::crash_limit || lone > limits::crash_limit + not_counted)
+            complain(collector, "fragment " + std::to_string(index) + " ended as crashed after " + std::to_string(lone) + " lone runs");
+    }
+}
+
+/// Without anything that looks like a dead worker, each attempt is one execution; the death of a server that has a disk changes nothing
+/// about what a worker has begun. How often a fragment failed a broker forgets.
 void Checker::judge_executions(const Disturbances& disturbances) {
-    if (disturbances.any) return;
+    if (disturbances.workers) return;
     for (const auto& [job, record] : records_)
         for (const auto& [index, times] : record.executions) {
             std::uint32_t most = 1;
             Behaviour behaviour = record.plan->fragment(index).behaviour;
             if (behaviour == Behaviour::flaky) most = 2;
             else if (behaviour != Behaviour::value) most = 1 + record.plan->spec.retries;
+            if (disturbances.any && behaviour != Behaviour::value) continue;
             if (times > most)
                 complain("job #" + std::to_string(record.plan->number) + ": fragment " + std::to_string(index) + " ran " +
                          std::to_string(times) + " times, though nothing was disturbed");

@@ -34,12 +34,16 @@ struct Collector {
 
 /// What happened to processes and connections, as far as it excuses something.
 struct Disturbances {
-    bool any = false;  // anything that can make a worker run a fragment again
+    bool any = false;          // anything that can make a worker run a fragment again
+    bool workers = false;      // the same, the death of a server with a disk aside
+    Duration clocks_jumped{};  // wall clocks, in sum: deadlines are as much earlier or later
     std::map<std::uint32_t, bool> client_died;
     std::map<std::uint32_t, bool> client_cut_off;  // for longer than a client waits
 };
 
 class Checker {
+    using Outcome = wire::Outcome;
+
 public:
     explicit Checker(const Scenario& scenario);
 
@@ -49,7 +53,11 @@ public:
     void concluded(Collector& collector, const wire::Concluded& end, Time now);
     void refused(Collector& collector, const std::string& text, Time now);
     void opened(const JobPlan& plan, Time now);
-    void executed(const JobPlan& plan, Index index, std::uint32_t attempt);
+    void executed(const JobPlan& plan, Index index, bool alone);
+    /// The owner was told that all of the job is accepted.
+    void sealed(const JobPlan& plan);
+    /// A broker or gatherer with a disk says this to somebody: no later life of it may say otherwise.
+    void promised(const wire::Message& message);
     /// A worker that may be running the fragment is disturbed in a way that the broker can take for its death.
     void endangered(const JobId& job, Index index);
     void complain(const std::string& what);
@@ -69,6 +77,13 @@ private:
         std::optional<Time> opened;
         std::map<Index, std::uint32_t> executions;
         std::map<Index, std::uint32_t> dangers;
+        std::map<Index, std::uint32_t> lone_executions;
+        bool sealed = false;
+        // what servers with disks have said of it
+        Index accepted = 0;
+        std::optional<std::uint64_t> total;
+        std::optional<Outcome> ended;
+        std::optional<wire::Concluded> concluded;
     };
     void see(Collector& collector, Index index);
     void judge_ended(const Collector& collector, const Disturbances& disturbances);
@@ -78,6 +93,12 @@ private:
     void judge_agreement();
     void judge_executions(const Disturbances& disturbances);
     void complain(const Collector& collector, const std::string& what);
+    void hold_to(const wire::Accepted& message);
+    void hold_to(const wire::Sealed& message);
+    void hold_to(const wire::Ended& message);
+    void hold_to(const wire::Concluded& message);
+    bool excused(const Collector& collector, const Disturbances& disturbances) const;
+    void judge_kills(const Record& record, const Collector& collector);
 
     const Scenario& scenario_;
     std::vector<std::string> complaints_;

@@ -185,6 +185,7 @@ void ClientProcess::step(scatterer::Event event) {
 }
 
 void ClientProcess::send_gatherer(const scatterer::SendGatherer& send) {
+    if (send.to.collect.empty()) return world_.checker().complain("a client is sent to a gatherer without an address");
     auto it = gatherers_.find(send.to.name);
     if (it != gatherers_.end() && it->second.epoch != send.to.epoch) {
         world_.network().close(it->second.connection, false);
@@ -243,7 +244,10 @@ void ClientProcess::act(scatterer::Action& action) {
             self.deliver(part.job, part.receipt, part.output.size());
         }
         void operator()(scatterer::JobRoom&) {}
-        void operator()(scatterer::JobSealed& sealed) { let_go(sealed.job); }
+        void operator()(scatterer::JobSealed& sealed) {
+            if (User* user = self.find(sealed.job); user && user->owner) self.world_.checker().sealed(*user->plan);
+            let_go(sealed.job);
+        }
         void operator()(scatterer::JobLocated&) {}
         void operator()(scatterer::JobEnded& ended) { let_go(ended.job); }
         void operator()(scatterer::JobConcluded& concluded) {

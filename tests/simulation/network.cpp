@@ -11,7 +11,18 @@ using namespace std::chrono_literals;
 constexpr Duration handshake_least = 100us, handshake_most = 50ms;
 constexpr Duration retry_least = 50ms, retry_most = 400ms;
 constexpr Duration stray_most = 100ms;  // by which a message of a broken connection comes later
+constexpr Duration double_least = 100us, double_most = 5s;
 constexpr Duration ghost_least = 500ms, ghost_most = 20s;
+/// Said again by the cores as it is, on a connection where order holds.
+bool said_again(const wire::Message& message) {
+    return std::holds_alternative<wire::Seal>(message) || std::holds_alternative<wire::Propose>(message) ||
+           std::holds_alternative<wire::Gathered>(message) || std::holds_alternative<wire::Errors>(message) ||
+           std::holds_alternative<wire::Assign>(message) || std::holds_alternative<wire::Accepted>(message) ||
+           std::holds_alternative<wire::Ended>(message) || std::holds_alternative<wire::Release>(message);
+}
+bool pushed_again(const wire::Message& message) {
+    return std::holds_alternative<wire::Block>(message) || std::holds_alternative<wire::Results>(message);
+}
 }  // namespace
 
 std::string to_string(Endpoint endpoint) {
@@ -95,6 +106,9 @@ void Network::send(ConnectionId id, wire::Message message, const Slice& body) {
     Connection& connection = it->second;
     Packet packet{.due = {}, .header = {}, .body = body};
     if (!sound(connection.from, connection.from, connection.to.host, message, packet.header)) return;
+    bool doubled = doubled_percent_ > 0 && random_.chance(doubled_percent_);
+    if (doubled && connection.up && pushed_again(message)) double_late(connection, packet);
+    if (doubled && connection.up && said_again(message)) fly(id, connection, true, packet);
     if (connection.up) fly(id, connection, true, std::move(packet));
     else connection.waiting.push_back(std::move(packet));
 }
@@ -106,8 +120,22 @@ bool Network::send_to(Endpoint from, const PeerId& to, wire::Message message, co
     HostId receiver = it == connections_.end() ? from.host : it->second.from;
     Packet packet{.due = {}, .header = {}, .body = body};
     if (!sound(from.host, from.host, receiver, message, packet.header)) return true;
-    if (it != connections_.end()) fly(it->first, it->second, false, std::move(packet));
+    if (it == connections_.end()) return true;
+    if (doubled_percent_ > 0 && said_again(message) && random_.chance(doubled_percent_)) fly(it->first, it->second, false, packet);
+    fly(it->first, it->second, false, std::move(packet));
     return true;
+}
+
+/// As if it had been sent again over another connection, to the same life of the receiver.
+void Network::double_late(const Connection& connection, const Packet& packet) {
+    auto binding = bindings_.find(connection.to);
+    if (binding == bindings_.end() || pair(connection.from, connection.to.host).blocked) return;
+    scheduler_.after(random_.duration(double_least, double_most),
+                     [this, packet, from = connection.from, to = connection.to, self = connection.self, life = binding->second.life] {
+                         auto at = bindings_.find(to);
+                         bool there = at != bindings_.end() && at->second.life == life && !pair(from, to.host).blocked;
+                         if (there) deliver(Handler(at->second.handler), self, packet, to.host);
+                     });
 }
 
 // --- on the way -------------------------------------------------------------------------------------------------

@@ -58,6 +58,8 @@ public:
 
     // --- faults -------------------------------------------------------------------------------------------------
     void set_delays(HostId a, HostId b, Duration least, Duration most);
+    /// So many of what may be sent again is: on the sockets that only go one way with a delay of its own, as over another connection.
+    void set_doubled(double percent) { doubled_percent_ = percent; }
     void break_connections(HostId a, HostId b);
     /// Nothing passes between the two, and nobody is told.
     void block(HostId a, HostId b);
@@ -104,6 +106,7 @@ private:
     void break_connection(ConnectionId id, Connection& connection);
     void scatter_strays(ConnectionId id, Connection& connection);
     void try_to_connect(ConnectionId id);
+    void double_late(const Connection& connection, const Packet& packet);
     bool sound(std::uint64_t life, HostId from, HostId to, wire::Message& message, std::string& header);
 
     Scheduler& scheduler_;
@@ -115,6 +118,7 @@ private:
     std::map<std::pair<Endpoint, PeerId>, ConnectionId> routes_;  // what ROUTERs believe
     std::map<Endpoint, Binding> bindings_;
     std::map<std::pair<HostId, HostId>, Pair> pairs_;
+    double doubled_percent_ = 0;
     ConnectionId last_connection_ = 0;
     std::uint64_t last_binding_ = 0;
 };

@@ -48,11 +48,13 @@ void choose_fragments(Random& random, JobPlan& job) {
     job.work_least = random.duration(1us, 5ms);
     job.work_most = job.work_least * random.between(1, 20);
     if (random.chance(10)) job.work_most += 500ms;
+    if (job.count <= 12 && random.chance(15)) job.work_most += 2s;
     if (job.count > 300) job.work_most = std::min<Duration>(job.work_most, 5ms);
     job.work_least = std::min(job.work_least, job.work_most);
     if (job.spec.timeout.count() > 0) job.work_most = std::min<Duration>(job.work_most, Duration(job.spec.timeout) / 4);
     job.work_least = std::min(job.work_least, job.work_most);
     job.value_bytes = random.chance(10) ? 20'000 : random.below(200);
+    if (random.chance(15)) job.payload_bytes = random.below(2000);
     job.spec.retries = static_cast<std::uint32_t>(random.below(4));
 }
 
@@ -101,56 +103,6 @@ JobPlan choose_job(Random& random, std::uint32_t number, std::uint32_t clients) 
     return job;
 }
 
-/// Short where a longer one would, by the rules, cost a job its gatherer or its client.
-Duration length_of_block(Random& random, const Scenario& scenario, std::uint32_t a, std::uint32_t b) {
-    bool to_worker = std::max(a, b) >= scenario.worker(0) && std::max(a, b) < scenario.client(0);
-    return random.duration(20ms, to_worker ? 15s : 2s);
-}
-
-std::vector<std::uint32_t> others_of(const Scenario& scenario, std::uint32_t host) {
-    std::vector<std::uint32_t> result;
-    bool worker_or_client = host >= scenario.worker(0);
-    for (std::uint32_t other = 0; other < scenario.hosts(); ++other) {
-        bool talks =
-            worker_or_client ? other < scenario.worker(0) : other != host && (host == 0 || other == 0 || other >= scenario.worker(0));
-        if (talks) result.push_back(other);
-    }
-    return result;
-}
-
-Fault choose_fault(Random& random, const Scenario& scenario, Duration end) {
-    Fault fault{.at = 400ms + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(end.count()))))};
-    fault.host = static_cast<std::uint32_t>(random.below(scenario.hosts()));
-    fault.other = random.pick(others_of(scenario, fault.host));
-    fault.flag = random.chance(50);
-    bool is_worker = fault.host >= scenario.worker(0) && fault.host < scenario.client(0);
-    switch (random.below(10)) {
-        case 0:
-        case 1:
-        case 2: fault.kind = FaultKind::broken; break;
-        case 3:
-        case 4:
-            fault.kind = FaultKind::blocked;
-            fault.length = length_of_block(random, scenario, fault.host, fault.other);
-            break;
-        case 5:
-            fault.kind = FaultKind::slowed;
-            fault.length = random.duration(100ms, 3s);
-            break;
-        case 6:
-            fault.kind = FaultKind::paused;
-            fault.length = random.duration(50ms, is_worker ? 12s : 3s);
-            break;
-        default:
-            fault.kind = FaultKind::crashed;
-            bool is_client = fault.host >= scenario.client(0);
-            if (!is_worker && !(is_client && random.chance(30)))
-                fault.host = scenario.worker(static_cast<std::uint32_t>(random.below(scenario.workers.size())));
-            fault.length = random.duration(10ms, 4s);
-    }
-    return fault;
-}
-
 void choose_fleet(Random& random, Scenario& scenario) {
     scenario.gatherers = random.chance(70) ? 1 : 2;
     scenario.clients = static_cast<std::uint32_t>(random.between(1, 3));
@@ -159,8 +111,37 @@ void choose_fleet(Random& random, Scenario& scenario) {
         if (i > 1 && random.chance(30)) worker.functions = {random.pick(function_names)};  // one at least offers all
         scenario.workers.push_back(worker);
     }
+    scenario.least_commit = random.duration(50us, 5ms);
+    scenario.most_commit = scenario.least_commit * random.between(1, 50);
+    std::uint64_t kind = random.below(10);  // most runs are durable, some are not, some are mixed
+    for (std::uint32_t host = 0; host < scenario.worker(0); ++host)
+        scenario.durable.push_back(kind < 7 || (kind == 9 && random.chance(50)));
     scenario.least_delay = random.duration(10us, 1ms);
     scenario.most_delay = scenario.least_delay * random.between(1, 30);
+}
+/// Less than the jobs need, and enough for a few blocks and for a few messages of results.
+void choose_memory(Random& random, Scenario& scenario) {
+    constexpr std::uint64_t beside = 100;  // of each fragment
+    std::uint64_t block = 16 << 10, values = 1 << 20;
+    for (const JobPlan& job : scenario.jobs) {
+        block = std::max(block, std::min<std::uint64_t>(job.block_fragments, job.count) * (job.payload_bytes + beside));
+        values = std::max(values, 50 * (job.value_bytes + beside));
+    }
+    if (random.chance(50)) scenario.broker_memory = block * random.between(4, 20);
+    if (random.chance(50)) scenario.gatherer_memory = values * random.between(1, 8);
+}
+
+/// Somebody asks for submitted jobs when all is over: what was told of them before must still be so.
+void late_collectors(Random& random, Scenario& scenario) {
+    Duration begin = scenario.quiet_after, end = begin;
+    for (JobPlan& job : scenario.jobs) {
+        if (job.spec.attached || !random.chance(60)) continue;
+        CollectorPlan other = choose_collector(random, scenario.clients, job.count);
+        other.at = begin + random.duration(10ms, 5s);
+        end = std::max(end, other.at);
+        job.others.push_back(other);
+    }
+    scenario.quiet_after = end;
 }
 }  // namespace
 
@@ -176,7 +157,11 @@ FragmentPlan JobPlan::fragment(Index index) const {
     return plan;
 }
 
-std::string JobPlan::payload(Index index) const { return wire::pack_text("input " + std::to_string(number) + "/" + std::to_string(index)); }
+std::string JobPlan::payload(Index index) const {
+    std::string text = "input " + std::to_string(number) + "/" + std::to_string(index);
+    text.append(payload_bytes, static_cast<char>('a' + index % 26));
+    return wire::pack_text(text);
+}
 
 std::string JobPlan::value(Index index) const {
     std::string text = "value " + std::to_string(number) + "/" + std::to_string(index) + " ";
@@ -196,19 +181,9 @@ Scenario make_scenario(std::uint64_t seed) {
         if (job.cancel_at) last = std::max(last, *job.cancel_at);
         scenario.quiet_after = std::max(scenario.quiet_after, last);
     }
-    if (random.chance(15)) return scenario;
-    Duration end = random.duration(2s, 20s);
-    for (std::uint64_t i = random.between(1, 12); i > 0; --i) scenario.faults.push_back(choose_fault(random, scenario, end));
-    if (random.chance(15)) {
-        scenario.memory_lost = true;
-        Fault fault = choose_fault(random, scenario, end);
-        fault.kind = FaultKind::crashed;
-        fault.host = static_cast<std::uint32_t>(random.below(scenario.worker(0)));
-        fault.length = random.duration(10ms, 12s);
-        scenario.faults.push_back(fault);
-    }
-    std::ranges::stable_sort(scenario.faults, {}, &Fault::at);
-    for (const Fault& fault : scenario.faults) scenario.quiet_after = std::max(scenario.quiet_after, fault.at + fault.length);
+    choose_memory(random, scenario);
+    choose_faults(random, scenario);
+    late_collectors(random, scenario);
     return scenario;
 }
 
@@ -217,7 +192,9 @@ std::string to_string(const Scenario& scenario) {
     auto seconds = [](Duration duration) { return static_cast<double>(duration.count()) / 1e9; };
     text << "seed " << scenario.seed << ": " << scenario.gatherers << " gatherers, " << scenario.workers.size() << " workers, "
          << scenario.clients << " clients, quiet after " << seconds(scenario.quiet_after) << " s"
-         << (scenario.memory_lost ? ", memory is lost" : "") << "\n";
+         << (scenario.memory_lost ? ", memory is lost" : "") << (scenario.calm_workers ? ", calm workers" : "") << ", durable:";
+    for (bool durable : scenario.durable) text << (durable ? " yes" : " no");
+    text << "\n";
     for (const JobPlan& job : scenario.jobs) {
         text << "  job #" << job.number << " of client " << job.client << " at " << seconds(job.open_at) << " s: " << job.count
              << " fragments in blocks of " << job.block_fragments << ", policy " << static_cast<int>(job.spec.policy) << " quorum "

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shared/messages.hpp"
+#include "tests/simulation/disk.hpp"
 #include "tests/simulation/random.hpp"
 
 namespace fanfold::simulation {
@@ -46,7 +47,7 @@ struct JobPlan {
     double failing_percent = 0, flaky_percent = 0, slow_percent = 0, killing_percent = 0;
     bool slow_sticks = false;
     Duration work_least{}, work_most{};
-    std::size_t value_bytes = 0;
+    std::size_t value_bytes = 0, payload_bytes = 0;
     Duration open_at{};
     std::uint32_t block_fragments = 1;
     Duration block_pause{};  // before each further block
@@ -63,15 +64,25 @@ struct JobPlan {
     std::string value(Index index) const;
 };
 
-enum class FaultKind : std::uint8_t { broken, blocked, slowed, paused, crashed };
+enum class FaultKind : std::uint8_t {
+    broken,     // the connections between two hosts
+    blocked,    // nothing passes between them
+    slowed,     // or everything late
+    paused,     // a process
+    crashed,    // a process
+    blackout,   // the broker, the gatherers, and whoever else the seed says, at once
+    full_disk,  // nothing can be written there
+};
 
 struct Fault {
     FaultKind kind = FaultKind::broken;
     Duration at{};
-    Duration length{};  // of a block, of a slow time, of a pause, and until a restart
+    Duration length{};  // of a block, of a slow time, of a pause, of a full disk, and until a restart (the last one, with blackout)
     std::uint32_t host = 0;
-    std::uint32_t other = 0;  // with broken, blocked, slowed
-    bool flag = false;        // blocked: the connections are dead afterwards; crashed: silently
+    std::uint32_t other = 0;      // with broken, blocked, slowed
+    bool flag = false;            // blocked: the connections are dead afterwards; crashed: silently; blackout: clients and workers too
+    Moment moment = Moment::any;  // crashed: of the broker's or gatherer's work with its disk
+    Duration jump{};              // crashed, blackout: by which the wall clock is another afterwards
 };
 
 struct WorkerPlan {
@@ -87,8 +98,14 @@ struct Scenario {
     std::vector<JobPlan> jobs{};
     std::vector<Fault> faults{};
     Duration least_delay{}, most_delay{};
-    bool memory_lost = false;  // the broker or a gatherer is started again, with nothing in its memory
-    Duration quiet_after{};    // no fault and no user's act comes after
+    double doubled_percent = 0;  // of messages that are sent again
+    Duration least_commit{}, most_commit{};
+    std::uint64_t broker_memory = 0, gatherer_memory = 0;  // of those with disks; 0: as much as they want
+    std::vector<bool> durable{};                           // the broker, each gatherer: whether it has a disk
+    bool memory_lost = false;                              // one that has none is started again
+    bool calm_workers = false;  // faults are of the servers, their disks and clients alone: what a worker has begun it ends
+    bool many_kills = false;    // a run of worker deaths
+    Duration quiet_after{};     // no fault and no user's act comes after
 
     // Hosts are numbered: the broker, gatherers, workers, clients.
     std::uint32_t broker() const { return 0; }
@@ -99,6 +116,10 @@ struct Scenario {
 };
 
 Scenario make_scenario(std::uint64_t seed);
+/// Hundreds of deaths of workers, at random, with some fragments that kill theirs.
+Scenario make_kills(std::uint64_t seed);
+/// Chooses what goes wrong, and until when.
+void choose_faults(Random& random, Scenario& scenario);
 /// For a transcript: the plan in a few lines.
 std::string to_string(const Scenario& scenario);
 

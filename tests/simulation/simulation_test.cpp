@@ -11,7 +11,7 @@
 
 namespace {
 using namespace fanfold::simulation;
-constexpr std::uint64_t first_seed = 1, last_seed = 2000;
+constexpr std::uint64_t first_seed = 1, last_seed = 5000;
 constexpr std::uint64_t replayed_every = 50;  // such a seed runs twice, and both runs must be the same
 
 char abort_text[64];
@@ -44,7 +44,7 @@ int main(int count, char** arguments) {
         else return std::fprintf(stderr, "usage: %s [--seeds FIRST-LAST] [--seed N [--trace]]\n", arguments[0]), 2;
     }
     std::signal(SIGABRT, tell_seed);
-    std::uint64_t failed = 0, executions = 0, delivered = 0, faults = 0;
+    std::uint64_t failed = 0, executions = 0, delivered = 0, faults = 0, commits = 0, fetches = 0;
     double seconds = 0;
     for (std::uint64_t seed = first; seed <= last; ++seed) {
         RunReport report;
@@ -52,9 +52,12 @@ int main(int count, char** arguments) {
         executions += report.executions;
         delivered += report.delivered;
         faults += report.faults;
+        commits += report.commits;
+        fetches += report.fetches;
         seconds += static_cast<double>(report.took.count()) / 1e9;
     }
-    std::printf("%lu seeds, %lu failed: %lu faults, %lu executions, %lu fragments delivered, %.0f virtual hours\n", last - first + 1,
-                failed, faults, executions, delivered, seconds / 3600);
+    std::printf(
+        "%lu seeds, %lu failed: %lu faults, %lu commits, %lu rows read back, %lu executions, %lu fragments delivered, %.0f virtual hours\n",
+        last - first + 1, failed, faults, commits, fetches, executions, delivered, seconds / 3600);
     return failed == 0 ? 0 : 1;
 }

@@ -75,6 +75,7 @@ void WorkerProcess::act(worker::Action& action) {
 }
 
 void WorkerProcess::push(worker::PushResults& results) {
+    if (results.to.results.empty()) return world_.checker().complain("a worker is sent to a gatherer without an address");
     auto it = gatherers_.find(results.to.name);
     if (it != gatherers_.end() && it->second.epoch != results.to.epoch) {
         world_.network().close(it->second.connection, false);
@@ -123,7 +124,7 @@ void WorkerProcess::begin_fragment(std::uint64_t number) {
     std::string expected = running->plan->payload(index);
     if (!running->rest.starts_with(expected)) world_.checker().complain("fragment " + std::to_string(index) + " has another's payload");
     running->rest.remove_prefix(std::min(expected.size(), running->rest.size()));
-    world_.checker().executed(*running->plan, index, running->task.attempt);
+    world_.checker().executed(*running->plan, index, running->task.count == 1);
     FragmentPlan plan = running->plan->fragment(index);
     bool slow = plan.behaviour == Behaviour::overruns || plan.behaviour == Behaviour::sticks;
     Duration work = slow ? Duration(running->task.spec.timeout) : plan.work;

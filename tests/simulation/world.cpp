@@ -13,7 +13,9 @@ using namespace std::chrono_literals;
 constexpr Duration drain_time = 150s;       // after the last fault and the last user's act
 constexpr Duration drained_again = 500ms;   // between two looks
 constexpr Duration worker_restart = 200ms;  // by whoever runs it
-constexpr Duration client_patience = 3s;    // cut off for so long in sum, a client may give up
+constexpr Duration year_2026 = std::chrono::hours(24) * 365 * 56;
+constexpr Duration room_again = 500ms;    // between two tries to start on a full disk
+constexpr Duration client_patience = 3s;  // cut off for so long in sum, a client may give up
 
 Random derived(std::uint64_t seed, std::uint64_t purpose) { return Random(seed * 0xd1342543de82ef95u + purpose); }
 }  // namespace
@@ -22,7 +24,7 @@ RunReport run(const RunOptions& options) { return World(options).run(); }
 
 World::World(const RunOptions& options)
     : options_(options),
-      scenario_(make_scenario(options.seed)),
+      scenario_(options.many_kills ? make_kills(options.seed) : make_scenario(options.seed)),
       random_(derived(options.seed, 1)),
       trace_(options.prints),
       saboteur_(options.bug),
@@ -31,9 +33,27 @@ World::World(const RunOptions& options)
     for (const JobPlan& job : scenario_.jobs) trace_.name_job(job.id, job.number);
     for (HostId a = 0; a < scenario_.hosts(); ++a)
         for (HostId b = 0; b < a; ++b) network_.set_delays(a, b, scenario_.least_delay, scenario_.most_delay);
+    network_.set_doubled(scenario_.doubled_percent);
     hosts_.resize(scenario_.hosts());
+    make_disks();
     disturbances_.any = !scenario_.faults.empty();
-    for (const JobPlan& job : scenario_.jobs) disturbances_.any |= job.killing_percent > 0 || (job.slow_percent > 0 && job.slow_sticks);
+    disturbances_.workers = !scenario_.faults.empty() && !scenario_.calm_workers;
+    for (const JobPlan& job : scenario_.jobs)
+        if (job.killing_percent > 0 || (job.slow_percent > 0 && job.slow_sticks)) disturbances_.any = disturbances_.workers = true;
+}
+
+void World::make_disks() {
+    for (HostId host = 0; host < scenario_.durable.size(); ++host) {
+        disks_.emplace_back();
+        Random random = derived(options_.seed, 100 + host);
+        wall_clocks_.push_back(year_2026 + std::chrono::milliseconds(random.below(7'200'000)));
+        if (!scenario_.durable[host]) continue;
+        disks_.back() = std::make_unique<Disk>(scheduler_, random, options_.bug, scenario_.least_commit, scenario_.most_commit);
+    }
+}
+
+std::chrono::milliseconds World::wall_clock(HostId host) const {
+    return std::chrono::floor<std::chrono::milliseconds>(wall_clocks_[host] + scheduler_.now().time_since_epoch());
 }
 
 World::~World() = default;
@@ -59,8 +79,13 @@ std::unique_ptr<Process> World::make(HostId host) {
 }
 
 void World::start(HostId host) {
+    if (hosts_[host] && hosts_[host]->alive()) return;
+    if (Disk* on = disk(host); on && on->full()) {
+        remark(name_of(host) + " does not start: its disk is full");
+        if (host == scenario_.broker()) disturb(host, host, room_again);
+        return scheduler_.after(room_again, [this, host] { start(host); });
+    }
     if (hosts_[host]) {
-        if (hosts_[host]->alive()) return;
         graveyard_.push_back(std::move(hosts_[host]));
     }
     remark(name_of(host) + " starts");
@@ -72,6 +97,7 @@ void World::crash(HostId host, Duration until_restart, bool silently) {
     if (!hosts_[host]->alive()) return;
     remark(name_of(host) + " dies" + (silently ? ", and nobody is told" : ""));
     hosts_[host]->die(silently);
+    if (host == scenario_.broker()) disturb(host, host, until_restart);
     if (is_client(host)) disturbances_.client_died[host - scenario_.client(0)] = true;
     scheduler_.after(until_restart, [this, host] { start(host); });
 }
@@ -125,8 +151,37 @@ void World::apply(const Fault& fault) {
                 remark(name_of(process->host()) + " goes on");
                 process->go_on();
             });
-        case FaultKind::crashed: return crash(a, fault.length, fault.flag);
+        case FaultKind::crashed: return apply_crash(fault);
+        case FaultKind::blackout: return apply_blackout(fault);
+        case FaultKind::full_disk:
+            remark("the disk of " + name_of(a) + " is full");
+            disk(a)->set_full(true);
+            return scheduler_.after(fault.length, [this, a] {
+                remark("the disk of " + name_of(a) + " has room again");
+                disk(a)->set_full(false);
+            });
     }
+}
+
+void World::apply_crash(const Fault& fault) {
+    if (is_worker(fault.host) && hosts_[fault.host]->alive()) ++kills_;
+    if (fault.host >= disks_.size()) return crash(fault.host, fault.length, fault.flag);
+    if (!hosts_[fault.host]->alive()) return;
+    wall_clocks_[fault.host] += fault.jump;
+    if (fault.jump.count() != 0) disturbances_.clocks_jumped += fault.jump.count() < 0 ? -fault.jump : fault.jump;
+    static_cast<ServerProcess&>(*hosts_[fault.host]).arm(fault.moment, fault.length, fault.flag);
+}
+
+/// Each comes back at a time of its own.
+void World::apply_blackout(const Fault& fault) {
+    remark("a blackout");
+    for (HostId host = 0; host < scenario_.hosts(); ++host) {
+        if (host >= disks_.size() && !fault.flag) continue;
+        if (host < disks_.size()) wall_clocks_[host] += fault.jump;
+        Duration back = random_.duration(1us, fault.length);
+        crash(host, back, random_.chance(50));
+    }
+    disturbances_.clocks_jumped += fault.jump.count() < 0 ? -fault.jump : fault.jump;
 }
 
 // --- the end ----------------------------------------------------------------------------------------------------
@@ -151,7 +206,7 @@ RunReport World::run() {
     arrange_faults();
     Time quiet = Time{} + scenario_.quiet_after;
     Time look = quiet;
-    while (scheduler_.step()) {
+    while (!stopped_ && scheduler_.step()) {
         if (scheduler_.now() < look) continue;
         look = scheduler_.now() + drained_again;
         if (drained()) break;
@@ -159,13 +214,20 @@ RunReport World::run() {
         if (auto who = checker_.unfinished(); !who.empty()) checker_.complain("hangs: " + who);
         break;
     }
+    if (stopped_) return {.complaints = checker_.complaints(), .hash = trace_.hash()};
     judge_leftovers();
     checker_.judge(disturbances_);
+    std::uint64_t commits = 0, fetches = 0;
+    for (const auto& one : disks_)
+        if (one) commits += one->commits(), fetches += one->fetches();
     return {.complaints = checker_.complaints(),
             .hash = trace_.hash(),
             .executions = checker_.executions(),
             .delivered = checker_.delivered_fragments(),
             .faults = scenario_.faults.size(),
+            .commits = commits,
+            .fetches = fetches,
+            .kills = kills_,
             .took = scheduler_.now() - Time{}};
 }
 

@@ -14,6 +14,7 @@ namespace fanfold::simulation {
 struct RunOptions {
     std::uint64_t seed = 0;
     Bug bug = Bug::none;
+    bool many_kills = false;         // make_kills' scenario
     bool prints = false;             // a transcript
     std::uint64_t check_every = 16;  // steps of a core between two checks of its invariants
 };
@@ -24,7 +25,9 @@ struct RunReport {
     std::uint64_t executions = 0;
     std::uint64_t delivered = 0;
     std::size_t faults = 0;
-    Duration took{};  // virtual
+    std::uint64_t commits = 0, fetches = 0;  // of all disks
+    std::uint64_t kills = 0;                 // of workers, by fault
+    Duration took{};                         // virtual
 };
 
 RunReport run(const RunOptions& options);
@@ -44,6 +47,11 @@ public:
     Random& chance() { return random_; }
     const Scenario& scenario() const { return scenario_; }
     Bug bug() const { return saboteur_.bug(); }
+    const Saboteur& saboteur() const { return saboteur_; }
+    /// None: what runs on this host keeps all in memory.
+    Disk* disk(HostId host) { return host < disks_.size() ? disks_[host].get() : nullptr; }
+    /// What a host's wall clock reads, since 1970. Those of hosts differ, and may jump.
+    std::chrono::milliseconds wall_clock(HostId host) const;
     std::uint64_t check_every() const { return options_.check_every; }
     std::string name_of(HostId host) const;
     void remark(const std::string& text);
@@ -51,13 +59,18 @@ public:
     void ended(HostId host);
     /// Kills the process on this host, by what a fragment did.
     void kill(HostId host);
+    void crash(HostId host, Duration until_restart, bool silently);
+    /// The run is of no use any more.
+    void stop() { stopped_ = true; }
 
 private:
     void start(HostId host);
+    void make_disks();
     std::unique_ptr<Process> make(HostId host);
-    void crash(HostId host, Duration until_restart, bool silently);
     void arrange_faults();
     void apply(const Fault& fault);
+    void apply_crash(const Fault& fault);
+    void apply_blackout(const Fault& fault);
     void disturb(HostId a, HostId b, Duration length);
     bool drained() const;
     void judge_leftovers();
@@ -73,6 +86,10 @@ private:
     Network network_;
     Checker checker_;
     Disturbances disturbances_;
+    std::vector<std::unique_ptr<Disk>> disks_;  // by host
+    std::vector<Duration> wall_clocks_;         // by host: what it reads at the beginning
+    std::uint64_t kills_ = 0;
+    bool stopped_ = false;
     std::vector<std::unique_ptr<Process>> hosts_;      // the latest life on each
     std::vector<std::unique_ptr<Process>> graveyard_;  // what is arranged for earlier lives still finds them
     std::map<std::uint32_t, Duration> cut_off_;        // each client from the broker, in sum
