@@ -142,7 +142,7 @@ private:
     bool ask_to_forget(const JobId& job);
     void bury();
     void forget_ended();
-    void forget(const JobId& job);
+    void forget(JobId job);
     std::vector<JobId> select(const std::string& selector) const;
     wire::JobInfo info(const Job& job) const;
 

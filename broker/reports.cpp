@@ -190,7 +190,7 @@ void Core::forget_ended() {
 }
 
 /// The gatherer is told until it says that it has forgotten too; a tombstone reminds of that.
-void Core::forget(const JobId& id) {
+void Core::forget(JobId id) {  // (by value: it may be the job's own)
     Job& job = *find(id);
     if (!job.spec.key.empty()) keys_.erase(job.spec.key);
     erase_rows(id);
