@@ -64,8 +64,8 @@ public:
     std::vector<Index> want(Index index, std::size_t count);
     /// Whether the block is on its way.
     bool awaits(Index first) const;
-    /// One that was fetched, as it was accepted.
-    void put_back(const wire::Block& block, Slice body);
+    /// One that was awaited; false when it is not what was accepted.
+    bool put_back(const wire::Block& block, Slice body);
 
 private:
     struct Block {

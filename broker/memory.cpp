@@ -39,9 +39,9 @@ void Core::spill_new(Job& job, Index first) {
 /// For a block that came from the store: the jobs that hold most give up their last blocks.
 void Core::make_room(Job& fetched, Index first) {
     while (held_bytes_ > options_.memory_bytes) {
-        auto most = std::max_element(jobs_.begin(), jobs_.end(),
-                                     [](const auto& a, const auto& b) { return a.second.accounted_bytes < b.second.accounted_bytes; });
-        Job& job = most->second;
+        // With a store, jobs that have ended hold nothing.
+        auto most = std::ranges::max_element(running_, {}, [this](const JobId& id) { return jobs_.at(id).accounted_bytes; });
+        Job& job = jobs_.at(*most);
         std::uint64_t before = held_bytes_;
         std::uint64_t bytes = std::max(held_bytes_ - options_.memory_bytes, job.accounted_bytes / 8);
         job.payloads().spill_from_end(bytes, &job == &fetched ? std::optional(first) : std::nullopt);
@@ -79,21 +79,16 @@ void Core::on(Fetched& event) {
     if (!job || !job->running()) return;
     auto message = event.sound ? wire::decode(event.record.data) : fail("it fails its checksum");
     auto* block = message ? std::get_if<wire::Block>(&*message) : nullptr;
-    if (!block) {
-        if (!job->payloads().awaits(event.record.number)) return;
+    if (!job->payloads().awaits(event.record.number)) return;
+    if (!block || !job->payloads().put_back(*block, std::move(event.record.body))) {
         note({.level = Level::error, .what = "a block can't be read back from the store", .job = job->id});
         return end(*job, wire::Outcome::failed, "the broker's state is damaged: a block of the job can't be read back", true);
     }
-    job->payloads().put_back(*block, std::move(event.record.body));
     account(*job);
     make_room(*job, event.record.number);
     dispatch_needed_ = true;
 }
 
-void Core::on(Committed& event) {
-    bool was_full = waiting_bytes_ >= options_.memory_bytes / 2;
-    waiting_bytes_ = event.waiting_bytes;
-    if (was_full) dispatch_needed_ = true;
-}
+void Core::on(Committed& event) { waiting_bytes_ = event.waiting_bytes; }
 
 }  // namespace fanfold::broker

@@ -194,7 +194,7 @@ private:
         const std::string& folder = options_.folder;
         std::error_code failed;
         std::filesystem::create_directories(folder, failed);
-        if (failed) refuse("cannot make the folder " + folder + ": " + failed.message());
+        if (failed) refuse("cannot make the folder " + folder + ": " + failed.message() + "; name one that can be made");
         if (on_network(folder))
             refuse(folder + " is on a network filesystem, which can't keep a store safe; name a folder on a local disk");
         path_ = folder + "/" + options_.name + ".db";
@@ -204,7 +204,7 @@ private:
             refuse("cannot write in " + folder + ": " + std::strerror(errno) + "; make it writable, or name another folder");
         if (flock(files_.lock, LOCK_EX | LOCK_NB) != 0)
             refuse("another process holds " + path_ +
-                   "; end it, or name another folder (a second gatherer of a host needs a --name of its own as well)");
+                   "; end it, or name another folder with --state (and, for a second gatherer of this host, another --name)");
         mark_.emplace(path_);
         int database = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);  // SQLite would let others read it
         if (database < 0) refuse("cannot write " + path_ + ": " + std::strerror(errno) + "; make it writable, or name another folder");

@@ -121,12 +121,18 @@ TEST_CASE("a job that ends while its block is fetched, and is retried, gets it a
 }
 
 TEST_CASE("a block that the store can't give back ends its job, and says why") {
+    bool unreadable = false;
+    SUBCASE("as it can't be read") { unreadable = true; }
+    SUBCASE("as it is another") {}
     Durable stage(8 * mebibyte);
     stage.client("c");
     stage.gatherer("g");
     JobId job = submit(stage, 1, 20);
     for (auto& [key, record] : stage.disk)
-        if (record.kind == static_cast<std::uint8_t>(Row::block)) record.data = "not what was written";
+        if (record.kind == static_cast<std::uint8_t>(Row::block)) {
+            if (unreadable) record.data = "not what was written";
+            else record.body = Slice::copy("\x01");
+        }
     stage.worker("w");
     for (Index next = 0; next < 20 && stage.job(job).running(); ++next) {
         stage.done("w", job, {next, next + 1}, 1s);
