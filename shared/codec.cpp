@@ -153,6 +153,7 @@ void unpack(const object& from, T& value) {
     else throw Mistyped{};
 }
 /// The largest declared value of each enum; a value past it, or 0 where 0 is not declared, is refused.
+constexpr unsigned last_of(Hedging) { return 4; }
 constexpr unsigned last_of(Role) { return 3; }
 constexpr unsigned last_of(FailureKind) { return 4; }
 constexpr unsigned last_of(Outcome) { return 5; }
@@ -383,10 +384,10 @@ bool is_nil(std::string_view object) { return object == "\xc0"; }
 
 const char* name_of(const Message& message) {
     static constexpr const char* names[] = {
-        "Hello",    "Welcome",  "Refused",  "Heartbeat", "Bye",     "Block",  "Seal",      "Accepted",    "Sealed",   "Cancel",
-        "Watch",    "Located",  "Notice",   "Ended",     "Query",   "Report", "Find",      "Found",       "Retry",    "Retried",
-        "Adjust",   "Adjusted", "Dispatch", "Done",      "Release", "Drop",   "SendAgain", "Results",     "Assign",   "Errors",
-        "Gathered", "Propose",  "Forget",   "Forgotten", "Collect", "Values", "Failures",  "Acknowledge", "Concluded"};
+        "Hello",  "Welcome",  "Refused",  "Heartbeat", "Bye",       "Block",   "Seal",      "Accepted", "Sealed",      "Cancel",
+        "Watch",  "Located",  "Notice",   "Ended",     "Query",     "Report",  "Find",      "Found",    "Retry",       "Retried",
+        "Adjust", "Adjusted", "Dispatch", "Done",      "Release",   "Drop",    "SendAgain", "Recall",   "Results",     "Assign",
+        "Errors", "Gathered", "Propose",  "Forget",    "Forgotten", "Collect", "Values",    "Failures", "Acknowledge", "Concluded"};
     static_assert(std::size(names) == std::variant_size_v<Message>);
     return names[message.index()];
 }

@@ -17,6 +17,7 @@ inline constexpr std::size_t block_bytes = std::size_t{1} << 20;      // a block
 inline constexpr std::size_t body_bytes = payload_bytes + block_bytes;
 inline constexpr std::uint32_t block_fragments = 1u << 16;  // most fragments of one block
 inline constexpr std::uint32_t cut_stride = 16;             // a cut offset every so many fragments
+inline constexpr std::size_t compress_above = 4 << 10;      // smaller bodies travel as they are
 inline constexpr std::uint32_t nesting_depth = 64;          // of a header
 inline constexpr std::size_t text_bytes = 64 << 10;         // an error's message, a name, a reason
 
@@ -58,6 +59,8 @@ inline constexpr std::uint32_t chunk_fragments = 8192;
 inline constexpr std::uint32_t crash_limit = 3;        // lone runs that killed their worker (--crash-limit)
 inline constexpr std::uint32_t slots = 4096;           // of one worker
 inline constexpr std::size_t chunk_bytes = 256 << 10;  // of body, while fragments are short
+inline constexpr double hedge_budget = 0.05;           // second attempts, as a part of all
+inline constexpr std::size_t labels = 100;             // of one worker; also its resources, and what a job asks of either
 
 static_assert(block_fragments % cut_stride == 0);
 static_assert(heartbeat_interval * 3 < peer_timeout);

@@ -15,6 +15,9 @@
 
 namespace fanfold::wire {
 
+inline constexpr std::uint16_t version_major = 1;
+inline constexpr std::uint16_t version_minor = 2;
+
 using Milliseconds = std::chrono::duration<std::int64_t, std::milli>;
 using Microseconds = std::chrono::duration<std::int64_t, std::micro>;
 
@@ -77,6 +80,22 @@ struct JobShare {
     static constexpr auto fields = [](auto& m) { return std::tie(m.priority, m.weight, m.max_running); };
 };
 
+/// So much of something that a worker has, or that a fragment takes while it runs: memory in bytes, licences, devices.
+struct Resource {
+    std::string name{};
+    std::uint64_t amount = 0;
+    auto operator<=>(const Resource&) const = default;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.name, m.amount); };
+};
+
+/// Whether a fragment that runs far longer than others is started a second time, elsewhere.
+enum class Hedging : std::uint8_t {
+    by_function = 1,  // if the workers that offer the function say that it is idempotent
+    never = 2,
+    automatic = 3,  // past a time that the broker takes from the function's other fragments
+    after = 4,      // past JobSpec::hedge_after
+};
+
 /// All that the system must know of a job. Made by the client, carried by its first block.
 struct JobSpec {
     std::string function{};  // the function that its fragments are for
@@ -100,10 +119,15 @@ struct JobSpec {
     std::string preferred_gatherer{};        // by name; the broker may choose another
     std::string key{};                       // of the user's choice: the same key finds the same job; empty: none
     JobShare share{};
+    Hedging hedging = Hedging::by_function;
+    Milliseconds hedge_after{0};
+    std::vector<std::string> require{};  // labels that a worker must have
+    std::vector<Resource> resources{};   // that each running fragment takes of its worker's
+    bool compress = false;               // bodies over TCP, where it makes them smaller
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.function, m.title, m.policy, m.quorum, m.max_failures, m.max_failures_percent, m.tolerance, m.deadline, m.timeout,
-                        m.retries, m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output, m.preferred_gatherer,
-                        m.key);
+                        m.retries, m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output, m.preferred_gatherer, m.key,
+                        m.share, m.hedging, m.hedge_after, m.require, m.resources, m.compress);
     };
 };
 
@@ -195,9 +219,10 @@ struct JobInfo {
     std::string key{};
     std::uint32_t round = 0;  // how often it was retried
     JobShare share{};
+    std::uint64_t hedged = 0;  // second attempts that were started beside a first
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.title, m.function, m.outcome, m.reason, m.total, m.accepted, m.queued, m.running, m.values, m.failed,
-                        m.age, m.took, m.gatherer, m.notice, m.key, m.round, m.share);
+                        m.age, m.took, m.gatherer, m.notice, m.key, m.round, m.share, m.hedged);
     };
 };
 
@@ -209,8 +234,10 @@ struct WorkerInfo {
     std::uint64_t finished = 0;  // fragments, since it registered
     std::vector<std::string> functions{};
     Milliseconds silent{0};  // since its last message
+    std::vector<std::string> labels{};
+    std::vector<Resource> resources{};  // all that it has, taken or not
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.name, m.slots, m.stuck_slots, m.running, m.finished, m.functions, m.silent);
+        return std::tie(m.name, m.slots, m.stuck_slots, m.running, m.finished, m.functions, m.silent, m.labels, m.resources);
     };
 };
 

@@ -30,6 +30,29 @@ T round_trip(const T& message) {
     CHECK(encode(*decoded) == encode(message));
     return std::get<T>(*decoded);
 }
+
+/// Members of an aggregate: the most initialisers that it takes.
+struct Anything {
+    template <class T>
+    operator T() const;
+};
+template <class T, class... Members>
+constexpr std::size_t member_count() {
+    if constexpr (requires { T{Members{}..., Anything{}}; }) return member_count<T, Members..., Anything>();
+    else return sizeof...(Members);
+}
+template <class T>
+constexpr bool every_member_travels = std::tuple_size_v<decltype(T::fields(std::declval<T&>()))> == member_count<T>();
+template <class... T>
+constexpr bool every_member_of_each_travels(const std::variant<T...>*) {
+    return (every_member_travels<T> && ...);
+}
+static_assert(every_member_of_each_travels(static_cast<Message*>(nullptr)));
+static_assert(every_member_travels<JobSpec> && every_member_travels<JobShare> && every_member_travels<Resource>);
+static_assert(every_member_travels<GathererRef> && every_member_travels<JobRanges> && every_member_travels<Failure>);
+static_assert(every_member_travels<RunMeta> && every_member_travels<Missing> && every_member_travels<JobBrief>);
+static_assert(every_member_travels<DoneRun> && every_member_travels<JobFailures> && every_member_travels<JobInfo>);
+static_assert(every_member_travels<WorkerInfo>);
 }  // namespace
 
 TEST_CASE("a job id is a UUID of version 7 and reads back") {
@@ -64,6 +87,20 @@ TEST_CASE("messages keep what they carry") {
     Done done{.failures = {{some_job(), {Failure{.index = 4, .kind = FailureKind::timeout, .message = "slow", .exit_code = -1}}}}};
     CHECK(round_trip(done).failures[0].failures[0].kind == FailureKind::timeout);
     CHECK(round_trip(done).failures[0].failures[0].exit_code == -1);
+    JobSpec spec{.share = {.priority = -3, .weight = 2.5, .max_running = 4},
+                 .hedging = Hedging::after,
+                 .hedge_after = Milliseconds(250),
+                 .require = {"gpu"},
+                 .resources = {{"mem", 2'000'000'000}},
+                 .compress = true};
+    JobSpec same = round_trip(Assign{.job = some_job(), .spec = spec}).spec;
+    CHECK(same.share.priority == -3);
+    CHECK(same.share.weight == 2.5);
+    CHECK(same.hedging == Hedging::after);
+    CHECK(same.hedge_after == spec.hedge_after);
+    CHECK(same.require == spec.require);
+    CHECK(same.resources == spec.resources);
+    CHECK(same.compress);
     CHECK_FALSE(round_trip(Refused{.code = RefusalCode::version, .text = "no"}).job.has_value());
 }
 
@@ -78,7 +115,7 @@ TEST_CASE("golden bytes") {
         hex(encode(Results{
             .job = some_job(), .first = 1, .count = 2, .meta = {.worker = "w", .started = Microseconds(3), .elapsed = Microseconds(4)}})) ==
         "9528c410018bcfe568007fcd9032547698badcfe010294c40177010304");
-    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) == "9901010102c40177920000029094c4009200009090");
+    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) == "9c01010202c40177920000029094c4009200009090909090");
 }
 
 TEST_CASE("fields that an older peer does not send keep their defaults, those that it does not know are ignored") {
