@@ -54,7 +54,7 @@ void Core::on_block(wire::Block& block, Slice body) {
         persist_accepted(*job);
         spill_new(*job, block.first);
         if (block.total) job->announced = block.total;
-        dispatch_needed_ = true;
+        ready(*job);
         dispatch();  // before all that only informs
     }
     if (opened) assign(*job);
@@ -66,12 +66,12 @@ void Core::on_block(wire::Block& block, Slice body) {
 
 void Core::open(const wire::Block& block) {
     const wire::JobSpec& spec = *block.spec;
-    if (options_.fixed_fleet && !offered(spec.function)) {
+    bool offered = std::ranges::any_of(sessions_, [&](const auto& item) { return Demand(spec).met_by(item.second); });
+    if (options_.fixed_fleet && !offered) {
         std::string all;
         for (const auto& [peer, session] : sessions_)
             for (const auto& function : session.functions) all += (all.empty() ? "" : ", ") + function;
-        return refuse(spec.owner, RefusalCode::no_function, "no worker offers the function '" + spec.function + "'; there is: " + all,
-                      block.job);
+        return refuse(spec.owner, RefusalCode::no_function, "no worker " + Demand(spec).text() + "; there is: " + all, block.job);
     }
     if (!sound_weight(spec.share.weight)) return refuse(spec.owner, RefusalCode::malformed, unsound_weight(spec.share.weight), block.job);
     if (!spec.key.empty() && keys_.contains(spec.key))
@@ -106,8 +106,7 @@ void Core::tell_credit(Job& job, bool always) {
 
 void Core::tell_notice(Job& job) {
     std::string notice;
-    if (job.running() && job.has_queued() && !offered(job.spec.function))
-        notice = "no worker offers the function '" + job.spec.function + "'";
+    if (job.running() && job.has_queued() && job.pool->members.empty()) notice = "no worker " + job.pool->demand.text();
     if (notice == job.notice) return;
     job.notice = notice;
     if (notice.empty()) return;
@@ -182,14 +181,15 @@ void Core::end(Job& job, Outcome outcome, std::string reason, bool lost) {
     apply_changes(job);
     orphaned_.erase(job.id);
     stop_running(job);
-    for (auto& [peer, session] : sessions_) {
-        session.jobs.erase(job.id);
-        session.releases.erase(job.id);
+    for (const PeerId& worker : knowing) {
+        auto it = sessions_.find(worker);
+        if (it == sessions_.end()) continue;
+        it->second.jobs.erase(job.id);
+        it->second.releases.erase(job.id);
     }
     (job.spec.attached ? ended_attached_ : ended_kept_).push_back(job.id);
     if (!options_.durable && !job.payloads().empty()) retained_.push_back(job.id);
     drop_retained();
-    dispatch_needed_ = true;
 }
 
 void Core::lose_client(const PeerId& peer, const Session&) {

@@ -18,12 +18,13 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     lived_.advance(now);
     std::visit([this](auto& known) { on(known); }, event);
     dispatch();
+    look_for_work();
     if (flush_at_ && *flush_at_ <= now_) flush_releases();
     actions_ = nullptr;
 }
 
 Time Core::next_wakeup() const {
-    Time next = std::min(next_heartbeat_, next_sweep_);
+    Time next = std::min({next_heartbeat_, next_sweep_, std::max(next_look_, no_look_before_)});
     return flush_at_ ? std::min(next, *flush_at_) : next;
 }
 
@@ -116,10 +117,12 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
         session.slots = std::max(hello.slots, 1u);
         session.functions = {hello.functions.begin(), hello.functions.end()};
         session.gatherer = std::move(hello.gatherer);
+        session.idempotent = {hello.idempotent.begin(), hello.idempotent.end()};
+        session.labels = {hello.labels.begin(), hello.labels.end()};
+        for (const wire::Resource& resource : hello.resources) session.resources[resource.name] = resource.amount;
     }
     wire::Welcome welcome{.epoch = options_.epoch, .blocks = options_.blocks};
-    for (const auto& [id, other] : sessions_)
-        if (other.role == wire::Role::gatherer) welcome.gatherers.push_back(other.gatherer);
+    for (const PeerId& gatherer : gatherers_) welcome.gatherers.push_back(sessions_.at(gatherer).gatherer);
     welcome.heartbeat =
         std::min(std::chrono::floor<wire::Milliseconds>(options_.worker_timeout / 4), wire::Milliseconds(limits::heartbeat_interval));
     welcome.timeout = std::chrono::floor<wire::Milliseconds>(options_.worker_timeout);
@@ -132,34 +135,56 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
     note({.what = "peer joined", .peer = session.name, .detail = wire::to_string(session.role)});
     // The same life of a peer over a new connection takes over what the old one had.
     PeerId earlier;
-    for (const auto& [id, other] : sessions_)
-        if (id != peer && other.role == session.role && other.epoch == session.epoch && other.name == session.name) earlier = id;
+    for (const PeerId& id : names_[session.name])
+        if (const Session& other = sessions_.at(id); other.role == session.role && other.epoch == session.epoch) earlier = id;
+    names_[session.name].insert(peer);
     // A gatherer that was started again is known by its name: what is left of the life before gets no job any more.
     std::vector<PeerId> past;
-    for (const auto& [id, other] : sessions_)
-        if (session.role == wire::Role::gatherer && other.role == session.role && other.epoch != session.epoch &&
-            other.gatherer.name == session.gatherer.name)
+    for (const PeerId& id : gatherers_)
+        if (const Session& other = sessions_.at(id);
+            session.role == wire::Role::gatherer && other.epoch != session.epoch && other.gatherer.name == session.gatherer.name)
             past.push_back(id);
+    if (session.role == wire::Role::gatherer) gatherers_.insert(peer);
     for (const PeerId& id : past) lose(id, "it was started again", false);
     switch (session.role) {
-        case wire::Role::worker: adopt_worker(earlier, peer, session); break;
+        case wire::Role::worker:
+            pools_.join(peer, session);
+            place(peer, session);
+            adopt_worker(earlier, peer, session);
+            tell_notices(session.pools, 1);
+            break;
         case wire::Role::gatherer: adopt_gatherer(peer, session); break;
         case wire::Role::client: adopt_client(peer, session); break;
     }
-    if (!earlier.bytes.empty()) sessions_.erase(earlier);
+    if (!earlier.bytes.empty()) take_out(earlier);
 }
 
 void Core::lose(const PeerId& peer, const char* why, bool in_good_order) {
     auto it = sessions_.find(peer);
     if (it == sessions_.end()) return;
-    Session session = std::move(it->second);
-    sessions_.erase(it);
+    std::vector<Pool*> pools = it->second.pools;
+    Session session = take_out(peer);
     note({.level = in_good_order ? Level::info : Level::warn, .what = "peer gone", .peer = session.name, .detail = why});
     switch (session.role) {
-        case wire::Role::worker: lose_worker(peer, session, in_good_order); break;
+        case wire::Role::worker:
+            lose_worker(peer, session, in_good_order);
+            tell_notices(pools, 0);
+            break;
         case wire::Role::gatherer: lose_gatherer(peer, session); break;
         case wire::Role::client: lose_client(peer, session); break;
     }
+}
+
+Session Core::take_out(const PeerId& peer) {
+    auto it = sessions_.find(peer);
+    pools_.leave(peer, it->second);
+    Session session = std::move(it->second);
+    sessions_.erase(it);
+    gatherers_.erase(peer);
+    auto named = names_.find(session.name);
+    named->second.erase(peer);
+    if (named->second.empty()) names_.erase(named);
+    return session;
 }
 
 void Core::on(Tick&) {
@@ -171,7 +196,6 @@ void Core::on(Tick&) {
             else send(peer, wire::Heartbeat{});
         }
         for (const PeerId& peer : silent) lose(peer, "it is silent", false);
-        dispatch_needed_ = true;  // some may have rested
     }
     if (now_ >= next_sweep_) {
         next_sweep_ = now_ + sweep_interval;
@@ -183,15 +207,15 @@ void Core::sweep() {
     std::vector<JobId> overdue, unleased;
     for (const JobId& id : running_) {
         Job& job = *find(id);
-        if (job.limbo_until() && *job.limbo_until() <= now_) {
-            job.requeue_limbo(now_);
-            dispatch_needed_ = true;
-        }
+        if (job.limbo_until() && *job.limbo_until() <= now_) job.requeue_limbo(now_);
+        ready(job);
         assign_again(job);
         send_errors(job, false);
         if (job.lease_until && *job.lease_until <= now_) unleased.push_back(id);
         else if (job.spec.deadline.count() > 0 && now_ >= job.opened + job.spec.deadline + limits::deadline_grace) overdue.push_back(id);
     }
+    for (auto& [peer, session] : sessions_)  // those that have rested
+        if (session.role == wire::Role::worker && !session.place) place(peer, session);
     for (const JobId& id : unleased) end(*find(id), wire::Outcome::cancelled, "its client is gone");
     for (const JobId& id : overdue)
         end(*find(id), wire::Outcome::expired,
@@ -204,7 +228,7 @@ void Core::sweep() {
 
 void Core::check_invariants() const {
     std::uint64_t held = 0;
-    std::map<PeerId, std::map<std::uint64_t, std::int64_t>> lent;
+    std::map<PeerId, std::map<LentKey, std::int64_t>> lent;
     for (const auto& [id, job] : jobs_) {
         job.check_invariants();
         if (!job.running()) FANFOLD_CHECK(job.lent_count() == 0);
@@ -212,17 +236,24 @@ void Core::check_invariants() const {
         held += job.accounted_bytes;
         FANFOLD_CHECK(!tombstones_.contains(id));
         if (!job.spec.key.empty()) FANFOLD_CHECK(keys_.at(job.spec.key) == id);
-        for (const auto& span : job.loans()) {
+        auto loans = job.loans();
+        for (auto& span : job.hedges()) loans.push_back(std::move(span));
+        for (const auto& span : loans) {
             FANFOLD_CHECK(sessions_.contains(span.value.worker));
-            lent[span.value.worker][span.value.sequence] += static_cast<std::int64_t>(span.range.size());
+            lent[span.value.worker][{span.value.sequence, id}] += static_cast<std::int64_t>(span.range.size());
         }
     }
     for (const auto& [peer, session] : sessions_) {
         FANFOLD_CHECK(session.lent.size() == lent[peer].size());
-        for (const auto& [sequence, chunk] : session.lent) FANFOLD_CHECK(chunk.fragments == lent[peer][sequence]);
+        std::map<std::string, std::uint64_t> taken;
+        for (const auto& [key, chunk] : session.lent) {
+            FANFOLD_CHECK(chunk.fragments == lent[peer][key]);
+            for (const auto& resource : jobs_.at(key.job).spec.resources) taken[resource.name] += resource.amount;
+        }
+        for (const auto& [name, amount] : session.taken) FANFOLD_CHECK(amount == taken[name]);
     }
-    FANFOLD_CHECK(turns_.size() == running_.size());
-    for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running() && turns_.contains(Turn(jobs_.at(id))));
+    for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running() && jobs_.at(id).pool->jobs.contains(id));
+    pools_.check_invariants(sessions_);
     FANFOLD_CHECK(held == held_bytes_);
     for (const auto& [key, id] : keys_) FANFOLD_CHECK(jobs_.at(id).spec.key == key);
 }

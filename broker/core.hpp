@@ -7,6 +7,7 @@
 // - a job has one outcome, set once, and nothing of it is on loan afterwards.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -17,6 +18,7 @@
 
 #include "broker/job.hpp"
 #include "broker/peers.hpp"
+#include "broker/pools.hpp"
 #include "broker/records.hpp"
 #include "shared/core.hpp"
 #include "shared/store.hpp"
@@ -53,6 +55,14 @@ struct Options {
     bool fixed_fleet = false;  // no other worker will ever come: a function that none offers is refused at once
 };
 
+/// What is known of a function, whoever offers it.
+struct Function {
+    Times times;
+    double hedges = 0;  // second attempts that it may still have: limits::hedge_budget of all
+    void earn(std::uint64_t fragments) { hedges = std::min(hedges + limits::hedge_budget * static_cast<double>(fragments), most_hedges); }
+    static constexpr double most_hedges = 100;
+};
+
 class Core {
 public:
     explicit Core(Options options);
@@ -70,17 +80,6 @@ public:
     const std::map<JobId, Job>& jobs() const { return jobs_; }
 
 private:
-    /// Where a running job stands in the order of being served.
-    struct Turn {
-        std::int32_t priority = 0;
-        double served = 0;
-        JobId job;
-        explicit Turn(const Job& its_job) : priority(its_job.share.priority), served(its_job.served), job(its_job.id) {}
-        bool operator<(const Turn& other) const {
-            return std::tie(other.priority, served, job) < std::tie(priority, other.served, other.job);
-        }
-    };
-
     // core.cpp: sessions and time
     void on(Received& event);
     void on(Pulled& event);
@@ -92,6 +91,7 @@ private:
     void on(Tick&);
     void welcome(const PeerId& peer, wire::Hello& hello);
     void lose(const PeerId& peer, const char* why, bool in_good_order);
+    Session take_out(const PeerId& peer);
     void send(const PeerId& to, wire::Message message, Slice body = {});
     void refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job = {});
     void note(Note note) { actions_->push_back(std::move(note)); }
@@ -156,23 +156,43 @@ private:
     void pass_on(Job& job, Range lent);
 
     // fleet.cpp: workers
-    void dispatch();
-    double dispatch_one(Job& job);
-    double dispatch_head(Job& job, const Job::Head& head);
+    enum class Lending : std::uint8_t {
+        lent,
+        not_wanted,  // no worker wants it
+        not_now,     // it must wait for something else
+    };
     void start_running(Job& job);
-    void stop_running(const Job& job);
-    PeerId best_worker(const Job& job, const Job::Head& head) const;
+    void stop_running(Job& job);
+    void ready(Job& job);
+    void dispatch();
+    Lending lend_next(Job& job, bool queueing);
+    PeerId best_worker(const Pool& pool, const Job::Head& head, bool queueing) const;
+    void lend(Job& job, const Job::Head& head, const PeerId& peer);
+    void send_chunk(Job& job, const PeerId& peer, Session& worker, Job::Chunk chunk);
     void on_done(const PeerId& from, Session& worker, wire::Done& done, const Slice& body);
     void on_inventory(const PeerId& from, Session& worker, const wire::Heartbeat& heartbeat);
     void lose_worker(const PeerId& peer, Session& worker, bool in_good_order);
     void adopt_worker(const PeerId& old_id, const PeerId& new_id, Session& worker);
+    void tell_notices(const std::vector<Pool*>& pools, std::size_t members);
     void apply_changes(Job& job);
+    void change_lent(Session& worker, const Job& job, const LoanChange& change);
+    void place(const PeerId& peer, Session& worker);
     bool window_full(const Job& job) const;
     void release(const PeerId& worker, const JobId& job, Range range);
     void flush_releases();
+    void learn(Job& job, Session& worker, std::uint64_t count, Duration busy);
     double estimate(const Job& job) const;
-    bool offered(const std::string& function) const;
-    std::uint64_t slots_for(const std::string& function) const;
+
+    // idle.cpp: what idle slots get when nothing is queued for them
+    struct Look;
+    void look_for_work();
+    void look_at(const Pool& pool, Look& look);
+    void look_at(const PeerId& peer, const Session& worker, const Pool& pool, Look& look);
+    void recall(const Look& look);
+    void hedge(Look& look);
+    bool hedge_one(const PeerId& first, const LentKey& key);
+    std::optional<Duration> hedge_delay(const Job& job, const Session& worker) const;
+    void on_recalled(const PeerId& from, Session& worker, const wire::Done& done);
 
     // gathering.cpp: gatherers
     PeerId choose_gatherer(const std::string& preferred) const;
@@ -195,14 +215,18 @@ private:
     Time next_sweep_{};
 
     Sessions sessions_;
+    std::set<PeerId> gatherers_;                     // of the sessions,
+    std::map<std::string, std::set<PeerId>> names_;  // and whose they are
     std::map<JobId, Job> jobs_;
     std::map<std::string, JobId> keys_;
     std::set<JobId> running_;
-    std::set<Turn> turns_;                     // of the running ones, the next first
-    double virtual_time_ = 0;                  // of the job that was served last
-    std::map<std::string, double> estimates_;  // nanoseconds a fragment, by function
-    bool dispatch_needed_ = false;
-    std::optional<Time> flush_at_;  // releases wait until then
+    Pools pools_;
+    double virtual_time_ = 0;  // of the job that was served last
+    std::map<std::string, Function> functions_;
+    Time next_look_ = Time::max();  // for idle slots,
+    Time no_look_before_{};
+    std::optional<Time> flush_at_;  // releases wait until then,
+    std::set<PeerId> releasing_;    // for these workers
     std::set<JobId> unsaved_;       // jobs whose safe ranges have changed since they were written
     std::string trouble_;           // of the store; empty when all is well
     struct Waiting {

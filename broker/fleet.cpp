@@ -11,80 +11,72 @@ constexpr std::uint32_t lost_after = 4;                       // inventories tha
 constexpr auto release_delay = std::chrono::milliseconds(2);  // letting go is off the path: told in batches
 constexpr auto rest_of_a_full_worker = std::chrono::milliseconds(250);
 constexpr double while_unknown = 1'000'000;  // nanoseconds of a fragment, for shares among jobs
+constexpr double short_work = 500'000;       // nanoseconds of a job's rest that are not worth a thought
+constexpr int places_tried = 4;              // among workers without a free slot; the first is nearly always the one
 constexpr double least_charged = 10;
 const std::string commands_of_jobs = "fanfold.exec";  // each job's commands are other ones: no estimate is shared
 }  // namespace
 
-bool Core::offered(const std::string& function) const { return slots_for(function) > 0; }
-
-std::uint64_t Core::slots_for(const std::string& function) const {
-    std::uint64_t slots = 0;
-    for (const auto& [peer, session] : sessions_)
-        if (session.functions.contains(function)) slots += session.usable_slots();
-    return slots;
-}
-
 double Core::estimate(const Job& job) const {
-    if (job.estimate > 0 || job.spec.function == commands_of_jobs) return job.estimate;
-    auto it = estimates_.find(job.spec.function);
-    return it == estimates_.end() ? 0 : it->second;
+    if (job.times.each() > 0 || job.spec.function == commands_of_jobs) return job.times.each();
+    auto it = functions_.find(job.spec.function);
+    return it == functions_.end() ? 0 : it->second.times.each();
 }
 
 // --- dispatch ---------------------------------------------------------------------------------------------------
 
 void Core::start_running(Job& job) {
     running_.insert(job.id);
-    turns_.insert(Turn(job));
+    pools_.enter(job, sessions_);
+    ready(job);
 }
 
-void Core::stop_running(const Job& job) {
+void Core::stop_running(Job& job) {
     running_.erase(job.id);
-    turns_.erase(Turn(job));
+    pools_.exit(job);
+}
+
+/// The job stands in line, if it has something that could be lent now. To be called after whatever may have changed that.
+void Core::ready(Job& job) {
+    bool can_go = job.running() && job.has_queued() && !job.gatherer.bytes.empty() && now_ >= job.rests_until;
+    if (!can_go || (job.share.max_running > 0 && job.lent_count() >= job.share.max_running)) return pools_.park(job);
+    // Toward the end of the last job nothing of it waits at a worker: whoever has a slot first takes it.
+    double each = estimate(job);
+    auto queued = static_cast<double>(job.queued_count());
+    bool plenty = job.pool->jobs.size() > 1 || queued > static_cast<double>(job.pool->slots) || queued * each < short_work;
+    pools_.ready(job, plenty && may_queue(each));
 }
 
 /// Serves the jobs until no worker wants what is queued: those of the highest priority first, and among these the one that was served least
 /// for its weight, a chunk at a time (start-time fair queueing: Goyal, Vin, Cheng 1996). A job that had nothing to run saves up no credit.
 void Core::dispatch() {
-    if (!std::exchange(dispatch_needed_, false)) return;
-    for (auto turn = turns_.begin(); turn != turns_.end();) {
-        Job& job = *find(turn->job);
-        double nanoseconds = dispatch_one(job);
-        if (nanoseconds <= 0) {
-            ++turn;  // and nothing that follows makes a worker want more of it
-            continue;
+    while (Line* line = pools_.next()) {
+        Job& job = *find(line->head->job);
+        switch (lend_next(job, line->queueing)) {
+            case Lending::lent: break;
+            case Lending::not_wanted: pools_.stick(*line); break;
+            case Lending::not_now: pools_.park(job); break;
         }
-        Turn before = *turn;
-        turns_.erase(turn);
-        virtual_time_ = std::max(job.served, virtual_time_);
-        job.served = virtual_time_ + nanoseconds / job.share.weight;
-        turns_.insert(Turn(job));
-        turn = turns_.lower_bound(before);
     }
 }
 
-PeerId Core::best_worker(const Job& job, const Job::Head& head) const {
-    PeerId best;
-    double least = 0;
-    double each = estimate(job);
-    for (const auto& [peer, session] : sessions_) {
-        if (session.role != wire::Role::worker || !session.functions.contains(job.spec.function)) continue;
-        if (session.rests_until > lived_.now() || !wants_work(session, each)) continue;
-        if (head.alone && !takes_suspect(session, head.exclusive)) continue;
-        if (!best.bytes.empty() && load(session) >= least) continue;
-        best = peer;
-        least = load(session);
+Core::Lending Core::lend_next(Job& job, bool queueing) {
+    auto why = Lending::not_now;
+    for (Job::Queue queue : {Job::Queue::suspects, Job::Queue::ordinary}) {
+        auto head = job.head(queue);
+        if (!head || (!head->first_missing && window_full(job))) continue;
+        PeerId worker = best_worker(*job.pool, *head, queueing);
+        if (worker.bytes.empty()) {
+            if (head->alone) job.pool->choosy.insert(job.id);
+            else why = Lending::not_wanted;
+        } else if (!job.payloads().in_memory(head->first)) {
+            want(job, head->first);
+        } else {
+            lend(job, *head, worker);
+            return Lending::lent;
+        }
     }
-    return best;
-}
-
-/// Lends one chunk of the job; returns how long it should take a slot, 0 when there is none to lend.
-double Core::dispatch_one(Job& job) {
-    if (job.gatherer.bytes.empty() || now_ < job.rests_until) return 0;
-    if (job.share.max_running > 0 && job.lent_count() >= job.share.max_running) return 0;
-    for (Job::Queue queue : {Job::Queue::suspects, Job::Queue::ordinary})
-        if (auto head = job.head(queue))
-            if (double nanoseconds = dispatch_head(job, *head); nanoseconds > 0) return nanoseconds;
-    return 0;
+    return why;
 }
 
 /// Results are on their way, or wait to be collected, that fill the gatherer's memory.
@@ -93,30 +85,52 @@ bool Core::window_full(const Job& job) const {
     return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
 }
 
-double Core::dispatch_head(Job& job, const Job::Head& head) {
-    if (!head.first_missing && window_full(job)) return 0;
-    PeerId peer = best_worker(job, head);
-    if (peer.bytes.empty()) return 0;
-    if (!job.payloads().in_memory(head.first)) return want(job, head.first), 0;
-    Session& worker = sessions_.at(peer);
+PeerId Core::best_worker(const Pool& pool, const Job::Head& head, bool queueing) const {
+    int left = places_tried;
+    for (const Place& place : pool.places) {
+        const Session& worker = sessions_.at(place.worker);
+        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing)) return place.worker;
+        if (place.full && (head.alone || --left == 0)) break;
+    }
+    return {};
+}
 
+void Core::lend(Job& job, const Job::Head& head, const PeerId& peer) {
+    Session& worker = sessions_.at(peer);
+    double each = estimate(job);
+    auto known = worker.paces.find(job.spec.function);
+    double pace = known == worker.paces.end() ? 1 : known->second;
     std::uint32_t count = chunk_size({.queued = job.queued_count(),
                                       .longest = head.longest,
-                                      .slots = slots_for(job.spec.function),
-                                      .nanoseconds_each = estimate(job),
+                                      .slots = job.pool->slots,
+                                      .nanoseconds_each = each,
+                                      .pace = pace,
                                       .bytes_each = head.mean_bytes});
     if (job.share.max_running > 0) count = std::min(count, job.share.max_running - static_cast<std::uint32_t>(job.lent_count()));
     auto chunk = job.lend(head, count, peer, ++worker.sequence);
     if (options_.durable && held_bytes_ > options_.memory_bytes / 2) pass_on(job, chunk.range);
-    worker.lent[worker.sequence] = {.fragments = 0,
-                                    .nanoseconds_each = estimate(job),
-                                    .bytes_each = head.mean_bytes,
-                                    .alone = head.alone,
-                                    .exclusive = head.exclusive,
-                                    .sent = lived_.now()};
+    worker.lent[{worker.sequence, job.id}] = {.fragments = 0,
+                                              .range = chunk.range,
+                                              .nanoseconds_each = each * pace,
+                                              .bytes_each = head.mean_bytes,
+                                              .alone = head.alone,
+                                              .exclusive = head.exclusive,
+                                              .sent = lived_.now()};
+    pools_.park(job);  // its turn moves
+    virtual_time_ = std::max(job.served, virtual_time_);
+    job.served = virtual_time_ + count * (each > 0 ? std::max(each, least_charged) : while_unknown) / job.share.weight;
+    functions_[job.spec.function].earn(count);
     apply_changes(job);
+    send_chunk(job, peer, worker, std::move(chunk));
+}
+
+void Core::send_chunk(Job& job, const PeerId& peer, Session& worker, Job::Chunk chunk) {
     worker.jobs.insert(job.id);
-    wire::Dispatch message{.sequence = worker.sequence, .job = job.id, .first = head.first, .count = count, .attempt = chunk.attempt};
+    wire::Dispatch message{.sequence = worker.sequence,
+                           .job = job.id,
+                           .first = chunk.range.begin,
+                           .count = static_cast<std::uint32_t>(chunk.range.size()),
+                           .attempt = chunk.attempt};
     if (job.knowing.insert(peer).second)
         message.brief = wire::JobBrief{.spec = job.spec, .assignment = job.assignment, .gatherer = job.gatherer_ref};
     note({.level = Level::debug,
@@ -126,23 +140,50 @@ double Core::dispatch_head(Job& job, const Job::Head& head) {
           .peer = worker.name,
           .attempt = chunk.attempt});
     send(peer, std::move(message), std::move(chunk.body));
-    double each = estimate(job);
-    return count * (each > 0 ? std::max(each, least_charged) : while_unknown);
 }
 
-/// After anything that moved fragments: the sessions' sums and the memory follow the job's books.
+/// After anything that moved fragments: the sessions' sums, the memory and the job's place in line follow its books.
 void Core::apply_changes(Job& job) {
     account(job);
     persist_history(job);
     for (const LoanChange& change : job.take_loan_changes()) {
         auto it = sessions_.find(change.worker);
         if (it == sessions_.end()) continue;
-        auto& lent = it->second.lent;
-        LentChunk& chunk = lent[change.sequence];
-        chunk.fragments += change.fragments;
-        if (chunk.fragments <= 0) lent.erase(change.sequence);
-        dispatch_needed_ = true;
+        change_lent(it->second, job, change);
+        place(it->first, it->second);
     }
+    if (job.running()) ready(job);
+}
+
+void Core::change_lent(Session& worker, const Job& job, const LoanChange& change) {
+    LentKey key{change.sequence, job.id};
+    LentChunk& chunk = worker.lent[key];
+    auto fragments = static_cast<double>(change.fragments);
+    worker.lent_work += fragments * chunk.nanoseconds_each;
+    worker.lent_bytes += fragments * chunk.bytes_each;
+    bool fresh = chunk.fragments == 0;
+    chunk.fragments += change.fragments;
+    bool gone = chunk.fragments <= 0;
+    bool unknown = chunk.nanoseconds_each <= 0;
+    if (fresh && unknown) ++worker.unknown_chunks;
+    if (gone && unknown) --worker.unknown_chunks;
+    for (const wire::Resource& resource : job.spec.resources) {
+        if (fresh) worker.taken[resource.name] += resource.amount;
+        if (gone) worker.taken[resource.name] -= resource.amount;
+    }
+    if (gone) worker.lent.erase(key);
+    if (worker.lent.empty()) worker.lent_work = worker.lent_bytes = 0;
+}
+
+/// After a change of what could be had of a worker.
+void Core::place(const PeerId& peer, Session& worker) {
+    std::optional<Place> place;
+    if (worker.usable_slots() > 0 && worker.rests_until <= lived_.now())
+        place = Place{.full = !worker.has_free_slot(), .load = load(worker), .worker = peer};
+    pools_.move(worker, std::move(place));
+    for (Pool* pool : worker.pools)
+        for (const JobId& id : std::exchange(pool->choosy, {})) ready(*find(id));
+    next_look_ = std::min(next_look_, now_);
 }
 
 // --- what comes back --------------------------------------------------------------------------------------------
@@ -152,14 +193,10 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
         worker.finished += run.range.size();
         Job* job = find(run.job);
         if (!job || !job->running()) continue;
-        job->finish(overlap(run.range, {0, job->next()}), from);
+        for (const auto& [other, range] : job->finish(overlap(run.range, {0, job->next()}), from)) release(other, job->id, range);
+        learn(*job, worker, run.range.size(), run.busy);
         apply_changes(*job);
-        job->estimate = learn(job->estimate, run.range.size(), run.busy);
         if (!run.range.empty()) job->result_bytes = static_cast<double>(run.bytes) / static_cast<double>(run.range.size());
-        if (job->spec.function != commands_of_jobs) {
-            double& known = estimates_[job->spec.function];
-            known = learn(known, run.range.size(), run.busy);
-        }
         note({.level = Level::debug, .what = "chunk finished", .job = run.job, .range = run.range, .peer = worker.name, .took = run.busy});
     }
     std::size_t at = 0;
@@ -180,7 +217,7 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
                   .detail = failure.message});
             failure.worker = worker.name;
             failure.output_bytes = size;
-            if (failure.kind == wire::FailureKind::failed) job->estimate = learn(job->estimate, 1, failure.elapsed);
+            if (failure.kind == wire::FailureKind::failed) job->times.learn(1, failure.elapsed);
             job->fail_attempt(std::move(failure), std::move(output), from);
         }
         if (!job || !job->running()) continue;
@@ -190,20 +227,30 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
     for (const wire::JobRanges& returned : done.returned) {
         Job* job = find(returned.job);
         if (!job || !job->running()) continue;
+        worker.rests_until = lived_.now() + rest_of_a_full_worker;
         for (Range range : returned.ranges) job->give_back(range, from);
         apply_changes(*job);
         job->knowing.erase(from);  // perhaps it had no brief
-        worker.rests_until = lived_.now() + rest_of_a_full_worker;
     }
+    on_recalled(from, worker, done);
+}
+
+void Core::learn(Job& job, Session& worker, std::uint64_t count, Duration busy) {
+    double expected = estimate(job) * static_cast<double>(count);
+    double& pace = worker.paces.try_emplace(job.spec.function, 1).first->second;
+    pace = learn_pace(pace, busy, expected);
+    job.times.learn(count, busy);
+    if (job.spec.function != commands_of_jobs) functions_[job.spec.function].times.learn(count, busy);
 }
 
 void Core::on_inventory(const PeerId& from, Session& worker, const wire::Heartbeat& heartbeat) {
     worker.stuck_slots = heartbeat.stuck_slots;
+    place(from, worker);
     // The last dispatches of a broken connection are lost without a later one to show it. Should one arrive after all, it is past.
     std::uint64_t handled = heartbeat.handled;
-    for (auto& [sequence, chunk] : worker.lent) {
-        if (sequence <= heartbeat.handled || ++chunk.missed < lost_after) continue;
-        if (lived_.now() - chunk.sent >= limits::resend_after) handled = std::max(handled, sequence);
+    for (auto& [key, chunk] : worker.lent) {
+        if (key.sequence <= heartbeat.handled || ++chunk.missed < lost_after) continue;
+        if (lived_.now() - chunk.sent >= limits::resend_after) handled = std::max(handled, key.sequence);
     }
     struct Named {
         std::vector<Range> held, kept;
@@ -236,31 +283,36 @@ void Core::on_inventory(const PeerId& from, Session& worker, const wire::Heartbe
 void Core::lose_worker(const PeerId& peer, Session& worker, bool in_good_order) {
     auto suspects = std::ranges::count_if(worker.lent, [](const auto& lent) { return lent.second.alone; });
     auto death = in_good_order ? Job::Death::in_good_order : suspects > 1 ? Job::Death::in_company : Job::Death::counted;
-    for (const JobId& id : running_) {
-        Job& job = *find(id);
-        job.knowing.erase(peer);
-        if (!worker.jobs.contains(id)) continue;
-        job.lose_worker(peer, worker.name, death, options_.crash_limit, now_);
-        apply_changes(job);
-        send_errors(job, false);
+    for (const JobId& id : worker.jobs) {
+        Job* job = find(id);
+        if (!job || !job->running()) continue;
+        job->knowing.erase(peer);
+        job->lose_worker(peer, worker.name, death, options_.crash_limit, now_);
+        apply_changes(*job);
+        send_errors(*job, false);
     }
-    dispatch_needed_ = true;
-    for (const JobId& id : running_) tell_notice(*find(id));
 }
 
 void Core::adopt_worker(const PeerId& old_id, const PeerId& new_id, Session& worker) {
-    if (auto old = sessions_.find(old_id); old != sessions_.end()) {
-        worker.jobs = old->second.jobs;
-        worker.finished = old->second.finished;
-        for (const JobId& id : running_) {
-            Job& job = *find(id);
-            job.rename_worker(old_id, new_id);
-            apply_changes(job);
-            job.knowing.erase(old_id);
-        }
+    auto old = sessions_.find(old_id);
+    if (old == sessions_.end()) return;
+    worker.jobs = old->second.jobs;
+    worker.finished = old->second.finished;
+    worker.paces = old->second.paces;
+    for (const JobId& id : worker.jobs) {
+        Job* job = find(id);
+        if (!job || !job->running()) continue;
+        job->rename_worker(old_id, new_id);
+        apply_changes(*job);
+        job->knowing.erase(old_id);
     }
-    dispatch_needed_ = true;
-    for (const JobId& id : running_) tell_notice(*find(id));
+}
+
+/// A worker has come, or goes: jobs that had none to wait for have one, or have none any more.
+void Core::tell_notices(const std::vector<Pool*>& pools, std::size_t members) {
+    for (const Pool* pool : pools)
+        if (pool->members.size() == members)
+            for (const JobId& id : pool->jobs) tell_notice(*find(id));
 }
 
 // --- letting go -------------------------------------------------------------------------------------------------
@@ -271,18 +323,20 @@ void Core::release(const PeerId& worker, const JobId& job, Range range) {
     auto& ranges = it->second.releases[job];
     if (!ranges.empty() && ranges.back().end == range.begin) ranges.back().end = range.end;
     else ranges.push_back(range);
+    releasing_.insert(worker);
     if (!flush_at_) flush_at_ = now_ + release_delay;
 }
 
 void Core::flush_releases() {
     flush_at_.reset();
     persist_safe();  // what is let go of must be known to be safe after a restart too
-    for (auto& [peer, session] : sessions_) {
-        if (session.releases.empty()) continue;
+    for (const PeerId& peer : std::exchange(releasing_, {})) {
+        auto it = sessions_.find(peer);
+        if (it == sessions_.end()) continue;
         wire::Release message;
-        for (auto& [job, ranges] : session.releases) message.items.push_back({job, std::move(ranges)});
-        session.releases.clear();
-        send(peer, std::move(message));
+        for (auto& [job, ranges] : it->second.releases) message.items.push_back({job, std::move(ranges)});
+        it->second.releases.clear();
+        if (!message.items.empty()) send(peer, std::move(message));
     }
 }
 

@@ -9,9 +9,8 @@ constexpr Duration longest_assign_patience = std::chrono::seconds(30);
 
 PeerId Core::choose_gatherer(const std::string& preferred) const {
     std::map<PeerId, std::size_t> jobs;
-    for (const auto& [peer, session] : sessions_) {
-        if (session.role != wire::Role::gatherer) continue;
-        if (session.gatherer.name == preferred) return peer;
+    for (const PeerId& peer : gatherers_) {
+        if (sessions_.at(peer).gatherer.name == preferred) return peer;
         jobs[peer] = 0;
     }
     if (jobs.size() > 1)
@@ -55,7 +54,6 @@ void Core::on_gathered(const PeerId& from, const wire::Gathered& gathered) {
     if (!job) return send(from, wire::Forget{gathered.job});
     if (!job->running()) return send(from, job->end);  // it has not heard
     if (job->gatherer != from || gathered.round != job->round) return;
-    bool was_full = window_full(*job);
     job->held_bytes = gathered.held_bytes;
     for (const auto& [worker, range] : job->gathered(gathered.ranges)) release(worker, job->id, range);
     if (options_.durable && !gathered.ranges.empty()) {
@@ -65,7 +63,6 @@ void Core::on_gathered(const PeerId& from, const wire::Gathered& gathered) {
         job->payloads().take_freed();
     }
     apply_changes(*job);
-    if (was_full) dispatch_needed_ = true;
     tell_credit(*job, false);
     note({.level = Level::trace,
           .what = "gathered",
@@ -128,6 +125,7 @@ void Core::lose_gatherer(const PeerId& peer, const Session&) {
         Job& job = *find(id);
         if (job.gatherer != peer) continue;
         job.gatherer.bytes.clear();
+        pools_.park(job);
         orphaned_.try_emplace(id, lived_.now());
     }
 }
@@ -157,11 +155,11 @@ void Core::adopt_gatherer(const PeerId& peer, const Session& session) {
         }
         assign(job);
         send_errors(job, true);
+        ready(job);
     }
     for (const JobId& id : lost)
         end(*find(id), wire::Outcome::failed,
             "its gatherer " + session.gatherer.name + " was started again and has lost the results in its memory", true);
-    dispatch_needed_ = true;
     next_burial_ = now_;
 }
 

@@ -5,18 +5,6 @@
 
 namespace fanfold::broker {
 
-namespace {
-constexpr auto limbo_time = std::chrono::milliseconds(500);  // for results that their worker had pushed before it died
-constexpr std::uint32_t suspicion_shrinks = 256;             // a suspect's chunk is this much smaller than the one its worker died with
-
-bool adjoins(const std::vector<Range>& ranges, Index index) { return !ranges.empty() && ranges.back().end == index; }
-
-void append(std::vector<Range>& ranges, Range range) {
-    if (adjoins(ranges, range.begin)) ranges.back().end = range.end;
-    else ranges.push_back(range);
-}
-}  // namespace
-
 Job::Job(JobId job_id, wire::JobSpec job_spec, std::uint64_t owner_token, Time now)
     : id(job_id), spec(std::move(job_spec)), token(owner_token), opened(now), share(spec.share), owner(spec.owner) {}
 
@@ -120,19 +108,6 @@ std::vector<Range> Job::unqueue(Range range) {
     return parts;
 }
 
-void Job::put_on_loan(Range range, Loan loan) {
-    lent_set_.add(range);
-    changes_.push_back({loan.worker, loan.sequence, static_cast<std::int64_t>(range.size())});
-    loans_.assign(range, std::move(loan));
-}
-
-void Job::take_off_loan(Range range) {
-    for (const auto& span : loans_.within(range))
-        changes_.push_back({span.value.worker, span.value.sequence, -static_cast<std::int64_t>(span.range.size())});
-    loans_.erase(range);
-    lent_set_.remove(range);
-}
-
 void Job::requeue(Range range) {
     queued_.add(range);
     // From now on its attempts are counted one by one; before, the first was implied.
@@ -150,19 +125,6 @@ void Job::settle(Range range, bool failed) {
     freed_bytes_ += blocks_.let_go(range, failed && can_be_retried());
 }
 
-void Job::finish(Range range, const PeerId& worker) {
-    auto move = [&](Range part) {
-        finished_.assign(part, worker);
-        finished_set_.add(part);
-    };
-    for (const auto& span : loans_.within(range)) {
-        if (span.value.worker != worker) continue;  // whoever is first at the gatherer wins
-        take_off_loan(span.range);
-        move(span.range);
-    }
-    for (Range part : unqueue(range)) move(part);  // given up too early: the result exists after all
-}
-
 void Job::make_final(wire::Failure failure, Slice output) {
     Index index = failure.index;
     failed_.add({index, index + 1});
@@ -170,189 +132,10 @@ void Job::make_final(wire::Failure failure, Slice output) {
     settle({index, index + 1}, true);
 }
 
-void Job::fail_attempt(wire::Failure failure, Slice output, const PeerId& worker) {
-    Range one{failure.index, failure.index + 1};
-    const Loan* loan = loans_.at(failure.index);
-    bool adopted = loan && loan->sequence == 0;  // nobody here knows its attempt
-    if (!loan || loan->worker != worker || (loan->attempt != failure.attempt && !adopted)) return;
-    take_off_loan(one);
-    requeue(one);
-    History history = *history_.at(failure.index);
-    history.most = 0;  // its worker lived through it
-    history.exclusive = false;
-    bool retry = ++history.failures <= spec.retries;
-    history_.assign(one, history);
-    if (retry) return struck_.push_back(failure.index);
-    unqueue(one);
-    make_final(std::move(failure), std::move(output));
-}
-
-void Job::give_back(Range range, const PeerId& worker) {
-    for (const auto& span : loans_.within(range)) {
-        if (span.value.worker != worker) continue;
-        take_off_loan(span.range);
-        // It was never started, so the attempt does not count.
-        std::uint32_t used = span.value.attempt - 1;
-        if (used == 0 && !history_.at(span.range.begin)) {
-            queued_.add(span.range);
-            continue;
-        }
-        requeue(span.range);
-        for (auto known : history_.within(span.range)) {
-            known.value.attempts = used;
-            history_.assign(known.range, known.value);
-        }
-    }
-}
-
-void Job::lose_worker(const PeerId& worker, const std::string& name, Death death, std::uint32_t crash_limit, Time now) {
-    for (const auto& loan : loans_.all()) {
-        if (loan.value.worker != worker) continue;
-        take_off_loan(loan.range);
-        requeue(loan.range);
-        if (death != Death::in_good_order) suspect(loan, name, death, crash_limit);
-    }
-    for (const auto& kept : finished_.all()) {
-        if (kept.value != worker) continue;
-        finished_.erase(kept.range);
-        finished_set_.remove(kept.range);
-        limbo_.assign(kept.range, now + limbo_time);
-        limbo_set_.add(kept.range);
-    }
-}
-
-void Job::suspect(const SpanMap<Loan>::Span& loan, const std::string& worker, Death death, std::uint32_t crash_limit) {
-    unqueue(loan.range);
-    suspects_.add(loan.range);
-    for (auto known : history_.within(loan.range)) {
-        History& history = known.value;
-        history.most = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(loan.range.size() / suspicion_shrinks));
-        if (loan.value.alone && death == Death::in_company) history.exclusive = true;
-        if (loan.value.alone && death == Death::counted) ++history.lone_crashes;
-        history_.assign(known.range, history);
-        if (history.lone_crashes < crash_limit) {
-            if (history.lone_crashes > 0) struck_.push_back(known.range.begin);
-            continue;
-        }
-        unqueue(known.range);
-        wire::Failure failure;
-        failure.index = known.range.begin;
-        failure.attempt = loan.value.attempt;
-        failure.kind = wire::FailureKind::crashed;
-        failure.message = "its worker died each of the " + std::to_string(history.lone_crashes) + " times that it ran alone";
-        failure.worker = worker;
-        make_final(std::move(failure), {});
-    }
-}
-
-void Job::requeue_limbo(Time now) {
-    for (const auto& span : limbo_.all()) {
-        if (span.value > now) continue;
-        limbo_.erase(span.range);
-        limbo_set_.remove(span.range);
-        requeue(span.range);
-    }
-}
-
-std::optional<Time> Job::limbo_until() const {
-    std::optional<Time> first;
-    for (const auto& span : limbo_.all())
-        if (!first || span.value < *first) first = span.value;
-    return first;
-}
-
-std::vector<Range> Job::reconcile(const PeerId& worker, std::uint64_t handled, const std::vector<Range>& held,
-                                  const std::vector<Range>& kept) {
-    std::vector<Range> let_go;
-    RangeSet has(held);
-    for (Range range : held) {
-        RangeSet booked;
-        for (const auto& span : loans_.within(range))
-            if (span.value.worker == worker) booked.add(span.range);
-        for (Range strange : booked.missing(range)) {
-            RangeSet unwanted;
-            unwanted.add(strange);
-            for (Range part : unqueue(strange)) {  // adopted: it runs there already
-                unwanted.remove(part);
-                std::uint32_t attempt = 1;
-                for (auto known : history_.within(part)) {  // it lives after all: no crash to count
-                    attempt = known.value.attempts;
-                    if (known.value.lone_crashes > 0) --known.value.lone_crashes;
-                    history_.assign(known.range, known.value);
-                }
-                put_on_loan(part, {.worker = worker, .sequence = 0, .attempt = attempt, .alone = false});
-            }
-            for (Range part : unwanted.ranges()) append(let_go, part);
-        }
-    }
-    RangeSet still(kept);
-    for (Range range : kept) {
-        finish(range, worker);
-        for (Range part : limbo_set_.within(range)) {
-            limbo_.erase(part);
-            limbo_set_.remove(part);
-            finished_.assign(part, worker);
-            finished_set_.add(part);
-        }
-        RangeSet unwanted;
-        unwanted.add(range);
-        for (const auto& span : finished_.within(range))
-            if (span.value == worker) unwanted.remove(span.range);
-        for (Range part : unwanted.ranges()) append(let_go, part);
-    }
-    for (const auto& loan : loans_.all()) {
-        if (loan.value.worker != worker || loan.value.sequence > handled) continue;
-        for (Range lost : has.missing(loan.range)) {  // the dispatch, or what was said of it, was lost on the way
-            take_off_loan(lost);
-            requeue(lost);
-        }
-    }
-    for (const auto& span : finished_.all()) {
-        if (span.value != worker) continue;
-        for (Range lost : still.missing(span.range)) {  // it has let go of results that are not safe
-            finished_.erase(lost);
-            finished_set_.remove(lost);
-            requeue(lost);
-        }
-    }
-    return let_go;
-}
-
-void Job::rename_worker(const PeerId& old_id, const PeerId& new_id) {
-    for (auto& span : loans_.all()) {
-        if (span.value.worker != old_id) continue;
-        take_off_loan(span.range);
-        put_on_loan(span.range, {.worker = new_id, .sequence = 0, .attempt = span.value.attempt, .alone = span.value.alone});
-    }
-    for (const auto& span : finished_.all())
-        if (span.value == old_id) finished_.assign(span.range, new_id);
-}
-
-std::vector<std::pair<PeerId, Range>> Job::gathered(const std::vector<Range>& ranges) {
-    std::vector<std::pair<PeerId, Range>> releases;
-    for (Range told : ranges) {
-        Range range = overlap(told, {0, next_});
-        for (const auto& span : finished_.within(range)) releases.emplace_back(span.value, span.range);
-        for (const auto& span : loans_.within(range)) releases.emplace_back(span.value.worker, span.range);
-        errors_.erase(errors_.lower_bound(range.begin), errors_.lower_bound(range.end));
-        for (Range fresh : settled_.missing(range)) {
-            finished_.erase(fresh);
-            finished_set_.remove(fresh);
-            limbo_.erase(fresh);
-            limbo_set_.remove(fresh);
-            take_off_loan(fresh);
-            unqueue(fresh);
-            safe_.add(fresh);
-            settle(fresh, false);
-        }
-    }
-    return releases;
-}
-
 std::vector<wire::Missing> Job::unfinished() const {
     RangeSet started, fresh;
-    for (Range range : lent_set_.ranges()) started.add(range);
-    for (Range range : finished_set_.ranges()) started.add(range);
+    for (Range range : loans_.set().ranges()) started.add(range);
+    for (Range range : finished_.set().ranges()) started.add(range);
     for (Range range : limbo_set_.ranges()) started.add(range);
     for (Range range : queued_.ranges()) fresh.add(range);
     for (Range range : suspects_.ranges()) started.add(range);
@@ -380,9 +163,10 @@ void Job::close(wire::Ended how, Time now) {
     ended_at = now;
     queued_.clear();
     suspects_.clear();
+    drop_hedges({0, next_});
     take_off_loan({0, next_});
     finished_.clear();
-    finished_set_.clear();
+    times = {};
     limbo_.clear();
     limbo_set_.clear();
     errors_.clear();
@@ -423,20 +207,21 @@ std::vector<Range> Job::reopen(Time now) {
 void Job::check_invariants() const {
     RangeSet all;
     Index sum = 0;
-    for (const RangeSet* place : {&queued_, &suspects_, &lent_set_, &finished_set_, &limbo_set_, &safe_, &failed_}) {
+    for (const RangeSet* place : {&queued_, &suspects_, &loans_.set(), &finished_.set(), &limbo_set_, &safe_, &failed_}) {
         for (Range range : place->ranges()) all.add(range);
         sum += place->size();
     }
     FANFOLD_CHECK(sum == all.size());  // one place each
     if (running()) FANFOLD_CHECK(all.size() == next_ && (next_ == 0 || all.range_count() == 1));
-    auto matches = [](const auto& spans, const RangeSet& set) {
-        RangeSet seen;
-        for (const auto& span : spans.all()) seen.add(span.range);
-        return seen == set;
-    };
-    FANFOLD_CHECK(matches(loans_, lent_set_));
-    FANFOLD_CHECK(matches(finished_, finished_set_));
-    FANFOLD_CHECK(matches(limbo_, limbo_set_));
+    loans_.check_invariants();
+    finished_.check_invariants();
+    hedges_.check_invariants();
+    for (const auto& span : hedges_.all())
+        for (const auto& loan : loans_.within(span.range)) FANFOLD_CHECK(loan.value.worker != span.value.worker);
+    for (Range range : hedges_.set().ranges()) FANFOLD_CHECK(loans_.set().covers(range));
+    RangeSet waiting;
+    for (const auto& span : limbo_.all()) waiting.add(span.range);
+    FANFOLD_CHECK(waiting == limbo_set_);
     FANFOLD_CHECK(settled_.size() == safe_.size() + failed_.size());
     for (const auto& [index, error] : errors_) FANFOLD_CHECK(failed_.contains(index));
     FANFOLD_CHECK(freed_bytes_ <= accepted_bytes_);

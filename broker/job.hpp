@@ -4,6 +4,7 @@
 //        ▲                  │ │              │
 //        └──lost, returned──┘ └──error──▶ failed          (finished, and its worker died: limbo, then queued again)
 //
+// A fragment that is lent may be hedged: on loan to a second worker in a later attempt. The first that ends well counts.
 // All books are intervals of indices. Owned by the broker's core, on its thread; every transition is one method here.
 #pragma once
 
@@ -15,11 +16,16 @@
 #include <vector>
 
 #include "broker/blocks.hpp"
+#include "broker/holdings.hpp"
+#include "broker/times.hpp"
 #include "shared/core.hpp"
 #include "shared/range_set.hpp"
 #include "shared/span_map.hpp"
 
 namespace fanfold::broker {
+
+struct Pool;
+struct Line;
 
 /// A chunk, or what is left of it, on loan to a worker.
 struct Loan {
@@ -27,6 +33,11 @@ struct Loan {
     std::uint64_t sequence = 0;  // of its dispatch, in the worker's session
     std::uint32_t attempt = 1;
     bool alone = false;  // a suspect, the only fragment of its chunk
+};
+
+/// Finished, and kept by this worker until it is safe.
+struct Kept {
+    PeerId worker;
 };
 
 /// What happened to fragments that were dispatched before and came back. Most have none.
@@ -82,11 +93,14 @@ public:
     Time rests_until{};                                   // nothing is dispatched before: workers may hold it from the broker's life before
     std::uint64_t held_bytes = 0;                         // at the gatherer, not let go
     std::string notice;                                   // what it waits for
-    double estimate = 0;                                  // nanoseconds a fragment; 0: not known
+    Times times;                                          // that its fragments take
     double result_bytes = 0;                              // mean of a fragment's value, as its workers tell
     std::set<PeerId> knowing;                             // workers that have its brief
     wire::Ended end;                                      // outcome `running` until it has ended
     Time ended_at{};
+    Pool* pool = nullptr;                                        // while it runs: who could serve it,
+    Line* line = nullptr;                                        // and, while it has something to lend, where it waits for that
+    std::uint64_t hedged = 0;                                    // second attempts that were started
     std::uint64_t opened_row = 0, ended_row = 0, round_row = 0;  // numbers of these rows in the store
 
     bool running() const { return end.outcome == wire::Outcome::running; }
@@ -133,9 +147,16 @@ public:
     /// Lends `count` fragments (at most Head::longest) from the head on.
     Chunk lend(const Head& head, std::uint32_t count, const PeerId& worker, std::uint64_t sequence);
 
+    /// Lends a fragment that is on loan a second time. It must not be on loan to this worker, nor be hedged already.
+    Chunk hedge(Index index, const PeerId& worker, std::uint64_t sequence);
+    bool is_hedged(Index index) const { return hedges_.at(index) != nullptr; }
+    /// What the worker has on loan of the range, second attempts left out.
+    std::vector<Range> lent_to(const PeerId& worker, Range range) const { return loans_.of_within(worker, range); }
+
     // --- what becomes of loans ------------------------------------------------------------------------------
-    /// A worker says that it finished these well. (The gatherer may have said so before.)
-    void finish(Range range, const PeerId& worker);
+    using Releases = std::vector<std::pair<PeerId, Range>>;
+    /// A worker says that it finished these well. (The gatherer may have said so before.) Returns who runs the same in vain.
+    Releases finish(Range range, const PeerId& worker);
     /// A worker says that an attempt failed. With no retry left, the error is final and waits in errors().
     void fail_attempt(wire::Failure failure, Slice output, const PeerId& worker);
     /// A worker gives back what it has not started.
@@ -159,7 +180,7 @@ public:
     std::optional<Time> limbo_until() const;
 
     /// The gatherer has these safe. Returns who may let go of what: holders of kept results, and of loans that are no longer wanted.
-    std::vector<std::pair<PeerId, Range>> gathered(const std::vector<Range>& ranges);
+    Releases gathered(const std::vector<Range>& ranges);
 
     std::map<Index, FinalError>& errors() { return errors_; }
 
@@ -171,15 +192,16 @@ public:
     Blocks& payloads() { return blocks_; }
     const Blocks& payloads() const { return blocks_; }
     /// Bytes of values, by their mean, that workers have finished and that are not safe yet.
-    double unsafe_bytes() const { return result_bytes * static_cast<double>(finished_set_.size()); }
+    double unsafe_bytes() const { return result_bytes * static_cast<double>(finished_.set().size()); }
 
     /// What has changed on loan since it was last asked.
     std::vector<LoanChange> take_loan_changes() { return std::exchange(changes_, {}); }
 
     // --- for reports ----------------------------------------------------------------------------------------
     std::vector<SpanMap<Loan>::Span> loans() const { return loans_.all(); }
-    Index lent_count() const { return lent_set_.size(); }
-    Index value_count() const { return finished_set_.size() + safe_.size() + limbo_set_.size(); }
+    std::vector<SpanMap<Loan>::Span> hedges() const { return hedges_.all(); }
+    Index lent_count() const { return loans_.set().size(); }
+    Index value_count() const { return finished_.set().size() + safe_.size() + limbo_set_.size(); }
     Index safe_count() const { return safe_.size(); }
     Index failed_count() const { return failed_.size(); }
     /// Fragments that never ran to an end, as the outcome lists them: dispatched at least once, and not.
@@ -200,6 +222,9 @@ private:
     void suspect(const SpanMap<Loan>::Span& loan, const std::string& worker, Death death, std::uint32_t crash_limit);
     void put_on_loan(Range range, Loan loan);
     void take_off_loan(Range range);
+    void drop_hedges(Range range);
+    std::vector<Range> lose_loans(Range range);
+    void adopt(Range range, const PeerId& worker);
     void make_final(wire::Failure failure, Slice output);
     /// Nothing of the range will be queued again in this round.
     void settle(Range range, bool failed);
@@ -212,10 +237,9 @@ private:
 
     RangeSet queued_;    // ordinary work
     RangeSet suspects_;  // queued too: was on loan to a worker that died
-    SpanMap<Loan> loans_;
-    RangeSet lent_set_;
-    SpanMap<PeerId> finished_;  // by whose worker keeps the result
-    RangeSet finished_set_;
+    Holdings<Loan> loans_;
+    Holdings<Loan> hedges_;  // second attempts, beside a loan
+    Holdings<Kept> finished_;
     SpanMap<Time> limbo_;  // until when
     RangeSet limbo_set_;
     RangeSet safe_;                       // values that the gatherer has

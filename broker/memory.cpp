@@ -86,7 +86,7 @@ void Core::on(Fetched& event) {
     }
     account(*job);
     make_room(*job, event.record.number);
-    dispatch_needed_ = true;
+    ready(*job);
 }
 
 void Core::on(Committed& event) { waiting_bytes_ = event.waiting_bytes; }

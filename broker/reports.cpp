@@ -44,6 +44,7 @@ wire::JobInfo Core::info(const Job& job) const {
     info.key = job.spec.key;
     info.round = job.round;
     info.share = job.share;
+    info.hedged = job.hedged;
     return info;
 }
 
@@ -60,14 +61,15 @@ void Core::on_query(const PeerId& from, const wire::Query& query) {
                 for (const auto& [sequence, chunk] : session.lent) worker.running += static_cast<std::uint64_t>(chunk.fragments);
                 worker.finished = session.finished;
                 worker.functions = {session.functions.begin(), session.functions.end()};
+                worker.labels = {session.labels.begin(), session.labels.end()};
+                for (const auto& [name, amount] : session.resources) worker.resources.push_back({name, amount});
                 worker.silent = std::chrono::floor<wire::Milliseconds>(lived_.now() - session.heard);
                 report.workers.push_back(std::move(worker));
             }
             std::ranges::sort(report.workers, {}, &wire::WorkerInfo::name);
             break;
         case wire::Topic::gatherers:
-            for (const auto& [peer, session] : sessions_)
-                if (session.role == wire::Role::gatherer) report.gatherers.push_back(session.gatherer);
+            for (const PeerId& peer : gatherers_) report.gatherers.push_back(sessions_.at(peer).gatherer);
             break;
     }
     send(from, std::move(report));
@@ -124,8 +126,9 @@ void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
         return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " can't be retried: " + why, job->id);
     const Session* gatherer = nullptr;
     job->gatherer.bytes.clear();
-    for (const auto& [peer, session] : sessions_) {
-        if (session.role != wire::Role::gatherer || session.gatherer.name != job->gatherer_ref.name) continue;
+    for (const PeerId& peer : gatherers_) {
+        const Session& session = sessions_.at(peer);
+        if (session.gatherer.name != job->gatherer_ref.name) continue;
         job->gatherer = peer;
         gatherer = &session;
     }
@@ -145,7 +148,6 @@ void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
     assign(*job);
     send(from, wire::Retried{.job = job->id, .round = job->round, .fragments = fragments});
     tell_notice(*job);
-    dispatch_needed_ = true;
 }
 
 void Core::on_adjust(const PeerId& from, const wire::Adjust& adjust) {
@@ -154,14 +156,13 @@ void Core::on_adjust(const PeerId& from, const wire::Adjust& adjust) {
     if (!job->running()) return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " has ended", job->id);
     if (adjust.weight && !sound_weight(*adjust.weight))
         return refuse(from, RefusalCode::malformed, unsound_weight(*adjust.weight), job->id);
-    stop_running(*job);
+    pools_.park(*job);  // its turn moves
     job->share.priority = adjust.priority.value_or(job->share.priority);
     job->share.weight = adjust.weight.value_or(job->share.weight);
     job->share.max_running = adjust.max_running.value_or(job->share.max_running);
-    start_running(*job);
+    ready(*job);
     persist_share(*job);
     send(from, wire::Adjusted{.job = job->id, .share = job->share});
-    dispatch_needed_ = true;
 }
 
 // --- no more --------------------------------------------------------------------------------------------------------
@@ -205,8 +206,9 @@ void Core::forget(JobId id) {  // (by value: it may be the job's own)
 /// Asks the gatherer to forget the job; false when that is no longer needed.
 bool Core::ask_to_forget(const JobId& id) {
     const wire::GathererRef& known = tombstones_.at(id).gatherer;
-    for (const auto& [peer, session] : sessions_) {
-        if (session.role != wire::Role::gatherer || session.gatherer.name != known.name) continue;
+    for (const PeerId& peer : gatherers_) {
+        const Session& session = sessions_.at(peer);
+        if (session.gatherer.name != known.name) continue;
         if (lost_memory(known.epoch, session.gatherer.epoch)) return false;
         send(peer, wire::Forget{id});
     }
