@@ -71,7 +71,7 @@ void Core::open(const wire::Block& block) {
         std::string all;
         for (const auto& [peer, session] : sessions_)
             for (const auto& function : session.functions) all += (all.empty() ? "" : ", ") + function;
-        return refuse(spec.owner, RefusalCode::no_function, "no worker " + Demand(spec).text() + "; there is: " + all, block.job);
+        return refuse(spec.owner, RefusalCode::no_function, Demand(spec).unmet() + "; there is: " + all, block.job);
     }
     if (!sound_weight(spec.share.weight)) return refuse(spec.owner, RefusalCode::malformed, unsound_weight(spec.share.weight), block.job);
     if (!spec.key.empty() && keys_.contains(spec.key))
@@ -106,7 +106,7 @@ void Core::tell_credit(Job& job, bool always) {
 
 void Core::tell_notice(Job& job) {
     std::string notice;
-    if (job.running() && job.has_queued() && job.pool->members.empty()) notice = "no worker " + job.pool->demand.text();
+    if (job.running() && job.has_queued() && job.pool->members.empty()) notice = job.pool->demand.unmet();
     if (notice == job.notice) return;
     job.notice = notice;
     if (notice.empty()) return;
@@ -185,6 +185,7 @@ void Core::end(Job& job, Outcome outcome, std::string reason, bool lost) {
         auto it = sessions_.find(worker);
         if (it == sessions_.end()) continue;
         it->second.jobs.erase(job.id);
+        it->second.briefs.erase(job.id);
         it->second.releases.erase(job.id);
     }
     (job.spec.attached ? ended_attached_ : ended_kept_).push_back(job.id);

@@ -131,6 +131,7 @@ void Core::send_chunk(Job& job, const PeerId& peer, Session& worker, Job::Chunk 
                            .first = chunk.range.begin,
                            .count = static_cast<std::uint32_t>(chunk.range.size()),
                            .attempt = chunk.attempt};
+    worker.briefs.insert(job.id);
     if (job.knowing.insert(peer).second)
         message.brief = wire::JobBrief{.spec = job.spec, .assignment = job.assignment, .gatherer = job.gatherer_ref};
     note({.level = Level::debug,
@@ -231,6 +232,7 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
         for (Range range : returned.ranges) job->give_back(range, from);
         apply_changes(*job);
         job->knowing.erase(from);  // perhaps it had no brief
+        worker.briefs.erase(job->id);
     }
     on_recalled(from, worker, done);
 }
@@ -269,9 +271,11 @@ void Core::on_inventory(const PeerId& from, Session& worker, const wire::Heartbe
         }
         auto let_go = job->reconcile(from, handled, items.held, items.kept);
         apply_changes(*job);
-        worker.jobs.insert(id);
+        if (job->concerns(from)) worker.jobs.insert(id);
+        else worker.jobs.erase(id);
         bool has_some = !items.held.empty() || !items.kept.empty();  // else its brief may have been lost on the way
         bool adopted = has_some && job->knowing.insert(from).second;
+        if (adopted) worker.briefs.insert(id);
         // What an earlier life of this broker told it of the job may be so no more.
         if (adopted && options_.epoch.number > 1)
             send(from, wire::SendAgain{.job = id, .assignment = job->assignment, .gatherer = job->gatherer_ref, .ranges = items.kept});
@@ -283,10 +287,11 @@ void Core::on_inventory(const PeerId& from, Session& worker, const wire::Heartbe
 void Core::lose_worker(const PeerId& peer, Session& worker, bool in_good_order) {
     auto suspects = std::ranges::count_if(worker.lent, [](const auto& lent) { return lent.second.alone; });
     auto death = in_good_order ? Job::Death::in_good_order : suspects > 1 ? Job::Death::in_company : Job::Death::counted;
+    for (const JobId& id : worker.briefs)
+        if (Job* job = find(id)) job->knowing.erase(peer);
     for (const JobId& id : worker.jobs) {
         Job* job = find(id);
         if (!job || !job->running()) continue;
-        job->knowing.erase(peer);
         job->lose_worker(peer, worker.name, death, options_.crash_limit, now_);
         apply_changes(*job);
         send_errors(*job, false);
@@ -297,6 +302,8 @@ void Core::adopt_worker(const PeerId& old_id, const PeerId& new_id, Session& wor
     auto old = sessions_.find(old_id);
     if (old == sessions_.end()) return;
     worker.jobs = old->second.jobs;
+    for (const JobId& id : old->second.briefs)
+        if (Job* job = find(id)) job->knowing.erase(old_id);
     worker.finished = old->second.finished;
     worker.paces = old->second.paces;
     for (const JobId& id : worker.jobs) {
@@ -304,7 +311,6 @@ void Core::adopt_worker(const PeerId& old_id, const PeerId& new_id, Session& wor
         if (!job || !job->running()) continue;
         job->rename_worker(old_id, new_id);
         apply_changes(*job);
-        job->knowing.erase(old_id);
     }
 }
 

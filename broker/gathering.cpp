@@ -88,6 +88,8 @@ void Core::on_propose(const PeerId& from, const wire::Propose& propose) {
         return send(from, job->end);
     }
     if (job->gatherer != from || job->assignment != propose.assignment || propose.outcome == wire::Outcome::running) return;
+    // Every value in hand says that all of it is gathered, and who has results is told to drop the job.
+    if (propose.every_value && propose.outcome == wire::Outcome::complete && job->total) (void)job->gathered({{0, *job->total}});
     std::string reason = propose.reason;
     if (propose.outcome == wire::Outcome::expired && !job->notice.empty()) reason += "; " + job->notice;
     end(*job, propose.outcome, std::move(reason), propose.lost);

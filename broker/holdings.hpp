@@ -40,6 +40,7 @@ public:
     const T* at(Index index) const { return spans_.at(index); }
     const RangeSet& set() const { return set_; }
 
+    bool has(const decltype(T::worker)& worker) const { return by_worker_.contains(worker); }
     /// What the worker holds, ascending.
     std::vector<Span> of(const decltype(T::worker)& worker) const {
         std::vector<Span> held;

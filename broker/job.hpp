@@ -173,6 +173,8 @@ public:
     /// queued again. Returns what it holds and should let go.
     std::vector<Range> reconcile(const PeerId& worker, std::uint64_t handled, const std::vector<Range>& held,
                                  const std::vector<Range>& kept);
+    /// Whether it has anything on loan, or finished and not safe.
+    bool concerns(const PeerId& worker) const { return loans_.has(worker) || hedges_.has(worker) || finished_.has(worker); }
     /// The worker has a new connection.
     void rename_worker(const PeerId& old_id, const PeerId& new_id);
     /// Finished results whose worker died and that did not reach the gatherer meanwhile are queued again.

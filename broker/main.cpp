@@ -1,5 +1,6 @@
 #include "broker/shell.hpp"
 #include "shared/program.hpp"
+#include "shared/twin.hpp"
 
 int main(int argc, char** argv) {
     using namespace fanfold;
@@ -18,6 +19,8 @@ int main(int argc, char** argv) {
     app.add_option("--bind", bind, "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
         ->capture_default_str();
     app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
+    bool no_ipc = false;
+    app.add_flag("--no-ipc", no_ipc, "no ipc beside TCP for peers of this host and user; also by FANFOLD_TRANSPORT=tcp");
     add_duration(app, "--worker-timeout", options.worker_timeout, "silence after which a worker counts as gone");
     app.add_option("--crash-limit", options.crash_limit, "a fragment that kills its worker so often, running alone, ends as crashed")
         ->capture_default_str()
@@ -38,6 +41,7 @@ int main(int argc, char** argv) {
         if (options.memory_bytes < limits::least_memory_bytes) throw StartupError("--memory: 32M is the least");
         if (options.worker_timeout < limits::shortest_timeout) throw StartupError("--worker-timeout: 500ms is the least");
         options.bind = {bind};
+        if (no_ipc) net::use_tcp_alone();
         net::share_one_heap();
         zmq::context_t context;
         broker::Shell shell(context, options);

@@ -72,6 +72,7 @@ struct Session {
     std::optional<Place> place;
     std::uint32_t pooled_slots = 0;                // and as what it counts in them
     std::set<JobId> jobs;                          // of which it may hold something
+    std::set<JobId> briefs;                        // that it was told of
     std::map<JobId, std::vector<Range>> releases;  // to be told with the next Release
 
     // a gatherer

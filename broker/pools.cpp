@@ -34,12 +34,12 @@ bool Demand::fits(const Session& worker) const {
     });
 }
 
-std::string Demand::text() const {
-    std::string text = "offers the function '" + function + "'";
-    for (const auto& label : require) text += (&label == &require.front() ? ", has the label " : " and ") + label;
-    for (const auto& resource : resources)
-        text += (&resource == &resources.front() ? ", has " : " and ") + resource.name + "=" + std::to_string(resource.amount);
-    return text;
+std::string Demand::unmet() const {
+    std::string offers = "offers the function '" + function + "'";
+    std::string has;
+    for (const auto& label : require) has += (has.empty() ? "" : " and ") + ("the label '" + label + "'");
+    for (const auto& resource : resources) has += (has.empty() ? "" : " and ") + resource.name + "=" + std::to_string(resource.amount);
+    return has.empty() ? "no worker " + offers : "no worker that " + offers + " has " + has;
 }
 
 // --- workers ------------------------------------------------------------------------------------------------------

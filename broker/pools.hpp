@@ -29,8 +29,8 @@ struct Demand {
     auto operator<=>(const Demand&) const = default;
     bool met_by(const Session& worker) const;
     bool fits(const Session& worker) const;
-    /// For people: "offers the function 'render' and has the labels gpu, big and mem=2147483648".
-    std::string text() const;
+    /// For people: "no worker that offers the function 'render' has the label 'gpu' and mem=2147483648".
+    std::string unmet() const;
 };
 
 /// Where a job stands in the order of being served: by priority, then by what it was served for its weight.

@@ -13,6 +13,7 @@ constexpr auto not_worth_splitting = std::chrono::microseconds(500);
 constexpr double pace_learning_rate = 0.125;
 constexpr double slowest_pace = 64;
 constexpr std::size_t chunks_a_slot = 4;
+constexpr auto longest_queued = std::chrono::milliseconds(50);  // of a fragment; past it a round trip is nothing
 }  // namespace
 
 std::uint32_t chunk_size(const ChunkInputs& inputs) {
@@ -26,13 +27,14 @@ std::uint32_t chunk_size(const ChunkInputs& inputs) {
     return static_cast<std::uint32_t>(std::clamp(count, 1.0, static_cast<double>(inputs.longest)));
 }
 
-bool may_queue(double nanoseconds_each) { return nanoseconds_each > 0 && nanoseconds_each <= nanoseconds(limits::queue_target); }
+bool may_queue(double nanoseconds_each) { return nanoseconds_each > 0 && nanoseconds_each <= nanoseconds(longest_queued); }
 
 bool wants_work(const Session& worker, bool queueing) {
     if (worker.usable_slots() == 0) return false;
     if (worker.has_free_slot()) return true;
     if (!queueing || worker.unknown_chunks > 0) return false;  // nobody knows how long that takes
     if (worker.lent_bytes > static_cast<double>(limits::worker_credit_bytes)) return false;
+    if (worker.lent.size() < 2 * std::size_t{worker.usable_slots()}) return true;
     // Chunks count too: where fragments take next to no time, the messages are the work.
     double work = nanoseconds(limits::queue_target) * worker.usable_slots();
     return worker.lent_work < work && worker.lent.size() < chunks_a_slot * worker.usable_slots();

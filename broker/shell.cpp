@@ -15,10 +15,12 @@ std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
     return result;
 }
 
-/// What peers are told of the blocks' socket; --advertise is about the last endpoint (an embedded broker's first is its inproc one).
-std::vector<std::string> told(const ShellOptions& options, std::vector<std::string> bound) {
+/// What peers are told of the blocks' socket: its twins, then what it is bound to. --advertise is about the last endpoint (an embedded
+/// broker's first is its inproc one).
+std::vector<std::string> told(const ShellOptions& options, std::vector<std::string> endpoints, std::vector<std::string> bound) {
     if (!bound.empty()) bound.back() = net::advertised(options.bind.back(), bound.back(), options.advertise, 1);
-    return bound;
+    endpoints.insert(endpoints.end(), bound.begin(), bound.end());
+    return endpoints;
 }
 
 Options core_options(const ShellOptions& options, const std::vector<std::string>& blocks, std::uint64_t epoch) {
@@ -39,7 +41,9 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     : journal_(options.state, "broker"),
       control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind", control_endpoints_)),
       blocks_(net::bind(context, zmq::socket_type::pull, neighbours(options.bind), "--bind", blocks_endpoints_)),
-      core_(core_options(options, told(options, blocks_endpoints_), journal_.epoch())) {
+      control_twins_(control_, control_endpoints_),
+      blocks_twins_(blocks_, blocks_endpoints_),
+      core_(core_options(options, told(options, blocks_twins_.endpoints(), blocks_endpoints_), journal_.epoch())) {
     journal_.load([this](const Record& record) { core_.restore(record); });
     core_.restored();
 }
@@ -60,6 +64,8 @@ void Shell::step(Event event) {
     core_.step(net::Loop::now(), std::move(event), actions);
     for (Action& action : actions) act(action);
     journal_.hand_over();
+    for (const Action& action : actions)  // nobody waits for the log
+        if (auto* note = std::get_if<Note>(&action)) write_log("broker", *note);
     tell_of_gone();
 }
 
@@ -68,7 +74,7 @@ void Shell::tell_of_gone() {
 }
 
 void Shell::act(Action& action) {
-    if (auto* note = std::get_if<Note>(&action)) return write_log("broker", *note);
+    if (std::holds_alternative<Note>(action)) return;
     if (auto* persist = std::get_if<Persist>(&action)) return journal_.append(std::move(persist->record));
     if (auto* fetch = std::get_if<Fetch>(&action)) return journal_.fetch(*fetch);
     auto& message = std::get<Send>(action);
@@ -79,7 +85,9 @@ void Shell::act(Action& action) {
 }
 
 void Shell::send(Send& message) {
-    if (net::send_to(control_, message.to, message.message, message.body) == net::Sent::unroutable) gone_.push_back(message.to);
+    compressed_.learn(message.message);
+    bool compress = compressed_.wants(message.message);
+    if (net::send_to(control_, message.to, message.message, message.body, compress) == net::Sent::unroutable) gone_.push_back(message.to);
 }
 
 void Shell::read_journal() {

@@ -9,6 +9,8 @@
 #include "broker/core.hpp"
 #include "shared/journal.hpp"
 #include "shared/net.hpp"
+#include "shared/packing.hpp"
+#include "shared/twin.hpp"
 
 namespace fanfold::broker {
 
@@ -49,9 +51,12 @@ private:
     std::vector<std::string> blocks_endpoints_;
     zmq::socket_t control_;
     zmq::socket_t blocks_;
+    net::Twins control_twins_;
+    net::Twins blocks_twins_;
     net::Loop loop_;
     Core core_;
     std::vector<PeerId> gone_;  // found unroutable while sending
+    CompressedJobs compressed_;
 };
 
 }  // namespace fanfold::broker

@@ -155,6 +155,11 @@ Time Core::next_wakeup() const {
     return next;
 }
 
+bool Core::compresses(const JobId& id) const {
+    auto job = jobs_.find(id);
+    return job != jobs_.end() && job->second->assembly.spec().compress;
+}
+
 std::uint64_t Core::held_bytes() const { return held_bytes_; }
 std::uint64_t Core::memory_bytes() const { return memory_bytes_; }
 

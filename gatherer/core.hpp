@@ -56,6 +56,8 @@ public:
     void step(Time now, Event event, std::vector<Action>& actions);
     /// When it next wants a Tick; the shell may send one earlier.
     Time next_wakeup() const;
+    /// Whether the job's user asked for compressed values.
+    bool compresses(const JobId& job) const;
     void check_invariants() const;
     /// Bytes of results held, in memory or in the store alone, for status and tests.
     std::uint64_t held_bytes() const;

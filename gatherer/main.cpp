@@ -1,5 +1,6 @@
 #include "gatherer/shell.hpp"
 #include "shared/program.hpp"
+#include "shared/twin.hpp"
 
 int main(int argc, char** argv) {
     using namespace fanfold;
@@ -19,6 +20,8 @@ int main(int argc, char** argv) {
     app.add_option("--bind", bind, "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
         ->capture_default_str();
     app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
+    bool no_ipc = false;
+    app.add_flag("--no-ipc", no_ipc, "no ipc beside TCP for peers of this host and user; also by FANFOLD_TRANSPORT=tcp");
     app.add_option("--name", options.name, "a name of its own among the broker's gatherers, the same at each start [the host's name]");
     add_size(app, "--memory", options.memory_bytes, "most bytes of results held in memory; more wait in the store [1G]");
     options.state = default_state_folder();
@@ -38,6 +41,7 @@ int main(int argc, char** argv) {
         // The broker knows its jobs' gatherer by name, so one that goes on where it was needs the same at each start.
         if (options.name.empty()) options.name = in_memory ? default_name() : host_name();
         options.bind = {bind};
+        if (no_ipc) net::use_tcp_alone();
         net::share_one_heap();
         zmq::context_t context;
         gatherer::Shell shell(context, options);

@@ -21,6 +21,8 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
       options_(options),
       results_(net::bind(context, zmq::socket_type::pull, options.bind, "--bind", results_endpoints_)),
       collect_(net::bind(context, zmq::socket_type::router, neighbours(options.bind), "--bind", collect_endpoints_)),
+      results_twins_(results_, results_endpoints_),
+      collect_twins_(collect_, collect_endpoints_),
       journal_(options.state, "gatherer"),
       core_(core_options()) {
     read_state();
@@ -28,15 +30,17 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
 }
 
 /// The broker hands the gatherer's endpoints on to hosts that may be others than its own: a wildcard address becomes this host's name.
+/// Twins come first.
 Options Shell::core_options() const {
-    auto told = [this](std::vector<std::string> bound, int offset) {
+    auto told = [this](std::vector<std::string> endpoints, std::vector<std::string> bound, int offset) {
         bound.back() = net::with_host_name(net::advertised(options_.bind.back(), bound.back(), options_.advertise, offset));
-        return bound;
+        endpoints.insert(endpoints.end(), bound.begin(), bound.end());
+        return endpoints;
     };
     return {.self = {.name = options_.name,
                      .epoch = {.number = journal_.epoch(), .incarnation = net::random_number()},
-                     .results = told(results_endpoints_, 0),
-                     .collect = told(collect_endpoints_, 1)},
+                     .results = told(results_twins_.endpoints(), results_endpoints_, 0),
+                     .collect = told(collect_twins_.endpoints(), collect_endpoints_, 1)},
             .memory_bytes = options_.memory_bytes,
             .durable = !options_.state.empty(),
             .steady_began =
@@ -77,15 +81,16 @@ void Shell::run(net::SignalReader* signals) {
 void Shell::step(Event event) {
     std::vector<Action> actions;
     core_.step(net::Loop::now(), std::move(event), actions);
-    for (Action& action : actions) perform(std::move(action));
+    for (Action& action : actions) perform(action);
     journal_.hand_over();
+    for (const Action& action : actions)  // nobody waits for the log
+        if (auto* note = std::get_if<Note>(&action)) write_log("gatherer", *note);
     tell_gone();
 }
 
-void Shell::perform(Action action) {
-    if (auto* note = std::get_if<Note>(&action)) {
-        write_log("gatherer", *note);
-    } else if (auto* record = std::get_if<Persist>(&action)) {
+void Shell::perform(Action& action) {
+    if (std::holds_alternative<Note>(action)) return;
+    if (auto* record = std::get_if<Persist>(&action)) {
         journal_.append(std::move(*record));
     } else if (auto* fetch = std::get_if<Fetch>(&action)) {
         journal_.fetch(*fetch);
@@ -107,7 +112,9 @@ void Shell::perform(Action action) {
 }
 
 void Shell::say(Send send) {
-    if (net::send_to(collect_, send.to, send.message, send.body) == net::Sent::unroutable) gone_.push_back(std::move(send.to));
+    auto* values = std::get_if<wire::Values>(&send.message);
+    bool compress = values && core_.compresses(values->job);
+    if (net::send_to(collect_, send.to, send.message, send.body, compress) == net::Sent::unroutable) gone_.push_back(std::move(send.to));
 }
 
 void Shell::tell_gone() {

@@ -10,6 +10,7 @@
 #include "gatherer/core.hpp"
 #include "shared/journal.hpp"
 #include "shared/net.hpp"
+#include "shared/twin.hpp"
 
 namespace fanfold::gatherer {
 
@@ -39,7 +40,7 @@ private:
     Options core_options() const;
     void read_state();
     void step(Event event);
-    void perform(Action action);
+    void perform(Action& action);
     void say(Send send);
     void read_journal();
     void tell_gone();
@@ -54,6 +55,8 @@ private:
     std::vector<std::string> collect_endpoints_;
     zmq::socket_t results_;
     zmq::socket_t collect_;
+    net::Twins results_twins_;
+    net::Twins collect_twins_;
     std::optional<zmq::socket_t> control_;
     std::uint64_t connection_ = 0;  // to the broker, counted: what was to be said on an earlier one is not said on a later
     std::vector<PeerId> gone_;      // collectors that the router does not know, not yet told to the core

@@ -1,5 +1,6 @@
 #include "scatterer/conversion.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "shared/limits.hpp"
@@ -47,6 +48,46 @@ wire::GatherPolicy policy_of(Gather gather) {
     return wire::GatherPolicy::all;
 }
 
+wire::Hedging hedging_of(Hedge hedge) {
+    switch (hedge) {
+        case Hedge::by_function: return wire::Hedging::by_function;
+        case Hedge::never: return wire::Hedging::never;
+        case Hedge::automatic: return wire::Hedging::automatic;
+        case Hedge::after: return wire::Hedging::after;
+    }
+    return wire::Hedging::by_function;
+}
+
+/// What a job asks of a worker: names that are there, once each, and not too many.
+void check_names(const std::string& what, std::vector<std::string> names) {
+    if (names.size() > limits::labels)
+        throw FanfoldError("the job names " + std::to_string(names.size()) + " " + what + "s, at most " + std::to_string(limits::labels) +
+                           " are taken");
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) {
+        if (name.empty()) throw FanfoldError("a " + what + " has no name; name it as the workers do");
+        if (name.size() > limits::text_bytes)
+            throw FanfoldError("a " + what + "'s name has " + std::to_string(name.size()) + " bytes, at most " +
+                               std::to_string(limits::text_bytes) + " are taken");
+    }
+    if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
+        throw FanfoldError("the " + what + " '" + *twice + "' is named twice; name it once");
+}
+
+void check_needs(const JobOptions& options) {
+    if (options.hedge == Hedge::after && options.hedge_after.count() <= 0)
+        throw FanfoldError("hedge_after is " + std::to_string(options.hedge_after.count()) +
+                           "ms; with Hedge::after say past which time a fragment is started a second time");
+    check_names("label", options.require);
+    std::vector<std::string> names;
+    for (const ResourceAmount& resource : options.resources) {
+        names.push_back(resource.name);
+        if (resource.amount == 0)
+            throw FanfoldError("of the resource '" + resource.name + "' nothing is taken; say how much, or leave it out");
+    }
+    check_names("resource", std::move(names));
+}
+
 void check(const std::string& function, const JobOptions& options) {
     if (function.empty()) throw FanfoldError("a job needs the name of a function");
     if (options.key.size() > limits::text_bytes)
@@ -62,6 +103,7 @@ void check(const std::string& function, const JobOptions& options) {
         throw FanfoldError("max_failures and max_failures_percent are both set; choose one");
     if (double percent = options.max_failures_percent.value_or(0); !(percent >= 0 && percent <= 100))
         throw FanfoldError("max_failures_percent is " + std::to_string(percent) + "; it goes from 0 to 100");
+    check_needs(options);
 }
 }  // namespace
 
@@ -152,6 +194,7 @@ JobStatus status_of(const wire::JobInfo& info) {
     status.priority = info.share.priority;
     status.weight = info.share.weight;
     status.max_running = info.share.max_running;
+    status.hedged = info.hedged;
     return status;
 }
 
@@ -164,6 +207,8 @@ WorkerStatus status_of(const wire::WorkerInfo& info) {
     status.finished = info.finished;
     status.functions = info.functions;
     status.silent = milliseconds(info.silent);
+    status.labels = info.labels;
+    for (const wire::Resource& resource : info.resources) status.resources.push_back({resource.name, resource.amount});
     return status;
 }
 
@@ -188,6 +233,11 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
     spec.max_output = options.max_output;
     spec.key = options.key;
     spec.share = {.priority = options.priority, .weight = options.weight, .max_running = options.max_running};
+    spec.hedging = hedging_of(options.hedge);
+    if (options.hedge == Hedge::after) spec.hedge_after = wire::Milliseconds(options.hedge_after.count());
+    spec.require = options.require;
+    for (const ResourceAmount& resource : options.resources) spec.resources.push_back({resource.name, resource.amount});
+    spec.compress = options.compress;
     return spec;
 }
 

@@ -155,7 +155,7 @@ struct DeliverFailure {
     wire::Failure failure;
     Slice output;
 };
-/// Body bytes of the job, counted from its start, for which the broker has given credit.
+/// Body bytes of the job, counted from its start, that its user may hand in.
 struct JobRoom {
     JobId job;
     std::uint64_t limit = 0;

@@ -25,20 +25,22 @@ void Inbox::refuse(std::string text) {
     if (!over()) refusal_ = std::move(text);
 }
 
-bool Inbox::take(std::deque<Delivery>& into, std::optional<Time> until) {
-    std::unique_lock lock(mutex_);
-    auto ready = [this] { return !items_.empty() || over(); };
-    if (until) changed_.wait_until(lock, *until, ready);
-    else changed_.wait(lock, ready);
+bool Inbox::ready() const {
+    std::lock_guard lock(mutex_);
+    return !items_.empty() || over();
+}
+
+bool Inbox::located() const {
+    std::lock_guard lock(mutex_);
+    return located_ || over();
+}
+
+bool Inbox::take(std::deque<Delivery>& into) {
+    std::lock_guard lock(mutex_);
     if (into.empty()) into.swap(items_);
     else into.insert(into.end(), std::make_move_iterator(items_.begin()), std::make_move_iterator(items_.end()));
     items_.clear();
     return !into.empty() || over();
-}
-
-void Inbox::wait_located() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return located_ || over(); });
 }
 
 bool Inbox::finished() const {

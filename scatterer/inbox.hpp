@@ -1,5 +1,5 @@
-// What the client's thread leaves for the user of one job: results, its end, its refusal. The edge between the two threads:
-// one mutex, and one condition variable for whoever waits for results.
+// What the client leaves for the user of one job: results, its end, its refusal. The edge between the client's core and the user's thread:
+// one mutex, and one condition variable for whoever waits, which goes with Leadership's.
 #pragma once
 
 #include <condition_variable>
@@ -25,19 +25,20 @@ struct Delivery {
 
 class Inbox {
 public:
-    // The client's thread. Nobody is woken before wake().
+    // The client. Nobody is woken.
     void put(Delivery delivery);
     void locate();
     void conclude(wire::Concluded end);
     void refuse(std::string text);
-    void wake() { changed_.notify_all(); }
 
     // The user's thread.
-    /// Moves what has come to the back of `into`; waits until something has, or the job has ended, or the time is over. Whether there
-    /// is anything, or the end.
-    bool take(std::deque<Delivery>& into, std::optional<Time> until);
-    /// Waits until the job is located, or has ended.
-    void wait_located();
+    std::condition_variable& changed() { return changed_; }
+    /// Something has come, or the job has ended.
+    bool ready() const;
+    /// The job is located, or has ended.
+    bool located() const;
+    /// Moves what has come to the back of `into`. Whether there is anything, or the end.
+    bool take(std::deque<Delivery>& into);
     /// Whether everything was taken, and the end is known.
     bool finished() const;
     /// The end, once it is known; it follows everything that was put.

@@ -8,11 +8,18 @@
 namespace fanfold {
 
 namespace {
-constexpr std::uint64_t tell_after = std::uint64_t{1} << 20;  // consumed bytes
+constexpr std::uint64_t tell_after = std::uint64_t{1} << 19;  // consumed bytes
 constexpr std::uint64_t worth_telling = 64 << 10;             // before waiting; less is told with the rest, or at the end
 
 std::string range_text(const scatterer::Delivery& delivery) {
     return to_string(std::vector<Range>{{delivery.first, delivery.first + delivery.count}});
+}
+
+/// Short texts, the common case, are recognised without a walk.
+bool is_one_object(std::string_view bytes) {
+    auto tag = bytes.empty() ? 0u : static_cast<unsigned char>(bytes[0]);
+    if (tag >= 0xa0 && tag <= 0xbf) return bytes.size() == 1 + (tag & 0x1fu);
+    return wire::is_objects(bytes, 1);
 }
 
 std::optional<Time> in(std::chrono::milliseconds at_most) { return net::Loop::now() + std::max(at_most, std::chrono::milliseconds(0)); }
@@ -51,15 +58,20 @@ bool Job::State::advance(std::optional<Time> until) {
     if (!collecting) collect();
     if (waiting.empty()) {
         acknowledge(worth_telling);
-        if (link->outbox && link->outbox->flush_if_idle()) link->outbox->open();
-        if (!link->inbox->take(waiting, until) || waiting.empty()) return false;
+        if (link->outbox) {
+            link->outbox->flush_own();
+            link->outbox->open();
+        }
+        if (!client->take(*link, waiting, until) || waiting.empty()) return false;
     }
     current = std::move(waiting.front());
     waiting.pop_front();
     read_count = 0;
     read_bytes = 0;
-    bool sound = current->failure || wire::is_objects(current->body.view(), current->count);
-    if (sound) return true;
+    return true;
+}
+
+void Job::State::refuse_current() {
     std::string what = "job " + id + ": the results of fragments " + range_text(*current) + " by worker '" + current->meta.worker +
                        "' are not " + std::to_string(current->count) + " MessagePack objects";
     current->failure.emplace();  // they are skipped by the next call
@@ -86,7 +98,7 @@ void Job::State::absorb() {
     std::unique_lock lock(gathering, std::try_to_lock);
     if (!lock || !collecting) return;  // somebody collects at this moment, or nobody has asked
     std::size_t before = waiting.size();
-    link->inbox->take(waiting, net::Loop::now());
+    link->inbox->take(waiting);
     if (waiting.size() == before) return;
     std::uint64_t bytes = 0;
     for (std::size_t i = before; i < waiting.size(); ++i) {
@@ -116,7 +128,10 @@ ResultRun Job::State::current_run() {
 FragmentResult Job::State::next_value() {
     const auto& delivery = *current;
     auto rest = delivery.body.view().substr(read_bytes);
-    std::size_t length = *wire::object_length(rest);  // the body was checked
+    auto whole = wire::object_length(rest);
+    bool last = read_count + 1 == delivery.count;
+    if (!whole || (last && *whole != rest.size())) refuse_current();
+    std::size_t length = *whole;
     FragmentResult result;
     result.index = delivery.first + read_count;
     result.packed = rest.substr(0, length);
@@ -132,7 +147,11 @@ FragmentResult Job::State::next_value() {
 std::optional<ResultRun> Job::State::next_run(std::optional<Time> until) {
     std::lock_guard lock(gathering);
     bool rest = current && !current->failure && read_count > 0 && read_count < current->count;
-    if (rest || advance(until)) return current_run();
+    if (rest || advance(until)) {
+        bool sound = current->failure || wire::is_objects(current->body.view().substr(read_bytes), current->count - read_count);
+        if (!sound) refuse_current();
+        return current_run();
+    }
     if (auto refusal = link->inbox->refusal()) throw FanfoldError(*refusal);
     return std::nullopt;
 }
@@ -156,7 +175,7 @@ std::string& Job::scratch() { return state_->scratch; }
 
 void Job::add_packed(std::string_view object) {
     scatterer::Outbox& outbox = state_->scattering();
-    if (!wire::is_objects(object, 1))
+    if (!is_one_object(object))
         throw FanfoldError("a payload of " + std::to_string(object.size()) +
                            " bytes is not one MessagePack object; pack it first, or use add()");
     outbox.add_packed(object);

@@ -123,7 +123,7 @@ void Core::on_broker(const wire::Accepted& accepted) {
     Entry* entry = find(accepted.job);
     if (!entry || !entry->submission) return;
     bool more_room = entry->submission->on_accepted(now_, accepted);
-    if (more_room && !entry->closed) actions_->push_back(JobRoom{accepted.job, entry->submission->limit()});
+    if (more_room && !entry->closed) actions_->push_back(JobRoom{accepted.job, entry->submission->room()});
     tick(accepted.job, *entry);
     pump(accepted.job, *entry);
 }

@@ -1,4 +1,5 @@
 // How a Scatterer opens a job: one that nobody has heard of, or one that is found by its key.
+#include <algorithm>
 #include <utility>
 
 #include "scatterer/state.hpp"
@@ -11,9 +12,16 @@ using scatterer::Outbox;
 namespace {
 
 Outbox::Ways ways_of(scatterer::Client& client, const JobId& job, std::weak_ptr<scatterer::JobLink> link, std::function<void()> absorb) {
-    return {.post = [&client, job, link](std::vector<scatterer::Event> events) { client.post(job, std::move(events), link.lock()); },
-            .flush_soon = [&client] { client.flush_soon(); },
-            .while_waiting = std::move(absorb)};
+    return {
+        .post = [&client, job, link](std::vector<scatterer::Event> events) { client.post(job, std::move(events), link.lock()); },
+        .look_soon =
+            [&client, link] {
+                if (auto held = link.lock()) client.look_soon(held->outbox);
+            },
+        .while_waiting = std::move(absorb),
+        .wait = [&client](auto& changed, const auto& ready, auto until) { client.waiting().wait(changed, ready, until); },
+        .tell = [&client](auto& changed) { client.waiting().tell(changed); },
+    };
 }
 
 scatterer::BlockBuilder::Limits most_of(const wire::Welcome& welcome) {
@@ -45,8 +53,8 @@ std::unique_ptr<Job::State> Scatterer::State::begin(OpenJob opening, JobOptions&
     auto state = make_job(job, options);
     state->collecting = opening.collect.has_value();  // together with the first block
     auto ways = ways_of(*client, job, state->link, [raw = state.get()] { raw->absorb(); });
-    state->link->outbox = std::make_shared<Outbox>(std::move(opening), most_of(welcome), welcome.job_credit, std::move(ways));
-    client->look_after(state->link->outbox);
+    state->link->outbox = std::make_shared<Outbox>(std::move(opening), most_of(welcome),
+                                                   std::min(welcome.job_credit, scatterer::submission_window), std::move(ways));
     return state;
 }
 
@@ -64,7 +72,6 @@ std::unique_ptr<Job::State> Scatterer::State::go_on(const wire::Found& found, Op
     if (!state->watches) to_submit = std::move(opening);
     auto ways = ways_of(*client, *found.job, state->link, [raw = state.get()] { raw->absorb(); });
     state->link->outbox = std::make_shared<Outbox>(found, std::move(to_submit), most_of(client->welcome()), std::move(ways));
-    client->look_after(state->link->outbox);
     state->link->outbox->open();
     if (collect) state->collect();
     return state;

@@ -1,8 +1,10 @@
 #include "scatterer/outbox.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "fanfold/scatterer.hpp"
+#include "scatterer/submission.hpp"
 
 namespace fanfold::scatterer {
 
@@ -14,12 +16,17 @@ std::string fragments_text(std::uint64_t count) { return std::to_string(count) +
 }  // namespace
 
 Outbox::Outbox(OpenJob opening, BlockBuilder::Limits most, std::uint64_t credit, Ways ways)
-    : job_(opening.job), ways_(std::move(ways)), opening_(std::move(opening)), builder_(most), limit_(credit) {
+    : job_(opening.job), ways_(std::move(ways)), builder_(most), opening_(std::move(opening)), limit_(credit) {
     if (!opening_->spec.key.empty()) digest_.emplace();
 }
 
 Outbox::Outbox(const wire::Found& found, std::optional<OpenJob> opening, BlockBuilder::Limits most, Ways ways)
-    : job_(found.job.value()), ways_(std::move(ways)), opening_(std::move(opening)), builder_(most), found_(found), limit_(found.limit) {
+    : job_(found.job.value()),
+      ways_(std::move(ways)),
+      builder_(most),
+      opening_(std::move(opening)),
+      found_(found),
+      limit_(std::min(found.limit, found.bytes + submission_window)) {
     digest_.emplace();
     agreed_ = found.next == 0 && !found.total;
     if (found.outcome != wire::Outcome::running) stop(ended_with_key_text(job_, found.outcome), Stop::ended);
@@ -27,23 +34,38 @@ Outbox::Outbox(const wire::Found& found, std::optional<OpenJob> opening, BlockBu
 
 template <class Add>
 void Outbox::add(std::size_t bytes, Add&& add_to_builder) {
+    bool plain = builder_.has_room(bytes) && builder_.fits(bytes) && !found_ && !sealed_ && !stopped_.load(std::memory_order_relaxed);
+    if (!plain) prepare(bytes);
+    if (auto added = add_to_builder(); !added) throw FanfoldError(added.error().text);
+    if (found_ && comparing(builder_.next_index() - 1)) compare();
+    else if (!looked_after_.load(std::memory_order_relaxed)) ask_for_looks();
+}
+
+/// Makes room for another fragment, or throws what there is to say.
+void Outbox::prepare(std::size_t bytes) {
     std::unique_lock lock(mutex_);
-    bool compares = comparing();
+    adder_ = std::this_thread::get_id();
+    bool compares = comparing(builder_.next_index());
     if (!compares && found_ && found_->total && !sealed_)
         differ("job " + to_string(job_) + " has " + fragments_text(*found_->total) + ", and the inputs go on past them");
-    if (stopped_.load(std::memory_order_relaxed) && !(compares && ended())) throw_stopped();
+    if (stopped_ && !(compares && ended())) throw_stopped();
     if (sealed_) throw FanfoldError("job " + to_string(job_) + " is sealed; no fragment can be added");
     if (!builder_.has_room(bytes)) hand_over(lock);
-    bool first = builder_.empty();
-    if (auto added = add_to_builder(); !added) throw FanfoldError(added.error().text);
-    if (compares) compare();
-    else if (first) ways_.flush_soon();
+    builder_.grow(bytes);
+}
+
+void Outbox::ask_for_looks() {
+    adder_ = std::this_thread::get_id();
+    lay_ = builder_.next_index() - 1;
+    looked_after_ = true;
+    ways_.look_soon();
 }
 
 /// After another fragment of those that the job had already.
 void Outbox::compare() {
-    if (comparing()) return;
-    (void)take_block();
+    if (comparing(builder_.next_index())) return;
+    std::lock_guard lock(mutex_);
+    (void)taken(builder_.take());
     if (digest_->value() != found_->digest)
         differ("the inputs differ from those of job " + to_string(job_) + " among the first " + fragments_text(found_->next));
     if (!found_->total) agreed_ = true;  // else the inputs must end here
@@ -71,27 +93,26 @@ bool Outbox::has_room() const { return handed_ < limit_.load(std::memory_order_r
 
 void Outbox::hand_over(std::unique_lock<std::mutex>& lock) {
     while (!builder_.empty()) {
-        if (comparing() || has_room()) return post_block({});
+        if (comparing(builder_.next_index()) || has_room()) return post_block(builder_.take(), {});
         std::uint64_t least = handed_ - waiting_bytes;
         lock.unlock();
         wait_for_room(least);
         if (stopped_) throw_stopped();
         lock.lock();
     }
+    (void)builder_.take();  // all of it was taken while it lay: the next block is a new one
 }
 
 void Outbox::wait_for_room(std::uint64_t least) {
     auto ready = [&] { return stopped_ || limit_ > least; };
-    std::unique_lock news(news_mutex_);
-    while (!news_.wait_for(news, look_around, ready)) {
-        news.unlock();
+    while (!ready()) {
+        ways_.wait(news_, ready, std::chrono::steady_clock::now() + look_around);
         ways_.while_waiting();
-        news.lock();
     }
 }
 
-PackedBlock Outbox::take_block() {
-    PackedBlock block = builder_.take();
+/// What all blocks go through, in order.
+PackedBlock Outbox::taken(PackedBlock block) {
     handed_ += block.body.size();
     if (digest_) {
         digest_->add(block.body.view());
@@ -100,8 +121,8 @@ PackedBlock Outbox::take_block() {
     return block;
 }
 
-void Outbox::post_block(std::optional<std::uint64_t> total) {
-    PackedBlock block = take_block();
+void Outbox::post_block(PackedBlock block, std::optional<std::uint64_t> total) {
+    block = taken(std::move(block));
     if (found_ && block.end() <= found_->next) return;  // the broker has it
     std::vector<Event> events;
     if (opening_) events.emplace_back(std::move(*std::exchange(opening_, {})));
@@ -124,7 +145,7 @@ void Outbox::seal() {
         return;
     }
     sealed_ = true;
-    if (!builder_.empty()) return post_block(total);
+    if (!builder_.empty()) return post_block(builder_.take(), total);
     std::vector<Event> events;
     if (opening_) events.emplace_back(std::move(*std::exchange(opening_, {})));
     events.emplace_back(SealJob{job_, total, digest_ ? digest_->value() : ""});
@@ -133,7 +154,7 @@ void Outbox::seal() {
 
 /// Whether the job was sealed when it was found: then the inputs must have come to the same end.
 bool Outbox::seal_found() {
-    if (comparing())
+    if (comparing(builder_.next_index()))
         differ("job " + to_string(job_) + " has " + fragments_text(found_->next) + ", and the inputs end after " +
                std::to_string(builder_.next_index()));
     if (!found_ || !found_->total) return false;
@@ -158,8 +179,12 @@ bool Outbox::over() const {
 void Outbox::wait_sealed() {
     if (!stopped_ && !sealed())
         throw FanfoldError("job " + to_string(job_) + " is not sealed; call seal() before waiting for its acceptance");
-    std::unique_lock news(news_mutex_);
-    news_.wait(news, [&] { return seal_accepted_ || stopped_; });
+    auto accepted = [&] {
+        std::lock_guard news(news_mutex_);
+        return seal_accepted_;
+    };
+    ways_.wait(news_, [&] { return accepted() || stopped_; }, {});
+    std::lock_guard news(news_mutex_);
     if (!seal_accepted_) throw FanfoldError(why_stopped_);
 }
 
@@ -186,12 +211,22 @@ void Outbox::close() {
     stop("job " + to_string(job_) + " was let go of", Stop::refused);
 }
 
-bool Outbox::flush_if_idle() {
+void Outbox::flush_own() {
+    if (adder_ != std::this_thread::get_id()) return;
+    std::lock_guard lock(mutex_);
+    if (stopped_ || comparing(builder_.first_lying()) || !has_room()) return;
+    if (builder_.end_lying() > builder_.first_lying()) post_block(builder_.take_lying(), {});
+}
+
+bool Outbox::look() {
     std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock) return false;
-    if (builder_.empty() || stopped_ || comparing()) return true;
-    if (!has_room()) return false;
-    post_block({});
+    if (!lock) return true;
+    if (sealed_ || stopped_) return false;
+    Index first = builder_.first_lying();
+    if (builder_.end_lying() == first || comparing(first)) return looked_after_.exchange(false);  // once more
+    looked_after_ = true;
+    bool lay = lay_.exchange(first) == first;
+    if (lay && has_room()) post_block(builder_.take_lying(), {});
     return true;
 }
 
@@ -200,7 +235,7 @@ void Outbox::allow(std::uint64_t limit) {
         std::lock_guard news(news_mutex_);
         limit_ = limit;
     }
-    news_.notify_all();
+    ways_.tell(news_);
 }
 
 void Outbox::seal_accepted() {
@@ -208,7 +243,7 @@ void Outbox::seal_accepted() {
         std::lock_guard news(news_mutex_);
         seal_accepted_ = true;
     }
-    news_.notify_all();
+    ways_.tell(news_);
 }
 
 void Outbox::stop(const std::string& why, Stop kind) {
@@ -219,7 +254,7 @@ void Outbox::stop(const std::string& why, Stop kind) {
         kind_ = kind;
         stopped_ = true;
     }
-    news_.notify_all();
+    ways_.tell(news_);
 }
 
 void Outbox::throw_stopped() const {

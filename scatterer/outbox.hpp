@@ -1,11 +1,16 @@
-// What the user of one job scatters, on its way to the client's thread: the block under way, and the room that the broker's credit
-// leaves. Used by the user's thread; the client's thread flushes a block that is left lying, and tells of room, seal and end.
+// What the user of one job scatters, on its way to the client: the block under way, and the room that the broker's credit leaves. Used by
+// the user's thread; the client takes what is left lying in the block, and tells of room, seal and end.
 //
 // A job with a key may have been found, with fragments that the broker has already. They are added again: hashed and dropped, until as many
 // are there; from then on, if their digest is that of the job, it goes on as any other.
 //
+// A fragment that is added costs no lock: the block under way is the adding thread's own, and `mutex_` is needed for exchanging or taking
+// it.
+//
 // Invariants:
-// - blocks are posted in order, under the mutex that guards the builder;
+// - blocks are posted in order, under the mutex;
+// - while something lies in the block, look() is to be called, or the adding thread will ask for that after its next fragment. A fragment
+//   that was just added while look() found nothing to do is found by one more look, some milliseconds later: so there always is one more;
 // - past the job's credit at most a few blocks wait in the client: the user's thread waits instead.
 #pragma once
 
@@ -17,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "scatterer/digest.hpp"
@@ -30,9 +36,12 @@ std::string ended_with_key_text(const JobId& job, wire::Outcome outcome);
 class Outbox {
 public:
     struct Ways {
-        std::function<void(std::vector<Event>)> post;  // to the client's thread, any thread
-        std::function<void()> flush_soon;              // have flush_if_idle() called in a few milliseconds
+        std::function<void(std::vector<Event>)> post;  // to the client, any thread
+        std::function<void()> look_soon;               // have look() called in a few milliseconds
         std::function<void()> while_waiting;           // called again and again on the user's thread while it waits for room
+        /// As Leadership's.
+        std::function<void(std::condition_variable&, const std::function<bool()>&, std::optional<Time>)> wait;
+        std::function<void(std::condition_variable&)> tell;
     };
     /// Of a job that nobody has heard of.
     Outbox(OpenJob opening, BlockBuilder::Limits most, std::uint64_t credit, Ways ways);
@@ -45,8 +54,8 @@ public:
         differs,  // the inputs are not those of the job that was found
     };
 
-    // The user's thread. All throw JobOver once the job has ended, FanfoldError when it was refused, JobDiffers when the inputs differ
-    // from those of the job that was found.
+    // The user's thread. All throw JobOver once the job has ended, FanfoldError when it was refused, JobDiffers when the inputs differ from
+    // those of the job that was found.
     void add_packed(std::string_view object);
     void add_text(std::string_view text);
     void flush();
@@ -63,9 +72,12 @@ public:
     /// Its user goes away: nothing is posted after this.
     void close();
 
-    // The client's thread.
-    /// Posts the block under way. False when that could not be now, and should be tried again soon.
-    bool flush_if_idle();
+    /// Flushes what the calling thread itself has added: before it waits for results.
+    void flush_own();
+
+    // The client.
+    /// Posts what has lain in the block since the look before. Whether to look again.
+    bool look();
     void allow(std::uint64_t limit);
     void seal_accepted();
     /// Nothing more is taken, and this is why.
@@ -74,8 +86,10 @@ public:
 private:
     template <class Add>
     void add(std::size_t bytes, Add&& add_to_builder);
-    /// The fragments under way are among those that the job had when it was found.
-    bool comparing() const { return found_ && builder_.next_index() < found_->next; }
+    void prepare(std::size_t bytes);
+    void ask_for_looks();
+    /// The fragment with the index is among those that the job had when it was found.
+    bool comparing(Index index) const { return found_ && index < found_->next; }
     void compare();
     bool seal_found();
     [[noreturn]] void differ(const std::string& how);
@@ -84,16 +98,20 @@ private:
     bool has_room() const;
     void hand_over(std::unique_lock<std::mutex>& lock);
     void wait_for_room(std::uint64_t least);
-    PackedBlock take_block();
-    void post_block(std::optional<std::uint64_t> total);
+    PackedBlock taken(PackedBlock block);
+    void post_block(PackedBlock block, std::optional<std::uint64_t> total);
     [[noreturn]] void throw_stopped() const;
 
     const JobId job_;
     const Ways ways_;
 
-    mutable std::mutex mutex_;        // the builder's side
-    std::optional<OpenJob> opening_;  // goes ahead of the first block
     BlockBuilder builder_;
+    std::atomic<bool> looked_after_ = false;  // look() is called again and again
+    std::atomic<Index> lay_ = 0;              // the first fragment that had not been taken at the last look
+    std::atomic<std::thread::id> adder_;      // who added last, as of the last time that this was found out
+
+    mutable std::mutex mutex_;          // the builder's side
+    std::optional<OpenJob> opening_;    // goes ahead of the first block
     std::optional<Digest> digest_;      // of a job with a key
     std::optional<wire::Found> found_;  // such a job, as it was
     std::atomic<bool> agreed_ = true;

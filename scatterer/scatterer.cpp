@@ -52,7 +52,7 @@ void watch_to_end(Client& client, const JobId& job, std::optional<scatterer::Eve
     if (also) events.push_back(std::move(*also));
     client.post(job, std::move(events), link);
     std::deque<scatterer::Delivery> nothing;
-    link->inbox->take(nothing, {});
+    client.take(*link, nothing, {});
     auto refusal = link->inbox->refusal();
     client.post(job, events_of(scatterer::CloseJob{job}), link);
     if (refusal) throw FanfoldError(*refusal);
@@ -114,7 +114,7 @@ Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
     auto events = events_of(scatterer::WatchJob{id});
     events.emplace_back(scatterer::CollectJob{id, state->how});
     client.post(id, std::move(events), state->link);
-    state->link->inbox->wait_located();
+    client.wait_located(*state->link);
     if (auto refusal = state->link->inbox->refusal()) throw FanfoldError(*refusal);
     return Job(std::move(state));
 }

@@ -47,11 +47,14 @@ struct Job::State {
     scatterer::Outbox& scattering();
 
     // With `gathering` held.
-    /// Brings the next delivery to `current`; false when there is none in time, or ever. The one before is consumed.
+    /// Brings the next delivery to `current`, unchecked; false when there is none in time, or ever. The one before is consumed.
     bool advance(std::optional<Time> until);
-    /// The rest of the current delivery.
+    /// The rest of the current delivery, which was checked.
     ResultRun current_run();
+    /// The next value of it. Throws when it is malformed.
     FragmentResult next_value();
+    /// Throws: the current delivery is malformed. The next call goes on behind it.
+    [[noreturn]] void refuse_current();
     /// What is consumed and amounts to so much is told to the client.
     void acknowledge(std::uint64_t at_least);
     std::optional<ResultRun> next_run(std::optional<Time> until);

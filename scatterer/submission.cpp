@@ -15,7 +15,7 @@ Submission::Submission(OpenJob opening, std::uint64_t credit)
     : job_(opening.job), token_(opening.token), spec_(std::move(opening.spec)), limit_(credit) {
     if (!opening.continues) return;
     next_ = end_ = opening.continues->next;
-    appended_bytes_ = opening.continues->bytes;
+    appended_bytes_ = accepted_bytes_ = opening.continues->bytes;
     limit_ = opening.continues->limit;
     known_ = begun_ = true;
 }
@@ -24,6 +24,8 @@ void Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
     FANFOLD_CHECK(!total_ && block.first == end_);
     end_ = block.end();
     appended_bytes_ += block.body.size();
+    // A block of one fragment is as large as that.
+    if (block.count == 1) window_ = std::max(window_, submission_window_blocks * block.body.size());
     kept_.push_back({std::move(block), appended_bytes_});
     if (total) FANFOLD_CHECK(*total == end_);
     total_ = total;
@@ -43,12 +45,14 @@ void Submission::seal(Time now, const SealJob& event) {
 
 bool Submission::on_accepted(Time now, const wire::Accepted& accepted) {
     known_ = true;
+    std::uint64_t room_before = room();
     if (accepted.next > next_ && accepted.next <= end_) {
         next_ = accepted.next;
         patience_ = limits::resend_after;
         resend_at_ = now + patience_;
     }
     while (!kept_.empty() && kept_.front().block.end() <= next_) {
+        accepted_bytes_ = kept_.front().end_bytes;
         kept_.pop_front();
         if (sent_ > 0) --sent_;
     }
@@ -58,9 +62,8 @@ bool Submission::on_accepted(Time now, const wire::Accepted& accepted) {
         kept_.front().block = std::move(*rest);
         sent_ = 0;
     }
-    bool grown = accepted.limit > limit_;
     limit_ = std::max(limit_, accepted.limit);
-    return grown;
+    return room() > room_before;
 }
 
 bool Submission::on_sealed() {

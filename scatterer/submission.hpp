@@ -7,6 +7,7 @@
 // - once the job is sealed, its total is the end of its last block.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
@@ -15,6 +16,11 @@
 #include "scatterer/events.hpp"
 
 namespace fanfold::scatterer {
+
+/// Body bytes of a job that its user may be ahead of the broker's acceptance, however much the broker would take: memory of this process.
+/// Of large fragments, so many blocks.
+inline constexpr std::uint64_t submission_window = std::uint64_t{2} << 20;
+inline constexpr std::uint64_t submission_window_blocks = 16;
 
 class Submission {
 public:
@@ -38,7 +44,7 @@ public:
     void seal(Time now, const SealJob& event);
 
     void on_known() { known_ = true; }
-    /// Returns whether the credit has grown.
+    /// Returns whether the room has grown.
     bool on_accepted(Time now, const wire::Accepted& accepted);
     /// Returns whether it is news.
     bool on_sealed();
@@ -48,7 +54,8 @@ public:
     /// Sends what may be sent, and again what has stood still for too long.
     void pump(Time now, const PeerId& owner, std::vector<Action>& actions);
 
-    std::uint64_t limit() const { return limit_; }
+    /// Body bytes of the job, counted from its start, that its user may hand in: by the credit, and by what is accepted.
+    std::uint64_t room() const { return std::min(limit_, accepted_bytes_ + window_); }
     void check_invariants() const;
 
 private:
@@ -67,6 +74,8 @@ private:
     Index next_ = 0;
     Index end_ = 0;  // of what was appended
     std::uint64_t appended_bytes_ = 0;
+    std::uint64_t accepted_bytes_ = 0;
+    std::uint64_t window_ = submission_window;
     std::uint64_t limit_;
     std::optional<std::uint64_t> total_;
     bool known_ = false;

@@ -1,19 +1,23 @@
 #!/bin/bash
 # Measures Fanfold beside what it is compared with: bare ZeroMQ pipelines, SQLite, posix_spawn, a pool of threads. Prints a table.
 #
-# usage: scripts/bench.sh [--quick] [--rounds N] [--csv FILE] [--port P] [NAME...]
+# usage: scripts/bench.sh [--quick] [--rounds N] [--csv FILE] [--pictures FOLDER] [--peers] [--port P] [NAME...]
 #
-#   NAME         small, durable, large, job, embedded, work, commands, lines: these only; without a name, all
+#   NAME         these only: small, durable, large, job, embedded, work, commands, lines, ipc, makespan, idle, simulated, scale, cores;
+#                without a name, all
 #   --quick      a few fragments and one round: shows that it all runs, and measures nothing
 #   --rounds N   how often each is run, in turn with its references (5); the table has medians
 #   --csv FILE   every single figure: round,run,figure,value
-#   --port P     first of the ports that it takes, 7611 to 7744 by default
+#   --pictures FOLDER   draws there, as SVG, what the runs give: throughput, latency, makespan, cost
+#   --peers      runs other systems too, installed before by scripts/setup.sh --peers, and prints a table of them
+#   --port P     first of the ports that it takes, 7611 to 7700 by default
 #
-# Builds the release preset first; $FANFOLD_BUILD names another build folder. Fleets are on loopback, in a temporary folder below it.
-# What each line of the table means is told in tests/bench/README.md.
+# Builds the release preset first; $FANFOLD_BUILD names another build folder. Fleets are on loopback, in a temporary folder below it; all
+# but the run `ipc` over TCP. What each line of the table means is told in tests/bench/README.md.
 set -u -o pipefail
 source_folder=$(cd "$(dirname "$0")/.." && pwd)
-names=() rounds=5 csv='' port=7611 quick=0
+all=(small durable large job embedded work commands lines ipc makespan idle simulated scale cores)
+names=() rounds=5 csv='' pictures='' port=7611 quick=0 peers=0
 
 die() {
     echo "bench.sh: $*" >&2
@@ -29,14 +33,26 @@ while (($# > 0)); do
             [[ -n ${2:-} ]] || die "--csv takes a file"
             csv=$(realpath "$2") && shift || exit 1
             ;;
-        -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
-        small | durable | large | job | embedded | work | commands | lines) names+=("$1") ;;
-        *) die "unknown argument '$1'; see $0 --help" ;;
+        --pictures)
+            [[ -n ${2:-} ]] || die "--pictures takes a folder"
+            mkdir -p "$2" && pictures=$(realpath "$2") && shift || exit 1
+            ;;
+        --peers) peers=1 ;;
+        -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        *)
+            [[ " ${all[*]} " == *" $1 "* ]] || die "unknown argument '$1'; see $0 --help"
+            names+=("$1")
+            ;;
     esac
     shift
 done
 ((rounds > 0)) || die "--rounds takes a number above 0"
-((${#names[@]} > 0)) || names=(small durable large job embedded work commands lines)
+((${#names[@]} > 0)) || names=("${all[@]}")
+runs() { [[ " ${names[*]} " == *" $1 "* ]]; }
+python=/usr/bin/python3  # Debian's own, for which its packages are
+[[ -x $python ]] || python=python3
+[[ -z $pictures ]] || "$python" -c 'import matplotlib' 2>/dev/null ||
+    die "there is no Matplotlib to draw pictures with; scripts/setup.sh --bench installs it"
 
 # --- the programs and the fleets ---------------------------------------------------------------------------------
 cd "$source_folder" || exit 1
@@ -45,7 +61,9 @@ if [[ -z $build ]]; then
     build=$source_folder/build/release
     cmake --preset release >/dev/null || exit 1
 fi
-build=$(realpath "$build") && cmake --build "$build" --target programs benches >&2 || exit 1
+targets=(programs benches)
+! runs simulated || targets+=(simulation-makespan simulation-stragglers)
+build=$(realpath "$build") && cmake --build "$build" --target "${targets[@]}" >&2 || exit 1
 export FANFOLD_BIN=$build/bin
 bench=$source_folder/tests/bench
 folder=$(mktemp -d "$build/bench-XXXXXX") || exit 1
@@ -55,21 +73,26 @@ fleet() { FANFOLD_RUN=$folder/$1 "$source_folder/scripts/fleet-local.sh" "${@:2}
 end() {
     fleet volatile down
     fleet durable down
+    fleet ipc down
     rm -rf "$folder"
 }
 trap end EXIT
 trap 'exit 130' INT TERM
+export FANFOLD_TRANSPORT=tcp
 fleet volatile up --workers 2 --slots 1 --port "$port" --volatile || exit 1
 fleet durable up --workers 2 --slots 1 --port $((port + 20)) || exit 1
+! runs ipc || FANFOLD_TRANSPORT='' fleet ipc up --workers 2 --slots 1 --port $((port + 60)) --volatile || exit 1
 
 # Runs a program and keeps the figures that it prints: sample NAME COMMAND...
 sample() {
     local name=$1 figures line
     shift
     figures=$("$@") || die "$name failed: $*"
+    [[ -n $figures ]] || die "$name gave no figures: $*"
     while read -r line; do echo "$round,$name,$line" >>samples; done <<<"$figures"
 }
 over_volatile() { FANFOLD_BROKER=tcp://127.0.0.1:$port "$@"; }
+over_ipc() { FANFOLD_TRANSPORT='' FANFOLD_BROKER=tcp://127.0.0.1:$((port + 60)) "$@"; }
 over_durable() { FANFOLD_BROKER=tcp://127.0.0.1:$((port + 20)) "$@"; }
 reference() { "$build/bench/reference_pipeline" "$1" "$2" $((port + 40)); }
 count() { if ((quick)); then echo "$2"; else echo "$1"; fi; } # FULL QUICK
@@ -121,6 +144,45 @@ run_lines() {
     sample lines-quarter over_volatile lines "$(count 1250000 25000)"
     sample lines-durable over_durable lines "$(count 5000000 100000)"
 }
+run_ipc() {
+    sample small-ipc over_ipc "$build/bench/fleet_bench" small "$(count 10000000 200000)"
+    sample large-ipc over_ipc "$build/bench/fleet_bench" large "$(count 1000 40)"
+    sample job-ipc over_ipc "$build/bench/fleet_bench" job "$(count 2000 100)"
+}
+run_makespan() {
+    sample slow-worker over_volatile "$build/bench/workers_bench" slow-worker "$(count 4000 200)" 20
+    sample pareto over_volatile "$build/bench/workers_bench" pareto "$(count 2000 200)" "$(count 160 8)"
+    sample two-paretos over_volatile "$build/bench/workers_bench" two-paretos "$(count 2000 200)" "$(count 160 8)"
+}
+run_idle() {
+    local broker
+    read -r broker _ <"$folder/volatile/broker.pid"
+    sample idle over_volatile "$build/bench/workers_bench" idle "$(count 100 10)" "$(count 20 1)" "$broker"
+}
+# What follows is measured without a clock of the outside world, or in processor time: one round is enough.
+simulation() { "$build/tests/simulation-$1" --figures || true; } # what is missed shows in the table
+run_simulated() {
+    ((round == 1)) || return 0
+    sample simulated simulation makespan
+    ((quick)) || sample simulated simulation stragglers
+}
+scale() { "$build/bench/scale_curve" "$@" | awk -F, 'NR > 1 { print $1 "-" $2 / 1e6 "-ns," $4; print $1 "-" $2 / 1e6 "-books," $6 }'; }
+run_scale() {
+    ((round == 1)) || return 0
+    if ((quick)); then sample scale scale 0.1 1; else sample scale scale 1 3 10 30 100; fi
+}
+cores() {
+    "$build/bench/cores_bench" --benchmark_format=csv --benchmark_min_time="$(count 0.5 0.01)" "$@" 2>cores.err |
+        sed -nE 's|^"([a-z_]+)/workers:([0-9]+)/jobs:([0-9]+)(/iterations:[0-9]+)?/manual_time",[0-9]+,([0-9.e+]+),.*|\1-\2-\3,\5|p'
+}
+run_cores() {
+    ((round == 1)) || return 0
+    if [[ ! -x $build/bench/cores_bench ]]; then
+        echo "bench.sh: without Google Benchmark nothing is said of the cores; scripts/setup.sh --bench installs it" >&2
+        return
+    fi
+    sample cores cores --benchmark_filter='decision|accepted_block|inventory'
+}
 
 for ((round = 1; round <= rounds; round++)); do
     for name in "${names[@]}"; do
@@ -128,7 +190,9 @@ for ((round = 1; round <= rounds; round++)); do
         "run_$name"
     done
 done
+((!peers)) || "$bench/peers.sh" "$quick" "$((port + 80))" samples
 if [[ -n $csv ]]; then
     { echo round,run,figure,value && cat samples; } >"$csv" || die "cannot write $csv"
 fi
-python3 "$bench/table.py" samples
+python3 "$bench/table.py" samples || exit 1
+[[ -z $pictures ]] || "$python" "$bench/pictures.py" samples "$pictures"

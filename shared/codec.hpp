@@ -22,6 +22,18 @@ std::optional<JobId> job_of(const Message& message);
 /// A Hello of another major version is returned with its two version numbers and nothing else.
 Result<Message> decode(std::string_view header);
 
+/// Around a message whose body travels compressed: that message's header, and the bytes of its body as it was. No Message: a receiver
+/// unwraps it before anybody sees it.
+struct Packed {
+    static constexpr std::uint8_t kind = 6;
+    std::uint64_t raw_bytes = 0;
+    std::string header{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.raw_bytes, m.header); };
+};
+std::string encode(const Packed& packed);
+/// Reads a header frame, if it is of this kind; nothing for any other.
+std::optional<Result<Packed>> decode_packed(std::string_view header);
+
 /// The byte length of the one MessagePack object at the start of `bytes`; nothing if it is cut off or not MessagePack.
 /// Walks without recursion and allocates nothing: safe on any input.
 std::optional<std::size_t> object_length(std::string_view bytes);

@@ -15,8 +15,11 @@
 #include <cerrno>
 #include <cstring>
 #include <random>
+#include <system_error>
 
 #include "shared/codec.hpp"
+#include "shared/packing.hpp"
+#include "shared/twin.hpp"
 
 namespace fanfold::net {
 
@@ -28,11 +31,7 @@ std::random_device& device() {
     return source;
 }
 
-struct Host {
-    std::string name;
-    std::string port;
-};
-Host split_tcp(const std::string& endpoint) {
+TcpAddress split_tcp(const std::string& endpoint) {
     std::string rest = endpoint.substr(6);
     auto colon = rest.rfind(':');
     if (colon == std::string::npos) return {rest, ""};
@@ -46,7 +45,6 @@ std::string without_mapping(std::string endpoint) {
     if (!endpoint.starts_with(mapped) || end == std::string::npos || endpoint.find('.') > end) return endpoint;
     return "tcp://" + endpoint.substr(mapped.size(), end - mapped.size()) + endpoint.substr(end + 1);
 }
-bool binds_all(const std::string& host) { return host == "*" || host == "0.0.0.0" || host == "[::]" || host == "::"; }
 
 std::string why(const zmq::error_t& error) {
     switch (error.num()) {
@@ -89,12 +87,11 @@ zmq::message_t frame_of(const Slice& bytes) {
     return {const_cast<char*>(bytes.data()), bytes.size(), release, holder.release()};
 }
 
-Sent send_frames(zmq::socket_t& socket, const wire::Message& message, const Slice& body, const PeerId* to) {
+Sent send_frames(zmq::socket_t& socket, const std::string& header, const Slice& body, const PeerId* to) {
     constexpr auto now = zmq::send_flags::dontwait;
     constexpr auto more = now | zmq::send_flags::sndmore;
     try {
         if (to && !socket.send(zmq::buffer(to->bytes), more)) return Sent::would_block;
-        std::string header = wire::encode(message);
         if (!socket.send(zmq::buffer(header), body.empty() ? now : more)) return Sent::would_block;
         if (!body.empty() && !socket.send(frame_of(body), now)) return Sent::would_block;
         return Sent::yes;
@@ -102,6 +99,28 @@ Sent send_frames(zmq::socket_t& socket, const wire::Message& message, const Slic
         if (error.num() == EHOSTUNREACH) return Sent::unroutable;
         throw;
     }
+}
+
+Sent send_message(zmq::socket_t& socket, const wire::Message& message, const Slice& body, bool compress, const PeerId* to) {
+    std::string header = wire::encode(message);
+    if (compress)
+        if (auto packed = pack(header, body.view())) return send_frames(socket, packed->header, packed->body, to);
+    return send_frames(socket, header, body, to);
+}
+
+/// A capital says that the peer is not on tcp.
+bool is_marked_local(const PeerId& peer) { return !peer.bytes.empty() && peer.bytes[0] >= 'A' && peer.bytes[0] <= 'Z'; }
+PeerId marked_local(PeerId peer) {
+    if (peer.bytes[0] >= 'a' && peer.bytes[0] <= 'z') peer.bytes[0] = static_cast<char>(peer.bytes[0] - 'a' + 'A');
+    return peer;
+}
+
+int number_of(void* socket, int option) {
+    int number = 0;
+    std::size_t size = sizeof number;
+    while (zmq_getsockopt(socket, option, &number, &size) != 0)
+        if (zmq_errno() != EINTR) throw zmq::error_t();
+    return number;
 }
 
 Slice slice_of(zmq::message_t&& frame) {
@@ -147,21 +166,21 @@ Result<void> check_endpoint(const std::string& endpoint, const std::string& opti
         return {};
     }
     if (!is(endpoint, "tcp://")) return refuse("is not an endpoint");
-    Host host = split_tcp(endpoint);
-    if (host.name.empty()) return refuse("has no host");
-    if (host.port.empty()) return refuse("has no port");
-    if (host.port == "*" && for_binding) return {};
-    bool digits = std::all_of(host.port.begin(), host.port.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits || host.port.size() > 5 || std::stoi(host.port) > 65535 || (host.port == "0" && !for_binding))
+    TcpAddress address = split_tcp(endpoint);
+    if (address.host.empty()) return refuse("has no host");
+    if (address.port.empty()) return refuse("has no port");
+    if (address.port == "*" && for_binding) return {};
+    bool digits = std::all_of(address.port.begin(), address.port.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!digits || address.port.size() > 5 || std::stoi(address.port) > 65535 || (address.port == "0" && !for_binding))
         return refuse("has no usable port");
     return {};
 }
 
 std::string neighbour_endpoint(const std::string& endpoint, int offset) {
     if (!is(endpoint, "tcp://")) return endpoint + "-" + std::to_string(offset);
-    Host host = split_tcp(endpoint);
-    if (host.port == "*" || host.port == "0") return endpoint;
-    return "tcp://" + host.name + ":" + std::to_string(std::stoi(host.port) + offset);
+    TcpAddress address = split_tcp(endpoint);
+    if (address.port == "*" || address.port == "0") return endpoint;
+    return "tcp://" + address.host + ":" + std::to_string(std::stoi(address.port) + offset);
 }
 
 void require(const Result<void>& result) {
@@ -173,30 +192,40 @@ std::string advertised(const std::string& bind, const std::string& bound, const 
     if (!is(bind, "tcp://") || !is(advertise, "tcp://")) return neighbour_endpoint(advertise, offset);
     std::string port = split_tcp(bind).port;
     if (port != "*" && port != "0") return neighbour_endpoint(advertise, offset);
-    return "tcp://" + split_tcp(advertise).name + ":" + split_tcp(bound).port;
+    return "tcp://" + split_tcp(advertise).host + ":" + split_tcp(bound).port;
 }
 
 std::string with_host_name(const std::string& endpoint) {
     if (!is(endpoint, "tcp://")) return endpoint;
-    Host host = split_tcp(endpoint);
+    TcpAddress address = split_tcp(endpoint);
     std::array<char, 256> name{};
-    if (!binds_all(host.name) || gethostname(name.data(), name.size() - 1) != 0) return endpoint;
-    return "tcp://" + std::string(name.data()) + ":" + host.port;
+    if (!binds_all(address.host) || gethostname(name.data(), name.size() - 1) != 0) return endpoint;
+    return "tcp://" + std::string(name.data()) + ":" + address.port;
 }
+
+std::optional<TcpAddress> tcp_address(const std::string& endpoint) {
+    if (!is(endpoint, "tcp://")) return std::nullopt;
+    return split_tcp(endpoint);
+}
+
+bool binds_all(const std::string& host) { return host == "*" || host == "0.0.0.0" || host == "[::]" || host == "::"; }
 
 std::string choose_endpoint(const std::vector<std::string>& endpoints, const std::string& via) {
     const std::string own = inproc_endpoint("");
     for (const auto& endpoint : endpoints)
         if (is(endpoint, own.c_str())) return endpoint;
+    auto is_here = [](const std::string& endpoint) { return is(endpoint, "ipc://") && access(endpoint.c_str() + 6, W_OK) == 0; };
     for (const auto& endpoint : endpoints)
-        if (is(endpoint, "ipc://") && access(endpoint.c_str() + 6, W_OK) == 0) return endpoint;
+        if (!uses_tcp_alone() && is_here(endpoint) && answers(endpoint)) return endpoint;
     for (const auto& endpoint : endpoints) {
         if (!is(endpoint, "tcp://")) continue;
-        Host host = split_tcp(endpoint);
-        if (!binds_all(host.name)) return endpoint;
-        if (is(via, "tcp://")) return "tcp://" + split_tcp(via).name + ":" + host.port;
-        return "tcp://127.0.0.1:" + host.port;
+        TcpAddress address = split_tcp(endpoint);
+        if (!binds_all(address.host)) return endpoint;
+        if (is(via, "tcp://")) return "tcp://" + split_tcp(via).host + ":" + address.port;
+        return "tcp://127.0.0.1:" + address.port;
     }
+    for (const auto& endpoint : endpoints)
+        if (is_here(endpoint)) return endpoint;
     return {};
 }
 
@@ -220,19 +249,23 @@ zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::ve
 zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self) {
     zmq::socket_t socket(context, type);
     set_defaults(socket);
-    if (!self.bytes.empty()) socket.set(zmq::sockopt::routing_id, self.bytes);
+    std::string used = twin_or_itself(endpoint);
+    if (!self.bytes.empty()) socket.set(zmq::sockopt::routing_id, is(used, "tcp://") ? self.bytes : marked_local(self).bytes);
     try {
-        socket.connect(endpoint);
+        socket.connect(used);
     } catch (const zmq::error_t& error) {
         throw StartupError("cannot connect to " + endpoint + ": " + why(error));
     }
     return socket;
 }
 
-Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body) { return send_frames(socket, message, body, nullptr); }
+Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body, bool compress) {
+    bool over_tcp = compress && is(socket.get(zmq::sockopt::last_endpoint), "tcp://");
+    return send_message(socket, message, body, over_tcp, nullptr);
+}
 
-Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& message, const Slice& body) {
-    return send_frames(socket, message, body, &to);
+Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& message, const Slice& body, bool compress) {
+    return send_message(socket, message, body, compress && !is_marked_local(to), &to);
 }
 
 std::optional<Incoming> receive(zmq::socket_t& socket) {
@@ -244,8 +277,14 @@ std::optional<Incoming> receive(zmq::socket_t& socket) {
         if (!frame.more()) return incoming;
         (void)socket.recv(frame);
     }
-    incoming.message = wire::decode(frame.to_string_view());
-    if (!frame.more()) return incoming;
+    auto packed = wire::decode_packed(frame.to_string_view());
+    if (packed && *packed) incoming.message = wire::decode((*packed)->header);
+    else if (packed) incoming.message = fail(packed->error().text);
+    else incoming.message = wire::decode(frame.to_string_view());
+    if (!frame.more()) {
+        if (packed) incoming.message = fail("a packed message has no body");
+        return incoming;
+    }
     (void)socket.recv(frame);
     bool too_many = frame.more();
     incoming.body = slice_of(std::move(frame));
@@ -254,6 +293,11 @@ std::optional<Incoming> receive(zmq::socket_t& socket) {
         (void)socket.recv(rest);
         incoming.message = fail("a message has two frames at most");
         too_many = rest.more();
+    }
+    if (packed && incoming.message) {
+        auto body = unpack(**packed, incoming.body.view());
+        if (body) incoming.body = *std::move(body);
+        else incoming.message = fail(body.error().text);
     }
     return incoming;
 }
@@ -278,27 +322,33 @@ void Loop::forget(zmq::socket_t& socket) {
 }
 
 void Loop::run(const std::function<Time()>& next_wakeup, const Callback& on_tick) {
+    while (turn(next_wakeup())) on_tick();
+}
+
+// As zmq_poll, with half of its system calls: a socket is asked for its events before the wait, and its descriptor tells of news after
+// that. (The descriptor alone is not enough: any call on a socket may take its signal away.)
+bool Loop::turn(Time until) {
     using std::chrono::ceil, std::chrono::milliseconds;
-    std::vector<zmq::pollitem_t> items;
-    std::vector<Callback> ready;
-    for (;;) {
-        items.assign(1, {nullptr, stop_.fd(), ZMQ_POLLIN, 0});
-        for (const Entry& entry : entries_) items.push_back({entry.socket, entry.fd, ZMQ_POLLIN, 0});
-        auto wait = std::clamp(ceil<milliseconds>(next_wakeup() - now()), milliseconds(0), milliseconds(250));
-        try {
-            zmq::poll(items, wait);
-        } catch (const zmq::error_t& error) {
-            if (error.num() != EINTR) throw;
-            continue;
-        }
-        if (items[0].revents != 0) break;
-        // A callback may watch and forget, so those to call are gathered first.
-        ready.clear();
-        for (std::size_t i = 1; i < items.size(); ++i)
-            if (items[i].revents != 0) ready.push_back(entries_[i - 1].on_input);
-        for (const Callback& callback : ready) callback();
-        on_tick();
+    items_.assign(1, {stop_.fd(), POLLIN, 0});
+    bool waits = true;
+    for (const Entry& entry : entries_) {
+        bool has_input = entry.socket && (number_of(entry.socket, ZMQ_EVENTS) & ZMQ_POLLIN) != 0;
+        int fd = entry.socket ? number_of(entry.socket, ZMQ_FD) : entry.fd;
+        items_.push_back({has_input ? -1 : fd, POLLIN, 0});
+        waits = waits && !has_input;
     }
+    auto wait = std::clamp(ceil<milliseconds>(until - now()), milliseconds(0), milliseconds(250));
+    if (::poll(items_.data(), items_.size(), waits ? static_cast<int>(wait.count()) : 0) < 0) {
+        if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+        return true;
+    }
+    if (items_[0].revents != 0) return false;
+    // A callback may watch and forget, so those to call are gathered first.
+    ready_.clear();
+    for (std::size_t i = 1; i < items_.size(); ++i)
+        if (items_[i].revents != 0 || items_[i].fd < 0) ready_.push_back(entries_[i - 1].on_input);
+    for (const Callback& callback : ready_) callback();
+    return true;
 }
 
 void Loop::stop() { stop_.wake(); }

@@ -2,11 +2,15 @@
 // mailboxes. A Loop and its sockets belong to one thread; Mailbox::post and Loop::stop may be called from any.
 #pragma once
 
+#include <poll.h>
+
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 #include <zmq.hpp>
 
@@ -48,8 +52,18 @@ std::string advertised(const std::string& bind, const std::string& bound, const 
 /// A tcp endpoint bound to all addresses, as other hosts reach it: by this host's name. Any other as it is.
 std::string with_host_name(const std::string& endpoint);
 
-/// The one of the endpoints that this process should use: its own inproc, else ipc on the same host, else tcp. A tcp endpoint bound to all
-/// addresses (0.0.0.0) gets the host of `via`, the broker's endpoint that this process uses. Empty when none serves.
+/// A tcp endpoint's host and port, as they are written; nothing for any other.
+struct TcpAddress {
+    std::string host;
+    std::string port;
+};
+std::optional<TcpAddress> tcp_address(const std::string& endpoint);
+/// Whether a host stands for all addresses.
+bool binds_all(const std::string& host);
+
+/// The one of the endpoints that this process should use: its own inproc, else ipc at which somebody listens on this host, else tcp, else
+/// ipc of this host. A tcp endpoint bound to all addresses (0.0.0.0) gets the host of `via`, the broker's endpoint that this process uses.
+/// Empty when none serves.
 std::string choose_endpoint(const std::vector<std::string>& endpoints, const std::string& via);
 
 // --- sockets --------------------------------------------------------------------------------------------------
@@ -58,14 +72,15 @@ std::string choose_endpoint(const std::vector<std::string>& endpoints, const std
 /// the reason, and `option` as the way out.
 zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::vector<std::string>& endpoints, const std::string& option,
                    std::vector<std::string>& bound);
-/// A connecting socket; with a routing id for a DEALER. Throws StartupError for an endpoint that ZeroMQ does not take.
+/// A connecting socket; with a routing id for a DEALER, whose first letter becomes a capital unless the connection is over tcp. A tcp
+/// endpoint that has a twin (twin.hpp) is reached by that. Throws StartupError for an endpoint that ZeroMQ does not take.
 zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self = {});
 
 enum class Sent : std::uint8_t { yes, would_block, unroutable };
-/// On a DEALER or PUSH. Never blocks.
-Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body = {});
-/// On a ROUTER, to one peer. Never blocks.
-Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& message, const Slice& body = {});
+/// On a DEALER or PUSH. Never blocks. With `compress` the body travels compressed (packing.hpp) where that makes it smaller, over tcp.
+Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body = {}, bool compress = false);
+/// On a ROUTER, to one peer. Never blocks. `compress` as above; a peer whose routing id begins with a capital is not on tcp.
+Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& message, const Slice& body = {}, bool compress = false);
 
 struct Incoming {
     PeerId from;  // of a ROUTER; else empty
@@ -97,17 +112,26 @@ template <class T>
 class Mailbox {
 public:
     void post(T item) {
-        bool was_empty;
+        bool wakes;
         {
             std::lock_guard lock(mutex_);
-            was_empty = items_.empty();
+            wakes = items_.empty() && attendant_ != std::this_thread::get_id();
             items_.push_back(std::move(item));
         }
-        if (was_empty) wakeup_.wake();
+        if (wakes) wakeup_.wake();
     }
     std::deque<T> take() {
         wakeup_.clear();
+        return take_unwoken();
+    }
+    /// The calling thread posts for itself: it is not woken for that, but somebody takes unwoken afterwards.
+    void attend() {
         std::lock_guard lock(mutex_);
+        attendant_ = std::this_thread::get_id();
+    }
+    std::deque<T> take_unwoken() {
+        std::lock_guard lock(mutex_);
+        attendant_ = {};
         return std::exchange(items_, {});
     }
     int fd() const { return wakeup_.fd(); }
@@ -115,6 +139,7 @@ public:
 private:
     std::mutex mutex_;
     std::deque<T> items_;
+    std::thread::id attendant_;
     Wakeup wakeup_;
 };
 
@@ -129,6 +154,9 @@ public:
 
     /// Until stop(): waits for input, or until `next_wakeup` says (250 ms at most), calls back, then `on_tick`.
     void run(const std::function<Time()>& next_wakeup, const Callback& on_tick);
+    /// One turn of that: waits, and calls back; false once it is stopped. Turns may be taken by one thread after another, but what orders
+    /// them is the caller's business.
+    bool turn(Time until);
     /// From any thread, or from a callback.
     void stop();
 
@@ -141,6 +169,8 @@ private:
         Callback on_input;
     };
     std::vector<Entry> entries_;
+    std::vector<pollfd> items_;  // of a turn, as is what follows
+    std::vector<Callback> ready_;
     Wakeup stop_;
 };
 

@@ -74,6 +74,19 @@ void CommandTasks::stop(std::uint64_t task) {
     runner_->abort(task);
 }
 
+/// The fragment after those that are done has a command that runs.
+bool CommandTasks::trim(const Trim& action) {
+    std::lock_guard lock(mutex_);
+    auto at = active_.find(action.task);
+    if (at == active_.end()) return false;
+    Task& task = at->second.task;
+    Range given_up{std::max(action.from, task.first + at->second.done + 1), task.first + task.count};
+    if (given_up.empty()) given_up = {};
+    else task.count = static_cast<std::uint32_t>(given_up.begin - task.first);
+    deliver(Trimmed{.task = action.task, .range = given_up});
+    return true;
+}
+
 /// Starts the next fragment for which there is a command; those without fail. At the end of the task, or when it is stopped,
 /// its slot is free again.
 void CommandTasks::start_next(std::uint64_t number) {

@@ -1,7 +1,7 @@
 // Tasks whose fragments are command lines: turns payloads into commands, one after the other, and their ends into values and
 // failures. The commands themselves are CommandRunner's.
 //
-// Threads: run() and stop() are called by the shell, the ends come on the runner's thread; one mutex guards the tasks. Events
+// Threads: run(), stop() and trim() are called by the shell, the ends come on the runner's thread; one mutex guards the tasks. Events
 // are delivered while it is held, so they come in order; `deliver` must not call back.
 #pragma once
 
@@ -35,6 +35,8 @@ public:
     /// `function` is a CommandLine or Exec, and outlives the task.
     void run(Task task, const Function& function);
     void stop(std::uint64_t task);
+    /// Gives up what the task has not begun from that index on, and delivers Trimmed; false if there is no such task.
+    bool trim(const Trim& action);
 
 private:
     struct Active {

@@ -13,7 +13,7 @@ constexpr Duration hello_again = std::chrono::seconds(1);
 template <class T>
 constexpr bool is_for_worker = std::is_same_v<T, wire::Welcome> || std::is_same_v<T, wire::Refused> || std::is_same_v<T, wire::Heartbeat> ||
                                std::is_same_v<T, wire::Dispatch> || std::is_same_v<T, wire::Release> || std::is_same_v<T, wire::Drop> ||
-                               std::is_same_v<T, wire::SendAgain>;
+                               std::is_same_v<T, wire::SendAgain> || std::is_same_v<T, wire::Recall>;
 
 }  // namespace
 
@@ -57,11 +57,18 @@ Time Core::next_wakeup() const {
 void Core::begin_session() {
     phase_ = Phase::greeting;
     heard_ = lived_.now();
-    seen_.clear();
-    handled_ = told_ = 0;
+    number_from_one();
     // A new session's first dispatch of a job brings its brief again, so those that nothing hangs on need not stay.
     std::erase_if(jobs_, [](const auto& item) { return item.second.held.empty() && item.second.kept.empty(); });
     say_hello();
+}
+
+/// The broker numbers what it sends anew.
+void Core::number_from_one() {
+    seen_.clear();
+    handled_ = told_ = recall_ = 0;
+    done_.begin_session();
+    for (Slot& slot : slots_) slot.recalled.clear();
 }
 
 void Core::say_hello() {
@@ -71,7 +78,10 @@ void Core::say_hello() {
                      .epoch = options_.epoch,
                      .slots = options_.slots,
                      .functions = options_.functions,
-                     .gatherer = {}});
+                     .gatherer = {},
+                     .idempotent = options_.idempotent,
+                     .labels = options_.labels,
+                     .resources = options_.resources});
 }
 
 /// The inventory. What has ended is told before, so that a fragment that is in neither is one that never arrived.
@@ -142,7 +152,7 @@ void Core::on_message(wire::Welcome& message, Slice&) {
     if (message.timeout.count() > 0) timeout_ = message.timeout;
     bool same = broker_ == message.epoch;
     if (phase_ == Phase::standing && same) return;
-    if (phase_ == Phase::standing) seen_.clear(), handled_ = told_ = 0;
+    if (phase_ == Phase::standing) number_from_one();
     const char* what = !broker_ ? "connected to broker" : same ? "connected to broker again" : "connected to another life of the broker";
     note({.level = Level::info, .what = what});
     phase_ = Phase::standing;

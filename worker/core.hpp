@@ -65,9 +65,14 @@ struct Overran {
     std::uint64_t task = 0;
     Index index = 0;
 };
+/// The answer to every Trim: what the task had not begun, and will not run. Empty when it had begun all, or is over.
+struct Trimmed {
+    std::uint64_t task = 0;
+    Range range;
+};
 /// The operator wants the worker to leave: finish what runs, return the rest, then Leave.
 struct Drain {};
-using Event = std::variant<FromBroker, Values, Failed, Finished, Overran, Drain, Garbled, Tick>;
+using Event = std::variant<FromBroker, Values, Failed, Finished, Overran, Trimmed, Drain, Garbled, Tick>;
 
 // --- actions --------------------------------------------------------------------------------------------------
 struct SendBroker {
@@ -88,19 +93,27 @@ struct Run {
 struct Stop {
     std::uint64_t task = 0;
 };
+/// Begin nothing more of the task from this index on. Trimmed answers it, exactly once, whether the task still runs or not.
+struct Trim {
+    std::uint64_t task = 0;
+    Index from = 0;
+};
 /// The broker has been silent past its timeout: the shell makes a new connection (with a new routing id), the core says Hello again.
 struct Reconnect {};
 /// The worker has left, or all its slots are stuck: the shell ends its loop; `error` is empty when all is well.
 struct Leave {
     std::string error;
 };
-using Action = std::variant<SendBroker, PushResults, Run, Stop, Reconnect, Leave, Note>;
+using Action = std::variant<SendBroker, PushResults, Run, Stop, Trim, Reconnect, Leave, Note>;
 
 struct Options {
     std::string name;
     Epoch epoch;
     std::uint32_t slots = 1;
     std::vector<std::string> functions;
+    std::vector<std::string> idempotent = {};  // of the functions, those of which a fragment may run twice
+    std::vector<std::string> labels = {};
+    std::vector<wire::Resource> resources = {};
 };
 
 class Core {
@@ -143,7 +156,9 @@ private:
         Chunk chunk;
         RangeSet open;  // what the task has not reported and is still wanted of it; empty when it is stopped or stuck
         Time started{};
-        bool stuck = false;  // its handler overran, and has not returned yet
+        bool stuck = false;       // its handler overran, and has not returned yet
+        RangeSet recalled = {};   // what a Recall asks for of `open`, while Trims are not answered
+        std::uint32_t trims = 0;  // of them
     };
     using Actions = std::vector<Action>;
 
@@ -157,6 +172,7 @@ private:
     void on_event(Failed& event);
     void on_event(Finished& event);
     void on_event(Overran& event);
+    void on_event(Trimmed& event);
     void on_event(Drain& event);
     void on_event(Garbled& event);
     void on_event(Tick& event);
@@ -167,7 +183,9 @@ private:
     void on_message(wire::Release& message, Slice& body);
     void on_message(wire::Drop& message, Slice& body);
     void on_message(wire::SendAgain& message, Slice& body);
+    void on_message(wire::Recall& message, Slice& body);
     void begin_session();
+    void number_from_one();
     void say_hello();
     void say_heartbeat();
     void keep_time();
@@ -182,9 +200,6 @@ private:
     void fail_range(const JobId& id, Range range, std::uint32_t attempt, const std::string& why);
     void give_back(const JobId& id, Range range, const char* why);
     void give_back_queue(const char* why);
-    void release(const JobId& id, Job& job, Range range);
-    void cut_queue(const JobId& id, Job& job, Range range);
-    void stop_if_unwanted(Slot& slot);
     void store(Job& job, const Slot& slot, Range part, const Values& values);
     void push(const JobId& id, const Job& job, const KeptRun& run);
     void resend(const JobId& id, Job& job, const std::vector<Range>& ranges);
@@ -200,6 +215,14 @@ private:
     bool full() const;
     std::uint32_t busy_slots() const;
     std::uint32_t stuck_slots() const;
+
+    // core_release.cpp: letting go
+    void release(const JobId& id, Job& job, Range range);
+    std::vector<Range> cut_queue(const JobId& id, Job& job, Range range);
+    void recall(const JobId& id, Job& job, const std::vector<Range>& ranges);
+    void recall_from(SlotId id, const std::vector<Range>& ranges);
+    void let_go(const Slot& slot, RangeSet unbegun);
+    void stop_if_unwanted(Slot& slot);
 
     Options options_;
     Phase phase_ = Phase::unborn;
@@ -225,6 +248,8 @@ private:
     std::uint64_t last_task_ = 0;
     DoneBatch done_;
     std::optional<Time> done_since_;
+    std::uint64_t recall_ = 0;  // the highest number of this session's Recalls
+    std::uint32_t trims_ = 0;   // not answered; the Recall is obeyed when all are
     std::uint64_t kept_bytes_ = 0;
     std::uint64_t kept_ranges_ = 0;
     std::optional<Time> full_since_;

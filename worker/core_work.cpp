@@ -186,7 +186,7 @@ void Core::on_event(Finished& event) {
           .range = slot->chunk.range,
           .attempt = slot->chunk.attempt,
           .took = now_ - slot->started});
-    if (!slot->open.empty()) queue_parts(*job_of(slot->chunk.job), slot->chunk, slot->open.ranges(), true);
+    let_go(*slot, slot->open);
     *slot = Slot{};
 }
 
@@ -213,68 +213,7 @@ void Core::on_event(Overran& event) {
                       .worker = options_.name},
                      {});
     }
-    if (!slot->open.empty()) queue_parts(*job, slot->chunk, slot->open.ranges(), true);
-    slot->open.clear();
-}
-
-// --- letting go -----------------------------------------------------------------------------------------------
-
-void Core::on_message(wire::Release& message, Slice&) {
-    for (const wire::JobRanges& item : message.items) {
-        Job* job = job_of(item.job);
-        if (job == nullptr) continue;
-        for (Range range : item.ranges) release(item.job, *job, range);
-        note({.level = Level::trace,
-              .what = "released",
-              .job = item.job,
-              .range = item.ranges.empty() ? Range{} : Range{item.ranges.front().begin, item.ranges.back().end}});
-    }
-}
-
-void Core::release(const JobId& id, Job& job, Range range) {
-    count_kept(job, false);
-    job.kept.release(range, now_);
-    count_kept(job, true);
-    if (job.held.within(range).empty()) return;
-    cut_queue(id, job, range);
-    for (Slot& slot : slots_) {
-        if (slot.task && slot.chunk.job == id && slot.open.remove(range) > 0) stop_if_unwanted(slot);
-    }
-    job.held.remove(range);
-}
-
-/// Takes the range out of what waits for a slot.
-void Core::cut_queue(const JobId& id, Job& job, Range range) {
-    std::deque<Chunk> before;
-    before.swap(queue_);
-    for (Chunk& chunk : before) {
-        if (chunk.job != id || overlap(chunk.range, range).empty()) {
-            queue_.push_back(std::move(chunk));
-            continue;
-        }
-        RangeSet left({chunk.range});
-        left.remove(range);
-        queue_parts(job, chunk, left.ranges(), false);
-    }
-}
-
-/// A task is stopped when nothing more is wanted of it. One of which something is wanted runs on, and the rest is ignored.
-void Core::stop_if_unwanted(Slot& slot) {
-    if (!slot.open.empty()) return;
-    note({.level = Level::debug,
-          .what = "chunk stopped, it is not wanted any more",
-          .job = slot.chunk.job,
-          .range = slot.chunk.range,
-          .attempt = slot.chunk.attempt});
-    actions_->push_back(Stop{*slot.task});
-}
-
-void Core::on_message(wire::Drop& message, Slice&) {
-    Job* job = job_of(message.job);
-    if (job == nullptr) return;
-    note({.level = Level::debug, .what = "job dropped", .job = message.job});
-    release(message.job, *job, {0, std::numeric_limits<Index>::max()});
-    jobs_.erase(message.job);
+    let_go(*slot, std::exchange(slot->open, {}));
 }
 
 // --- results again --------------------------------------------------------------------------------------------
@@ -331,10 +270,12 @@ void Core::settle() {
         give_back_queue("worker is full");
         full_since_ = now_;
     }
+    if (trims_ == 0) done_.obeyed(recall_);
     if (done_.empty()) done_since_.reset();
     else if (!done_since_) done_since_ = now_;
     bool idle_slot = busy_slots() < slots_.size();
-    if (done_since_ && phase_ == Phase::standing && (idle_slot || now_ >= *done_since_ + done_patience)) flush_done();
+    bool at_once = idle_slot || done_.answers_recall();
+    if (done_since_ && phase_ == Phase::standing && (at_once || now_ >= *done_since_ + done_patience)) flush_done();
     if (draining_) finish_drain();
 }
 
@@ -395,6 +336,8 @@ void Core::check_invariants() const {
     for (const Slot& slot : slots_) {
         FANFOLD_CHECK(slot.task || (slot.open.empty() && !slot.stuck));
         FANFOLD_CHECK(!slot.stuck || slot.open.empty());
+        FANFOLD_CHECK(slot.trims <= trims_);
+        FANFOLD_CHECK(slot.trims > 0 || slot.recalled.empty());
         for (Range range : slot.open.ranges()) find(slot.chunk.job, range);
     }
     std::uint64_t bytes = 0;

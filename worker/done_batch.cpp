@@ -14,6 +14,7 @@ constexpr std::size_t run_bytes = 64;
 constexpr std::size_t failure_bytes = 128;
 constexpr std::size_t group_bytes = 40;
 constexpr std::size_t range_bytes = 24;
+constexpr std::size_t number_bytes = 16;
 
 /// Fills one message after the other; an item goes where there is room for it.
 class Filler {
@@ -31,6 +32,15 @@ public:
     }
     void add_output(Slice output) {
         if (!output.empty()) outputs_.push_back(std::move(output));
+    }
+    void add_ranges(const std::map<JobId, RangeSet>& jobs, std::vector<wire::JobRanges> wire::Done::*list) {
+        for (const auto& [job, ranges] : jobs) {
+            for (Range range : ranges.ranges()) {
+                auto& told = with_room(group_bytes + range_bytes, 0).*list;
+                if (told.empty() || told.back().job != job) told.push_back({.job = job, .ranges = {}});
+                told.back().ranges.push_back(range);
+            }
+        }
     }
     void close() {
         if (messages_.empty() || closed_) return;
@@ -75,6 +85,8 @@ void DoneBatch::failed(const JobId& job, wire::Failure failure, Slice output) {
 
 void DoneBatch::returned(const JobId& job, Range range) { returned_[job].add(range); }
 
+void DoneBatch::recalled(const JobId& job, Range range) { recalled_[job].add(range); }
+
 std::vector<DoneMessage> DoneBatch::take() {
     std::vector<DoneMessage> messages;
     Filler filler(messages);
@@ -86,17 +98,16 @@ std::vector<DoneMessage> DoneBatch::take() {
         done.failures.back().failures.push_back(std::move(item.failure));
         filler.add_output(std::move(item.output));
     }
-    for (const auto& [job, ranges] : returned_) {
-        for (Range range : ranges.ranges()) {
-            wire::Done& done = filler.with_room(group_bytes + range_bytes, 0);
-            if (done.returned.empty() || done.returned.back().job != job) done.returned.push_back({.job = job, .ranges = {}});
-            done.returned.back().ranges.push_back(range);
-        }
-    }
+    filler.add_ranges(returned_, &wire::Done::returned);
+    filler.add_ranges(recalled_, &wire::Done::recalled);
+    if (answers_recall()) filler.with_room(number_bytes, 0);
     filler.close();
+    for (DoneMessage& part : messages) part.message.recall = recall_told_;
+    if (!messages.empty()) messages.back().message.recall = recall_told_ = recall_;
     runs_.clear();
     failures_.clear();
     returned_.clear();
+    recalled_.clear();
     return messages;
 }
 

@@ -19,9 +19,10 @@ Executors::Executors(Options options)
         commands_ = std::make_unique<CommandTasks>(
             CommandTasks::Options{.guardian = options_.guardian, .max_output = options_.max_output, .deliver = options_.deliver});
     }
+    for (const std::string& name : functions_->names()) paces_->try_emplace(name);
     for (std::uint32_t i = 0; i < std::max(options_.slots, 1u); ++i) {
-        slots_.push_back(
-            std::make_shared<HandlerSlot>(HandlerSlot::Options{.functions = functions_, .deliver = options_.deliver, .log = options_.log}));
+        slots_.push_back(std::make_shared<HandlerSlot>(
+            HandlerSlot::Options{.functions = functions_, .paces = paces_, .deliver = options_.deliver, .log = options_.log}));
     }
     watch_ = std::thread([this] { watch(); });
 }
@@ -53,6 +54,23 @@ void Executors::run(Run action) {
     bool is_command = std::holds_alternative<CommandLine>(*function) || std::holds_alternative<Exec>(*function);
     if (is_command) return commands_->run(std::move(action.task), *function);
     slots_[action.slot]->start(std::move(action.task));
+    wake_watch();
+}
+
+Duration Executors::expected(const Task& task) const {
+    const Function* function = functions_->find(task.spec.function);
+    if (function == nullptr || !std::holds_alternative<RawHandler>(*function)) return Duration::max();
+    return paces_->at(task.spec.function).expected(task.count);
+}
+
+void Executors::run_here(Run action) {
+    FANFOLD_CHECK(action.slot < slots_.size());
+    std::shared_ptr<HandlerSlot> slot = slots_[action.slot];
+    wake_watch();
+    slot->run_here(std::move(action.task));
+}
+
+void Executors::wake_watch() {
     std::lock_guard lock(mutex_);
     if (!std::exchange(watching_, true)) changed_.notify_all();
 }
@@ -60,6 +78,14 @@ void Executors::run(Run action) {
 void Executors::stop(std::uint64_t task) {
     for (auto& slot : slots_) slot->stop(task);
     if (commands_) commands_->stop(task);
+}
+
+void Executors::trim(const Trim& action) {
+    for (auto& slot : slots_) {
+        if (slot->trim(action)) return;
+    }
+    if (commands_ && commands_->trim(action)) return;
+    options_.deliver(Trimmed{.task = action.task, .range = {}});
 }
 
 /// Looks at the slots every half flush interval, so that nothing finished waits longer than one. Sleeps when all are idle.
@@ -80,6 +106,7 @@ void Executors::watch() {
             busy = true;
             slot->watch(now);
         }
+        if (options_.on_look) options_.on_look();
         lock.lock();
         idle = busy ? 0 : idle + 1;
         if (idle > idle_looks) watching_ = false;

@@ -1,8 +1,8 @@
 // Runs tasks for the worker's core: handlers on a thread for each slot, commands through the guardian. What happens comes back
-// as events (Values, Failed, Overran, Finished), in order for each task, always Finished last.
+// as events (Values, Failed, Overran, Trimmed, Finished), in order for each task, always Finished last.
 //
-// Threads: run() and stop() are called by the shell's thread. `deliver` and `log` are called by the executors' own threads, with
-// a mutex of theirs held: they put things into a mailbox and return, and never call back.
+// Threads: run(), stop() and trim() are called by the shell's thread. `deliver` and `log` are called by the executors' own threads,
+// and by trim(), with a mutex of theirs held: they put things into a mailbox and return, and never call back.
 #pragma once
 
 #include <condition_variable>
@@ -31,6 +31,7 @@ public:
         std::string guardian;                             // path of the guardian program; empty: found
         std::uint64_t max_output = limits::output_bytes;  // of commands, bytes of each stream
         Duration close_patience = limits::kill_grace;     // for handlers that still run when this ends
+        std::function<void()> on_look = {};               // each half flush interval, while anything runs
     };
     /// Throws StartupError when the functions need the guardian and it can't be started.
     explicit Executors(Options options);
@@ -40,7 +41,13 @@ public:
     Executors& operator=(const Executors&) = delete;
 
     void run(Run action);
+    /// How long a task will take, if it may be run by run_here(); else, or when it is not known, Duration::max().
+    Duration expected(const Task& task) const;
+    /// Runs a task on the calling thread, until its end. When a handler has kept it for long this may be gone at its return.
+    void run_here(Run action);
     void stop(std::uint64_t task);
+    /// Answered by Trimmed, before this returns.
+    void trim(const Trim& action);
 
     /// Delivers nothing any more, and ends the threads; false when a handler was left behind on its own, so that the process
     /// had better end by std::quick_exit. The destructor does the same.
@@ -48,9 +55,11 @@ public:
 
 private:
     void watch();
+    void wake_watch();
 
     Options options_;
     std::shared_ptr<const FunctionTable> functions_;
+    std::shared_ptr<Paces> paces_ = std::make_shared<Paces>();
     std::vector<std::shared_ptr<HandlerSlot>> slots_;
     std::unique_ptr<CommandTasks> commands_;
     bool closed_ = false;

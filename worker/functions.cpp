@@ -41,6 +41,7 @@ FunctionTable::FunctionTable() {
     functions_.emplace("fanfold.echo", RawHandler(echo));
     functions_.emplace("fanfold.fail", RawHandler(fail_with_payload));
     functions_.emplace("fanfold.sleep", Sleep{});
+    idempotent_ = {"fanfold.echo", "fanfold.sleep"};
 }
 
 void FunctionTable::add(const std::string& name, Function function) {
@@ -63,6 +64,15 @@ void FunctionTable::add_command(const std::string& name, const std::string& line
 }
 
 void FunctionTable::allow_exec() { functions_.emplace(exec_name, Exec{}); }
+
+void FunctionTable::declare_idempotent(const std::string& name) {
+    if (find(name) == nullptr) {
+        std::string offered;
+        for (const auto& [other, function] : functions_) offered += (offered.empty() ? "" : ", ") + other;
+        throw std::invalid_argument("function '" + name + "' is not offered, so it can't be idempotent; this worker offers " + offered);
+    }
+    idempotent_.insert(name);
+}
 
 const Function* FunctionTable::find(const std::string& name) const {
     auto at = functions_.find(name);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -34,10 +35,14 @@ public:
     void add_command(const std::string& name, const std::string& line);
     /// Offers fanfold.exec: command lines that come with a job.
     void allow_exec();
+    /// A fragment of this function may run twice, at the same time too, and nothing is wrong. fanfold.echo and fanfold.sleep are so
+    /// anyway. Throws std::invalid_argument, naming what is offered, for a function that is not.
+    void declare_idempotent(const std::string& name);
 
     const Function* find(const std::string& name) const;
     /// All that is offered, ascending.
     std::vector<std::string> names() const;
+    std::vector<std::string> idempotent() const { return {idempotent_.begin(), idempotent_.end()}; }
     /// Whether anything in it is run by a CommandRunner.
     bool runs_commands() const;
 
@@ -45,6 +50,7 @@ private:
     void add(const std::string& name, Function function);
 
     std::map<std::string, Function> functions_;
+    std::set<std::string> idempotent_;
 };
 
 }  // namespace fanfold::worker

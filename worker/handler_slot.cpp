@@ -22,6 +22,9 @@ wire::Microseconds since_1970() {
 
 wire::Microseconds between(Time from, Time to) { return std::chrono::duration_cast<wire::Microseconds>(to - from); }
 
+constexpr Duration batch_target = std::chrono::microseconds(50);
+constexpr Index most_claimed = 4096;
+
 wire::Failure failure_of(std::string message) { return {.message = std::move(message), .worker = {}}; }
 
 /// Seconds from a number or a text that holds one; nothing when it is neither, or no time to wait for.
@@ -43,13 +46,37 @@ std::optional<Duration> seconds_of(std::string_view payload) {
 
 void HandlerSlot::start(Task task) {
     std::lock_guard lock(mutex_);
-    FANFOLD_CHECK(!task_);
-    task_ = std::move(task);
-    overran_ = watchable_ = false;
-    cancelled_ = false;
-    busy_ = true;
+    begin(std::move(task), false);
     if (!thread_.joinable()) thread_ = std::thread([self = shared_from_this()] { self->work(); });
     else changed_.notify_all();
+}
+
+void HandlerSlot::run_here(Task task) {
+    std::unique_lock lock(mutex_);
+    begin(std::move(task), true);
+    run_task(lock);
+    end();
+    here_ = false;
+    if (closed_) changed_.notify_all();
+}
+
+void HandlerSlot::begin(Task task, bool here) {
+    FANFOLD_CHECK(!task_);
+    here_ = here;
+    overran_ = watchable_ = false;
+    cancelled_ = closed_;
+    claimed_ = task.first;
+    end_ = task.first + task.count;
+    values_.begin(task.first, task.body.size());
+    task_ = std::move(task);
+    busy_ = true;
+}
+
+void HandlerSlot::end() {
+    std::uint64_t number = task_->number;
+    task_.reset();
+    busy_ = false;
+    deliver(Finished{.task = number});
 }
 
 void HandlerSlot::stop(std::uint64_t task) {
@@ -59,16 +86,34 @@ void HandlerSlot::stop(std::uint64_t task) {
     changed_.notify_all();
 }
 
+bool HandlerSlot::trim(const Trim& action) {
+    std::lock_guard lock(mutex_);
+    if (!task_ || task_->number != action.task) return false;
+    Range given_up{std::max(action.from, claimed_), end_};
+    if (given_up.empty()) given_up = {};
+    else end_ = given_up.begin;
+    deliver(Trimmed{.task = action.task, .range = given_up});
+    return true;
+}
+
 void HandlerSlot::watch(Time now) {
     std::lock_guard lock(mutex_);
     if (!task_ || overran_) return;
-    if (seen_waiting_) flush(*seen_waiting_);  // what runs now has run since then
-    else if (values_count_ > 0) seen_waiting_ = now;
-    if (!watchable_ || !is_timed() || now - attempt_started_ < Duration(task_->spec.timeout)) return;
-    flush(attempt_started_);
+    if (seen_waiting_) {
+        bool same = values_.next() == seen_waiting_->next;  // then what runs now has run since that look
+        deliver_part(values_.take_copy(), same ? seen_waiting_->at : now);
+    } else if (values_.waiting() > 0) {
+        seen_waiting_ = {now, values_.next()};
+    }
+    if (!watchable_) return;
+    Index index = values_.next();
+    Time started = attempt_started();
+    // Only if that one has not been finished meanwhile.
+    if (now - started < Duration(task_->spec.timeout) || !values_.close_at(index)) return;
+    deliver_part(values_.take_copy(), started);
     overran_ = true;
     cancelled_ = true;  // the handler may look at its token, and return
-    deliver(Overran{.task = task_->number, .index = current_});
+    deliver(Overran{.task = task_->number, .index = index});
 }
 
 void HandlerSlot::cancel() {
@@ -81,26 +126,24 @@ void HandlerSlot::cancel() {
 bool HandlerSlot::close(Time patience) {
     cancel();
     std::unique_lock lock(mutex_);
-    if (!thread_.joinable()) return true;
-    bool ended = changed_.wait_until(lock, patience, [&] { return ended_; });
+    bool own_thread = thread_.joinable();
+    bool all_ended = changed_.wait_until(lock, patience, [&] { return (!own_thread || ended_) && !here_; });
     std::thread thread = std::move(thread_);
+    bool joins = ended_;
     lock.unlock();
-    ended ? thread.join() : thread.detach();
-    return ended;
+    if (own_thread) joins ? thread.join() : thread.detach();
+    return all_ended;
 }
 
-// --- the slot's own thread --------------------------------------------------------------------------------------
+// --- the thread that runs -----------------------------------------------------------------------------------------
 
 void HandlerSlot::work() {
     std::unique_lock lock(mutex_);
     while (true) {
-        changed_.wait(lock, [&] { return task_ || closed_; });
+        changed_.wait(lock, [&] { return (task_ && !here_) || closed_; });
         if (closed_) break;
         run_task(lock);
-        std::uint64_t number = task_->number;
-        task_.reset();
-        busy_ = false;
-        deliver(Finished{.task = number});
+        end();
     }
     ended_ = true;
     changed_.notify_all();
@@ -109,66 +152,146 @@ void HandlerSlot::work() {
 /// Walks through the task's payloads. The task stays where it is meanwhile: only this thread takes it away.
 void HandlerSlot::run_task(std::unique_lock<std::mutex>& lock) {
     const Task& task = *task_;
-    const Index end = task.first + task.count;
-    current_ = values_first_ = task.first;
-    begin_run(Clock::now());
     const Function* function = options_.functions->find(task.spec.function);
     FANFOLD_CHECK(function != nullptr);
+    Time began = Clock::now();
+    begin_run(began);
+    lock.unlock();
+    bool whole = measure(task);
+    lock.lock();
+    if (!whole) return fail_all();
+    if (const auto* handler = std::get_if<RawHandler>(function)) call_all(lock, *handler);
+    else sleep_all(lock);
+    if (overran_ || closed_) return;
+    Time now = Clock::now();
+    flush(now);
+    if (auto pace = options_.paces->find(task.spec.function); pace != options_.paces->end()) pace->second.add(now - began, at_);
+}
+
+/// Finds the payloads; false when the body is not exactly these.
+bool HandlerSlot::measure(const Task& task) {
+    at_ = offset_ = 0;
+    lengths_.clear();
     std::string_view rest = task.body.view();
-    lock.unlock();
-    Context context(
-        {.job = to_string(task.job), .index = task.first, .attempt = task.attempt, .cancelled = &cancelled_, .log = options_.log});
-    bool whole = wire::is_objects(rest, task.count);
-    lock.lock();
-    for (; current_ < end && !cancelled_; ++current_) {
-        std::optional<wire::Failure> failure;
-        if (whole) {
-            std::size_t size = *wire::object_length(rest);
-            context.move_to(current_);
-            failure = run_fragment(lock, *function, context, rest.substr(0, size));
-            rest.remove_prefix(size);
-        } else {
-            failure = failure_of("the chunk's payloads are not " + std::to_string(task.count) + " whole MessagePack objects");
-        }
-        if (overran_ || closed_ || (cancelled_ && failure)) return;
-        failure ? fail(*std::move(failure)) : keep_value();
+    if (task.count > rest.size()) return false;  // each takes a byte at least
+    lengths_.reserve(task.count);
+    for (std::uint32_t i = 0; i < task.count; ++i) {
+        auto length = wire::object_length(rest);
+        if (!length) return false;
+        lengths_.push_back(static_cast<std::uint32_t>(*length));
+        rest.remove_prefix(*length);
     }
-    flush(Clock::now());
+    return rest.empty();
 }
 
-/// Leaves the value in scratch_.
-std::optional<wire::Failure> HandlerSlot::run_fragment(std::unique_lock<std::mutex>& lock, const Function& function, Context& context,
-                                                       std::string_view payload) {
-    const auto* handler = std::get_if<RawHandler>(&function);
-    bool timed = is_timed();
-    if (timed || handler == nullptr) attempt_started_ = Clock::now();
-    if (handler == nullptr) return sleep(lock, payload);
-    watchable_ = timed;
-    lock.unlock();
-    auto failure = call(*handler, context, payload);
-    lock.lock();
-    watchable_ = false;
-    return failure;
+void HandlerSlot::fail_all() {
+    std::string why = "the chunk's payloads are not " + std::to_string(task_->count) + " whole MessagePack objects";
+    while (values_.next() < end_ && !cancelled_) fail(failure_of(why));
 }
 
-std::optional<wire::Failure> HandlerSlot::call(const RawHandler& handler, Context& context, std::string_view payload) {
+void HandlerSlot::call_all(std::unique_lock<std::mutex>& lock, const RawHandler& handler) {
+    Context context(
+        {.job = to_string(task_->job), .index = task_->first, .attempt = task_->attempt, .cancelled = &cancelled_, .log = options_.log});
+    Index batch = 1;
+    Time began = run_started_;
+    while (values_.next() < end_ && !cancelled_) {
+        claimed_ = std::min(values_.next() + batch, end_);
+        attempt_starts(began);
+        watchable_ = is_timed();
+        lock.unlock();
+        Pause pause = call_batch(handler, context);
+        Time now = Clock::now();
+        lock.lock();
+        watchable_ = false;
+        if (!settle(pause)) return;
+        claimed_ = values_.next();
+        Duration took = now - began;
+        if (took > batch_target)
+            batch = std::max<Index>(1, batch * static_cast<Index>(batch_target.count()) / static_cast<Index>(took.count()));
+        else if (took < batch_target / 2) batch = std::min(batch * 2, most_claimed);
+        began = now;
+    }
+}
+
+/// Without the lock, from the next fragment to the last that is claimed. For a timed task each fragment begins when the one before ends.
+HandlerSlot::Pause HandlerSlot::call_batch(const RawHandler& handler, Context& context) {
+    const bool timed = is_timed();
+    for (Index index = values_.next(), claimed = claimed_; index < claimed; ++index) {
+        if (cancelled_.load(std::memory_order_relaxed)) return Pause::stopped;
+        context.move_to(index);
+        if (!call(handler, context, next_payload())) return Pause::failed;
+        if (!timed) {
+            if (!values_.add(scratch_)) return Pause::no_room;
+            continue;
+        }
+        attempt_starts(Clock::now());
+        switch (values_.add_before_close(scratch_)) {
+            case ValueBuffer::Added::yes: break;
+            case ValueBuffer::Added::no_room: return Pause::no_room;
+            case ValueBuffer::Added::closed: return Pause::stopped;
+        }
+    }
+    return Pause::batch_done;
+}
+
+/// With the lock again; false when nothing of the task counts any more.
+bool HandlerSlot::settle(Pause pause) {
+    if (overran_ || closed_) return false;
+    switch (pause) {
+        case Pause::batch_done:
+        case Pause::stopped: return true;
+        case Pause::no_room: keep_with_room(); return true;
+        case Pause::failed:
+            if (cancelled_) return false;
+            fail(*std::exchange(failure_, std::nullopt));
+            return true;
+    }
+    return true;
+}
+
+std::string_view HandlerSlot::next_payload() {
+    std::string_view payload = task_->body.view().substr(offset_, lengths_[at_]);
+    offset_ += lengths_[at_++];
+    return payload;
+}
+
+/// Leaves the value in scratch_, or says in failure_ why there is none.
+bool HandlerSlot::call(const RawHandler& handler, Context& context, std::string_view payload) {
     scratch_.clear();
     try {
         handler(context, payload, scratch_);
     } catch (const std::exception& error) {
-        return failure_of(shortened(error.what(), limits::text_bytes));
+        failure_ = failure_of(shortened(error.what(), limits::text_bytes));
+        return false;
     } catch (...) {
-        return failure_of("the handler threw something that is no std::exception");
+        failure_ = failure_of("the handler threw something that is no std::exception");
+        return false;
     }
-    if (wire::object_length(scratch_) != scratch_.size()) return failure_of("the handler's value is not exactly one MessagePack object");
+    if (wire::object_length(scratch_) != scratch_.size()) {
+        failure_ = failure_of("the handler's value is not exactly one MessagePack object");
+        return false;
+    }
     if (scratch_.size() > limits::payload_bytes) {
-        return failure_of("the handler's value has " + std::to_string(scratch_.size()) + " bytes, past the limit of " +
-                          std::to_string(limits::payload_bytes) + " bytes; make it smaller, or write it to a file and return its name");
+        failure_ = failure_of("the handler's value has " + std::to_string(scratch_.size()) + " bytes, past the limit of " +
+                              std::to_string(limits::payload_bytes) + " bytes; make it smaller, or write it to a file and return its name");
+        return false;
     }
-    return std::nullopt;
+    return true;
 }
 
-/// fanfold.sleep: wakes at a stop, and at the timeout. Its value is its payload.
+/// fanfold.sleep: one at a time, and with the lock, but for the time in which it sleeps.
+void HandlerSlot::sleep_all(std::unique_lock<std::mutex>& lock) {
+    while (values_.next() < end_ && !cancelled_) {
+        claimed_ = values_.next() + 1;
+        attempt_starts(Clock::now());
+        auto failure = sleep(lock, next_payload());
+        if (closed_ || (cancelled_ && failure)) return;
+        if (failure) fail(*std::move(failure));
+        else keep_with_room();
+    }
+}
+
+/// Wakes at a stop, and at the timeout. Its value is its payload.
 std::optional<wire::Failure> HandlerSlot::sleep(std::unique_lock<std::mutex>& lock, std::string_view payload) {
     auto wanted = seconds_of(payload);
     if (!wanted) {
@@ -178,14 +301,14 @@ std::optional<wire::Failure> HandlerSlot::sleep(std::unique_lock<std::mutex>& lo
     }
     Duration timeout = task_->spec.timeout;
     bool too_long = is_timed() && *wanted > timeout;
-    bool stopped = changed_.wait_until(lock, attempt_started_ + (too_long ? timeout : *wanted), [&] { return cancelled_ || closed_; });
+    bool stopped = changed_.wait_until(lock, attempt_started() + (too_long ? timeout : *wanted), [&] { return cancelled_ || closed_; });
     if (stopped) return wire::Failure{.kind = wire::FailureKind::cancelled, .message = "stopped", .worker = {}};
     if (too_long) return wire::Failure{.kind = wire::FailureKind::timeout, .message = timeout_text(task_->spec.timeout), .worker = {}};
     scratch_ = payload;
     return std::nullopt;
 }
 
-// --- what is finished -------------------------------------------------------------------------------------------
+// --- what is finished, with the lock ------------------------------------------------------------------------------
 
 void HandlerSlot::begin_run(Time now) {
     run_started_ = now;
@@ -193,42 +316,40 @@ void HandlerSlot::begin_run(Time now) {
     seen_waiting_.reset();
 }
 
-void HandlerSlot::keep_value() {
-    constexpr std::size_t worth_moving = 64 << 10;
-    if (values_.empty() && scratch_.size() >= worth_moving) values_ = std::move(scratch_);
-    else values_ += scratch_;
-    ++values_count_;
+/// The value in scratch_, for which there was no room.
+void HandlerSlot::keep_with_room() {
+    if (values_.size() + scratch_.size() > limits::block_bytes) flush(Clock::now());
+    values_.add_with_room(scratch_);
     if (values_.size() >= limits::block_bytes) flush(Clock::now());
 }
 
-/// Delivers what is finished, as having taken until `now`.
-void HandlerSlot::flush(Time now) {
-    if (values_count_ == 0) return;
-    now = std::max(now, run_started_);
-    deliver(Values{.task = task_->number,
-                   .first = values_first_,
-                   .count = values_count_,
-                   .body = Slice::take(std::move(values_)),
-                   .started = run_stamp_,
-                   .elapsed = between(run_started_, now)});
-    values_.clear();
-    values_first_ += values_count_;
-    values_count_ = 0;
-    run_stamp_ += between(run_started_, now);
-    run_started_ = now;
+/// By the running thread: delivers what is finished, as having taken until `now`.
+void HandlerSlot::flush(Time now) { deliver_part(values_.take_all(values_.next()), now); }
+
+void HandlerSlot::deliver_part(ValueBuffer::Part part, Time now) {
     seen_waiting_.reset();
+    if (part.count == 0) return;
+    auto elapsed = between(run_started_, std::max(now, run_started_));
+    deliver(Values{.task = task_->number,
+                   .first = part.first,
+                   .count = part.count,
+                   .body = std::move(part.body),
+                   .started = run_stamp_,
+                   .elapsed = elapsed});
+    run_stamp_ += elapsed;
+    run_started_ = std::max(now, run_started_);
 }
 
 /// Where no clock was read at its start, the failed fragment is taken to have lasted as long as each of those before it.
 void HandlerSlot::fail(wire::Failure failure) {
     Time now = Clock::now();
-    Time began = is_timed() ? attempt_started_ : now - (now - run_started_) / (values_count_ + 1);
-    flush(began);
-    failure.index = current_;
+    Time began = is_timed() ? attempt_started() : now - (now - run_started_) / (values_.waiting() + 1);
+    Index index = values_.next();
+    deliver_part(values_.take_all(index + 1), began);
+    failure.index = index;
     failure.started = run_stamp_;
     failure.elapsed = between(began, now);
     deliver(Failed{.task = task_->number, .failure = std::move(failure), .output = {}});
-    values_first_ = current_ + 1;
     begin_run(now);
 }
 

@@ -1,7 +1,20 @@
+#include <functional>
+#include <stdexcept>
 #include <thread>
 
 #include "shared/program.hpp"
 #include "worker/shell.hpp"
+
+namespace {
+/// What is thrown says which option it is about.
+void named(const char* option, const std::function<void()>& declare) {
+    try {
+        declare();
+    } catch (const std::invalid_argument& error) {
+        throw fanfold::StartupError(std::string(option) + ": " + error.what());
+    }
+}
+}  // namespace
 
 int main(int argc, char** argv) {
     using namespace fanfold;
@@ -10,7 +23,9 @@ int main(int argc, char** argv) {
         "Examples:\n"
         "  fanfold-worker --function wc='wc -w'              offers one command: payload on stdin, result from stdout\n"
         "  fanfold-worker --slots 8 --allow-exec             runs whatever command comes with a job\n"
-        "  fanfold-worker --broker tcp://head:7411\n\n"
+        "  fanfold-worker --broker tcp://head:7411\n"
+        "  fanfold-worker --label gpu --resource mem=16G     runs also what `fanfold map --require gpu --resource mem=2G` sends\n"
+        "  fanfold-worker --function size='wc -c' --idempotent size      may be hedged\n\n"
         "Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for trying out a fleet.\n"
         "On SIGTERM it finishes what runs and gives the rest back; a second one ends it at once.");
     LogOptions log;
@@ -18,12 +33,20 @@ int main(int argc, char** argv) {
     options.name = default_name();
     options.slots = std::max(1u, std::thread::hardware_concurrency());
     std::vector<std::string> declared;
+    std::vector<std::string> idempotent;
+    std::vector<std::string> labels;
+    std::vector<std::string> resources;
     bool allow_exec = false;
     add_broker_option(app, options.broker);
     app.add_option("--slots", options.slots, "executions at a time")->capture_default_str()->check(CLI::Range(1u, limits::slots));
     app.add_option("--name", options.name, "a name for people and logs")->capture_default_str();
     app.add_option("--function", declared, "offer a command as a function: NAME='COMMAND LINE' (may be given more than once)")->take_all();
     app.add_flag("--allow-exec", allow_exec, "run command lines that come with jobs, whatever they are");
+    app.add_option("--idempotent", idempotent, "a fragment of this FUNCTION may run twice: the broker may hedge it (repeatable)")
+        ->take_all();
+    app.add_option("--label", labels, "a NAME that jobs may require of their workers (repeatable)")->take_all();
+    app.add_option("--resource", resources, "what running fragments share: NAME=AMOUNT; K, M, G, T: powers of 1024 (repeatable)")
+        ->take_all();
     add_size(app, "--max-output", options.max_output, "most bytes of a command's output [64M]");
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
@@ -35,6 +58,9 @@ int main(int argc, char** argv) {
             options.functions.add_command(function.substr(0, equals), function.substr(equals + 1));
         }
         if (allow_exec) options.functions.allow_exec();
+        for (const std::string& function : idempotent) named("--idempotent", [&] { options.functions.declare_idempotent(function); });
+        for (const std::string& label : labels) named("--label", [&] { options.abilities.add_label(label); });
+        for (const std::string& resource : resources) named("--resource", [&] { options.abilities.add_resource(resource); });
         zmq::context_t context;
         worker::Shell shell(context, options);
         shell.run(&signals, [&] { announce_ready(options.broker); });

@@ -6,6 +6,7 @@ namespace fanfold::worker {
 
 namespace {
 constexpr int messages_a_turn = 64;  // before the executors get their turn
+constexpr Duration short_task = std::chrono::microseconds(100);
 
 void log_handler_line(const Context& context, std::string_view text) {
     Note note{
@@ -21,13 +22,18 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
       core_({.name = options_.name,
              .epoch = {.number = 0, .incarnation = net::random_number()},
              .slots = options_.slots,
-             .functions = options_.functions.names()}) {
+             .functions = options_.functions.names(),
+             .idempotent = options_.functions.idempotent(),
+             .labels = options_.abilities.labels(),
+             .resources = options_.abilities.resources()}),
+      leaders_([this] { lead(); }) {
     executors_ = std::make_unique<Executors>(Executors::Options{.slots = options_.slots,
                                                                 .functions = options_.functions,
                                                                 .deliver = [this](Event event) { mailbox_.post(std::move(event)); },
                                                                 .log = log_handler_line,
                                                                 .guardian = {},
-                                                                .max_output = options_.max_output});
+                                                                .max_output = options_.max_output,
+                                                                .on_look = [this] { leaders_.look(); }});
     connect();
 }
 
@@ -44,10 +50,46 @@ void Shell::run(net::SignalReader* signals, const std::function<void()>& on_regi
     });
     if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
     step(Tick{});
-    loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
+    leaders_.run();
     control_->set(zmq::sockopt::linger, 200);
     for (auto& [name, gatherer] : gatherers_) gatherer.socket.set(zmq::sockopt::linger, 200);
     if (!error_.empty()) throw std::runtime_error(error_);
+}
+
+/// On the thread that has just got the lead.
+void Shell::lead() {
+    // The one before may have been kept in a handler, with tasks behind it, and events that nobody was woken for.
+    for (Run& run : std::exchange(short_tasks_, {})) executors_->run(std::move(run));
+    take_events();
+    while (loop_.turn(short_tasks_.empty() ? core_.next_wakeup() : net::Loop::now())) {
+        step(Tick{});
+        if (!run_short_tasks()) return;
+    }
+}
+
+/// Those that are here now; what comes of them waits for the next turn, so that the sockets get theirs. False when the lead was lost:
+/// then nothing of this may be touched any more.
+bool Shell::run_short_tasks() {
+    for (std::size_t left = short_tasks_.size(); left > 0; --left) {
+        Run run = std::move(short_tasks_.front());
+        short_tasks_.pop_front();
+        mailbox_.attend();
+        if (!leaders_.work([&] { executors_->run_here(std::move(run)); })) return false;
+        take_events();
+    }
+    return true;
+}
+
+/// A short task runs here when it is all that there is to do. Where there is more, the slots' threads run it side by side.
+void Shell::start(Run run) {
+    bool is_all = core_.held() == run.task.count;
+    bool runs_here = is_all && executors_->expected(run.task) <= short_task && leaders_.may_work();
+    if (runs_here) short_tasks_.push_back(std::move(run));
+    else executors_->run(std::move(run));
+}
+
+void Shell::take_events() {
+    for (Event& event : mailbox_.take_unwoken()) step(std::move(event));
 }
 
 void Shell::on_signal(net::SignalReader& signals) {
@@ -68,8 +110,9 @@ void Shell::act(Action& action) {
         Shell& shell;
         void operator()(SendBroker& send) { net::send(*shell.control_, send.message, send.body); }
         void operator()(PushResults& results) { shell.push(results); }
-        void operator()(Run& run) { shell.executors_->run(std::move(run)); }
+        void operator()(Run& run) { shell.start(std::move(run)); }
         void operator()(Stop& stop) { shell.executors_->stop(stop.task); }
+        void operator()(Trim& trim) { shell.executors_->trim(trim); }
         void operator()(Reconnect&) { shell.connect(); }
         void operator()(Leave& leave) {
             shell.error_ = leave.error;
@@ -94,7 +137,7 @@ void Shell::push(PushResults& push) {
         }
         it = gatherers_.emplace(push.to.name, Gatherer{push.to.epoch, net::connect(context_, zmq::socket_type::push, endpoint)}).first;
     }
-    net::send(it->second.socket, push.message, push.body);
+    net::send(it->second.socket, push.message, push.body, compressed_.wants(push.message));
 }
 
 void Shell::receive_control() {
@@ -105,6 +148,7 @@ void Shell::receive_control() {
             step(Garbled{{}, incoming->message.error().text});
             continue;
         }
+        compressed_.learn(*incoming->message);
         bool welcome = std::holds_alternative<wire::Welcome>(*incoming->message);
         step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
         if (welcome && on_registered_) std::exchange(on_registered_, {})();

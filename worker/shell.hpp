@@ -1,8 +1,12 @@
-// The worker's shell: its sockets, its executors and its thread of control around the core. Heartbeats come from this thread, never
-// from a handler's. Made and run on one thread; stop() may be called from any.
+// The worker's shell: its sockets, its executors and its thread of control around the core. Made and run on one thread; stop() may be
+// called from any.
+//
+// While it runs, everything in it belongs to the thread that leads (leaders.hpp), which runs tasks that are known to be short itself,
+// between two turns of the loop. A handler that keeps it loses it the lead, so heartbeats come from a thread that no handler holds up.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,9 +15,12 @@
 #include <zmq.hpp>
 
 #include "shared/net.hpp"
+#include "shared/packing.hpp"
+#include "worker/abilities.hpp"
 #include "worker/core.hpp"
 #include "worker/executor.hpp"
 #include "worker/functions.hpp"
+#include "worker/leaders.hpp"
 
 namespace fanfold::worker {
 
@@ -23,6 +30,7 @@ struct ShellOptions {
     std::uint32_t slots = 1;
     FunctionTable functions;
     std::uint64_t max_output = limits::output_bytes;
+    Abilities abilities = {};
 };
 
 class Shell {
@@ -39,6 +47,10 @@ public:
     void stop_now() { loop_.stop(); }
 
 private:
+    void lead();
+    void start(Run run);
+    bool run_short_tasks();
+    void take_events();
     void step(Event event);
     void act(Action& action);
     void push(PushResults& push);
@@ -49,6 +61,7 @@ private:
     zmq::context_t& context_;
     ShellOptions options_;
     std::optional<zmq::socket_t> control_;
+    CompressedJobs compressed_;
     struct Gatherer {
         Epoch epoch;
         zmq::socket_t socket;
@@ -57,7 +70,9 @@ private:
     net::Mailbox<Event> mailbox_;
     net::Loop loop_;
     Core core_;
-    std::unique_ptr<Executors> executors_;
+    std::deque<Run> short_tasks_;  // for the end of this turn
+    Leaders leaders_;
+    std::unique_ptr<Executors> executors_;  // ends before the leaders, one of which may be in a handler
     std::function<void()> on_registered_;
     std::string error_;
     bool draining_ = false;

@@ -37,22 +37,29 @@ WorkerOptions completed(WorkerOptions options) {
 struct Worker::State {
     WorkerOptions options;
     worker::FunctionTable functions;
+    worker::Abilities abilities;
     std::mutex mutex;
     worker::Shell* running = nullptr;  // while run() runs
     bool stopped = false;              // stop() was called
 };
 
-Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>()) { state_->options = completed(std::move(options)); }
+Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>()) {
+    state_->options = completed(std::move(options));
+    for (const std::string& label : state_->options.labels) state_->abilities.add_label(label);
+    for (const auto& [name, amount] : state_->options.resources) state_->abilities.add_resource(name, amount);
+}
 
 Worker::~Worker() = default;
 
-Worker& Worker::function_raw(const std::string& name, RawHandler handler) {
+Worker& Worker::function_raw(const std::string& name, RawHandler handler, FunctionOptions options) {
     state_->functions.add_handler(name, std::move(handler));
+    if (options.idempotent) state_->functions.declare_idempotent(name);
     return *this;
 }
 
-Worker& Worker::command(const std::string& name, const std::string& line) {
+Worker& Worker::command(const std::string& name, const std::string& line, FunctionOptions options) {
     state_->functions.add_command(name, line);
+    if (options.idempotent) state_->functions.declare_idempotent(name);
     return *this;
 }
 
@@ -74,7 +81,8 @@ void Worker::run() {
                                   .name = options.name,
                                   .slots = options.slots,
                                   .functions = state_->functions,
-                                  .max_output = options.max_output});
+                                  .max_output = options.max_output,
+                                  .abilities = state_->abilities});
     auto become = [this](worker::Shell* running) {
         std::lock_guard lock(state_->mutex);
         state_->running = running;

@@ -41,6 +41,8 @@ constexpr HelpText map{
   seq 1000000 | fanfold map -k --function fanfold.echo   a function of the fleet
   fanfold map --gather quorum=3 --deadline 5s 'ping -c1 {}' :::: hosts
   fanfold map --output json --max-failures 5% ./check ::: *.xml
+  fanfold map --require gpu --resource mem=2G ./render {} ::: scene*   on workers with the label, 2 GiB to a fragment
+  fanfold map --hedge 30s ./fetch {} ::: $(cat urls)     what takes longer than that is tried a second time beside the first
 Interrupted or killed, and started again:
   fanfold map --joblog log --resume ./render {} ::: scene*      what the log lists is not run again; print what is run now
   fanfold map --joblog log --resume-failed ./render {} ::: scene*   what failed by the log is run again, too
@@ -92,8 +94,9 @@ constexpr HelpText forget{
     "after the broker's --keep.)",
     "Examples:\n  fanfold results -k last > all && fanfold forget last"};
 
-constexpr HelpText workers{"fanfold workers [options]", "Lists the workers: slots, what runs, what they offer.",
-                           "Examples:\n  fanfold workers --output json | jq .slots"};
+constexpr HelpText workers{"fanfold workers [options]", "Lists the workers: slots, what runs, what they offer, their labels and resources.",
+                           "Examples:\n  fanfold workers --output json | jq .slots\n"
+                           "  fanfold workers --output json | jq 'select(.labels | index(\"gpu\")) | .resources'"};
 
 constexpr HelpText functions{"fanfold functions [options]", "Lists the functions that workers offer, with the slots that can run each.",
                              "Examples:\n  fanfold functions"};

@@ -21,6 +21,7 @@ namespace cli = fanfold::scatterer::cli;
 
 int run(const cli::CommandLine& line, cli::Console& console) {
     fanfold::net::tune_memory();
+    fanfold::net::share_one_heap();
     fanfold::set_up_logging({.level = line.common.log_level, .file = line.common.log_file, .format = line.common.log_format});
     cli::SignalWatch signals;  // before any other thread
     switch (line.verb) {

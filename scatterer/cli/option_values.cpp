@@ -1,5 +1,6 @@
 #include "scatterer/cli/option_values.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "scatterer/cli/errors.hpp"
@@ -83,6 +84,30 @@ void max_failures_value(JobOptions& job, const std::string& text) {
     std::uint64_t number = 0;
     if (!read_whole(text, number)) throw bad_value("--max-failures", text, "a number such as 10, or a percentage such as 5%, is wanted");
     job.max_failures = number;
+}
+
+void hedge_value(JobOptions& job, const std::string& text) {
+    job.hedge = text == "auto" ? Hedge::automatic : text == "off" ? Hedge::never : Hedge::after;
+    if (job.hedge != Hedge::after) return;
+    auto duration = parse_duration(text);
+    if (!duration || duration->count() <= 0)
+        throw bad_value("--hedge", text, "auto, off, or a time above 0 such as 500ms or 10s is wanted");
+    job.hedge_after = std::chrono::ceil<std::chrono::milliseconds>(*duration);
+}
+
+void require_value(JobOptions& job, const std::string& text) {
+    if (text.empty()) throw bad_value("--require", text, "a label that workers have is wanted, such as gpu");
+    if (std::find(job.require.begin(), job.require.end(), text) == job.require.end()) job.require.push_back(text);
+}
+
+void resource_value(JobOptions& job, const std::string& text) {
+    constexpr const char* wanted = "NAME=AMOUNT is wanted, with an amount above 0 such as 1, 512M or 16G";
+    auto [name, amount_text] = assignment_value("--resource", text);
+    auto amount = parse_size(amount_text);
+    if (!amount || *amount == 0) throw bad_value("--resource", text, wanted);
+    for (const ResourceAmount& resource : job.resources)
+        if (resource.name == name) throw bad_value("--resource", text, "'" + name + "' is given twice; name each resource once");
+    job.resources.push_back({name, *amount});
 }
 
 std::pair<std::string, std::string> assignment_value(const std::string& option, const std::string& text) {

@@ -28,6 +28,12 @@ double weight_value(const std::string& text);
 void gather_value(JobOptions& job, const std::string& text);
 /// --max-failures N|P%
 void max_failures_value(JobOptions& job, const std::string& text);
+/// --hedge auto|off|DURATION
+void hedge_value(JobOptions& job, const std::string& text);
+/// --require LABEL, once more
+void require_value(JobOptions& job, const std::string& text);
+/// --resource NAME=AMOUNT, once more; K, M, G, T are powers of 1024
+void resource_value(JobOptions& job, const std::string& text);
 /// NAME=VALUE with a name that is not empty.
 std::pair<std::string, std::string> assignment_value(const std::string& option, const std::string& text);
 

@@ -197,6 +197,20 @@ void add_policy(OptionSet& set, MapOptions& map) {
         "Most bytes of a command's stdout, and of its stderr (64M)");
 }
 
+void add_needs(OptionSet& set, JobOptions& job) {
+    set.value(
+        "--require", "LABEL", [&](const std::string& text) { require_value(job, text); },
+        "Only workers with this label; may be given several times");
+    set.value(
+        "--resource", "NAME=AMOUNT", [&](const std::string& text) { resource_value(job, text); },
+        "What each running fragment takes of its worker's: mem=2G; may be given several times");
+    set.value(
+        "--hedge", "auto|off|D", [&](const std::string& text) { hedge_value(job, text); },
+        "A second attempt beside a fragment that runs far longer than others (auto) or than D; the first result counts (as the function's "
+        "workers say)");
+    set.flag("--compress", job.compress, "Compress what goes over TCP, where that makes it smaller");
+}
+
 void add_map_alone(OptionSet& set, MapOptions& map) {
     set.value(
         "-j,--slots", "N",
@@ -270,6 +284,16 @@ void check_resuming(const MapOptions& map, const CommonOptions& common, Verb ver
     if (map.sources.shuffle_seed) throw UsageError("--resume and --shuf: the inputs must come in the same order as before");
 }
 
+/// The worker of an embedded fleet has neither labels nor resources: without a door for others the job would wait for nothing.
+void check_embedded_needs(const MapOptions& map) {
+    bool needs = !map.job.require.empty() || !map.job.resources.empty();
+    if (!needs || !map.bind.empty()) return;
+    std::string option = !map.job.require.empty() ? "--require " + map.job.require[0] : "--resource " + map.job.resources[0].name;
+    throw UsageError(option +
+                     ": an embedded fleet's own worker has no labels and no resources; name a broker with --broker, or let workers "
+                     "join with --bind");
+}
+
 /// What makes no sense together. What is left is carried out as it is.
 void check_map(const MapOptions& map, const CommonOptions& common, Verb verb) {
     auto command = part_command(map.words).command;
@@ -289,7 +313,7 @@ void check_map(const MapOptions& map, const CommonOptions& common, Verb verb) {
         if (name.starts_with("fanfold.")) throw UsageError("--declare '" + name + "': names that begin with fanfold. are built in");
         if (command_line.empty()) throw UsageError("--declare '" + name + "=': the command is missing");
     }
-    if (common.broker.empty()) return;
+    if (common.broker.empty()) return check_embedded_needs(map);
     const char* embedded_option = map.slots ? "-j" : !map.declared.empty() ? "--declare" : !map.bind.empty() ? "--bind" : nullptr;
     if (embedded_option)
         throw UsageError(std::string(embedded_option) + " is for an embedded fleet, but there is a broker: " + common.broker + " (" +
@@ -335,6 +359,7 @@ Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
     if (scatters) {
         add_inputs(set, line.map);
         add_policy(set, line.map);
+        add_needs(set, line.map.job);
         if (line.verb == Verb::map) add_map_alone(set, line.map);
         set.flag("--dry-run", line.map.dry_run, "Print the command lines and leave");
         set.flag("--quiet", line.map.quiet, "No lines about fragments or outcomes, no progress bar");

@@ -30,7 +30,8 @@ Json json_of(const JobStatus& job) {
               {"reason", job.reason},   {"total", nullptr},         {"accepted", job.accepted}, {"queued", job.queued},
               {"running", job.running}, {"values", job.values},     {"failed", job.failed},     {"age", seconds(job.age)},
               {"took", nullptr},        {"gatherer", job.gatherer}, {"notice", job.notice},     {"key", job.key},
-              {"round", job.round},     {"priority", job.priority}, {"weight", job.weight},     {"max_running", job.max_running}};
+              {"round", job.round},     {"priority", job.priority}, {"weight", job.weight},     {"max_running", job.max_running},
+              {"hedged", job.hedged}};
     if (job.total) json["total"] = *job.total;
     if (job.outcome != JobOutcome::running) json["took"] = seconds(job.took);
     return json;
@@ -40,6 +41,25 @@ std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
     return text;
+}
+
+/// Amounts as one would give them: whole multiples of a power of 1024 get its letter.
+std::string resources_text(const std::vector<ResourceAmount>& resources) {
+    constexpr std::string_view letters = "KMGTPE";
+    std::string text;
+    for (const auto& [name, amount] : resources) {
+        std::size_t power = 0;
+        std::uint64_t rest = amount;
+        for (; power < letters.size() && rest > 0 && rest % 1024 == 0; ++power) rest /= 1024;
+        text += (text.empty() ? "" : " ") + name + '=' + to_string(rest) + (power > 0 ? std::string(1, letters[power - 1]) : "");
+    }
+    return text;
+}
+
+Json json_of(const std::vector<ResourceAmount>& resources) {
+    Json json = Json::object();
+    for (const auto& [name, amount] : resources) json[name] = amount;
+    return json;
 }
 
 /// So that a table keeps its lines on a screen.
@@ -81,6 +101,7 @@ std::string status_report(const JobStatus& job, Format format) {
     table.add({"running", to_string(job.running)});
     table.add({"values", to_string(job.values)});
     table.add({"failed", to_string(job.failed)});
+    if (job.hedged > 0) table.add({"hedged", to_string(job.hedged) + (job.hedged == 1 ? " second attempt" : " second attempts")});
     table.add({"age", time_text(job.age)});
     if (job.outcome != JobOutcome::running) table.add({"took", time_text(job.took)});
     if (job.round > 0) table.add({"retried", to_string(job.round)});
@@ -100,7 +121,7 @@ std::string forget_report(const std::string& id, Format format) {
 
 std::string workers_report(const std::vector<WorkerStatus>& workers, Format format) {
     std::string lines;
-    Table table({"WORKER", ">SLOTS", ">STUCK", ">RUNNING", ">FINISHED", ">SILENT", "FUNCTIONS"});
+    Table table({"WORKER", ">SLOTS", ">STUCK", ">RUNNING", ">FINISHED", ">SILENT", "LABELS", "RESOURCES", "FUNCTIONS"});
     for (const WorkerStatus& worker : workers) {
         if (format == Format::json)
             lines += line_of({{"name", worker.name},
@@ -109,9 +130,12 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
                               {"running", worker.running},
                               {"finished", worker.finished},
                               {"silent", seconds(worker.silent)},
+                              {"labels", worker.labels},
+                              {"resources", json_of(worker.resources)},
                               {"functions", worker.functions}});
         table.add({worker.name, to_string(worker.slots), to_string(worker.stuck_slots), to_string(worker.running),
-                   to_string(worker.finished), time_text(worker.silent), joined(worker.functions)});
+                   to_string(worker.finished), time_text(worker.silent), joined(worker.labels), resources_text(worker.resources),
+                   joined(worker.functions)});
     }
     return format == Format::json ? lines : table.text();
 }

@@ -52,11 +52,13 @@ inline void check(bool holds, const char* what) {
 
 inline void print_figure(const char* name, double value) { std::printf("%s,%.2f\n", name, value); }
 
-/// Takes seconds; prints the median and the 99th percentile in microseconds.
+/// Takes seconds; prints some percentiles in microseconds, and the 99.9th by the name of p999.
 inline void print_latencies(std::vector<double> times) {
     std::ranges::sort(times);
-    print_figure("p50_us", times.at(times.size() / 2) * 1e6);
-    print_figure("p99_us", times.at(times.size() * 99 / 100) * 1e6);
+    auto at = [&](std::size_t per_mille) { return times.at(times.size() * per_mille / 1000) * 1e6; };
+    for (std::size_t percent : {5U, 10U, 25U, 50U, 75U, 90U, 95U, 99U})
+        print_figure(("p" + std::to_string(percent) + "_us").c_str(), at(10 * percent));
+    print_figure("p999_us", at(999));
 }
 
 }  // namespace fanfold::bench

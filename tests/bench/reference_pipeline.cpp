@@ -10,11 +10,7 @@
 //
 // Each part is a process with its own context. Takes four ports from PORT (17100) on.
 #include <sqlite3.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -23,6 +19,7 @@
 #include <semaphore>
 #include <zmq.hpp>
 
+#include "tests/bench/children.hpp"
 #include "tests/bench/measure.hpp"
 
 namespace fanfold::bench {
@@ -41,43 +38,6 @@ static_assert(sizeof(Fragment) == 24);
 
 /// Asks a worker for its number, as a fragment.
 constexpr std::uint64_t probe = std::numeric_limits<std::uint64_t>::max();
-
-// --- processes ------------------------------------------------------------------------------------------------
-
-/// Children that end with this object, or with this process.
-class Children {
-public:
-    Children() = default;
-    Children(const Children&) = delete;
-    Children& operator=(const Children&) = delete;
-    ~Children() {
-        for (pid_t pid : pids_) kill(pid, SIGKILL);
-        for (pid_t pid : pids_) waitpid(pid, nullptr, 0);
-    }
-    void start(const std::function<void()>& body) {
-        pid_t pid = fork();
-        check(pid >= 0, "fork succeeds");
-        if (pid > 0) return pids_.push_back(pid);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        try {
-            body();
-            _exit(0);
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "reference_pipeline: %s\n", error.what());
-            _exit(1);
-        }
-    }
-    /// Waits until all have ended by themselves.
-    void join() {
-        for (pid_t pid : std::exchange(pids_, {})) {
-            int status = 0;
-            check(waitpid(pid, &status, 0) == pid && status == 0, "a child ends well");
-        }
-    }
-
-private:
-    std::vector<pid_t> pids_;
-};
 
 // --- sockets --------------------------------------------------------------------------------------------------
 

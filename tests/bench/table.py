@@ -26,6 +26,41 @@ ROWS = [
     ("16-byte handlers, embedded / Python's Pool.map", "embedded.per_second", "python-pool.per_second", ">= 10"),
     ("job of 10, embedded, p50 µs / bare TCP", "embedded-job.p50_us", "bare-job-beside.p50_us", "<= 0.4"),
     ("10 µs handlers, embedded / pool of threads", "work.per_second", "pool.per_second", ">= 0.9"),
+    ("16-byte echo, ipc / TCP", "small-ipc.per_second", "small.per_second", ""),
+    ("1 MiB echo, ipc, MB/s / TCP", "large-ipc.mb_per_second", "large.mb_per_second", ""),
+    ("job of 10, ipc, p50 µs / TCP", "job-ipc.p50_us", "job.p50_us", ""),
+    ("one of 8 workers ten times slower, s / ideal", "slow-worker.seconds", "slow-worker.bound", "<= 1.15"),
+    ("Pareto run times, 8 slots, s / greedy", "pareto.seconds", "pareto.bound", "<= 1.05"),
+    ("two such jobs at once, s / greedy", "two-paretos.seconds", "two-paretos.bound", "<= 1.05"),
+    ("simulated: slow worker, s / ideal", "simulated.slow-worker-measured", "simulated.slow-worker-reference", "<= 1.15"),
+    ("simulated: Pareto, s / greedy", "simulated.pareto-measured", "simulated.pareto-reference", "<= 1.05"),
+    ("simulated: two jobs, s / greedy", "simulated.two-paretos-measured", "simulated.two-paretos-reference", "<= 1.05"),
+    *[
+        (f"stragglers in {n}, {what}", f"simulated.stragglers-{n}-{name}-measured",
+         f"simulated.stragglers-{n}-{name}-reference", wanted)
+        for n in (200, 2000)
+        for name, what, wanted in (
+            ("unhedged", "not hedged, p99 s / calm", ""),
+            ("hedged", "p99 s / calm", "<= 1.3"),
+            ("executions", "executions", "<= 1.05"),
+        )
+    ],
+    ("broker, 100 idle workers, % of a core", "idle.broker_percent", 1, "<= 1"),
+    ("the 100 idle workers, % of a core", "idle.workers_percent", 1, ""),
+    ("broker's core, ns a fragment, 100 M / 1 M", "scale.broker-100-ns", "scale.broker-1-ns", "<= 1.1"),
+    ("broker's books, bytes a fragment, 1 M", "scale.broker-1-books", 1, "<= 1"),
+    ("broker's books, bytes a fragment, 100 M", "scale.broker-100-books", 1, "<= 1"),
+    ("gatherer's core, ns a fragment, 100 M / 1 M", "scale.gatherer-100-ns", "scale.gatherer-1-ns", "<= 1.1"),
+    ("gatherer's books, bytes a fragment, 100 M", "scale.gatherer-100-books", 1, ""),
+    # A logarithm grows by a factor of 4 from 10 to 10,000, and by more from 1: what it costs is compared with that.
+    *[
+        (f"{what}, ns, 10,000 / 10 workers", f"cores.{name}-10000-1", f"cores.{name}-10-1", "<= 4")
+        for name, what in (("decision", "a decision"), ("accepted_block", "a block"), ("inventory", "an inventory"))
+    ],
+    *[
+        (f"{what}, ns, 10,000 / 100 jobs", f"cores.{name}-100-10000", f"cores.{name}-100-100", "<= 2")
+        for name, what in (("decision", "a decision"), ("accepted_block", "a block"), ("inventory", "an inventory"))
+    ],
 ]
 
 values = collections.defaultdict(list)
@@ -34,6 +69,13 @@ with open(sys.argv[1], encoding="utf-8") as file:
         values[f"{run}.{figure}"].append(float(value))
 medians = {name: statistics.median(each) for name, each in values.items()}
 
+
+
+def shown(value):
+    """Three digits of a small number, all of a large one."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 LINE = "| {:<47} | {:>12} | {:>12} | {:>7} | {:<14} |"
 print(LINE.format("work", "measured", "reference", "ratio", "wanted"))
 print("|---|--:|--:|--:|---|")
@@ -41,4 +83,17 @@ for work, measured_name, reference_name, wanted in ROWS:
     measured = medians.get(measured_name)
     reference = medians.get(reference_name) if isinstance(reference_name, str) else reference_name
     if measured is not None and reference is not None:
-        print(LINE.format(work, f"{measured:,.0f}", f"{reference:,.0f}", f"{measured / reference:.2f}", wanted))
+        print(LINE.format(work, shown(measured), shown(reference), f"{measured / reference:.2f}", wanted))
+
+# Other systems, where they were run.
+peers = sorted({name[len("peer-") :].partition(".")[0] for name in medians if name.startswith("peer-")})
+FIGURES = ["per_second", "p50_us", "p99_us", "commands_per_second"]
+OURS = ["small.per_second", "job.p50_us", "job.p99_us", "commands.per_second"]
+PEER_LINE = "| {:<12} | {:>18} | {:>16} | {:>10} | {:>14} |"
+if peers:
+    print()
+    print(PEER_LINE.format("system", "16 bytes, a second", "job of 10, p50 µs", "p99 µs", "/bin/true, a s"))
+    print("|---|--:|--:|--:|--:|")
+    rows = [("Fanfold", OURS)] + [(name, [f"peer-{name}.{figure}" for figure in FIGURES]) for name in peers]
+    for name, figures in rows:
+        print(PEER_LINE.format(name, *(shown(medians[figure]) if figure in medians else "" for figure in figures)))

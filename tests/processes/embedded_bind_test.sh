@@ -74,8 +74,8 @@ print("ready", flush=True)
 END
 p=$first_port
 start_ready forwarder python3 forwarder.py $((p + 10)) "$p" $((p + 11)) $((p + 1)) $((p + 12)) $((p + 2)) $((p + 13)) $((p + 3))
-start_broker --advertise tcp://127.0.0.1:$((p + 10))
-start_gatherer --advertise tcp://127.0.0.1:$((p + 12))
+start_broker --no-ipc --advertise tcp://127.0.0.1:$((p + 10))
+start_gatherer --no-ipc --advertise tcp://127.0.0.1:$((p + 12))
 start_worker w3
 seq 1000 >numbers
 run 0 fanfold map -k --broker "$broker_endpoint" --function fanfold.echo <numbers
@@ -86,8 +86,8 @@ done
 for name in w3 gatherer broker; do stop "$name"; done
 
 # Bound to every address and advertised as none: peers take the host that they know the broker by.
-start_ready broker fanfold-broker --bind "tcp://0.0.0.0:$p"
-start_ready gatherer fanfold-gatherer --broker "$broker_endpoint" --bind "tcp://0.0.0.0:$((p + 2))"
+start_ready broker fanfold-broker --no-ipc --bind "tcp://0.0.0.0:$p"
+start_ready gatherer fanfold-gatherer --no-ipc --broker "$broker_endpoint" --bind "tcp://0.0.0.0:$((p + 2))"
 start_worker w4
 run 0 fanfold map -k --broker "$broker_endpoint" --function fanfold.echo <numbers
 cmp -s out numbers || fail "the results of a fleet bound to 0.0.0.0 are not the input"

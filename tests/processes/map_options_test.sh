@@ -137,3 +137,26 @@ run 0 fanfold map --progress true ::: a b
 [[ -s err ]] || fail "--progress shows nothing"
 run 0 fanfold map true ::: a b
 silent
+
+# --- what a job asks of a fleet over TCP reaches its broker -------------------------------------------------------------------
+start_broker
+start_gatherer
+start_worker worker --slots 2 --allow-exec
+export FANFOLD_BROKER=$broker_endpoint
+shown() { fanfold status --output json last | field "$1"; }   # NAME
+shows() { [[ $(shown "$1") == "$2" ]]; }                      # NAME VALUE
+start mapping fanfold map --max-running 1 --priority 3 --weight 2.5 --hedge off --compress \
+    'echo {} >>begun; until [ -e go ]; do sleep 0.05; done; echo {}' ::: 1 2 3
+await "the first fragment runs" test -s begun
+await "all are accepted" shows accepted 3
+same "--max-running" 1 "$(shown max_running)"
+same "--priority" 3 "$(shown priority)"
+same "--weight" 2.5 "$(shown weight)"
+same "fragments at a time" 1 "$(shown running)"
+run 0 fanfold status last
+has_line '^share +priority 3, weight 2.5, at most 1 fragments at a time$' out || fail "the share is not shown: $(cat out)"
+same "nothing ran beside it" 1 "$(wc -l <begun)"
+touch go
+ended mapping
+same "the exit code" 0 "$code"
+same "the results" $'1\n2\n3' "$(sort mapping.out)"

@@ -177,6 +177,13 @@ const JobPlan* Checker::plan_of(const JobId& job) const {
     return it == records_.end() ? nullptr : it->second.plan;
 }
 
+std::vector<Duration> Checker::job_times() const {
+    std::vector<Duration> times;
+    for (const auto& one : collectors_)
+        if (one->concluded) times.push_back(one->finished_at - one->since);
+    return times;
+}
+
 bool Checker::all_finished() const {
     return std::ranges::all_of(collectors_, [](const auto& one) { return one->finished(); });
 }
@@ -340,6 +347,7 @@ void Checker::judge_executions(const Disturbances& disturbances) {
             Behaviour behaviour = record.plan->fragment(index).behaviour;
             if (behaviour == Behaviour::flaky) most = 2;
             else if (behaviour != Behaviour::value) most = 1 + record.plan->spec.retries;
+            if (record.plan->spec.hedging == wire::Hedging::automatic) ++most;
             if (disturbances.any && behaviour != Behaviour::value) continue;
             if (times > most)
                 complain("job #" + std::to_string(record.plan->number) + ": fragment " + std::to_string(index) + " ran " +

@@ -70,6 +70,8 @@ public:
     std::string unfinished() const;
     std::uint64_t executions() const { return executions_; }
     std::uint64_t delivered_fragments() const { return delivered_; }
+    /// From opening to the last word, of each collector that heard one, in the order of their beginning.
+    std::vector<Duration> job_times() const;
 
 private:
     struct Record {

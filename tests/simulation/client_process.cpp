@@ -26,7 +26,7 @@ void ClientProcess::start() {
     connect();
     for (const JobPlan& job : world_.scenario().jobs) {
         // What an earlier life was to do it has done, or it is lost with it.
-        if (job.client == number_ && begin < Time{} + job.open_at) arrange(job.open_at, [this, &job] { open(job); });
+        if (job.client == number_ && begin < Time{} + job.open_at && !job.follows) arrange(job.open_at, [this, &job] { open(job); });
         for (const CollectorPlan& other : job.others)
             if (other.client == number_) arrange(other.at, [this, &job, &other] { watch(job, other, watch_tries); });
     }
@@ -159,7 +159,10 @@ void ClientProcess::take_word(User& user, const wire::Concluded& end) {
     world_.remark(world_.name_of(host()) + " has the last word on job #" + std::to_string(user.plan->number) + ": " +
                   wire::to_string(end.outcome) + (end.reason.empty() ? "" : ", " + end.reason));
     world_.checker().concluded(*user.collector, end, world_.scheduler().now());
+    std::uint32_t ended = user.plan->number;
     let_go_when_done(user);
+    for (const JobPlan& job : world_.scenario().jobs)
+        if (job.follows == ended && job.client == number_) open(job);
 }
 
 void ClientProcess::take_refusal(User& user, const std::string& text) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,13 @@ struct CollectorPlan {
     Duration consume_most{};
 };
 
+/// One run of a fragment, for what its time depends on.
+struct RunOf {
+    Index index = 0;
+    std::uint32_t attempt = 1;
+    std::uint32_t worker = 0;
+};
+
 struct JobPlan {
     std::uint32_t number = 0;
     JobId id{};
@@ -58,6 +66,10 @@ struct JobPlan {
     CollectorPlan owner{};
     std::vector<CollectorPlan> others{};
     std::optional<Duration> cancel_at{};
+    // of runs that measure schedules
+    std::function<Duration(RunOf)> time{};   // of each run of a fragment; none: as work_least and work_most say
+    bool heeds_stops = false;                // what runs ends soon when nobody wants it any more
+    std::optional<std::uint32_t> follows{};  // opened when the job of this number has ended for its owner, and not at open_at
 
     FragmentPlan fragment(Index index) const;
     std::string payload(Index index) const;  // a MessagePack object

@@ -8,6 +8,7 @@ namespace fanfold::simulation {
 namespace {
 using namespace std::chrono_literals;
 constexpr Duration stopping_most = 100ms;  // what a task takes to notice that it is stopped
+constexpr Duration heeded_after = 200us;   // by a handler that looks whether it is stopped
 constexpr Duration stuck_most = 8s;        // what a handler that overran takes to return
 }  // namespace
 
@@ -65,8 +66,12 @@ void WorkerProcess::act(worker::Action& action) {
         void operator()(worker::PushResults& results) { self.push(results); }
         void operator()(worker::Run& run) { self.run(std::move(run.task)); }
         void operator()(worker::Stop& stop) {
-            if (Running* running = self.find(stop.task)) running->stopped = true;
+            Running* running = self.find(stop.task);
+            if (!running) return;
+            running->stopped = true;
+            if (running->plan->heeds_stops) self.input_after(heeded_after, [this_ = &self, task = stop.task] { this_->give_up(task); });
         }
+        void operator()(worker::Trim& trim) { self.trim(trim); }
         void operator()(worker::Reconnect&) { self.connect(); }
         void operator()(worker::Leave& leave) { self.leave(leave.error); }
         void operator()(Note&) {}
@@ -113,6 +118,18 @@ void WorkerProcess::run(worker::Task task) {
     input_after(1us, [this, number] { begin_fragment(number); });
 }
 
+/// What has not begun is given up. The answer comes a little later, as from other threads.
+void WorkerProcess::trim(const worker::Trim& trim) {
+    Range given_up{};
+    Running* running = find(trim.task);
+    if (running && !running->stopped) {
+        Index next = running->task.first + running->done + 1;
+        Range asked{std::max(trim.from, next), running->task.first + running->task.count};
+        if (!asked.empty()) given_up = asked, running->task.count = static_cast<std::uint32_t>(asked.begin - running->task.first);
+    }
+    input_after(1us, [this, number = trim.task, given_up] { step(worker::Trimmed{number, given_up}); });
+}
+
 void WorkerProcess::begin_fragment(std::uint64_t number) {
     Running* running = find(number);
     if (!running) return;
@@ -128,6 +145,8 @@ void WorkerProcess::begin_fragment(std::uint64_t number) {
     FragmentPlan plan = running->plan->fragment(index);
     bool slow = plan.behaviour == Behaviour::overruns || plan.behaviour == Behaviour::sticks;
     Duration work = slow ? Duration(running->task.spec.timeout) : plan.work;
+    if (const auto& time = running->plan->time)
+        work = time({.index = index, .attempt = running->task.attempt, .worker = host() - world_.scenario().worker(0)});
     input_after(work, [this, number, behaviour = plan.behaviour] { end_fragment(number, behaviour); });
 }
 
@@ -188,6 +207,12 @@ void WorkerProcess::report(std::uint64_t number) {
                           .body = Slice::take(std::exchange(running->unsent, {})),
                           .elapsed = std::chrono::floor<wire::Microseconds>(running->reported - since)};
     step(std::move(values));
+}
+
+/// It is stopped in the middle of a fragment.
+void WorkerProcess::give_up(std::uint64_t number) {
+    report(number);
+    finish(number);
 }
 
 void WorkerProcess::finish(std::uint64_t number) {

@@ -43,12 +43,14 @@ private:
     void leave(const std::string& error);
     // the executor
     void run(worker::Task task);
+    void trim(const worker::Trim& trim);
     void begin_fragment(std::uint64_t number);
     void end_fragment(std::uint64_t number, Behaviour behaviour);
     void overrun(std::uint64_t number, Running& running, Behaviour behaviour, Index index);
     void take_value(Running& running, Index index);
     void fail(std::uint64_t number, Index index, wire::FailureKind kind, const std::string& message);
     void report(std::uint64_t number);
+    void give_up(std::uint64_t number);
     void finish(std::uint64_t number);
     Running* find(std::uint64_t number);
 

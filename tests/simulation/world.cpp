@@ -18,13 +18,18 @@ constexpr Duration room_again = 500ms;    // between two tries to start on a ful
 constexpr Duration client_patience = 3s;  // cut off for so long in sum, a client may give up
 
 Random derived(std::uint64_t seed, std::uint64_t purpose) { return Random(seed * 0xd1342543de82ef95u + purpose); }
+
+Scenario scenario_of(const RunOptions& options) {
+    if (options.scenario) return *options.scenario;
+    return options.many_kills ? make_kills(options.seed) : make_scenario(options.seed);
+}
 }  // namespace
 
 RunReport run(const RunOptions& options) { return World(options).run(); }
 
 World::World(const RunOptions& options)
     : options_(options),
-      scenario_(options.many_kills ? make_kills(options.seed) : make_scenario(options.seed)),
+      scenario_(scenario_of(options)),
       random_(derived(options.seed, 1)),
       trace_(options.prints),
       saboteur_(options.bug),
@@ -228,7 +233,8 @@ RunReport World::run() {
             .commits = commits,
             .fetches = fetches,
             .kills = kills_,
-            .took = scheduler_.now() - Time{}};
+            .took = scheduler_.now() - Time{},
+            .job_times = checker_.job_times()};
 }
 
 }  // namespace fanfold::simulation

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,10 @@ namespace fanfold::simulation {
 struct RunOptions {
     std::uint64_t seed = 0;
     Bug bug = Bug::none;
-    bool many_kills = false;         // make_kills' scenario
-    bool prints = false;             // a transcript
-    std::uint64_t check_every = 16;  // steps of a core between two checks of its invariants
+    bool many_kills = false;                // make_kills' scenario
+    bool prints = false;                    // a transcript
+    std::uint64_t check_every = 16;         // steps of a core between two checks of its invariants
+    std::optional<Scenario> scenario = {};  // instead of the seed's
 };
 
 struct RunReport {
@@ -28,6 +30,7 @@ struct RunReport {
     std::uint64_t commits = 0, fetches = 0;  // of all disks
     std::uint64_t kills = 0;                 // of workers, by fault
     Duration took{};                         // virtual
+    std::vector<Duration> job_times{};       // of those that somebody was there to the end of, in the order of their opening
 };
 
 RunReport run(const RunOptions& options);

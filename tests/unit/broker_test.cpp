@@ -195,6 +195,20 @@ TEST_CASE("outcomes: first writer wins, and what is missing is told by reason") 
     fleet.done("w", job, {0, 1});  // late: nobody cares
 }
 
+TEST_CASE("a proposal with every value says that all is gathered") {
+    Fleet fleet;
+    fleet.quiet = true;
+    JobId job = fleet.open(1, 2);
+    fleet.done("w", job, {0, 1});
+    fleet.forget("c");
+    fleet.say("g", wire::Propose{.job = job, .assignment = 1, .outcome = wire::Outcome::complete, .every_value = true});
+    auto ended = fleet.take_all<wire::Ended>("c");
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0].outcome == wire::Outcome::complete);
+    CHECK(ended[0].values == 2);
+    CHECK(ended[0].missing.empty());
+}
+
 TEST_CASE("a deadline that its gatherer does not enforce ends past its grace") {
     Fleet fleet;
     auto spec = Stage::spec();

@@ -168,6 +168,44 @@ TEST_CASE("reports as tables and JSON lines") {
     CHECK(contains(workers_report({one}, Format::text), "a b"));
 }
 
+TEST_CASE("what a job asks of its workers") {
+    auto job = parsed({"map", "--require", "gpu", "--require", "ssd", "--require", "gpu", "--resource", "mem=2G", "--resource", "licence=1",
+                       "--compress", "x"},
+                      endpoint)
+                   .map.job;
+    CHECK(job.require == Words{"gpu", "ssd"});
+    CHECK(job.resources == std::vector<ResourceAmount>{{"mem", std::uint64_t{2} << 30}, {"licence", 1}});
+    CHECK(job.compress);
+    CHECK(job.hedge == Hedge::by_function);
+    CHECK_FALSE(map_of({"x"}).job.compress);
+    CHECK(contains(refusal({"map", "--require", "", "x"}, endpoint), "--require ''"));
+    for (const char* text : {"mem", "mem=", "mem=0", "=1", "mem=lots", "mem=-1"})
+        CHECK(contains(refusal({"map", "--resource", text, "x"}, endpoint), std::string("--resource '") + text + "'"));
+    CHECK(contains(refusal({"map", "--resource", "mem=1", "--resource", "mem=2", "x"}, endpoint), "'mem' is given twice"));
+    CHECK(contains(refusal({"map", "--require", "gpu", "x"}), "--require gpu: an embedded fleet's own worker has no labels"));
+    CHECK(contains(refusal({"map", "--resource", "mem=1", "x"}), "--resource mem: an embedded fleet's own worker"));
+    CHECK(map_of({"--require", "gpu", "--bind", "tcp://*:0", "x"}).job.require == Words{"gpu"});
+}
+
+TEST_CASE("second attempts of stragglers") {
+    CHECK(map_of({"--hedge", "auto", "x"}).job.hedge == Hedge::automatic);
+    CHECK(map_of({"--hedge", "off", "x"}).job.hedge == Hedge::never);
+    auto job = map_of({"--hedge", "1.5", "x"}).job;
+    CHECK(job.hedge == Hedge::after);
+    CHECK(job.hedge_after == 1500ms);
+    for (const char* text : {"", "0", "0s", "often", "-1s"})
+        CHECK(contains(refusal({"map", "--hedge", text, "x"}), std::string("--hedge '") + text + "'"));
+}
+
+TEST_CASE("labels, resources and second attempts are shown") {
+    WorkerStatus worker{.name = "w1", .labels = {"gpu", "ssd"}, .resources = {{"mem", std::uint64_t{3} << 30}, {"licence", 5}}};
+    CHECK(contains(workers_report({worker}, Format::text), "gpu ssd  mem=3G licence=5"));
+    CHECK(contains(workers_report({worker}, Format::json), R"("labels":["gpu","ssd"],"resources":{"mem":3221225472,"licence":5})"));
+    CHECK(contains(status_report({.id = "ID", .hedged = 2}, Format::text), "2 second attempts"));
+    CHECK(contains(status_report({.id = "ID", .hedged = 2}, Format::json), R"("hedged":2)"));
+    CHECK_FALSE(contains(status_report({.id = "ID"}, Format::text), "hedged"));
+}
+
 TEST_CASE("keys: wanted as text, and only with a broker that outlives the command") {
     CHECK(parsed({"map", "--broker", endpoint, "--job-key", "K", "echo"}).map.job.key == "K");
     CHECK(parsed({"submit", "--broker", endpoint, "--job-key", "K", "echo"}).map.job.key == "K");

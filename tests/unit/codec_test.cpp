@@ -52,7 +52,7 @@ static_assert(every_member_travels<JobSpec> && every_member_travels<JobShare> &&
 static_assert(every_member_travels<GathererRef> && every_member_travels<JobRanges> && every_member_travels<Failure>);
 static_assert(every_member_travels<RunMeta> && every_member_travels<Missing> && every_member_travels<JobBrief>);
 static_assert(every_member_travels<DoneRun> && every_member_travels<JobFailures> && every_member_travels<JobInfo>);
-static_assert(every_member_travels<WorkerInfo>);
+static_assert(every_member_travels<WorkerInfo> && every_member_travels<Packed>);
 }  // namespace
 
 TEST_CASE("a job id is a UUID of version 7 and reads back") {
@@ -173,6 +173,26 @@ TEST_CASE("damaged messages are read or refused, never more") {
         else ++refused;
     }
     CHECK(refused > 1000);
+}
+
+TEST_CASE("a packed header in bytes") {
+    CHECK(hex(encode(Packed{.raw_bytes = 5000, .header = "\x92\x05\xa0"})) == "9306cd1388c4039205a0");
+    CHECK((*decode_packed("\x93\x06\xcd\x13\x88\xc4\x03\x92\x05\xa0"))->raw_bytes == 5000);
+}
+
+TEST_CASE("objects of one kind in a row are counted one by one, wherever another is among them or the bytes end") {
+    const std::string same = pack_text("twelve bytes");
+    const std::string other = pack_bytes("of another length altogether");
+    for (std::size_t count = 0; count < 20; ++count) {
+        for (std::size_t odd = 0; odd <= count; ++odd) {
+            std::string bytes;
+            for (std::size_t i = 0; i < count; ++i) bytes += i == odd ? other : same;
+            CHECK(objects_length(bytes, count) == bytes.size());
+            CHECK_FALSE(objects_length(bytes, count + 1));
+            if (count > 0) CHECK_FALSE(objects_length(std::string_view(bytes).substr(0, bytes.size() - 1), count));
+            CHECK(objects_length(bytes + same, count) == bytes.size());
+        }
+    }
 }
 
 TEST_CASE("walking objects gives the same lengths as decoding them") {

@@ -1,5 +1,6 @@
 // Tasks made of commands, with real ones: payloads to standard input, ends to values and failures.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <map>
 #include <string>
@@ -115,6 +116,24 @@ TEST_CASE("executors: declared commands") {
         CHECK(bench.next<Finished>().task == task);
     }
     SUBCASE("the end of the executors") { bench.run("slow", {packed(0)}); }
+}
+
+TEST_CASE("executors: what a task has not begun of its commands is given up, and never runs") {
+    int pipe_ends[2];
+    REQUIRE(pipe(pipe_ends) == 0);
+    std::string gate = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(pipe_ends[0]);
+    FunctionTable table;
+    table.add_command("wait", "head -c 1 " + gate);
+    ExecutorBench bench(std::move(table));
+    auto task = bench.run("wait", {packed(0), packed(1), packed(2), packed(3)});
+    bench.executors().trim({.task = task, .from = 2});
+    CHECK(bench.next<Trimmed>().range == Range{2, 4});
+    bench.executors().trim({.task = task, .from = 0});
+    CHECK(bench.next<Trimmed>().range == Range{1, 2});
+    CHECK(write(pipe_ends[1], "abcd", 4) == 4);
+    CHECK(bench.values() == std::vector<std::string>{wire::pack_text("a")});
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
 }
 
 TEST_CASE("executors: command lines that come with the job") {

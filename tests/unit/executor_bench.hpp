@@ -86,12 +86,16 @@ public:
         return number;
     }
 
-    template <class T>
-    T next() {
+    Event next_event() {
         std::unique_lock lock(mutex_);
         REQUIRE_MESSAGE(changed_.wait_for(lock, patience, [&] { return !events_.empty(); }), "nothing came");
         Event event = std::move(events_.front());
         events_.pop_front();
+        return event;
+    }
+    template <class T>
+    T next() {
+        Event event = next_event();
         if (const auto* failed = std::get_if<Failed>(&event); failed != nullptr && !std::is_same_v<T, Failed>) {
             FAIL("failed: ", failed->failure.message);
         }

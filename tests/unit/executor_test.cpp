@@ -107,14 +107,19 @@ TEST_CASE("executors: slots run side by side") {
                         2);
     bench.run("typed", {packed(1)}, {}, 0);
     bench.run("typed", {packed(2)}, {}, 1);
-    int seen = 0;
-    for (int i = 0; i < 2; ++i) {
-        auto values = bench.next<Values>();
-        CHECK(values.body.view() == packed(true));
-        bench.next<Finished>();
-        ++seen;
+    int values = 0;
+    int finished = 0;
+    while (finished < 2) {
+        Event event = bench.next_event();
+        if (const auto* made = std::get_if<Values>(&event)) {
+            CHECK(made->body.view() == packed(true));
+            ++values;
+        } else {
+            REQUIRE(std::holds_alternative<Finished>(event));
+            ++finished;
+        }
     }
-    CHECK(seen == 2);
+    CHECK(values == 2);
 }
 
 TEST_CASE("executors: stop sets the token, and the rest is not run") {
@@ -136,6 +141,47 @@ TEST_CASE("executors: stop sets the token, and the rest is not run") {
     bench.next<Finished>();
     CHECK(calls == 1);
     CHECK(bench.logged == std::vector<std::string>{"0 stopping"});
+}
+
+TEST_CASE("executors: what a task has not begun is given up, and never runs") {
+    std::atomic<int> calls{0};
+    Gate entered;
+    Gate gate;
+    ExecutorBench bench(typed_function([&](int number) {
+        ++calls;
+        if (number == 0) entered.open();
+        return number != 0 || gate.wait();
+    }));
+    std::vector<std::string> payloads;
+    for (int i = 0; i < 100; ++i) payloads.push_back(packed(i));
+    auto task = bench.run("typed", payloads);
+    CHECK(entered.wait());
+    bench.executors().trim({.task = task + 5, .from = 0});  // nobody runs that
+    CHECK(bench.next<Trimmed>().range == Range{});
+    bench.executors().trim({.task = task, .from = 60});
+    auto trimmed = bench.next<Trimmed>();
+    CHECK(trimmed.task == task);
+    CHECK(trimmed.range == Range{60, 100});
+    bench.executors().trim({.task = task, .from = 0});
+    CHECK(bench.next<Trimmed>().range == Range{1, 60});
+    bench.executors().trim({.task = task, .from = 0});
+    CHECK(bench.next<Trimmed>().range == Range{});
+    gate.open();
+    CHECK(bench.values().size() == 1);
+    CHECK(calls == 1);
+    bench.executors().trim({.task = task, .from = 0});
+    CHECK(bench.next<Trimmed>().range == Range{});
+    bench.run("typed", {packed(1), packed(2)});
+    CHECK(bench.values().size() == 2);
+}
+
+TEST_CASE("executors: what is given up of a sleeping task is not slept") {
+    ExecutorBench bench(FunctionTable{});
+    auto task = bench.run("fanfold.sleep", {packed(1000), packed(1000), packed(1000)});
+    bench.executors().trim({.task = task, .from = 2});
+    CHECK(bench.next<Trimmed>().range == Range{2, 3});
+    bench.executors().stop(task);
+    CHECK(bench.next<Finished>().task == task);
 }
 
 TEST_CASE("executors: a handler that overruns is reported, and its value is dropped") {

@@ -9,6 +9,7 @@
 
 #include "shared/codec.hpp"
 #include "tests/unit/executor_bench.hpp"
+#include "worker/abilities.hpp"
 #include "worker/functions.hpp"
 #include "worker/text.hpp"
 
@@ -98,6 +99,51 @@ TEST_CASE("function table: names") {
     Worker worker({.broker = "tcp://127.0.0.1:1"});
     worker.function("a", [](int number) { return number; }).command("b", "true");
     CHECK_THROWS_AS(worker.function("a", [](int number) { return number; }), std::invalid_argument);
+}
+
+TEST_CASE("function table: idempotent functions") {
+    FunctionTable table;
+    table.add_command("wc", "wc -w");
+    CHECK(table.idempotent() == std::vector<std::string>{"fanfold.echo", "fanfold.sleep"});
+    table.declare_idempotent("wc");
+    CHECK(table.idempotent() == std::vector<std::string>{"fanfold.echo", "fanfold.sleep", "wc"});
+    CHECK_THROWS_WITH_AS(table.declare_idempotent("fanfold.exec"),
+                         "function 'fanfold.exec' is not offered, so it can't be idempotent; this worker offers fanfold.echo, "
+                         "fanfold.fail, fanfold.sleep, wc",
+                         std::invalid_argument);
+    table.allow_exec();
+    table.declare_idempotent("fanfold.exec");
+    CHECK(table.idempotent().size() == 4);
+}
+
+TEST_CASE("abilities: labels and resources") {
+    Abilities abilities;
+    abilities.add_label("gpu");
+    abilities.add_label("gpu");
+    abilities.add_label("zone a");
+    CHECK(abilities.labels() == std::vector<std::string>{"gpu", "zone a"});
+    abilities.add_resource("mem=16G");
+    abilities.add_resource("licences=2");
+    abilities.add_resource("disk", 7);
+    CHECK(abilities.resources() == std::vector<wire::Resource>{{"mem", std::uint64_t{16} << 30}, {"licences", 2}, {"disk", 7}});
+    CHECK_THROWS_WITH_AS(abilities.add_label(""), "label '' is empty; give it a name, such as gpu", std::invalid_argument);
+    CHECK_THROWS_AS(abilities.add_label(std::string(201, 'l')), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(abilities.add_resource("mem=1G"), "resource 'mem' is given twice; name it once, with all that there is of it",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(abilities.add_resource("cores"),
+                         "resource 'cores' has no amount that can be read; write it as NAME=AMOUNT, with 2, 512M or 16G",
+                         std::invalid_argument);
+    CHECK_THROWS_AS(abilities.add_resource("cores=many"), std::invalid_argument);
+    CHECK_THROWS_AS(abilities.add_resource("=1"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(abilities.add_resource("cores=0"), "resource 'cores' has the amount 0; give it more, or leave it out",
+                         std::invalid_argument);
+    for (std::size_t i = abilities.labels().size(); i < limits::labels; ++i) abilities.add_label("label " + std::to_string(i));
+    CHECK_THROWS_WITH_AS(abilities.add_label("one more"), "a worker has 100 labels at most; leave some out", std::invalid_argument);
+    for (std::size_t i = abilities.resources().size(); i < limits::labels; ++i) abilities.add_resource("r" + std::to_string(i), 1);
+    CHECK_THROWS_AS(abilities.add_resource("one more", 1), std::invalid_argument);
+    CHECK_THROWS_AS(Worker({.broker = "tcp://127.0.0.1:1", .labels = {""}}), std::invalid_argument);
+    Worker worker({.broker = "tcp://127.0.0.1:1", .labels = {"gpu"}, .resources = {{"mem", 5}}});
+    worker.function("a", [](int number) { return number; }, {.idempotent = true}).command("b", "true", {.idempotent = true});
 }
 
 TEST_CASE("text") {

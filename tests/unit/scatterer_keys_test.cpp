@@ -55,8 +55,10 @@ struct OutboxBench {
                     [this](std::vector<Event> events) {
                         for (Event& event : events) posted.push_back(std::move(event));
                     },
-                .flush_soon = [] {},
-                .while_waiting = [] {}};
+                .look_soon = [this] { ++looks_wanted; },
+                .while_waiting = [] {},
+                .wait = [](auto&, const auto& ready, auto) { CHECK(ready()); },
+                .tell = [](auto&) {}};
     }
     void add(std::string_view letters) {
         for (char letter : letters) outbox->add_text(std::string(1, letter));
@@ -78,6 +80,7 @@ struct OutboxBench {
     }
 
     std::vector<Event> posted;
+    int looks_wanted = 0;
     std::optional<Outbox> outbox;
 };
 
@@ -117,7 +120,8 @@ TEST_CASE("what a job has is compared and not sent; what follows is, with its di
     OutboxBench bench(found_ten());
     CHECK_FALSE(bench.outbox->inputs_agree());
     bench.add("abcdefghi");
-    CHECK(bench.outbox->flush_if_idle());
+    bench.outbox->flush_own();
+    CHECK_FALSE(bench.outbox->look());
     CHECK_FALSE(bench.outbox->inputs_agree());
     bench.add("j");
     CHECK(bench.outbox->inputs_agree());

@@ -38,7 +38,13 @@ inline Slice numbers(Index first, std::uint64_t count) {
 class WorkerBench {
 public:
     explicit WorkerBench(std::uint32_t slots = 1)
-        : core_({.name = "w1", .epoch = {0, 7}, .slots = slots, .functions = {"square", "cube"}}) {}
+        : core_({.name = "w1",
+                 .epoch = {0, 7},
+                 .slots = slots,
+                 .functions = {"square", "cube"},
+                 .idempotent = {"square"},
+                 .labels = {"gpu"},
+                 .resources = {{"mem", 5}}}) {}
     ~WorkerBench() {
         CHECK_MESSAGE(actions_.empty(), "actions that nobody looked at: ", names());
         if (!left_) core_.check_invariants();

@@ -19,6 +19,9 @@ TEST_CASE("worker: says Hello each second until it is welcome, then tells its in
     CHECK(hello.name == "w1");
     CHECK(hello.slots == 2);
     CHECK(hello.functions == std::vector<std::string>{"cube", "square"});
+    CHECK(hello.idempotent == std::vector<std::string>{"square"});
+    CHECK(hello.labels == std::vector<std::string>{"gpu"});
+    CHECK(hello.resources == std::vector<wire::Resource>{{"mem", 5}});
     bench.tick(900ms);
     CHECK(bench.quiet());
     CHECK(bench.core().next_wakeup() == bench.now + 100ms);

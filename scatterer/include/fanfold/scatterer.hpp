@@ -6,7 +6,7 @@
 //     auto end = job.wait();   // end.outcome, end.missing
 //
 // A Scatterer may be used from any thread; one Job from one thread at a time, except that one thread may add while another collects.
-// A thread of the library's own talks to the fleet.
+// Whoever waits in a call talks to the fleet meanwhile; while nobody does, a thread of the library's own.
 #pragma once
 
 #include <chrono>
@@ -44,8 +44,23 @@ enum class FragmentOutcome : std::uint8_t { value, failed, timeout, crashed, can
 enum class JobOutcome : std::uint8_t { running, complete, partial, expired, failed, cancelled };
 enum class Gather : std::uint8_t { all, quorum, first, available };
 
+/// Whether a fragment that runs far longer than others is started a second time, elsewhere. The first result counts.
+enum class Hedge : std::uint8_t {
+    by_function,  // if the workers that offer the function say that it is idempotent
+    never,
+    automatic,  // past a time that the broker takes from the function's other fragments
+    after,      // past JobOptions::hedge_after
+};
+
 const char* to_string(FragmentOutcome outcome);
 const char* to_string(JobOutcome outcome);
+
+/// So much of something that a worker has, or that a fragment takes while it runs: memory in bytes, licences, devices.
+struct ResourceAmount {
+    std::string name = {};
+    std::uint64_t amount = 0;
+    auto operator<=>(const ResourceAmount&) const = default;
+};
 
 struct JobOptions {
     std::string title = {};  // for people; empty: the function's name
@@ -64,6 +79,11 @@ struct JobOptions {
     int priority = 0;                                        // jobs of a higher one are served first
     double weight = 1;                                       // among jobs of one priority, slots' time is given in proportion to it
     std::uint32_t max_running = 0;                           // fragments at workers at one time; 0: no limit
+    Hedge hedge = Hedge::by_function;                        // second attempts of stragglers; for functions that may run twice
+    std::chrono::milliseconds hedge_after{0};                // with Hedge::after: the time past which
+    std::vector<std::string> require = {};                   // labels that a worker must have
+    std::vector<ResourceAmount> resources = {};              // what each running fragment takes of its worker's
+    bool compress = false;                                   // what goes over TCP, where that makes it smaller
     std::string cwd = {};                                    // for commands: working folder
     std::vector<std::string> environment = {};               // for commands: NAME=VALUE
     std::uint64_t max_output = 0;                            // for commands: bytes of each output stream; 0: the worker's limit
@@ -207,6 +227,7 @@ struct JobStatus {
     int priority = 0;
     double weight = 1;
     std::uint32_t max_running = 0;
+    std::uint64_t hedged = 0;  // second attempts that were started beside a first
 };
 
 /// What changes in a job that runs; the rest stays.
@@ -230,6 +251,8 @@ struct WorkerStatus {
     std::uint64_t finished = 0;  // fragments
     std::vector<std::string> functions = {};
     std::chrono::milliseconds silent{0};  // since its last message
+    std::vector<std::string> labels = {};
+    std::vector<ResourceAmount> resources = {};  // all that it has, taken or not
 };
 
 struct ConnectOptions {

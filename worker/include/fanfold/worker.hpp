@@ -14,13 +14,16 @@
 // MSGPACK_DEFINE. A payload that does not fit T, and any exception, makes a `failed` result with the message.
 //
 // Handlers are called from several threads at once, one for each slot. A fragment may run more than once (after a lost worker,
-// or a retry): job(), index() and attempt() let a handler be made idempotent.
+// or a retry): job(), index() and attempt() let a handler be made idempotent. One that is may be declared so:
+//
+//         worker.function("count", …, {.idempotent = true});
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <msgpack.hpp>
 #include <string>
@@ -28,6 +31,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "fanfold/value.hpp"
 
@@ -124,10 +128,21 @@ struct WorkerOptions {
     std::string log_level = "info";   // trace, debug, info, warn, error, off
     std::string log_file = {};        // empty: standard error
     std::string log_format = "text";  // or json
+    // What jobs may require of their workers: labels, and amounts of what the running fragments share, such as {"mem", 16ULL << 30}.
+    // 100 of each at most, with names of 1 to 200 bytes and amounts above 0.
+    std::vector<std::string> labels = {};
+    std::map<std::string, std::uint64_t> resources = {};
+};
+
+struct FunctionOptions {
+    /// A fragment may run twice, at the same time too, and nothing is wrong: one that takes far longer than others is then started a
+    /// second time on another worker, and the first value counts.
+    bool idempotent = false;
 };
 
 class Worker {
 public:
+    /// Throws std::invalid_argument for labels and resources that can't be.
     explicit Worker(WorkerOptions options = {});
     ~Worker();
     Worker(const Worker&) = delete;
@@ -137,13 +152,13 @@ public:
     /// that is taken, empty, longer than 200 bytes, of other characters than letters, digits and ._-:/@+, or that begins with
     /// `fanfold.`. All functions are declared before run().
     template <class Handler>
-    Worker& function(const std::string& name, Handler handler) {
-        return function_raw(name, detail::make_raw(std::move(handler)));
+    Worker& function(const std::string& name, Handler handler, FunctionOptions options = {}) {
+        return function_raw(name, detail::make_raw(std::move(handler)), options);
     }
     /// Offers a handler that reads and writes MessagePack itself.
-    Worker& function_raw(const std::string& name, RawHandler handler);
+    Worker& function_raw(const std::string& name, RawHandler handler, FunctionOptions options = {});
     /// Offers a command line, run by /bin/sh -c for each fragment: the payload on its standard input, its standard output the value.
-    Worker& command(const std::string& name, const std::string& line);
+    Worker& command(const std::string& name, const std::string& line, FunctionOptions options = {});
     /// Runs command lines that come with a job, whatever they are. Only where whoever may submit is trusted with that.
     Worker& allow_exec();
 
