@@ -3,6 +3,7 @@
 
 #include "broker/core.hpp"
 #include "broker/scheduler.hpp"
+#include "shared/codec.hpp"
 
 namespace fanfold::broker {
 
@@ -57,10 +58,11 @@ void Core::on_block(wire::Block& block, Slice body) {
         ready(*job);
         dispatch();  // before all that only informs
     }
-    if (opened) assign(*job);
-    else if (!fits && block.total && !job->total) job->announced = block.total;
+    if (!fits && block.total && !job->total) job->announced = block.total;
+    if (opened) job->in_one_block = job->announced == job->next();
     tell_credit(*job, true);
     seal_when_whole(*job);
+    if (opened && !job->total) assign(*job);
     if (opened) tell_notice(*job);
 }
 
@@ -101,7 +103,14 @@ void Core::tell_credit(Job& job, bool always) {
     std::uint64_t limit = (ahead ? job.accepted_bytes() : job.freed_bytes()) + window();
     if (!always && (job.total || limit < job.told_limit + window() / 16)) return;
     job.told_limit = std::max(job.told_limit, limit);
-    if (!job.owner.bytes.empty()) send(job.owner, wire::Accepted{.job = job.id, .next = job.next(), .limit = job.told_limit});
+    tell_owner(job, wire::Accepted{.job = job.id, .next = job.next(), .limit = job.told_limit});
+}
+
+/// Of a small job its owner waits for the end, and is told the rest when there is time for it.
+void Core::tell_owner(const Job& job, wire::Message message) {
+    if (job.owner.bytes.empty()) return;
+    if (job.in_one_block && job.spec.attached) send_later(job.owner, std::move(message));
+    else send(job.owner, std::move(message));
 }
 
 void Core::tell_notice(Job& job) {
@@ -138,9 +147,9 @@ void Core::seal_when_whole(Job& job) {
     job.total = job.announced;
     if (!job.spec.attached) job.lease_until.reset();
     persist(job.id, Row::total, 0, wire::Seal{.job = job.id, .token = job.token, .total = *job.total});
-    note({.what = "job sealed", .job = job.id, .range = {0, *job.total}});
+    note({.level = job.in_one_block ? Level::debug : Level::info, .what = "job sealed", .job = job.id, .range = {0, *job.total}});
     assign(job);
-    if (!job.owner.bytes.empty()) send(job.owner, wire::Sealed{.job = job.id, .total = *job.total});
+    tell_owner(job, wire::Sealed{.job = job.id, .total = *job.total});
 }
 
 void Core::on_cancel(const PeerId& from, const wire::Cancel& cancel) {
@@ -164,16 +173,25 @@ void Core::end(Job& job, Outcome outcome, std::string reason, bool lost) {
     ended.values = job.safe_count();
     if (outcome != Outcome::complete || job.total != job.safe_count()) ended.missing = job.unfinished();
     ended.lost = lost;
-    std::set<PeerId> told = job.watchers;
-    for (const PeerId* peer : {&job.gatherer, &job.owner})
-        if (!peer->bytes.empty()) told.insert(*peer);
+    std::erase_if(later_, [&](const Send& message) { return wire::job_of(message.message) == job.id; });
+    // Whoever has every value knows that it is over.
+    bool is_news = outcome != Outcome::complete || job.total != job.safe_count() || !job.spec.attached;
+    auto tell = [&](const PeerId& peer, wire::Message message) {
+        if (peer.bytes.empty()) return;
+        is_news ? send(peer, std::move(message)) : send_later(peer, std::move(message));
+    };
+    std::set<PeerId> watchers = std::exchange(job.watchers, {});
     std::set<PeerId> knowing = job.knowing;
     job.close(std::move(ended), now_);
     if (options_.durable) job.payloads().spill_all();
     persist_end(job);
-    for (const PeerId& peer : told) send(peer, job.end);
+    for (const PeerId& peer : {job.gatherer, job.owner}) {
+        tell(peer, job.end);
+        watchers.erase(peer);
+    }
+    for (const PeerId& peer : watchers) send(peer, job.end);
     for (const PeerId& worker : knowing)
-        if (sessions_.contains(worker)) send(worker, wire::Drop{job.id});
+        if (sessions_.contains(worker)) tell(worker, wire::Drop{job.id});
     note({.what = "job ended",
           .job = job.id,
           .took = now_ - job.opened,

@@ -8,6 +8,7 @@ namespace fanfold::broker {
 namespace {
 constexpr auto hello_first = "say Hello first";
 constexpr auto sweep_interval = std::chrono::milliseconds(100);
+constexpr auto later_by = std::chrono::milliseconds(2);  // what is off the path of small jobs
 }  // namespace
 
 Core::Core(Options options) : options_(std::move(options)) {}
@@ -19,12 +20,14 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     std::visit([this](auto& known) { on(known); }, event);
     dispatch();
     look_for_work();
+    if (later_at_ && *later_at_ <= now_) flush_later();
     if (flush_at_ && *flush_at_ <= now_) flush_releases();
     actions_ = nullptr;
 }
 
 Time Core::next_wakeup() const {
     Time next = std::min({next_heartbeat_, next_sweep_, std::max(next_look_, no_look_before_)});
+    if (later_at_) next = std::min(next, *later_at_);
     return flush_at_ ? std::min(next, *flush_at_) : next;
 }
 
@@ -34,6 +37,16 @@ Job* Core::find(const JobId& job) {
 }
 
 void Core::send(const PeerId& to, wire::Message message, Slice body) { actions_->push_back(Send{to, std::move(message), std::move(body)}); }
+
+void Core::send_later(const PeerId& to, wire::Message message) {
+    later_.push_back({to, std::move(message), {}});
+    if (!later_at_) later_at_ = now_ + later_by;
+}
+
+void Core::flush_later() {
+    later_at_.reset();
+    for (Send& message : std::exchange(later_, {})) actions_->push_back(std::move(message));
+}
 
 void Core::refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job) {
     bool usual = code == wire::RefusalCode::malformed && text == hello_first;  // after each restart, from all peers

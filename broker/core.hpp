@@ -93,6 +93,8 @@ private:
     void lose(const PeerId& peer, const char* why, bool in_good_order);
     Session take_out(const PeerId& peer);
     void send(const PeerId& to, wire::Message message, Slice body = {});
+    void send_later(const PeerId& to, wire::Message message);
+    void flush_later();
     void refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job = {});
     void note(Note note) { actions_->push_back(std::move(note)); }
     Job* find(const JobId& job);
@@ -122,6 +124,7 @@ private:
     void on_watch(const PeerId& from, const wire::Watch& watch);
     void seal_when_whole(Job& job);
     void tell_credit(Job& job, bool always);
+    void tell_owner(const Job& job, wire::Message message);
     std::uint64_t window() const;
     bool has_room(const Job& job) const;
     std::optional<Duration> lease_of(const Job& job) const;
@@ -225,6 +228,8 @@ private:
     std::map<std::string, Function> functions_;
     Time next_look_ = Time::max();  // for idle slots,
     Time no_look_before_{};
+    std::vector<Send> later_;  // for those who don't wait for it,
+    std::optional<Time> later_at_;
     std::optional<Time> flush_at_;  // releases wait until then,
     std::set<PeerId> releasing_;    // for these workers
     std::set<JobId> unsaved_;       // jobs whose safe ranges have changed since they were written

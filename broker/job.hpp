@@ -100,6 +100,7 @@ public:
     Time ended_at{};
     Pool* pool = nullptr;                                        // while it runs: who could serve it,
     Line* line = nullptr;                                        // and, while it has something to lend, where it waits for that
+    bool in_one_block = false;                                   // it came whole, in its first message
     std::uint64_t hedged = 0;                                    // second attempts that were started
     std::uint64_t opened_row = 0, ended_row = 0, round_row = 0;  // numbers of these rows in the store
 

@@ -198,7 +198,7 @@ void Core::forget(JobId id) {  // (by value: it may be the job's own)
     persist(id, Row::forgotten, 0, wire::Located{.job = id, .gatherer = job.gatherer_ref});
     tombstones_[id] = {.gatherer = job.gatherer_ref, .since = now_};
     held_bytes_ -= job.accounted_bytes;
-    note({.what = "job forgotten", .job = id});
+    note({.level = job.spec.attached ? Level::debug : Level::info, .what = "job forgotten", .job = id});
     jobs_.erase(id);
     ask_to_forget(id);
 }

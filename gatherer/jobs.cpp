@@ -68,7 +68,7 @@ void Core::on_assign(Step& step, const wire::Assign& assign) {
     job.opened = step.now;
     job.assigned_at = milliseconds_since_1970(step.now);
     persist_job(step, job);
-    step.actions.push_back(Note{.level = Level::info, .what = "job assigned", .job = assign.job, .detail = assign.spec.function});
+    step.actions.push_back(Note{.level = Level::debug, .what = "job assigned", .job = assign.job, .detail = assign.spec.function});
     if (auto deadline = deadline_of(assign.spec)) timers_.arm(TimerKind::deadline, assign.job, step.now + *deadline);
     auto early = early_.take(assign.job);
     if (assign.total) on_total(step, job, *assign.total);
@@ -273,7 +273,8 @@ void Core::forget(Step& step, Job& job) {
                                                              .text = "job " + to_string(id) + " was forgotten, its results are gone",
                                                              .job = id}});
     }
-    step.actions.push_back(Note{.level = Level::info, .what = "job forgotten", .job = id});
+    Level level = job.assembly.spec().attached ? Level::debug : Level::info;
+    step.actions.push_back(Note{.level = level, .what = "job forgotten", .job = id});
     persist_erasure(step, id);
     erase(id);
 }

@@ -117,6 +117,7 @@ ResultRun Job::State::current_run() {
     run.first = delivery.first + read_count;
     run.count = delivery.count - read_count;
     run.values = delivery.body.view().substr(read_bytes);
+    run.owner = delivery.body.owner();
     run.worker = delivery.meta.worker;
     run.attempt = delivery.meta.attempt;
     run.started = std::chrono::microseconds(delivery.meta.started.count());

@@ -34,12 +34,19 @@ std::string encode(const Packed& packed);
 /// Reads a header frame, if it is of this kind; nothing for any other.
 std::optional<Result<Packed>> decode_packed(std::string_view header);
 
-/// The byte length of the one MessagePack object at the start of `bytes`; nothing if it is cut off or not MessagePack.
+/// The byte length of the first `count` objects of `bytes`; nothing if there are fewer, or one is cut off or not MessagePack.
 /// Walks without recursion and allocates nothing: safe on any input.
-std::optional<std::size_t> object_length(std::string_view bytes);
-
-/// The byte length of the first `count` objects of `bytes`; nothing if there are fewer.
 std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t count);
+
+/// The same of the one object at the start of `bytes`. Short texts and small numbers are known by their first byte.
+inline std::optional<std::size_t> object_length(std::string_view bytes) {
+    if (bytes.empty()) return std::nullopt;
+    auto tag = static_cast<unsigned char>(bytes[0]);
+    if (tag <= 0x7f || tag >= 0xe0) return 1;
+    if (tag < 0xa0 || tag > 0xbf) return objects_length(bytes, 1);
+    std::size_t length = 1u + (tag & 0x1fu);
+    return length <= bytes.size() ? std::optional(length) : std::nullopt;
+}
 
 /// Whether `bytes` is exactly `count` objects back to back.
 inline bool is_objects(std::string_view bytes, std::uint64_t count) { return objects_length(bytes, count) == bytes.size(); }

@@ -113,8 +113,6 @@ std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t 
     return at;
 }
 
-std::optional<std::size_t> object_length(std::string_view bytes) { return objects_length(bytes, 1); }
-
 std::string pack_text(std::string_view text) {
     std::string body;
     append_text(body, text);

@@ -27,6 +27,8 @@ public:
     const char* data() const { return view_.data(); }
     std::size_t size() const { return view_.size(); }
     bool empty() const { return view_.empty(); }
+    /// While this lives, so does view().
+    const std::shared_ptr<const void>& owner() const { return owner_; }
 
     Slice sub(std::size_t offset, std::size_t length) const { return {owner_, view_.substr(offset, length)}; }
 

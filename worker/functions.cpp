@@ -18,8 +18,6 @@ bool is_name_character(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("._-:/@+").find(c) != std::string_view::npos;
 }
 
-void echo(Context&, std::string_view payload, std::string& out) { out += payload; }
-
 void fail_with_payload(Context&, std::string_view payload, std::string&) {
     auto text = wire::text_of(payload);
     throw std::runtime_error(text ? std::string(*text) : "fanfold.fail was called with a payload that is no text");
@@ -38,7 +36,7 @@ void check_name(const std::string& name) {
 }  // namespace
 
 FunctionTable::FunctionTable() {
-    functions_.emplace("fanfold.echo", RawHandler(echo));
+    functions_.emplace("fanfold.echo", Echo{});
     functions_.emplace("fanfold.fail", RawHandler(fail_with_payload));
     functions_.emplace("fanfold.sleep", Sleep{});
     idempotent_ = {"fanfold.echo", "fanfold.sleep"};

@@ -20,7 +20,9 @@ struct CommandLine {
 struct Exec {};
 /// Waits for as many seconds as the payload says.
 struct Sleep {};
-using Function = std::variant<RawHandler, CommandLine, Exec, Sleep>;
+/// Gives the payloads back, a chunk at a time.
+struct Echo {};
+using Function = std::variant<RawHandler, CommandLine, Exec, Sleep, Echo>;
 
 inline constexpr std::string_view exec_name = "fanfold.exec";
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "shared/codec.hpp"
+#include "worker/kept_results.hpp"
 #include "worker/text.hpp"
 
 namespace fanfold::worker {
@@ -156,16 +157,34 @@ void HandlerSlot::run_task(std::unique_lock<std::mutex>& lock) {
     FANFOLD_CHECK(function != nullptr);
     Time began = Clock::now();
     begin_run(began);
-    lock.unlock();
-    bool whole = measure(task);
-    lock.lock();
-    if (!whole) return fail_all();
-    if (const auto* handler = std::get_if<RawHandler>(function)) call_all(lock, *handler);
-    else sleep_all(lock);
+    if (std::holds_alternative<Echo>(*function)) {
+        echo_all(lock);
+    } else {
+        lock.unlock();
+        bool whole = measure(task);
+        lock.lock();
+        if (!whole) return fail_all();
+        if (const auto* handler = std::get_if<RawHandler>(function)) call_all(lock, *handler);
+        else sleep_all(lock);
+    }
     if (overran_ || closed_) return;
     Time now = Clock::now();
     flush(now);
     if (auto pace = options_.paces->find(task.spec.function); pace != options_.paces->end()) pace->second.add(now - began, at_);
+}
+
+/// fanfold.echo: the chunk is its own result, neither copied nor cut.
+void HandlerSlot::echo_all(std::unique_lock<std::mutex>& lock) {
+    const Task& task = *task_;
+    claimed_ = end_;
+    lock.unlock();
+    bool whole = wire::is_objects(task.body.view(), task.count);
+    lock.lock();
+    if (!whole) return fail_all();
+    at_ = end_ - task.first;
+    auto body = at_ == task.count ? task.body : cut_objects(task.body, task.count, 0, at_).value();
+    ValueBuffer::Part all{.first = task.first, .count = static_cast<std::uint32_t>(at_), .body = std::move(body)};
+    if (!cancelled_) deliver_part(std::move(all), Clock::now());
 }
 
 /// Finds the payloads; false when the body is not exactly these.

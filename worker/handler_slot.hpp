@@ -42,7 +42,7 @@ public:
     };
     explicit HandlerSlot(Options options) : options_(std::move(options)) {}
 
-    /// Runs a task whose function is a handler or Sleep. The slot must be free.
+    /// Runs a task whose function is a handler, Sleep or Echo. The slot must be free.
     void start(Task task);
     /// The same on the calling thread, until its end.
     void run_here(Task task);
@@ -72,6 +72,7 @@ private:
     void end();
     void work();
     void run_task(std::unique_lock<std::mutex>& lock);
+    void echo_all(std::unique_lock<std::mutex>& lock);
     bool measure(const Task& task);
     void fail_all();
     void call_all(std::unique_lock<std::mutex>& lock, const RawHandler& handler);

@@ -111,7 +111,7 @@ std::string packed_large(const std::string& payload) {
 double echo_large(Scatterer& scatterer, std::uint64_t count) {
     constexpr std::size_t header = 5;
     std::string object = packed_large(large_payload());
-    std::vector<std::string> results;
+    std::vector<ResultRun> results;  // as they come, each of one value
     results.reserve(count);
     std::counting_semaphore<> room(large_window);
     auto begin = Clock::now();
@@ -125,18 +125,16 @@ double echo_large(Scatterer& scatterer, std::uint64_t count) {
         job.seal();
     });
     while (auto run = job.next_run()) {
-        check(!run->failure && run->first == results.size(), "values come in order");
-        for (std::uint32_t i = 0; i < run->count; ++i) {
-            results.emplace_back(run->values.substr(i * object.size(), object.size()));
-            room.release();
-        }
+        check(!run->failure && run->first == results.size() && run->count == 1, "values come in order");
+        results.push_back(*std::move(run));
+        room.release();
     }
     adder.get();
     expect_complete(job);
     double took = seconds_since(begin);
     for (std::uint64_t index = 0; index < count; ++index) {
         std::memcpy(object.data() + header, &index, sizeof(index));
-        check(results.at(index) == object, "each result is its fragment's");
+        check(results.at(index).values == object, "each result is its fragment's");
     }
     return took;
 }

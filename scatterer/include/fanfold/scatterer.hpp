@@ -118,7 +118,8 @@ struct FragmentResult {
 struct ResultRun {
     std::uint64_t first = 0;
     std::uint32_t count = 0;
-    std::string_view values = {};                // valid until the next call on the Job
+    std::string_view values = {};                // valid until the next call on the Job,
+    std::shared_ptr<const void> owner = {};      // and for as long as somebody holds this: large values need not be copied
     std::optional<FragmentResult> failure = {};  // then count is 1 and values is empty
     std::string_view worker = {};
     std::uint32_t attempt = 1;
