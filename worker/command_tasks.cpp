@@ -13,6 +13,9 @@ namespace {
 /// Both streams of one command must fit one value.
 constexpr std::uint64_t most_output = limits::payload_bytes / 2 - 64;
 
+/// The values of commands that take no longer may wait; look() comes so often.
+constexpr Duration short_command = limits::flush_interval / 2;
+
 std::uint64_t output_limit(const wire::JobSpec& spec, std::uint64_t own) {
     std::uint64_t wanted = spec.max_output == 0 ? own : std::min(spec.max_output, own);
     return std::min(wanted, most_output);
@@ -46,13 +49,15 @@ Result<Command> command_for(const Task& task, Index index, const Slice& payload,
 }  // namespace
 
 CommandTasks::CommandTasks(Options options) : options_(std::move(options)) {
-    runner_ = std::make_unique<CommandRunner>(CommandRunner::Options{
-        .guardian = options_.guardian, .kill_grace = options_.kill_grace, .on_end = [this](CommandEnd end) { on_end(std::move(end)); }});
+    runner_ = std::make_unique<CommandRunner>(CommandRunner::Options{.guardian = options_.guardian,
+                                                                     .kill_grace = options_.kill_grace,
+                                                                     .on_end = [this](CommandEnd end) { on_end(std::move(end)); },
+                                                                     .on_pause = [this] { deliver(); }});
 }
 
 CommandTasks::~CommandTasks() {
     {
-        std::lock_guard lock(mutex_);
+        std::scoped_lock lock(delivery_, mutex_);
         closed_ = true;
         active_.clear();
     }
@@ -60,10 +65,15 @@ CommandTasks::~CommandTasks() {
 }
 
 void CommandTasks::run(Task task, const Function& function) {
-    std::lock_guard lock(mutex_);
-    std::uint64_t number = task.number;
-    active_.emplace(number, Active{.task = std::move(task), .function = &function});
-    start_next(number);
+    bool anything_to_tell = false;
+    {
+        std::lock_guard lock(mutex_);
+        std::uint64_t number = task.number;
+        active_.emplace(number, Active{.task = std::move(task), .function = &function});
+        start_next(number);
+        anything_to_tell = !outbox_.empty();
+    }
+    if (anything_to_tell) deliver();
 }
 
 void CommandTasks::stop(std::uint64_t task) {
@@ -76,15 +86,21 @@ void CommandTasks::stop(std::uint64_t task) {
 
 /// The fragment after those that are done has a command that runs.
 bool CommandTasks::trim(const Trim& action) {
-    std::lock_guard lock(mutex_);
-    auto at = active_.find(action.task);
-    if (at == active_.end()) return false;
-    Task& task = at->second.task;
-    Range given_up{std::max(action.from, task.first + at->second.done + 1), task.first + task.count};
-    if (given_up.empty()) given_up = {};
-    else task.count = static_cast<std::uint32_t>(given_up.begin - task.first);
-    deliver(Trimmed{.task = action.task, .range = given_up});
-    return true;
+    bool found = false;
+    {
+        std::lock_guard lock(mutex_);
+        auto at = active_.find(action.task);
+        found = at != active_.end();
+        if (found) {
+            Task& task = at->second.task;
+            Range given_up{std::max(action.from, task.first + at->second.done + 1), task.first + task.count};
+            if (given_up.empty()) given_up = {};
+            else task.count = static_cast<std::uint32_t>(given_up.begin - task.first);
+            tell(Trimmed{.task = action.task, .range = given_up});
+        }
+    }
+    deliver();  // its end, when that is why it was not found
+    return found;
 }
 
 /// Starts the next fragment for which there is a command; those without fail. At the end of the task, or when it is stopped,
@@ -110,8 +126,9 @@ void CommandTasks::start_next(std::uint64_t number) {
         fail(active, std::move(command.error().text));
         ++active.done;
     }
+    tell_waiting(active);
     active_.erase(number);
-    deliver(Finished{.task = number});
+    tell(Finished{.task = number});
 }
 
 void CommandTasks::on_end(CommandEnd end) {
@@ -126,31 +143,59 @@ void CommandTasks::on_end(CommandEnd end) {
     start_next(number);
 }
 
-void CommandTasks::fail(const Active& active, std::string message) {
+void CommandTasks::fail(Active& active, std::string message) {
     wire::Failure failure{.index = active.task.first + active.done, .message = std::move(message), .worker = {}};
-    deliver(Failed{.task = active.task.number, .failure = std::move(failure), .output = {}});
+    tell_waiting(active);
+    tell(Failed{.task = active.task.number, .failure = std::move(failure), .output = {}});
 }
 
-void CommandTasks::report(const Active& active, CommandEnd end) {
+void CommandTasks::report(Active& active, CommandEnd end) {
     const Task& task = active.task;
     bool exec = std::holds_alternative<Exec>(*active.function);
     if (is_success(end)) {
         std::string value = exec ? streams_value(end.out, end.err) : output_value(end.out);
-        deliver(Values{.task = task.number,
-                       .first = task.first + active.done,
-                       .count = 1,
-                       .body = Slice::take(std::move(value)),
-                       .started = end.started,
-                       .elapsed = end.elapsed});
+        active.waiting.push_back(Values{.task = task.number,
+                                        .first = task.first + active.done,
+                                        .count = 1,
+                                        .body = Slice::take(std::move(value)),
+                                        .started = end.started,
+                                        .elapsed = end.elapsed});
+        if (end.elapsed > short_command) tell_waiting(active);
         return;
     }
     wire::Failure failure = failure_of(end, task.spec.timeout, output_limit(task.spec, options_.max_output));
     failure.index = task.first + active.done;
-    deliver(Failed{.task = task.number, .failure = std::move(failure), .output = Slice::take(streams_value(end.out, end.err))});
+    tell_waiting(active);
+    tell(Failed{.task = task.number, .failure = std::move(failure), .output = Slice::take(streams_value(end.out, end.err))});
 }
 
-void CommandTasks::deliver(Event event) {
-    if (!closed_) options_.deliver(std::move(event));
+void CommandTasks::tell_waiting(Active& active) {
+    for (Event& event : active.waiting) tell(std::move(event));
+    active.waiting.clear();
+}
+
+bool CommandTasks::look() {
+    bool busy = false;
+    {
+        std::lock_guard lock(mutex_);
+        for (auto& [number, active] : active_) {
+            busy = busy || active.task.count - active.done > 1;
+            tell_waiting(active);
+        }
+    }
+    deliver();
+    return busy;
+}
+
+void CommandTasks::deliver() {
+    std::lock_guard delivering(delivery_);
+    std::vector<Event> events;
+    {
+        std::lock_guard lock(mutex_);
+        events.swap(outbox_);
+    }
+    if (closed_) return;
+    for (Event& event : events) options_.deliver(std::move(event));
 }
 
 }  // namespace fanfold::worker

@@ -1,8 +1,11 @@
 // Tasks whose fragments are command lines: turns payloads into commands, one after the other, and their ends into values and
 // failures. The commands themselves are CommandRunner's.
 //
-// Threads: run(), stop() and trim() are called by the shell, the ends come on the runner's thread; one mutex guards the tasks. Events
-// are delivered while it is held, so they come in order; `deliver` must not call back.
+// The values of short commands wait until their task's end, or look(), so that the shell is not woken for each. What is to be told is
+// delivered once the runner has handed the next commands on: it comes in order, since it all goes through one outbox.
+//
+// Threads: run(), stop(), trim() and look() are called by the shell and the watch, the ends come on the runner's thread; one mutex guards
+// the tasks and the outbox, another is held while what was in the outbox is delivered; `deliver` must not call back.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "worker/commands.hpp"
 #include "worker/core.hpp"
@@ -37,6 +41,8 @@ public:
     void stop(std::uint64_t task);
     /// Gives up what the task has not begun from that index on, and delivers Trimmed; false if there is no such task.
     bool trim(const Trim& action);
+    /// Delivers the values that wait. False when no task could have any until run() is called again.
+    bool look();
 
 private:
     struct Active {
@@ -45,17 +51,22 @@ private:
         std::uint32_t done = 0;  // fragments of the task
         std::size_t offset = 0;  // of the next payload
         bool stopped = false;
+        std::vector<Event> waiting = {};  // values of short commands
     };
 
     void start_next(std::uint64_t number);
     void on_end(CommandEnd end);
-    void fail(const Active& active, std::string message);
-    void report(const Active& active, CommandEnd end);
-    void deliver(Event event);
+    void fail(Active& active, std::string message);
+    void report(Active& active, CommandEnd end);
+    void tell_waiting(Active& active);
+    void tell(Event event) { outbox_.push_back(std::move(event)); }
+    void deliver();
 
     Options options_;
-    std::mutex mutex_;
-    bool closed_ = false;
+    std::mutex delivery_;  // taken before the other
+    bool closed_ = false;  // guarded by it
+    std::mutex mutex_;     // guards the two below
+    std::vector<Event> outbox_;
     std::map<std::uint64_t, Active> active_;  // by the task's number, which is its command's id as well: one runs at a time
     std::unique_ptr<CommandRunner> runner_;   // last: its thread ends before the rest goes
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <climits>
 #include <csignal>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -18,12 +19,16 @@
 #include "worker/guardian_channel.hpp"
 #include "worker/poller.hpp"
 #include "worker/running_command.hpp"
+#include "worker/short_slices.hpp"
 
 namespace fanfold::worker {
 namespace {
 
 using std::chrono::microseconds;
 
+// Output is watched from then on. Most commands have ended before, and what they wrote waits in the pipes: it is read at their end, and
+// a command costs no wake-up for each of its streams.
+constexpr Duration watch_after = std::chrono::milliseconds(5);
 constexpr Duration background_patience = std::chrono::seconds(1);  // with output held open after a command's exit
 
 // What an epoll event is about: a command's stream, or one of the runner's own two.
@@ -98,8 +103,10 @@ private:
     // --- the runner's thread ----------------------------------------------------------------------------------
 
     void run() {
+        ask_for_short_slices();
         while (take_inbox()) {
             while (!guardian_.flush()) guardian_died();
+            if (options_.on_pause) options_.on_pause();
             bool guardian_spoke = false;
             for (const epoll_event& event : poller_.wait(milliseconds_left())) {
                 if (event.data.u64 == guardian_event) guardian_spoke = true;
@@ -107,6 +114,7 @@ private:
             }
             if (guardian_spoke) hear_guardian();
             if (!timers_.empty()) fire_timers();
+            if (!unwatched_.empty()) watch_due();
         }
         end_all();
     }
@@ -143,8 +151,7 @@ private:
         running = std::move(prepared->running);
         running.started = wall_clock();
         running.begin = std::chrono::steady_clock::now();
-        poller_.watch(running.out.pipe.get(), EPOLLIN, event_of(sequence, Source::out));
-        poller_.watch(running.err.pipe.get(), EPOLLIN, event_of(sequence, Source::err));
+        unwatched_.push_back({running.begin + watch_after, sequence});
         if (command.input) {
             write_input(running);
             if (running.in.open()) poller_.watch(running.in.get(), EPOLLOUT, event_of(sequence, Source::in));
@@ -199,6 +206,21 @@ private:
         stop(sequence, running, CommandEnd::How::over_limit);
     }
 
+    void watch_output(std::uint64_t sequence, Running& running) {
+        if (std::exchange(running.watched, true)) return;
+        if (running.out.pipe.open()) poller_.watch(running.out.pipe.get(), EPOLLIN, event_of(sequence, Source::out));
+        if (running.err.pipe.open()) poller_.watch(running.err.pipe.get(), EPOLLIN, event_of(sequence, Source::err));
+    }
+
+    void watch_due() {
+        const Time now = std::chrono::steady_clock::now();
+        while (!unwatched_.empty() && unwatched_.front().first <= now) {
+            const std::uint64_t sequence = unwatched_.front().second;
+            unwatched_.pop_front();
+            if (const auto found = running_.find(sequence); found != running_.end()) watch_output(sequence, found->second);
+        }
+    }
+
     // --- the guardian -----------------------------------------------------------------------------------------
 
     void hear_guardian() {
@@ -218,8 +240,9 @@ private:
         running.in.close();
         if (report.kind != guardian::ReportKind::ended) return finish(found->first, running);
         for (Stream* stream : {&running.out, &running.err}) read_output(found->first, running, *stream, OutputReader::Until::end);
+        if (!running.out.pipe.open() && !running.err.pipe.open()) return finish(found->first, running);
         set_timer(found->first, running, std::chrono::steady_clock::now() + background_patience);
-        finish_if_over(found->first, running);
+        watch_output(found->first, running);
     }
 
     /// What ran has lost its parent: kills it, ends it, and starts another guardian for what comes.
@@ -294,10 +317,13 @@ private:
         timers_.emplace(due, sequence);
     }
 
-    int milliseconds_left() const {
+    int milliseconds_left() {
         if (posted_here_) return 0;
-        if (timers_.empty()) return -1;
-        const auto left = timers_.begin()->first - std::chrono::steady_clock::now();
+        while (!unwatched_.empty() && !running_.contains(unwatched_.front().second)) unwatched_.pop_front();
+        Time next = timers_.empty() ? Time::max() : timers_.begin()->first;
+        if (!unwatched_.empty()) next = std::min(next, unwatched_.front().first);
+        if (next == Time::max()) return -1;
+        const auto left = next - std::chrono::steady_clock::now();
         const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(left).count();
         return static_cast<int>(std::clamp<long long>(rounded, 0, INT_MAX));
     }
@@ -329,6 +355,7 @@ private:
     std::unordered_map<std::uint64_t, std::uint64_t> sequences_;  // by the caller's id
     std::uint64_t next_sequence_ = first_sequence;
     std::set<std::pair<Time, std::uint64_t>> timers_;
+    std::deque<std::pair<Time, std::uint64_t>> unwatched_;  // when to watch the output of which, in the order of their begin
     OutputReader reader_;
 
     std::thread thread_;

@@ -57,6 +57,7 @@ public:
         std::string guardian;                           // path of the guardian program; empty: find_guardian()
         Duration kill_grace = std::chrono::seconds(2);  // between SIGTERM and SIGKILL
         std::function<void(CommandEnd)> on_end;
+        std::function<void()> on_pause = {};  // on the runner's thread, before it waits: what on_end has started is on its way
     };
     /// Starts the guardian. Throws StartupError when it can't be found or started.
     explicit CommandRunner(Options options);

@@ -52,7 +52,10 @@ void Executors::run(Run action) {
     const Function* function = functions_->find(action.task.spec.function);
     FANFOLD_CHECK(function != nullptr);  // the core runs only what it was told is offered
     bool is_command = std::holds_alternative<CommandLine>(*function) || std::holds_alternative<Exec>(*function);
-    if (is_command) return commands_->run(std::move(action.task), *function);
+    if (is_command) {
+        if (action.task.count > 1) wake_watch();
+        return commands_->run(std::move(action.task), *function);
+    }
     slots_[action.slot]->start(std::move(action.task));
     wake_watch();
 }
@@ -107,6 +110,7 @@ void Executors::watch() {
             busy = true;
             slot->watch(now);
         }
+        if (commands_ && commands_->look()) busy = true;
         if (options_.on_look) options_.on_look();
         lock.lock();
         idle = busy ? 0 : idle + 1;

@@ -24,6 +24,7 @@
 
 #include "worker/guardian.hpp"
 #include "worker/process_tree.hpp"
+#include "worker/short_slices.hpp"
 #include "worker/spawn.hpp"
 
 namespace fanfold::worker::guardian {
@@ -254,6 +255,7 @@ int guard(const std::string& name, pid_t parent) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::fcntl(socket_number, F_SETFD, FD_CLOEXEC);
     const sigset_t while_waiting = set_up_signals();
+    ask_for_short_slices();
     Guardian(name, watch_parent(parent)).run(while_waiting);
     return EXIT_SUCCESS;
 }

@@ -33,7 +33,8 @@ struct Running {
     bool asked_to_stop = false;
     CommandEnd::How why = CommandEnd::How::aborted;  // when asked to stop
     bool over_limit = false;
-    bool ended = false;  // its own process; then `report` is filled
+    bool watched = false;  // its output pipes, by the poller
+    bool ended = false;    // its own process; then `report` is filled
     guardian::Report report;
     std::chrono::microseconds started{0};
     Time begin;

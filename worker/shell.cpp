@@ -45,9 +45,7 @@ void Shell::connect() {
 
 void Shell::run(net::SignalReader* signals, const std::function<void()>& on_registered) {
     on_registered_ = on_registered;
-    loop_.watch(mailbox_.fd(), [this] {
-        for (Event& event : mailbox_.take()) step(std::move(event));
-    });
+    loop_.watch(mailbox_.fd(), [this] { step_all(mailbox_.take()); });
     if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
     step(Tick{});
     leaders_.run();
@@ -88,9 +86,7 @@ void Shell::start(Run run) {
     else executors_->run(std::move(run));
 }
 
-void Shell::take_events() {
-    for (Event& event : mailbox_.take_unwoken()) step(std::move(event));
-}
+void Shell::take_events() { step_all(mailbox_.take_unwoken()); }
 
 void Shell::on_signal(net::SignalReader& signals) {
     if (signals.read() == 0) return;
@@ -102,7 +98,23 @@ void Shell::on_signal(net::SignalReader& signals) {
 void Shell::step(Event event) {
     std::vector<Action> actions;
     core_.step(net::Loop::now(), std::move(event), actions);
-    for (Action& action : actions) act(action);
+    act_all(actions);
+}
+
+void Shell::step_all(std::deque<Event> events) {
+    std::vector<Action> actions;
+    for (Event& event : events) core_.step(net::Loop::now(), std::move(event), actions);
+    act_all(actions);
+}
+
+/// A free slot gets its task before anybody is told of the last one, which takes longer.
+void Shell::act_all(std::vector<Action>& actions) {
+    for (Action& action : actions) {
+        if (auto* run = std::get_if<Run>(&action)) start(std::move(*run));
+    }
+    for (Action& action : actions) {
+        if (!std::holds_alternative<Run>(action)) act(action);
+    }
 }
 
 void Shell::act(Action& action) {

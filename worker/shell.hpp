@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 #include <zmq.hpp>
 
 #include "shared/net.hpp"
@@ -52,6 +53,8 @@ private:
     bool run_short_tasks();
     void take_events();
     void step(Event event);
+    void step_all(std::deque<Event> events);
+    void act_all(std::vector<Action>& actions);
     void act(Action& action);
     void push(PushResults& push);
     void connect();
