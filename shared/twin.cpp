@@ -157,6 +157,7 @@ std::vector<std::string> twin_paths(const std::string& folder, const std::string
     if (!address || host_mark().empty()) return {};
     std::vector<std::string> paths;
     auto hosts = own_addresses(address->host);
+    paths.reserve(hosts.size() + 1);
     for (const std::string& host : hosts) paths.push_back(path_in(folder, host, address->port));
     if (!hosts.empty() || binds_all(address->host)) paths.push_back(path_in(folder, "any", address->port));
     return paths;

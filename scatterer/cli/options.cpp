@@ -206,7 +206,8 @@ void add_needs(OptionSet& set, JobOptions& job) {
         "What each running fragment takes of its worker's: mem=2G; may be given several times");
     set.value(
         "--hedge", "auto|off|D", [&](const std::string& text) { hedge_value(job, text); },
-        "A second attempt beside a fragment that runs far longer than others (auto) or than D; the first result counts (as the function's "
+        "A second attempt, on another worker, beside a fragment that runs far longer than others (auto) or than D; the first result counts "
+        "(as the function's "
         "workers say)");
     set.flag("--compress", job.compress, "Compress what goes over TCP, where that makes it smaller");
 }
@@ -284,8 +285,14 @@ void check_resuming(const MapOptions& map, const CommonOptions& common, Verb ver
     if (map.sources.shuffle_seed) throw UsageError("--resume and --shuf: the inputs must come in the same order as before");
 }
 
-/// The worker of an embedded fleet has neither labels nor resources: without a door for others the job would wait for nothing.
+/// The worker of an embedded fleet is alone, and has neither labels nor resources: without a door for others the job would wait for
+/// nothing.
 void check_embedded_needs(const MapOptions& map) {
+    bool hedges = map.job.hedge == Hedge::automatic || map.job.hedge == Hedge::after;
+    if (hedges && map.bind.empty())
+        throw UsageError(
+            "--hedge: a second attempt runs on another worker, and an embedded fleet has but one; name a broker with --broker, "
+            "or let workers join with --bind");
     bool needs = !map.job.require.empty() || !map.job.resources.empty();
     if (!needs || !map.bind.empty()) return;
     std::string option = !map.job.require.empty() ? "--require " + map.job.require[0] : "--resource " + map.job.resources[0].name;

@@ -183,14 +183,15 @@ TEST_CASE("what a job asks of its workers") {
         CHECK(contains(refusal({"map", "--resource", text, "x"}, endpoint), std::string("--resource '") + text + "'"));
     CHECK(contains(refusal({"map", "--resource", "mem=1", "--resource", "mem=2", "x"}, endpoint), "'mem' is given twice"));
     CHECK(contains(refusal({"map", "--require", "gpu", "x"}), "--require gpu: an embedded fleet's own worker has no labels"));
+    CHECK(contains(refusal({"map", "--hedge", "auto", "x"}), "--hedge: a second attempt runs on another worker"));
     CHECK(contains(refusal({"map", "--resource", "mem=1", "x"}), "--resource mem: an embedded fleet's own worker"));
     CHECK(map_of({"--require", "gpu", "--bind", "tcp://*:0", "x"}).job.require == Words{"gpu"});
 }
 
 TEST_CASE("second attempts of stragglers") {
-    CHECK(map_of({"--hedge", "auto", "x"}).job.hedge == Hedge::automatic);
+    CHECK(map_of({"--hedge", "auto", "--bind", "tcp://*:0", "x"}).job.hedge == Hedge::automatic);
     CHECK(map_of({"--hedge", "off", "x"}).job.hedge == Hedge::never);
-    auto job = map_of({"--hedge", "1.5", "x"}).job;
+    auto job = map_of({"--hedge", "1.5", "--bind", "tcp://*:0", "x"}).job;
     CHECK(job.hedge == Hedge::after);
     CHECK(job.hedge_after == 1500ms);
     for (const char* text : {"", "0", "0s", "often", "-1s"})

@@ -55,6 +55,8 @@ TEST_CASE("executors: declared commands") {
     table.add_command("killed", "kill -9 $$");
     table.add_command("slow", "sleep 100");
     table.add_command("big", "head -c 100000 /dev/zero");
+    table.add_command("nap", "sleep $(cat)");
+    table.add_command("check", "grep -q good");
     ExecutorBench bench(std::move(table));
     SUBCASE("values, one after the other") {
         bench.run("count", {wire::pack_text("one two"), packed(std::vector<int>{1, 2}), wire::pack_bytes("a b c")});
@@ -66,6 +68,24 @@ TEST_CASE("executors: declared commands") {
         auto last = bench.next<Values>();
         CHECK(last.first == 2);
         CHECK(last.body.view() == wire::pack_text("3"));
+        bench.next<Finished>();
+    }
+    SUBCASE("a value does not wait for the next fragment of its task, which runs long") {
+        auto task = bench.run("nap", {wire::pack_text("0"), wire::pack_text("100")});
+        CHECK(bench.next<Values>().first == 0);
+        bench.executors().stop(task);
+        bench.next<Finished>();
+    }
+    SUBCASE("a value comes before the failure of the next fragment") {
+        bench.run("check", {wire::pack_text("good"), wire::pack_text("bad"), wire::pack_text("good")});
+        CHECK(bench.next<Values>().first == 0);
+        CHECK(bench.failure().index == 1);
+        CHECK(bench.next<Values>().first == 2);
+        bench.next<Finished>();
+    }
+    SUBCASE("output past what a pipe holds") {
+        bench.run("big", {packed(0)}, {.owner = {}, .max_output = 1'000'000});
+        CHECK(bench.next<Values>().body.view() == wire::pack_text(std::string(100'000, '\0')));
         bench.next<Finished>();
     }
     SUBCASE("the environment and the folder") {
