@@ -17,7 +17,8 @@ bool over(std::optional<Time> until) { return until && net::Loop::now() >= *unti
 void poll_until(std::vector<pollfd>& items, net::Wakeup& wakeup, Time until) {
     using std::chrono::ceil, std::chrono::milliseconds;
     items.push_back({.fd = wakeup.fd(), .events = POLLIN, .revents = 0});
-    auto wait = std::clamp(ceil<milliseconds>(until - net::Loop::now()), milliseconds(0), milliseconds(longest_wait));
+    Time now = net::Loop::now();
+    auto wait = ceil<milliseconds>(std::clamp(until, now, now + longest_wait) - now);
     (void)::poll(items.data(), items.size(), static_cast<int>(wait.count()));
     if (items.back().revents != 0) wakeup.clear();
 }
