@@ -68,12 +68,12 @@ void Core::on_block(wire::Block& block, Slice body) {
 
 void Core::open(const wire::Block& block) {
     const wire::JobSpec& spec = *block.spec;
-    bool offered = std::ranges::any_of(sessions_, [&](const auto& item) { return Demand(spec).met_by(item.second); });
-    if (options_.fixed_fleet && !offered) {
+    const Demand demand(spec);
+    if (options_.fixed_fleet && std::ranges::none_of(sessions_, [&](const auto& item) { return demand.met_by(item.second); })) {
         std::string all;
         for (const auto& [peer, session] : sessions_)
             for (const auto& function : session.functions) all += (all.empty() ? "" : ", ") + function;
-        return refuse(spec.owner, RefusalCode::no_function, Demand(spec).unmet() + "; there is: " + all, block.job);
+        return refuse(spec.owner, RefusalCode::no_function, demand.unmet() + "; there is: " + all, block.job);
     }
     if (!sound_weight(spec.share.weight)) return refuse(spec.owner, RefusalCode::malformed, unsound_weight(spec.share.weight), block.job);
     if (!spec.key.empty() && keys_.contains(spec.key))
