@@ -264,11 +264,12 @@ std::optional<Result<Packed>> decode_packed(std::string_view header) {
 }
 
 const char* name_of(const Message& message) {
-    static constexpr const char* names[] = {
-        "Hello",  "Welcome",  "Refused",  "Heartbeat", "Bye",       "Block",   "Seal",      "Accepted", "Sealed",      "Cancel",
-        "Watch",  "Located",  "Notice",   "Ended",     "Query",     "Report",  "Find",      "Found",    "Retry",       "Retried",
-        "Adjust", "Adjusted", "Dispatch", "Done",      "Release",   "Drop",    "SendAgain", "Recall",   "Results",     "Assign",
-        "Errors", "Gathered", "Propose",  "Forget",    "Forgotten", "Collect", "Values",    "Failures", "Acknowledge", "Concluded"};
+    static constexpr const char* names[] = {"Hello",       "Welcome",  "Refused", "Heartbeat", "Bye",         "Block",     "Seal",
+                                            "Accepted",    "Sealed",   "Cancel",  "Watch",     "Located",     "Notice",    "Ended",
+                                            "Query",       "Report",   "Find",    "Found",     "Retry",       "Retried",   "Adjust",
+                                            "Adjusted",    "Dispatch", "Done",    "Release",   "Drop",        "SendAgain", "Recall",
+                                            "Results",     "Assign",   "Errors",  "Gathered",  "Propose",     "Forget",    "Forgotten",
+                                            "AllowedKeys", "Collect",  "Values",  "Failures",  "Acknowledge", "Concluded"};
     static_assert(std::size(names) == std::variant_size_v<Message>);
     return names[message.index()];
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "shared/access.hpp"
 #include "shared/ids.hpp"
 #include "shared/limits.hpp"
 #include "shared/messages.hpp"
@@ -34,12 +35,21 @@ struct Received {
     PeerId from;
     wire::Message message;
     Slice body;
+    Sender sender = {};
 };
 
-/// A message from a PULL socket: nobody knows from whom.
+/// A message from a PULL socket: of its connection nothing is known but whose it is.
 struct Pulled {
     wire::Message message;
     Slice body;
+    Sender sender = {};
+};
+
+/// A message that its sender may not send, by the roles of its key. The core has not seen it.
+struct Denied {
+    PeerId from;  // empty: from a PULL socket
+    Sender sender;
+    const char* what = "";  // the message's name
 };
 
 /// The router has no connection of that name (any more).

@@ -166,7 +166,8 @@ struct Assign {
     JobSpec spec{};  // its deadline is what remains at sending
     std::optional<std::uint64_t> total{};
     std::uint32_t round = 0;  // raised by each retry: the job gathers again, its failures are let go of, its values stay
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.spec, m.total, m.round); };
+    std::string user{};       // whose job it is: the only one who may collect it, but for administrators; empty without keys
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.assignment, m.spec, m.total, m.round, m.user); };
 };
 
 /// Broker → gatherer: these errors are final. Outputs in the body. Confirmed like results, by Gathered.
@@ -213,12 +214,19 @@ struct Forgotten {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
 };
 
+/// Broker → gatherer: all the keys that are let in from now on. Said after each Welcome, and whenever they change.
+struct AllowedKeys {
+    static constexpr std::uint8_t kind = 56;
+    std::vector<AllowedKey> keys{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.keys); };
+};
+
 // clang-format off
 using Message = std::variant<Hello, Welcome, Refused, Heartbeat, Bye,                                              // any
                              Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report,  // client ↔ broker
                              Find, Found, Retry, Retried, Adjust, Adjusted,                                        //
                              Dispatch, Done, Release, Drop, SendAgain, Recall, Results,                            // worker
-                             Assign, Errors, Gathered, Propose, Forget, Forgotten,                                 // gatherer ↔ broker
+                             Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys,                    // gatherer ↔ broker
                              Collect, Values, Failures, Acknowledge, Concluded>;                                   // client ↔ gatherer
 // clang-format on
 

@@ -16,7 +16,7 @@
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 2;
+inline constexpr std::uint16_t version_minor = 3;
 
 using Milliseconds = std::chrono::duration<std::int64_t, std::milli>;
 using Microseconds = std::chrono::duration<std::int64_t, std::micro>;
@@ -68,8 +68,9 @@ struct GathererRef {
     Epoch epoch{};
     std::vector<std::string> results{};  // its PULL socket
     std::vector<std::string> collect{};  // its ROUTER socket
+    std::string public_key{};            // CURVE, in Z85, as it has proved to the broker; empty: its sockets are plain
     auto operator<=>(const GathererRef&) const = default;
-    static constexpr auto fields = [](auto& m) { return std::tie(m.name, m.epoch, m.results, m.collect); };
+    static constexpr auto fields = [](auto& m) { return std::tie(m.name, m.epoch, m.results, m.collect, m.public_key); };
 };
 
 /// A job's part of the fleet, among other jobs.
@@ -198,6 +199,17 @@ struct JobFailures {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.failures); };
 };
 
+// --- of who may do what ------------------------------------------------------------------------------------------
+
+/// A public key that is let in, whose it is, and what it may do (access.hpp).
+struct AllowedKey {
+    std::string public_key{};  // CURVE, in Z85
+    std::string user{};
+    std::uint8_t roles = 0;  // bits
+    auto operator<=>(const AllowedKey&) const = default;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.public_key, m.user, m.roles); };
+};
+
 // --- of a report --------------------------------------------------------------------------------------------------
 
 struct JobInfo {
@@ -220,9 +232,10 @@ struct JobInfo {
     std::uint32_t round = 0;  // how often it was retried
     JobShare share{};
     std::uint64_t hedged = 0;  // second attempts that were started beside a first
+    std::string user{};        // whose it is; empty without keys
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.title, m.function, m.outcome, m.reason, m.total, m.accepted, m.queued, m.running, m.values, m.failed,
-                        m.age, m.took, m.gatherer, m.notice, m.key, m.round, m.share, m.hedged);
+                        m.age, m.took, m.gatherer, m.notice, m.key, m.round, m.share, m.hedged, m.user);
     };
 };
 

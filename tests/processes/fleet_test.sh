@@ -96,9 +96,9 @@ same "the last of all jobs" "$second" "$(field id <out | tail -n 1)"
 
 # --- naming a job ---------------------------------------------------------------------------------------------------------------
 ids=$(field id <out)
-# The shortest end of the id that no other has.
+# The shortest end of the id with which no other ends or begins.
 for ((length = 1; length <= 12; length++)); do
-    (($(grep -c "${first: -length}\$" <<<"$ids") == 1)) && break
+    (($(grep -c -e "^${first: -length}" -e "${first: -length}\$" <<<"$ids") == 1)) && break
 done
 run 0 fanfold status --output json "${first: -length}"
 same "an end of an id" "$first" "$(field id <out)"

@@ -52,7 +52,7 @@ static_assert(every_member_travels<JobSpec> && every_member_travels<JobShare> &&
 static_assert(every_member_travels<GathererRef> && every_member_travels<JobRanges> && every_member_travels<Failure>);
 static_assert(every_member_travels<RunMeta> && every_member_travels<Missing> && every_member_travels<JobBrief>);
 static_assert(every_member_travels<DoneRun> && every_member_travels<JobFailures> && every_member_travels<JobInfo>);
-static_assert(every_member_travels<WorkerInfo> && every_member_travels<Packed>);
+static_assert(every_member_travels<WorkerInfo> && every_member_travels<AllowedKey> && every_member_travels<Packed>);
 }  // namespace
 
 TEST_CASE("a job id is a UUID of version 7 and reads back") {
@@ -115,7 +115,7 @@ TEST_CASE("golden bytes") {
         hex(encode(Results{
             .job = some_job(), .first = 1, .count = 2, .meta = {.worker = "w", .started = Microseconds(3), .elapsed = Microseconds(4)}})) ==
         "9528c410018bcfe568007fcd9032547698badcfe010294c40177010304");
-    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) == "9c01010202c40177920000029094c4009200009090909090");
+    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) == "9c01010302c40177920000029095c4009200009090c400909090");
 }
 
 TEST_CASE("fields that an older peer does not send keep their defaults, those that it does not know are ignored") {
