@@ -27,7 +27,18 @@ inline constexpr Roles every_role{15};
 struct Sender {
     std::string user{};
     Roles roles = every_role;
+    std::string public_key{};  // that it has proved to hold: CURVE, in Z85
     auto operator<=>(const Sender&) const = default;
+};
+
+/// What one user may take of a broker at most; 0: no limit.
+struct UserLimits {
+    std::uint64_t open_jobs = 0;      // not ended
+    std::uint64_t held_bytes = 0;     // of payloads, of all the user's jobs, in memory and in the store
+    std::uint64_t payload_bytes = 0;  // of one fragment
+    std::uint64_t fragments = 0;      // of one job
+    std::uint64_t submissions = 0;    // jobs opened in a minute
+    auto operator<=>(const UserLimits&) const = default;
 };
 
 }  // namespace fanfold

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "shared/access.hpp"
 #include "shared/ids.hpp"
@@ -50,6 +52,13 @@ struct Denied {
     PeerId from;  // empty: from a PULL socket
     Sender sender;
     const char* what = "";  // the message's name
+};
+
+/// The keys that are let in from now on, and what their users may take: by user, for others as `others`.
+struct KeysChanged {
+    std::vector<wire::AllowedKey> keys;
+    std::map<std::string, UserLimits> limits;
+    UserLimits others;
 };
 
 /// The router has no connection of that name (any more).
