@@ -70,6 +70,7 @@ struct Unroutable {
 struct Garbled {
     PeerId from;
     std::string why;
+    Sender sender = {};
 };
 
 /// Time has passed. Every shell steps its core with it at least every 250 ms.
