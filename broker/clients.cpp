@@ -233,6 +233,9 @@ void Core::adopt_client(const PeerId& peer, const Session& session) {
         job.lease_until.reset();
         tell_credit(job, true);
         if (job.total) send(peer, wire::Sealed{.job = id, .total = *job.total});
+        // What it was told of that before its hello, or over its last connection, may be lost.
+        if (job.assignment > 1 || job.gatherer_ref.name != job.spec.preferred_gatherer)
+            send(peer, wire::Located{.job = id, .assignment = job.assignment, .gatherer = job.gatherer_ref});
     }
 }
 

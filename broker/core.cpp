@@ -3,11 +3,14 @@
 
 #include <utility>
 
+#include "shared/idling.hpp"
+
 namespace fanfold::broker {
 
 namespace {
 constexpr auto hello_first = "say Hello first";
 constexpr auto sweep_interval = std::chrono::milliseconds(100);
+constexpr auto idle_sweep_interval = std::chrono::milliseconds(500);
 constexpr auto later_by = std::chrono::milliseconds(2);  // what is off the path of small jobs
 }  // namespace
 
@@ -26,7 +29,7 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
 }
 
 Time Core::next_wakeup() const {
-    Time next = std::min({next_heartbeat_, next_sweep_, std::max(next_look_, no_look_before_)});
+    Time next = std::min({next_heartbeat_, next_sweep(), std::max(next_look_, no_look_before_)});
     if (later_at_) next = std::min(next, *later_at_);
     return flush_at_ ? std::min(next, *flush_at_) : next;
 }
@@ -136,8 +139,7 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
     }
     wire::Welcome welcome{.epoch = options_.epoch, .blocks = options_.blocks};
     for (const PeerId& gatherer : gatherers_) welcome.gatherers.push_back(sessions_.at(gatherer).gatherer);
-    welcome.heartbeat =
-        std::min(std::chrono::floor<wire::Milliseconds>(options_.worker_timeout / 4), wire::Milliseconds(limits::heartbeat_interval));
+    welcome.heartbeat = heartbeat();
     welcome.timeout = std::chrono::floor<wire::Milliseconds>(options_.worker_timeout);
     welcome.payload_bytes = limits::payload_bytes;
     welcome.block_bytes = limits::block_bytes;
@@ -202,18 +204,33 @@ Session Core::take_out(const PeerId& peer) {
 
 void Core::on(Tick&) {
     if (now_ >= next_heartbeat_) {
-        next_heartbeat_ = now_ + std::min<Duration>(limits::heartbeat_interval, options_.worker_timeout / 4);
-        std::vector<PeerId> silent;
-        for (const auto& [peer, session] : sessions_) {
-            if (lived_.now() - session.heard > options_.worker_timeout) silent.push_back(peer);
-            else send(peer, wire::Heartbeat{});
-        }
-        for (const PeerId& peer : silent) lose(peer, "it is silent", false);
+        next_heartbeat_ = now_ + heartbeat();
+        send_heartbeats();
     }
-    if (now_ >= next_sweep_) {
-        next_sweep_ = now_ + sweep_interval;
+    if (now_ >= next_sweep()) {
+        swept_ = now_;
         sweep();
     }
+}
+
+wire::Milliseconds Core::heartbeat() const {
+    return std::min(std::chrono::floor<wire::Milliseconds>(options_.worker_timeout / 4), wire::Milliseconds(limits::heartbeat_interval));
+}
+
+Time Core::next_sweep() const { return swept_ + (running_.empty() && finds_.empty() ? idle_sweep_interval : sweep_interval); }
+
+void Core::send_heartbeats() {
+    const Duration idle_interval = idle_beats(heartbeat(), options_.worker_timeout) * heartbeat();
+    std::vector<PeerId> silent;
+    for (auto& [peer, session] : sessions_) {
+        if (lived_.now() - session.heard > options_.worker_timeout) {
+            silent.push_back(peer);
+        } else if (!session.is_idle_worker() || now_ - session.beaten >= idle_interval - heartbeat() / 2) {
+            session.beaten = now_;
+            send(peer, wire::Heartbeat{});
+        }
+    }
+    for (const PeerId& peer : silent) lose(peer, "it is silent", false);
 }
 
 void Core::sweep() {

@@ -63,6 +63,8 @@ struct Function {
     static constexpr double most_hedges = 100;
 };
 
+using Jobs = IndexedMap<JobId, Job>;
+
 class Core {
 public:
     explicit Core(Options options);
@@ -77,7 +79,7 @@ public:
 
     /// For tests and status.
     const Sessions& sessions() const { return sessions_; }
-    const std::map<JobId, Job>& jobs() const { return jobs_; }
+    const Jobs& jobs() const { return jobs_; }
 
 private:
     // core.cpp: sessions and time
@@ -169,8 +171,8 @@ private:
     void ready(Job& job);
     void dispatch();
     Lending lend_next(Job& job, bool queueing);
-    PeerId best_worker(const Pool& pool, const Job::Head& head, bool queueing) const;
-    void lend(Job& job, const Job::Head& head, const PeerId& peer);
+    const Place* best_worker(const Pool& pool, const Job::Head& head, bool queueing) const;
+    void lend(Job& job, const Job::Head& head, const PeerId& peer, Session& worker);
     void send_chunk(Job& job, const PeerId& peer, Session& worker, Job::Chunk chunk);
     void on_done(const PeerId& from, Session& worker, wire::Done& done, const Slice& body);
     void on_inventory(const PeerId& from, Session& worker, const wire::Heartbeat& heartbeat);
@@ -208,19 +210,22 @@ private:
     void lose_gatherer(const PeerId& peer, const Session& session);
     void adopt_gatherer(const PeerId& peer, const Session& session);
     void end_orphans();
+    void send_heartbeats();
     void sweep();
+    wire::Milliseconds heartbeat() const;
+    Time next_sweep() const;
 
     Options options_;
     std::vector<Action>* actions_ = nullptr;  // of the step under way
     Time now_{};
     LivedClock lived_;
     Time next_heartbeat_{};
-    Time next_sweep_{};
+    Time swept_{};
 
     Sessions sessions_;
     std::set<PeerId> gatherers_;                     // of the sessions,
     std::map<std::string, std::set<PeerId>> names_;  // and whose they are
-    std::map<JobId, Job> jobs_;
+    Jobs jobs_;
     std::map<std::string, JobId> keys_;
     std::set<JobId> running_;
     Pools pools_;
@@ -230,10 +235,10 @@ private:
     Time no_look_before_{};
     std::vector<Send> later_;  // for those who don't wait for it,
     std::optional<Time> later_at_;
-    std::optional<Time> flush_at_;  // releases wait until then,
-    std::set<PeerId> releasing_;    // for these workers
-    std::set<JobId> unsaved_;       // jobs whose safe ranges have changed since they were written
-    std::string trouble_;           // of the store; empty when all is well
+    std::optional<Time> flush_at_;   // releases wait until then,
+    std::vector<PeerId> releasing_;  // for these workers
+    std::set<JobId> unsaved_;        // jobs whose safe ranges have changed since they were written
+    std::string trouble_;            // of the store; empty when all is well
     struct Waiting {
         PeerId from;
         wire::Find find;

@@ -51,7 +51,7 @@ void Core::ready(Job& job) {
 /// for its weight, a chunk at a time (start-time fair queueing: Goyal, Vin, Cheng 1996). A job that had nothing to run saves up no credit.
 void Core::dispatch() {
     while (Line* line = pools_.next()) {
-        Job& job = *find(line->head->job);
+        Job& job = *line->head->job;
         switch (lend_next(job, line->queueing)) {
             case Lending::lent: break;
             case Lending::not_wanted: pools_.stick(*line); break;
@@ -65,14 +65,14 @@ Core::Lending Core::lend_next(Job& job, bool queueing) {
     for (Job::Queue queue : {Job::Queue::suspects, Job::Queue::ordinary}) {
         auto head = job.head(queue);
         if (!head || (!head->first_missing && window_full(job))) continue;
-        PeerId worker = best_worker(*job.pool, *head, queueing);
-        if (worker.bytes.empty()) {
+        const Place* place = best_worker(*job.pool, *head, queueing);
+        if (!place) {
             if (head->alone) job.pool->choosy.insert(job.id);
             else why = Lending::not_wanted;
         } else if (!job.payloads().in_memory(head->first)) {
             want(job, head->first);
         } else {
-            lend(job, *head, worker);
+            lend(job, *head, PeerId(place->worker), *place->session);
             return Lending::lent;
         }
     }
@@ -85,18 +85,17 @@ bool Core::window_full(const Job& job) const {
     return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
 }
 
-PeerId Core::best_worker(const Pool& pool, const Job::Head& head, bool queueing) const {
+const Place* Core::best_worker(const Pool& pool, const Job::Head& head, bool queueing) const {
     int left = places_tried;
     for (const Place& place : pool.places) {
-        const Session& worker = sessions_.at(place.worker);
-        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing)) return place.worker;
+        const Session& worker = *place.session;
+        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing)) return &place;
         if (place.full && (head.alone || --left == 0)) break;
     }
-    return {};
+    return nullptr;
 }
 
-void Core::lend(Job& job, const Job::Head& head, const PeerId& peer) {
-    Session& worker = sessions_.at(peer);
+void Core::lend(Job& job, const Job::Head& head, const PeerId& peer, Session& worker) {
     double each = estimate(job);
     auto known = worker.paces.find(job.spec.function);
     double pace = known == worker.paces.end() ? 1 : known->second;
@@ -131,9 +130,10 @@ void Core::send_chunk(Job& job, const PeerId& peer, Session& worker, Job::Chunk 
                            .first = chunk.range.begin,
                            .count = static_cast<std::uint32_t>(chunk.range.size()),
                            .attempt = chunk.attempt};
-    worker.briefs.insert(job.id);
-    if (job.knowing.insert(peer).second)
+    if (worker.briefs.insert(job.id).second) {
+        job.knowing.insert(peer);
         message.brief = wire::JobBrief{.spec = job.spec, .assignment = job.assignment, .gatherer = job.gatherer_ref};
+    }
     note({.level = Level::debug,
           .what = "chunk dispatched",
           .job = job.id,
@@ -180,11 +180,11 @@ void Core::change_lent(Session& worker, const Job& job, const LoanChange& change
 void Core::place(const PeerId& peer, Session& worker) {
     std::optional<Place> place;
     if (worker.usable_slots() > 0 && worker.rests_until <= lived_.now())
-        place = Place{.full = !worker.has_free_slot(), .load = load(worker), .worker = peer};
+        place = Place{.full = !worker.has_free_slot(), .load = load(worker), .worker = peer, .session = &worker};
     pools_.move(worker, std::move(place));
     for (Pool* pool : worker.pools)
         for (const JobId& id : std::exchange(pool->choosy, {})) ready(*find(id));
-    next_look_ = std::min(next_look_, now_);
+    if (!running_.empty()) next_look_ = std::min(next_look_, now_);
 }
 
 // --- what comes back --------------------------------------------------------------------------------------------
@@ -245,40 +245,66 @@ void Core::learn(Job& job, Session& worker, std::uint64_t count, Duration busy) 
     if (job.spec.function != commands_of_jobs) functions_[job.spec.function].times.learn(count, busy);
 }
 
+namespace {
+/// What an inventory names of a job.
+struct Named {
+    JobId job;
+    const std::vector<Range>* held;
+    const std::vector<Range>* kept;
+    bool has_some() const { return !held->empty() || !kept->empty(); }
+};
+
+/// Each job of which the worker names something or should, in their order.
+std::vector<Named> all_named(const wire::Heartbeat& heartbeat, const Session& worker) {
+    static const std::vector<Range> nothing;
+    std::vector<Named> all;
+    all.reserve(worker.jobs.size() + heartbeat.held.size() + heartbeat.kept.size());
+    for (const JobId& job : worker.jobs) all.push_back({job, &nothing, &nothing});
+    for (const auto& item : heartbeat.held) all.push_back({item.job, &item.ranges, &nothing});
+    for (const auto& item : heartbeat.kept) all.push_back({item.job, &nothing, &item.ranges});
+    std::ranges::sort(all, {}, &Named::job);
+    auto end = all.begin();
+    for (const Named& named : all) {
+        if (end == all.begin() || std::prev(end)->job != named.job) {
+            *end++ = named;
+            continue;
+        }
+        Named& same = *std::prev(end);
+        if (!named.held->empty()) same.held = named.held;
+        if (!named.kept->empty()) same.kept = named.kept;
+    }
+    all.erase(end, all.end());
+    return all;
+}
+}  // namespace
+
 void Core::on_inventory(const PeerId& from, Session& worker, const wire::Heartbeat& heartbeat) {
-    worker.stuck_slots = heartbeat.stuck_slots;
-    place(from, worker);
+    if (std::exchange(worker.stuck_slots, heartbeat.stuck_slots) != heartbeat.stuck_slots) place(from, worker);
     // The last dispatches of a broken connection are lost without a later one to show it. Should one arrive after all, it is past.
     std::uint64_t handled = heartbeat.handled;
     for (auto& [key, chunk] : worker.lent) {
         if (key.sequence <= heartbeat.handled || ++chunk.missed < lost_after) continue;
         if (lived_.now() - chunk.sent >= limits::resend_after) handled = std::max(handled, key.sequence);
     }
-    struct Named {
-        std::vector<Range> held, kept;
-    };
-    std::map<JobId, Named> named;
-    for (const JobId& job : worker.jobs) named[job];
-    for (const auto& item : heartbeat.held) named[item.job].held = item.ranges;
-    for (const auto& item : heartbeat.kept) named[item.job].kept = item.ranges;
     wire::Release release;
-    for (const auto& [id, items] : named) {
+    for (const Named& named : all_named(heartbeat, worker)) {
+        const JobId& id = named.job;
         Job* job = find(id);
         if (!job || !job->running()) {
             worker.jobs.erase(id);
-            if (!items.held.empty() || !items.kept.empty()) send(from, wire::Drop{id});
+            if (named.has_some()) send(from, wire::Drop{id});
             continue;
         }
-        auto let_go = job->reconcile(from, handled, items.held, items.kept);
+        auto let_go = job->reconcile(from, handled, *named.held, *named.kept);
         apply_changes(*job);
         if (job->concerns(from)) worker.jobs.insert(id);
         else worker.jobs.erase(id);
-        bool has_some = !items.held.empty() || !items.kept.empty();  // else its brief may have been lost on the way
-        bool adopted = has_some && job->knowing.insert(from).second;
-        if (adopted) worker.briefs.insert(id);
+        // Without any its brief may have been lost on the way.
+        bool adopted = named.has_some() && worker.briefs.insert(id).second;
+        if (adopted) job->knowing.insert(from);
         // What an earlier life of this broker told it of the job may be so no more.
         if (adopted && options_.epoch.number > 1)
-            send(from, wire::SendAgain{.job = id, .assignment = job->assignment, .gatherer = job->gatherer_ref, .ranges = items.kept});
+            send(from, wire::SendAgain{.job = id, .assignment = job->assignment, .gatherer = job->gatherer_ref, .ranges = *named.kept});
         if (!let_go.empty()) release.items.push_back({id, std::move(let_go)});
     }
     if (!release.items.empty()) send(from, std::move(release));
@@ -289,7 +315,7 @@ void Core::lose_worker(const PeerId& peer, Session& worker, bool in_good_order) 
     auto death = in_good_order ? Job::Death::in_good_order : suspects > 1 ? Job::Death::in_company : Job::Death::counted;
     for (const JobId& id : worker.briefs)
         if (Job* job = find(id)) job->knowing.erase(peer);
-    for (const JobId& id : worker.jobs) {
+    for (const JobId& id : worker.sorted_jobs()) {
         Job* job = find(id);
         if (!job || !job->running()) continue;
         job->lose_worker(peer, worker.name, death, options_.crash_limit, now_);
@@ -306,7 +332,7 @@ void Core::adopt_worker(const PeerId& old_id, const PeerId& new_id, Session& wor
         if (Job* job = find(id)) job->knowing.erase(old_id);
     worker.finished = old->second.finished;
     worker.paces = old->second.paces;
-    for (const JobId& id : worker.jobs) {
+    for (const JobId& id : worker.sorted_jobs()) {
         Job* job = find(id);
         if (!job || !job->running()) continue;
         job->rename_worker(old_id, new_id);
@@ -326,10 +352,10 @@ void Core::tell_notices(const std::vector<Pool*>& pools, std::size_t members) {
 void Core::release(const PeerId& worker, const JobId& job, Range range) {
     auto it = sessions_.find(worker);
     if (it == sessions_.end()) return;
+    if (it->second.releases.empty()) releasing_.push_back(worker);
     auto& ranges = it->second.releases[job];
     if (!ranges.empty() && ranges.back().end == range.begin) ranges.back().end = range.end;
     else ranges.push_back(range);
-    releasing_.insert(worker);
     if (!flush_at_) flush_at_ = now_ + release_delay;
 }
 

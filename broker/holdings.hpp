@@ -2,10 +2,11 @@
 // others. T has a member `worker`. Plain value.
 #pragma once
 
-#include <map>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "broker/lookup.hpp"
 #include "shared/core.hpp"
 #include "shared/range_set.hpp"
 #include "shared/span_map.hpp"
@@ -18,27 +19,38 @@ public:
     using Span = typename SpanMap<T>::Span;
 
     void assign(Range range, T value) {
-        erase(range);
-        set_.add(range);
+        if (range.empty()) return;
+        take(range);
+        size_ += range.size();
         by_worker_[value.worker].add(range);
         spans_.assign(range, std::move(value));
     }
 
-    void erase(Range range) {
-        if (set_.remove(range) == 0) return;
-        for (const Span& span : spans_.within(range)) {
+    void erase(Range range) { take(range); }
+    /// Erases the range, and returns what was in it.
+    std::vector<Span> take(Range range) {
+        std::vector<Span> taken = spans_.take(range);
+        for (const Span& span : taken) {
+            size_ -= span.range.size();
             auto it = by_worker_.find(span.value.worker);
             it->second.remove(span.range);
             if (it->second.empty()) by_worker_.erase(it);
         }
-        spans_.erase(range);
+        return taken;
     }
-    void clear() { spans_.clear(), set_.clear(), by_worker_.clear(); }
+    void clear() { spans_.clear(), by_worker_.clear(), size_ = 0; }
 
     std::vector<Span> within(Range range) const { return spans_.within(range); }
     std::vector<Span> all() const { return spans_.all(); }
     const T* at(Index index) const { return spans_.at(index); }
-    const RangeSet& set() const { return set_; }
+    /// The number of fragments.
+    Index size() const { return size_; }
+    /// All of them, put together anew.
+    RangeSet set() const {
+        RangeSet all;
+        for (const Span& span : spans_.all()) all.add(span.range);
+        return all;
+    }
 
     bool has(const decltype(T::worker)& worker) const { return by_worker_.contains(worker); }
     /// What the worker holds, ascending.
@@ -58,19 +70,19 @@ public:
 
     void check_invariants() const {
         RangeSet seen;
-        std::map<decltype(T::worker), RangeSet> by_worker;
+        std::unordered_map<decltype(T::worker), RangeSet, NameHash> by_worker;
         for (const Span& span : spans_.all()) {
             seen.add(span.range);
             by_worker[span.value.worker].add(span.range);
         }
-        FANFOLD_CHECK(seen == set_);
+        FANFOLD_CHECK(seen.size() == size_);
         FANFOLD_CHECK(by_worker == by_worker_);
     }
 
 private:
     SpanMap<T> spans_;
-    RangeSet set_;
-    std::map<decltype(T::worker), RangeSet> by_worker_;
+    Index size_ = 0;
+    std::unordered_map<decltype(T::worker), RangeSet, NameHash> by_worker_;
 };
 
 }  // namespace fanfold::broker

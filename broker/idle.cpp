@@ -54,7 +54,7 @@ void Core::look_for_work() {
 void Core::look_at(const Pool& pool, Look& look) {
     for (const Place& place : pool.places) {
         if (place.full) break;
-        const Session& worker = sessions_.at(place.worker);
+        const Session& worker = *place.session;
         look.idle += worker.usable_slots() - worker.lent.size();
     }
     for (const PeerId& peer : pool.members) {
@@ -162,8 +162,7 @@ bool Core::hedge_one(const PeerId& first, const LentKey& key) {
     if (function.hedges < 1 || (job.gatherer.bytes.empty() || now_ < job.rests_until)) return false;
     bool must_say = job.spec.hedging == wire::Hedging::by_function;
     auto place = std::ranges::find_if(job.pool->places, [&](const Place& candidate) {
-        return candidate.full ||
-               (candidate.worker != first && (!must_say || sessions_.at(candidate.worker).idempotent.contains(job.spec.function)));
+        return candidate.full || (candidate.worker != first && (!must_say || candidate.session->idempotent.contains(job.spec.function)));
     });
     if (place == job.pool->places.end() || place->full) return false;
     if (!job.payloads().in_memory(index)) return want(job, index), false;

@@ -207,7 +207,8 @@ std::vector<Range> Job::reopen(Time now) {
 void Job::check_invariants() const {
     RangeSet all;
     Index sum = 0;
-    for (const RangeSet* place : {&queued_, &suspects_, &loans_.set(), &finished_.set(), &limbo_set_, &safe_, &failed_}) {
+    const RangeSet lent = loans_.set(), finished = finished_.set();
+    for (const RangeSet* place : {&queued_, &suspects_, &lent, &finished, &limbo_set_, &safe_, &failed_}) {
         for (Range range : place->ranges()) all.add(range);
         sum += place->size();
     }
@@ -218,7 +219,7 @@ void Job::check_invariants() const {
     hedges_.check_invariants();
     for (const auto& span : hedges_.all())
         for (const auto& loan : loans_.within(span.range)) FANFOLD_CHECK(loan.value.worker != span.value.worker);
-    for (Range range : hedges_.set().ranges()) FANFOLD_CHECK(loans_.set().covers(range));
+    for (Range range : hedges_.set().ranges()) FANFOLD_CHECK(lent.covers(range));
     RangeSet waiting;
     for (const auto& span : limbo_.all()) waiting.add(span.range);
     FANFOLD_CHECK(waiting == limbo_set_);

@@ -195,7 +195,7 @@ public:
     Blocks& payloads() { return blocks_; }
     const Blocks& payloads() const { return blocks_; }
     /// Bytes of values, by their mean, that workers have finished and that are not safe yet.
-    double unsafe_bytes() const { return result_bytes * static_cast<double>(finished_.set().size()); }
+    double unsafe_bytes() const { return result_bytes * static_cast<double>(finished_.size()); }
 
     /// What has changed on loan since it was last asked.
     std::vector<LoanChange> take_loan_changes() { return std::exchange(changes_, {}); }
@@ -203,8 +203,8 @@ public:
     // --- for reports ----------------------------------------------------------------------------------------
     std::vector<SpanMap<Loan>::Span> loans() const { return loans_.all(); }
     std::vector<SpanMap<Loan>::Span> hedges() const { return hedges_.all(); }
-    Index lent_count() const { return loans_.set().size(); }
-    Index value_count() const { return finished_.set().size() + safe_.size() + limbo_set_.size(); }
+    Index lent_count() const { return loans_.size(); }
+    Index value_count() const { return finished_.size() + safe_.size() + limbo_set_.size(); }
     Index safe_count() const { return safe_.size(); }
     Index failed_count() const { return failed_.size(); }
     /// Fragments that never ran to an end, as the outcome lists them: dispatched at least once, and not.

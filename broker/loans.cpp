@@ -24,15 +24,13 @@ void Job::put_on_loan(Range range, Loan loan) {
 }
 
 void Job::take_off_loan(Range range) {
-    for (const auto& span : loans_.within(range))
+    for (const auto& span : loans_.take(range))
         changes_.push_back({span.value.worker, span.value.sequence, -static_cast<std::int64_t>(span.range.size())});
-    loans_.erase(range);
 }
 
 void Job::drop_hedges(Range range) {
-    for (const auto& span : hedges_.within(range))
+    for (const auto& span : hedges_.take(range))
         changes_.push_back({span.value.worker, span.value.sequence, -static_cast<std::int64_t>(span.range.size())});
-    hedges_.erase(range);
 }
 
 /// The first attempts are gone. Where there is a second one, it is the only one from now on; the rest is queued again, and returned.

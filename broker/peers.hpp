@@ -8,8 +8,10 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <unordered_set>
 #include <vector>
 
+#include "broker/lookup.hpp"
 #include "shared/core.hpp"
 #include "shared/range_set.hpp"
 
@@ -35,12 +37,14 @@ struct LentKey {
 };
 
 struct Pool;
+struct Session;
 
 /// Where a worker stands among those that could be lent something: the least is served first.
 struct Place {
     bool full = false;  // no slot is free: it is lent only what may queue
     double load = 0;
     PeerId worker{};
+    Session* session = nullptr;
     bool operator<(const Place& other) const { return std::tie(full, load, worker) < std::tie(other.full, other.load, other.worker); }
 };
 
@@ -48,7 +52,8 @@ struct Session {
     wire::Role role = wire::Role::client;
     std::string name;
     Epoch epoch;
-    Time heard{};  // lived time of its last message
+    Time heard{};   // lived time of its last message
+    Time beaten{};  // it was sent a heartbeat then
 
     // a worker
     std::uint32_t slots = 0;
@@ -71,18 +76,25 @@ struct Session {
     std::vector<Pool*> pools;  // that it is in,
     std::optional<Place> place;
     std::uint32_t pooled_slots = 0;                // and as what it counts in them
-    std::set<JobId> jobs;                          // of which it may hold something
-    std::set<JobId> briefs;                        // that it was told of
-    std::map<JobId, std::vector<Range>> releases;  // to be told with the next Release
+    std::unordered_set<JobId, NameHash> jobs;      // of which it may hold something
+    std::unordered_set<JobId, NameHash> briefs;    // that it was told of: Job::knowing, from here
+    std::map<JobId, std::vector<Range>> releases;  // to be told with the next Release; some: it is in Core::releasing_
 
     // a gatherer
     wire::GathererRef gatherer;
 
+    /// In their order, so that a run can be replayed.
+    std::vector<JobId> sorted_jobs() const {
+        std::vector<JobId> sorted(jobs.begin(), jobs.end());
+        std::ranges::sort(sorted);
+        return sorted;
+    }
     std::uint32_t usable_slots() const { return slots - std::min(slots, stuck_slots); }
+    bool is_idle_worker() const { return role == wire::Role::worker && lent.empty() && jobs.empty(); }
     bool has_free_slot() const { return lent.size() < usable_slots(); }
 };
 
-/// By connection. Ordered, so that a run can be replayed.
-using Sessions = std::map<PeerId, Session>;
+/// By connection.
+using Sessions = IndexedMap<PeerId, Session>;
 
 }  // namespace fanfold::broker

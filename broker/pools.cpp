@@ -167,7 +167,7 @@ void Pools::check_invariants(const Sessions& sessions) const {
         FANFOLD_CHECK(pool.slots == slots);
         FANFOLD_CHECK(pool.places.size() <= pool.members.size());
         for (const Line* line : {&pool.for_slots, &pool.to_queue}) {
-            for (const Turn& turn : line->turns) FANFOLD_CHECK(pool.jobs.contains(turn.job));
+            for (const Turn& turn : line->turns) FANFOLD_CHECK(pool.jobs.contains(turn.id));
             if (line->stuck || line->turns.empty()) FANFOLD_CHECK(!line->head);
             if (line == &pool.for_slots) FANFOLD_CHECK(line->head.has_value() == (!line->stuck && !line->turns.empty()));
             if (!line->head) continue;

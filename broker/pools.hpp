@@ -37,9 +37,10 @@ struct Demand {
 struct Turn {
     std::int32_t priority = 0;
     double served = 0;
-    JobId job{};
-    explicit Turn(const Job& of) : priority(of.share.priority), served(of.served), job(of.id) {}
-    bool operator<(const Turn& other) const { return std::tie(other.priority, served, job) < std::tie(priority, other.served, other.job); }
+    JobId id{};
+    Job* job = nullptr;
+    explicit Turn(Job& of) : priority(of.share.priority), served(of.served), id(of.id), job(&of) {}
+    bool operator<(const Turn& other) const { return std::tie(other.priority, served, id) < std::tie(priority, other.served, other.id); }
 };
 
 /// Jobs of one pool that have something to lend, and wait for the same kind of worker.

@@ -73,7 +73,7 @@ struct Garbled {
     Sender sender = {};
 };
 
-/// Time has passed. Every shell steps its core with it at least every 250 ms.
+/// Time has passed. Every shell steps its core with it at least every longest_sleep (idling.hpp).
 struct Tick {};
 
 /// A message to a peer by its connection. The shell reports a peer that is not there by Unroutable.

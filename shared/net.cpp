@@ -18,6 +18,7 @@
 #include <system_error>
 
 #include "shared/codec.hpp"
+#include "shared/idling.hpp"
 #include "shared/packing.hpp"
 #include "shared/twin.hpp"
 
@@ -337,7 +338,7 @@ bool Loop::turn(Time until) {
         items_.push_back({has_input ? -1 : fd, POLLIN, 0});
         waits = waits && !has_input;
     }
-    auto wait = std::clamp(ceil<milliseconds>(until - now()), milliseconds(0), milliseconds(250));
+    auto wait = std::clamp(ceil<milliseconds>(until - now()), milliseconds(0), ceil<milliseconds>(longest_sleep));
     if (::poll(items_.data(), items_.size(), waits ? static_cast<int>(wait.count()) : 0) < 0) {
         if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
         return true;

@@ -152,7 +152,7 @@ public:
     void watch(int fd, Callback on_input);
     void forget(zmq::socket_t& socket);
 
-    /// Until stop(): waits for input, or until `next_wakeup` says (250 ms at most), calls back, then `on_tick`.
+    /// Until stop(): waits for input, or until `next_wakeup` says (longest_sleep at most), calls back, then `on_tick`.
     void run(const std::function<Time()>& next_wakeup, const Callback& on_tick);
     /// One turn of that: waits, and calls back; false once it is stopped. Turns may be taken by one thread after another, but what orders
     /// them is the caller's business.

@@ -22,15 +22,18 @@ public:
     /// Gives the range this value, over whatever was there.
     void assign(Range range, T value) {
         if (range.empty()) return;
-        erase(range);
-        spans_.emplace(range.begin, Entry{range.end, std::move(value)});
+        auto next = cut_out(range, [](Range, const T&) {});
+        spans_.emplace_hint(next, range.begin, Entry{range.end, std::move(value)});
     }
 
     void erase(Range range) {
-        if (range.empty()) return;
-        split(range.begin);
-        split(range.end);
-        spans_.erase(spans_.lower_bound(range.begin), spans_.lower_bound(range.end));
+        cut_out(range, [](Range, const T&) {});
+    }
+    /// Erases the range, and returns the spans that overlapped it, cut to it, ascending.
+    std::vector<Span> take(Range range) {
+        std::vector<Span> taken;
+        cut_out(range, [&](Range part, const T& value) { taken.push_back({part, value}); });
+        return taken;
     }
     void clear() { spans_.clear(); }
 
@@ -66,24 +69,42 @@ private:
         T value;
     };
 
+    using Map = std::map<Index, Entry>;
+
     /// The first span that ends after the index.
-    typename std::map<Index, Entry>::const_iterator first_reaching(Index index) const {
-        auto it = spans_.upper_bound(index);
-        if (it != spans_.begin() && std::prev(it)->second.end > index) --it;
+    template <class Spans>
+    static auto first_reaching(Spans& spans, Index index) {
+        auto it = spans.upper_bound(index);
+        if (it != spans.begin() && std::prev(it)->second.end > index) --it;
+        return it;
+    }
+    typename Map::const_iterator first_reaching(Index index) const { return first_reaching(spans_, index); }
+
+    /// Takes the range out of all spans, with one search; returns the first span past it.
+    template <class Tell>
+    typename Map::iterator cut_out(Range range, const Tell& tell) {
+        if (range.empty()) return spans_.end();
+        auto it = first_reaching(spans_, range.begin);
+        while (it != spans_.end() && it->first < range.end) {
+            Range whole{it->first, it->second.end};
+            tell(overlap(whole, range), it->second.value);
+            if (whole.end > range.end) {  // what lies behind stays
+                auto rest = spans_.emplace_hint(std::next(it), range.end, Entry{whole.end, it->second.value});
+                if (whole.begin < range.begin) it->second.end = range.begin;
+                else spans_.erase(it);
+                return rest;
+            }
+            if (whole.begin < range.begin) {
+                it->second.end = range.begin;
+                ++it;
+            } else {
+                it = spans_.erase(it);
+            }
+        }
         return it;
     }
 
-    /// Makes sure that no span lies across the index.
-    void split(Index index) {
-        auto it = spans_.lower_bound(index);
-        if (it == spans_.begin()) return;
-        Entry& before = std::prev(it)->second;
-        if (before.end <= index) return;
-        spans_.emplace_hint(it, index, before);
-        before.end = index;
-    }
-
-    std::map<Index, Entry> spans_;
+    Map spans_;
 };
 
 }  // namespace fanfold

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/idling.hpp"
+
 namespace fanfold::worker {
 
 namespace {
@@ -93,7 +95,9 @@ void Core::say_heartbeat() {
         if (!job.kept.empty()) heartbeat.kept.push_back({.job = id, .ranges = job.kept.indices().ranges()});
     }
     told_ = handled_;
-    heartbeat_at_ = now_ + heartbeat_;
+    beaten_ = now_;
+    nothing_to_tell_ = heartbeat.held.empty() && heartbeat.kept.empty() && heartbeat.stuck_slots == 0;
+    heartbeat_at_ = now_ + (nothing_to_tell_ ? idle_beats(heartbeat_, timeout_) * heartbeat_ + heartbeat_ / 4 : heartbeat_);
     send(std::move(heartbeat));
 }
 
@@ -184,6 +188,10 @@ void Core::on_message(wire::Refused& message, Slice&) {
     }
 }
 
-void Core::on_message(wire::Heartbeat&, Slice&) {}
+/// Who is awake anyway answers, and has not to wake up once more. How often is up to the broker then: it beats more often when it believes
+/// that this worker has something.
+void Core::on_message(wire::Heartbeat&, Slice&) {
+    if (phase_ == Phase::standing && nothing_to_tell_ && now_ - beaten_ >= heartbeat_ / 2) say_heartbeat();
+}
 
 }  // namespace fanfold::worker

@@ -41,6 +41,7 @@ void Core::on_message(wire::Dispatch& message, Slice& body) {
     }
     seen_.add({message.sequence, message.sequence + 1});
     handled_ = std::max(handled_, message.sequence);
+    if (std::exchange(nothing_to_tell_, false)) heartbeat_at_ = std::min(heartbeat_at_, now_ + heartbeat_);
     Chunk chunk{message.job, {message.first, message.first + message.count}, message.attempt, std::move(body)};
     if (message.brief) learn(message.job, *message.brief);
     Job* job = job_of(message.job);

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
+#include "shared/idling.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace fanfold::simulation {
 
 namespace {
 using namespace std::chrono_literals;
-constexpr Duration longest_sleep = 250ms;     // as every shell has it
 constexpr Duration shortest_sleep = 50us;     // what a shell's turn takes
 constexpr std::uint64_t most_wakeups = 5000;  // in a second; more is a core that asks for time again and again
 constexpr Duration linger = 200ms;

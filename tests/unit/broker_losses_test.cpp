@@ -92,12 +92,45 @@ TEST_CASE("a client whose first block was faster than its hello owns its job") {
     auto spec = Stage::spec();
     spec.owner = {"d"};
     spec.attached = true;
+    spec.preferred_gatherer = "away";
     JobId job = fleet.open(1, 1, spec);
     fleet.quiet = true;
+    fleet.forget("d");  // whatever it was told is lost
     fleet.say("d", wire::Hello{.role = wire::Role::client, .name = "D", .epoch = {0, 9}});
+    fleet.take<wire::Welcome>("d");
+    fleet.take_all<wire::Accepted>("d");
+    fleet.take_all<wire::Sealed>("d");
+    CHECK(fleet.take<wire::Located>("d").job == job);
     for (int i = 0; i < 4; ++i) {
         fleet.pass(500ms);
         fleet.say("d", wire::Heartbeat{});
     }
     CHECK(fleet.core.jobs().at(job).running());
+}
+
+TEST_CASE("an idle worker gets every third heartbeat, and every one while the broker believes that it has something") {
+    Fleet fleet;
+    int beats = 0;
+    auto pass = [&](int heartbeats) {
+        beats = 0;
+        for (int i = 0; i < heartbeats; ++i) {
+            fleet.now += 500ms;
+            std::vector<Action> actions;
+            fleet.core.step(fleet.now, Tick{}, actions);
+            for (const Action& action : actions) {
+                const auto* send = std::get_if<Send>(&action);
+                if (send && send->to == PeerId{"w"} && std::holds_alternative<wire::Heartbeat>(send->message)) ++beats;
+            }
+            for (const char* peer : {"g", "c"}) fleet.core.step(fleet.now, Received{{peer}, wire::Heartbeat{}, {}}, actions);
+        }
+        fleet.say("w", wire::Heartbeat{.handled = 1});
+        return beats;
+    };
+    fleet.quiet = true;
+    pass(3);
+    for (int i = 0; i < 3; ++i) CHECK(pass(3) == 1);
+    JobId job = fleet.open(1, 1);
+    CHECK(fleet.take_all<wire::Dispatch>("w").size() == 1);
+    fleet.say("w", wire::Heartbeat{.handled = 1, .held = {{job, {{0, 1}}}}});
+    CHECK(pass(1) == 1);
 }

@@ -80,7 +80,7 @@ TEST_CASE("another major version is refused with both numbers") {
     auto refused = stage.take<wire::Refused>("x");
     CHECK(refused.code == wire::RefusalCode::version);
     CHECK(refused.text.find("9.4") != std::string::npos);
-    CHECK(refused.text.find("1.2") != std::string::npos);
+    CHECK(refused.text.find(std::to_string(wire::version_major) + "." + std::to_string(wire::version_minor)) != std::string::npos);
 }
 
 TEST_CASE("late binding: a fragment of unknown length goes to a free slot only") {

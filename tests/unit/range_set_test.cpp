@@ -65,8 +65,15 @@ TEST_CASE("a span map agrees with a plain array under random changes") {
         for (int i = 0; i < 300; ++i) {
             Index begin = random() % 60, end = begin + random() % 12;
             int value = static_cast<int>(random() % 4);
-            if (value > 0) spans.assign({begin, end}, value);
-            else spans.erase({begin, end});
+            if (value > 0) {
+                spans.assign({begin, end}, value);
+            } else {
+                auto there = spans.within({begin, end});
+                auto taken = spans.take({begin, end});
+                REQUIRE(taken.size() == there.size());
+                for (std::size_t k = 0; k < taken.size(); ++k)
+                    REQUIRE((taken[k].range == there[k].range && taken[k].value == there[k].value));
+            }
             for (Index k = begin; k < end; ++k) plain[k] = value;
             for (Index k = 0; k < plain.size(); ++k) {
                 const int* found = spans.at(k);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/idling.hpp"
 #include "tests/unit/worker_bench.hpp"
 #include "worker/core.hpp"
 
@@ -30,10 +31,63 @@ TEST_CASE("worker: says Hello each second until it is welcome, then tells its in
     bench.welcome();
     CHECK(bench.core().connected());
     CHECK(bench.sent<wire::Heartbeat>().handled == 0);
-    bench.tick(499ms);
-    CHECK(bench.quiet());
-    bench.tick(1ms);
-    bench.sent<wire::Heartbeat>();
+    bench.dispatch(job_one, 0, 1);
+    bench.take<Run>();
+    for (int i = 0; i < 3; ++i) {
+        bench.tick(499ms);
+        CHECK(bench.quiet());
+        bench.tick(1ms);
+        CHECK(bench.sent<wire::Heartbeat>().held.size() == 1);
+    }
+}
+
+TEST_CASE("worker: with nothing to tell it beats three times within the timeout, at best when the broker does") {
+    WorkerBench bench;
+    bench.connect();
+    SUBCASE("the broker beats: it is answered, though not when the last beat is fresh") {
+        bench.tick(249ms);
+        bench.broker(wire::Heartbeat{});
+        CHECK(bench.quiet());
+        for (Duration later : {1ms, 500ms, 1500ms}) {
+            bench.now += later;
+            bench.broker(wire::Heartbeat{});
+            auto heartbeat = bench.sent<wire::Heartbeat>();
+            CHECK((heartbeat.held.empty() && heartbeat.kept.empty()));
+        }
+    }
+    SUBCASE("the broker does not, but lives") {
+        for (int i = 0; i < 3; ++i) {
+            bench.now += 1624ms;
+            bench.broker(wire::Release{});
+            CHECK(bench.quiet());
+            bench.tick(1ms);
+            bench.sent<wire::Heartbeat>();
+        }
+        CHECK(3 * 1625ms < limits::peer_timeout);
+    }
+    SUBCASE("work comes: the next beat is a usual one, and beats of the broker are not answered any more") {
+        bench.tick(1s);
+        bench.dispatch(job_one, 0, 1);
+        bench.take<Run>();
+        bench.now += 499ms;
+        bench.broker(wire::Heartbeat{});
+        CHECK(bench.quiet());
+        bench.tick(1ms);
+        CHECK(bench.sent<wire::Heartbeat>().held.size() == 1);
+    }
+}
+
+TEST_CASE("worker: where the timeout is short, it beats at every heartbeat") {
+    CHECK(idle_beats(500ms, 5s) == 3);
+    CHECK(idle_beats(500ms, 60s) == 3);
+    CHECK(idle_beats(500ms, 3s) == 1);
+    CHECK(idle_beats(125ms, 500ms) == 1);
+    CHECK(idle_beats(1h, 1s) == 1);
+    CHECK(idle_beats(0ms, 1s) == 1);
+    for (Duration timeout = limits::shortest_timeout; timeout < 20s; timeout += 10ms) {
+        Duration heartbeat = std::min<Duration>(timeout / 4, limits::heartbeat_interval);
+        CHECK(3 * (idle_beats(heartbeat, timeout) * heartbeat + heartbeat / 4) <= timeout);
+    }
 }
 
 TEST_CASE("worker: a number that is past and fragments that are here already are ignored") {
