@@ -26,6 +26,7 @@ namespace fanfold::net {
 
 namespace {
 constexpr std::size_t copied_below = 8 << 10;  // libzmq copies a frame's first 8 KiB anyway
+constexpr int loopback_send_buffer = 512 << 10;
 
 std::random_device& device() {
     static thread_local std::random_device source;
@@ -68,6 +69,18 @@ void set_defaults(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::handshake_ivl, 5000);
     socket.set(zmq::sockopt::backlog, 1024);
     socket.set(zmq::sockopt::ipv6, true);
+}
+
+bool is_loopback(const std::string& endpoint) {
+    if (!is(endpoint, "tcp://")) return false;
+    std::string host = split_tcp(endpoint).host;
+    return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
+/// For the endpoint that the socket meets next. Over loopback a send buffer grows to megabytes, and what is read from it has left the
+/// processor's caches by then; over a network the kernel knows best how much must be on its way.
+void set_send_buffer(zmq::socket_t& socket, const std::string& endpoint) {
+    socket.set(zmq::sockopt::sndbuf, is_loopback(endpoint) ? loopback_send_buffer : -1);
 }
 
 // libzmq hands frames from thread to thread by means that ThreadSanitizer does not see: here it is told.
@@ -237,6 +250,7 @@ zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::ve
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::body_bytes));
     if (type == zmq::socket_type::router) socket.set(zmq::sockopt::router_mandatory, true);
     for (const auto& endpoint : endpoints) {
+        set_send_buffer(socket, endpoint);
         try {
             socket.bind(endpoint);
         } catch (const zmq::error_t& error) {
@@ -252,6 +266,7 @@ zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std:
     set_defaults(socket);
     std::string used = twin_or_itself(endpoint);
     if (!self.bytes.empty()) socket.set(zmq::sockopt::routing_id, is(used, "tcp://") ? self.bytes : marked_local(self).bytes);
+    set_send_buffer(socket, used);
     try {
         socket.connect(used);
     } catch (const zmq::error_t& error) {

@@ -77,6 +77,7 @@ double echo_small(Scatterer& scatterer, const char* function, const std::vector<
 }
 
 void small(Scatterer& scatterer, const char* function, std::uint64_t count, bool attached = true) {
+    touch_memory(small_memory * count);
     echo_small(scatterer, function, small_payloads(count / 20 + 1), true);  // to warm up
     print_figure("per_second", static_cast<double>(count) / echo_small(scatterer, function, small_payloads(count), attached));
 }
@@ -140,6 +141,7 @@ double echo_large(Scatterer& scatterer, std::uint64_t count) {
 }
 
 void large(Scatterer& scatterer, std::uint64_t count) {
+    touch_memory(large_memory * count);
     echo_large(scatterer, large_window);  // to warm up
     print_figure("mb_per_second", static_cast<double>(count * large_bytes) / echo_large(scatterer, count) / 1e6);
 }

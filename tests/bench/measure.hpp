@@ -3,6 +3,8 @@
 // figures.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -43,11 +45,23 @@ inline std::string large_payload() {
 /// Large fragments on their way at a time.
 constexpr std::uint64_t large_window = 16;
 
+/// Memory that a run takes for each fragment, at most: payloads and results, and for small ones what is on its way and in its books.
+constexpr std::size_t small_memory = 128;
+constexpr std::size_t large_memory = 2 * large_bytes;
+
 constexpr std::uint64_t job_fragments = 10;    // of a small job
 constexpr std::uint64_t jobs_to_warm_up = 20;  // run before those that count
 
 inline void check(bool holds, const char* what) {
     if (!holds) throw std::runtime_error(std::string("not as expected: ") + what);
+}
+
+/// Has the kernel hold so much free memory that it has used before. On a virtual machine what nobody used for seconds may have gone back to
+/// the host, and the first touch of a page then costs many times what it costs otherwise: the run that comes first would pay for that.
+inline void touch_memory(std::size_t bytes) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    check(memory != MAP_FAILED, "there is memory");
+    munmap(memory, bytes);
 }
 
 inline void print_figure(const char* name, double value) { std::printf("%s,%.2f\n", name, value); }

@@ -156,6 +156,7 @@ std::uint64_t take_packed(zmq::socket_t& in, std::vector<Small>& results) {
 
 void small(std::uint64_t count, int port, bool packed) {
     Pipeline pipeline(port, Pipeline::Hops::three);
+    touch_memory(small_memory * count);
     auto payloads = small_payloads(count);
     std::vector<Small> results(count);
     auto begin = Clock::now();
@@ -180,6 +181,7 @@ void small(std::uint64_t count, int port, bool packed) {
 
 void large(std::uint64_t count, int port) {
     Pipeline pipeline(port, Pipeline::Hops::four);
+    touch_memory(large_memory * count);
     std::string payload = large_payload();
     std::vector<zmq::message_t> results(count);
     std::counting_semaphore<> room(large_window);

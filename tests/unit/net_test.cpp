@@ -1,0 +1,27 @@
+#include "shared/net.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+using namespace fanfold;
+
+TEST_SUITE("net") {
+    TEST_CASE("Only sockets on loopback have a send buffer of their own") {
+        zmq::context_t context;
+        auto bound_to = [&](const std::string& endpoint) {
+            std::vector<std::string> bound;
+            return net::bind(context, zmq::socket_type::pull, {endpoint}, "--bind", bound).get(zmq::sockopt::sndbuf);
+        };
+        auto connected_to = [&](const std::string& endpoint) {
+            return net::connect(context, zmq::socket_type::push, endpoint).get(zmq::sockopt::sndbuf);
+        };
+        for (const char* endpoint : {"tcp://127.0.0.1:*", "tcp://127.1.2.3:*"}) CHECK(bound_to(endpoint) > 0);
+        CHECK(bound_to("tcp://*:*") == -1);
+        CHECK(connected_to("tcp://localhost:7999") > 0);
+        CHECK(connected_to("tcp://[::1]:7999") > 0);
+        CHECK(connected_to("tcp://192.0.2.1:7999") == -1);
+    }
+}
