@@ -18,9 +18,11 @@ std::optional<Duration> Core::lease_of(const Job& job) const {
     return job.spec.key.empty() ? Duration(limits::client_lease) : options_.keep;
 }
 
-void Core::on_block(wire::Block& block, Slice body) {
+void Core::on_block(wire::Block& block, Slice body, const Sender& sender) {
     Job* job = find(block.job);
     if (!job && !block.spec) return note({.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
+    if (job && job->user != sender.user) return deny({}, sender, "Block of a job of " + user_text(job->user), block.job);
+    if (block.spec && !may_own(block.spec->owner, sender)) return deny({}, sender, "Block for a client of another user", block.job);
     const PeerId owner = job ? job->owner : block.spec->owner;
     if (job && job->token != block.token)
         return note({.level = Level::warn, .what = "ignored a block with a foreign token", .job = block.job});
@@ -36,7 +38,7 @@ void Core::on_block(wire::Block& block, Slice body) {
     bool opened = !job;
     if (opened) {
         if (block.first != 0) return note({.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
-        open(block);
+        open(block, sender);
         job = find(block.job);
         if (!job) return;
     }
@@ -66,7 +68,7 @@ void Core::on_block(wire::Block& block, Slice body) {
     if (opened) tell_notice(*job);
 }
 
-void Core::open(const wire::Block& block) {
+void Core::open(const wire::Block& block, const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
     const Demand demand(spec);
     if (options_.fixed_fleet && std::ranges::none_of(sessions_, [&](const auto& item) { return demand.met_by(item.second); })) {
@@ -76,9 +78,9 @@ void Core::open(const wire::Block& block) {
         return refuse(spec.owner, RefusalCode::no_function, demand.unmet() + "; there is: " + all, block.job);
     }
     if (!sound_weight(spec.share.weight)) return refuse(spec.owner, RefusalCode::malformed, unsound_weight(spec.share.weight), block.job);
-    if (!spec.key.empty() && keys_.contains(spec.key))
+    if (auto known = keys_.find({sender.user, spec.key}); known != keys_.end())
         return refuse(spec.owner, RefusalCode::conflict,
-                      "the key '" + spec.key + "' is that of job " + to_string(keys_.at(spec.key)) + "; it was opened a moment before",
+                      "the key '" + spec.key + "' is that of job " + to_string(known->second) + "; it was opened a moment before",
                       block.job);
     PeerId gatherer = choose_gatherer(spec.preferred_gatherer);
     // After a start, or when one has just gone, it may be on its way: the client sends its block again.
@@ -87,11 +89,12 @@ void Core::open(const wire::Block& block) {
         return refuse(spec.owner, RefusalCode::no_gatherer, "no gatherer is connected to the broker; start fanfold-gatherer with --broker",
                       block.job);
     Job& job = jobs_.try_emplace(block.job, block.job, spec, block.token, now_).first->second;
+    job.user = sender.user;
     job.gatherer = gatherer;
     job.gatherer_ref = sessions_.at(gatherer).gatherer;
     if (auto it = sessions_.find(spec.owner); it != sessions_.end()) job.owner_incarnation = it->second.epoch.incarnation;
     else job.lease_until = now_ + lease_of(job).value();  // a job that has just been opened is not whole
-    if (!spec.key.empty()) keys_[spec.key] = job.id;
+    if (!spec.key.empty()) keys_[{job.user, spec.key}] = job.id;
     start_running(job);
     persist_opening(job);
     note({.what = "job opened", .job = job.id, .peer = job.gatherer_ref.name, .detail = spec.title.empty() ? spec.function : spec.title});
@@ -126,7 +129,10 @@ void Core::tell_notice(Job& job) {
 void Core::on_seal(const PeerId& from, const wire::Seal& seal) {
     Job* job = find(seal.job);
     // The first block travels on another socket and may still be on its way: the client says it again.
-    if (!job || job->token != seal.token) return;
+    if (!job) return;
+    const Sender& sender = sessions_.at(from).sender;
+    if (job->user != sender.user) return deny(from, sender, "Seal of a job of " + user_text(job->user), seal.job);
+    if (job->token != seal.token) return;
     if (!job->running() && !job->total) return send(from, job->end);
     if (job->total ? *job->total != seal.total : seal.total < job->next())
         return refuse(from, RefusalCode::conflict,
@@ -153,7 +159,7 @@ void Core::seal_when_whole(Job& job) {
 }
 
 void Core::on_cancel(const PeerId& from, const wire::Cancel& cancel) {
-    Job* job = find(cancel.job);
+    Job* job = find_for(from, cancel.job, "Cancel");
     if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(cancel.job), cancel.job);
     if (!job->running()) return send(from, job->end);
     job->watchers.insert(from);
@@ -161,7 +167,7 @@ void Core::on_cancel(const PeerId& from, const wire::Cancel& cancel) {
 }
 
 void Core::on_watch(const PeerId& from, const wire::Watch& watch) {
-    Job* job = find(watch.job);
+    Job* job = find_for(from, watch.job, "Watch");
     if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(watch.job), watch.job);
     send(from, wire::Located{.job = job->id, .assignment = job->assignment, .gatherer = job->gatherer_ref});
     if (job->running()) job->watchers.insert(from);
@@ -224,6 +230,10 @@ void Core::lose_client(const PeerId& peer, const Session&) {
 void Core::adopt_client(const PeerId& peer, const Session& session) {
     for (const JobId& id : running_) {
         Job& job = *find(id);
+        if (job.user != session.sender.user) {
+            if (job.owner == peer) job.owner.bytes.clear();  // it named a connection that is another's
+            continue;
+        }
         bool is_early = job.owner_incarnation == 0 && job.owner == peer;  // its first block was faster than its hello
         bool is_owner = job.owner_incarnation != 0 && job.owner_incarnation == session.epoch.incarnation;
         if (!is_early && !is_owner) continue;

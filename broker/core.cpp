@@ -74,18 +74,22 @@ void Core::on(StoreTrouble& event) {
 void Core::on(Unroutable& event) { lose(event.peer, "its connection is closed", false); }
 
 void Core::on(Pulled& event) {
-    if (auto* block = std::get_if<wire::Block>(&event.message)) return on_block(*block, std::move(event.body));
+    if (auto* block = std::get_if<wire::Block>(&event.message)) return on_block(*block, std::move(event.body), event.sender);
     ++garbled_;
     note({.level = Level::warn, .what = "dropped a message that is no block", .detail = wire::name_of(event.message)});
 }
 
 void Core::on(Received& event) {
     const PeerId& from = event.from;
-    if (auto* hello = std::get_if<wire::Hello>(&event.message)) return welcome(from, *hello);
     auto it = sessions_.find(from);
+    if (it != sessions_.end() && it->second.sender.user != event.sender.user)
+        return deny_aloud(from, event.sender, wire::name_of(event.message),
+                          "this connection's name is that of another user's; take a new one");
+    if (auto* hello = std::get_if<wire::Hello>(&event.message)) return welcome(from, *hello, event.sender);
     if (it == sessions_.end()) return refuse(from, wire::RefusalCode::malformed, hello_first);
     Session& session = it->second;
     session.heard = lived_.now();
+    session.sender = std::move(event.sender);  // its roles may have changed
     if (std::holds_alternative<wire::Bye>(event.message)) return lose(from, "it said goodbye", true);
 
     bool known = false;
@@ -112,11 +116,11 @@ void Core::on(Received& event) {
     handle.operator()<wire::Propose>(Role::gatherer, [&](auto& m) { on_propose(from, m); });
     handle.operator()<wire::Forgotten>(Role::gatherer, [&](auto& m) { on_forgotten(from, m); });
     if (!known)
-        refuse(from, wire::RefusalCode::not_allowed,
-               std::string("a ") + wire::to_string(session.role) + " may not send " + wire::name_of(event.message));
+        deny_aloud(from, session.sender, wire::name_of(event.message),
+                   std::string("a ") + wire::to_string(session.role) + " may not send " + wire::name_of(event.message));
 }
 
-void Core::welcome(const PeerId& peer, wire::Hello& hello) {
+void Core::welcome(const PeerId& peer, wire::Hello& hello, const Sender& sender) {
     if (hello.major != wire::version_major) {
         auto ours = std::to_string(wire::version_major) + "." + std::to_string(wire::version_minor);
         auto theirs = std::to_string(hello.major) + "." + std::to_string(hello.minor);
@@ -124,8 +128,12 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
                       "this broker speaks protocol version " + ours + ", the peer " + theirs + "; run the same release on both sides");
     }
     bool fresh = !sessions_.contains(peer);
+    if (fresh && is_taken(hello, sender))
+        return deny_aloud(peer, sender, "Hello of a gatherer that is another user's",
+                          "the gatherer's name '" + hello.gatherer.name + "' is that of another user's; choose another with --name");
     Session& session = sessions_[peer];
     session.heard = lived_.now();
+    session.sender = sender;
     if (fresh) {
         session.role = hello.role;
         session.name = hello.name.empty() ? to_string(peer) : hello.name;
@@ -133,6 +141,7 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
         session.slots = std::max(hello.slots, 1u);
         session.functions = {hello.functions.begin(), hello.functions.end()};
         session.gatherer = std::move(hello.gatherer);
+        session.gatherer.public_key = sender.public_key;  // what it has proved, whatever it says
         session.idempotent = {hello.idempotent.begin(), hello.idempotent.end()};
         session.labels = {hello.labels.begin(), hello.labels.end()};
         for (const wire::Resource& resource : hello.resources) session.resources[resource.name] = resource.amount;
@@ -145,13 +154,16 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello) {
     welcome.block_bytes = limits::block_bytes;
     welcome.job_credit = window();
     send(peer, std::move(welcome));
+    if (session.role == wire::Role::gatherer) tell_keys(peer);
     if (!fresh) return;
 
     note({.what = "peer joined", .peer = session.name, .detail = wire::to_string(session.role)});
     // The same life of a peer over a new connection takes over what the old one had.
     PeerId earlier;
     for (const PeerId& id : names_[session.name])
-        if (const Session& other = sessions_.at(id); other.role == session.role && other.epoch == session.epoch) earlier = id;
+        if (const Session& other = sessions_.at(id);
+            other.role == session.role && other.epoch == session.epoch && other.sender.user == sender.user)
+            earlier = id;
     names_[session.name].insert(peer);
     // A gatherer that was started again is known by its name: what is left of the life before gets no job any more.
     std::vector<PeerId> past;
@@ -265,7 +277,7 @@ void Core::check_invariants() const {
         FANFOLD_CHECK(job.accounted_bytes == job.payloads().held_bytes());
         held += job.accounted_bytes;
         FANFOLD_CHECK(!tombstones_.contains(id));
-        if (!job.spec.key.empty()) FANFOLD_CHECK(keys_.at(job.spec.key) == id);
+        if (!job.spec.key.empty()) FANFOLD_CHECK(keys_.at({job.user, job.spec.key}) == id);
         auto loans = job.loans();
         for (auto& span : job.hedges()) loans.push_back(std::move(span));
         for (const auto& span : loans) {
@@ -285,7 +297,7 @@ void Core::check_invariants() const {
     for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running() && jobs_.at(id).pool->jobs.contains(id));
     pools_.check_invariants(sessions_);
     FANFOLD_CHECK(held == held_bytes_);
-    for (const auto& [key, id] : keys_) FANFOLD_CHECK(jobs_.at(id).spec.key == key);
+    for (const auto& [key, id] : keys_) FANFOLD_CHECK(jobs_.at(id).user == key.first && jobs_.at(id).spec.key == key.second);
 }
 
 }  // namespace fanfold::broker

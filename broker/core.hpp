@@ -20,6 +20,7 @@
 #include "broker/peers.hpp"
 #include "broker/pools.hpp"
 #include "broker/records.hpp"
+#include "broker/tenants.hpp"
 #include "shared/core.hpp"
 #include "shared/store.hpp"
 
@@ -31,7 +32,7 @@ struct StoreTrouble {
 };
 
 /// Received: on control. Pulled: a Block.
-using Event = std::variant<Received, Pulled, Unroutable, Garbled, StoreTrouble, Fetched, Committed, Tick>;
+using Event = std::variant<Received, Pulled, Denied, KeysChanged, Unroutable, Garbled, StoreTrouble, Fetched, Committed, Tick>;
 
 /// To be written. What a step sends after it must not be sent before it is safe (but for what promises_nothing()).
 struct Persist {
@@ -80,6 +81,7 @@ public:
     /// For tests and status.
     const Sessions& sessions() const { return sessions_; }
     const Jobs& jobs() const { return jobs_; }
+    std::uint64_t denied() const { return denied_; }
 
 private:
     // core.cpp: sessions and time
@@ -90,8 +92,10 @@ private:
     void on(StoreTrouble& event);
     void on(Fetched& event);
     void on(Committed& event);
+    void on(Denied& event);
+    void on(KeysChanged& event);
     void on(Tick&);
-    void welcome(const PeerId& peer, wire::Hello& hello);
+    void welcome(const PeerId& peer, wire::Hello& hello, const Sender& sender);
     void lose(const PeerId& peer, const char* why, bool in_good_order);
     Session take_out(const PeerId& peer);
     void send(const PeerId& to, wire::Message message, Slice body = {});
@@ -100,6 +104,15 @@ private:
     void refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job = {});
     void note(Note note) { actions_->push_back(std::move(note)); }
     Job* find(const JobId& job);
+
+    // tenants.cpp: users, and what each may do and see
+    void deny(const PeerId& from, const Sender& sender, const std::string& what, std::optional<JobId> job = {});
+    void deny_aloud(const PeerId& from, const Sender& sender, const std::string& what, std::string text);
+    Job* find_for(const PeerId& from, const JobId& id, const char* what);
+    bool may_own(const PeerId& peer, const Sender& sender) const;
+    bool is_let_in(const Session& session) const;
+    bool is_taken(const wire::Hello& hello, const Sender& sender) const;
+    void tell_keys(const PeerId& gatherer);
 
     // durable.cpp: what is written, and read back
     void persist(const JobId& job, Row row, std::uint64_t number, const wire::Message& message, Slice body = {});
@@ -119,8 +132,8 @@ private:
     Time moment_of(std::uint64_t since_1970) const;
 
     // clients.cpp: jobs, from the first block to the outcome
-    void on_block(wire::Block& block, Slice body);
-    void open(const wire::Block& block);
+    void on_block(wire::Block& block, Slice body, const Sender& sender);
+    void open(const wire::Block& block, const Sender& sender);
     void on_seal(const PeerId& from, const wire::Seal& seal);
     void on_cancel(const PeerId& from, const wire::Cancel& cancel);
     void on_watch(const PeerId& from, const wire::Watch& watch);
@@ -148,7 +161,7 @@ private:
     void bury();
     void forget_ended();
     void forget(JobId job);
-    std::vector<JobId> select(const std::string& selector) const;
+    std::vector<JobId> select(const std::string& selector, const Sender& sender) const;
     wire::JobInfo info(const Job& job) const;
 
     // memory.cpp: payloads within their limit
@@ -226,7 +239,7 @@ private:
     std::set<PeerId> gatherers_;                     // of the sessions,
     std::map<std::string, std::set<PeerId>> names_;  // and whose they are
     Jobs jobs_;
-    std::map<std::string, JobId> keys_;
+    std::map<std::pair<std::string, std::string>, JobId> keys_;  // by user and key
     std::set<JobId> running_;
     Pools pools_;
     double virtual_time_ = 0;  // of the job that was served last
@@ -259,6 +272,9 @@ private:
     std::deque<JobId> ended_kept_;
     Time gatherer_missed_{};  // lived time of the start, or of the last loss of a gatherer
     std::uint64_t garbled_ = 0;
+    std::uint64_t denied_ = 0;
+    std::map<std::string, Tenant> tenants_;                                // by user: those of jobs and of keys
+    std::optional<std::map<std::string, wire::AllowedKey>> allowed_keys_;  // by key; none: everybody is let in
 };
 
 }  // namespace fanfold::broker

@@ -11,7 +11,8 @@ constexpr std::ptrdiff_t safe_ranges_in_row = 10'000;
 bool promises_nothing(const wire::Message& message) {
     return std::holds_alternative<wire::Dispatch>(message) || std::holds_alternative<wire::Heartbeat>(message) ||
            std::holds_alternative<wire::Welcome>(message) || std::holds_alternative<wire::Refused>(message) ||
-           std::holds_alternative<wire::Notice>(message) || std::holds_alternative<wire::Report>(message);
+           std::holds_alternative<wire::Notice>(message) || std::holds_alternative<wire::Report>(message) ||
+           std::holds_alternative<wire::AllowedKeys>(message);
 }
 
 std::chrono::milliseconds Core::since_1970(Time moment) const {
@@ -47,7 +48,8 @@ void Core::persist_opening(Job& job) {
     opening.spec = job.spec;
     if (job.opened_row == 0) job.opened_row = static_cast<std::uint64_t>(since_1970(job.opened).count());
     persist(job.id, Row::job, job.opened_row, opening);
-    persist(job.id, Row::owner, 0, wire::Hello{.role = wire::Role::client, .epoch = {.number = 0, .incarnation = job.owner_incarnation}});
+    persist(job.id, Row::owner, 0,
+            wire::Hello{.role = wire::Role::client, .name = job.user, .epoch = {.number = 0, .incarnation = job.owner_incarnation}});
     persist_location(job);
 }
 
@@ -141,7 +143,6 @@ void Core::restore(const Record& record) {
         job = &jobs_.try_emplace(record.job, record.job, *opening.spec, opening.token, moment_of(record.number)).first->second;
         job->owner.bytes.clear();
         job->opened_row = record.number;
-        if (!job->spec.key.empty()) keys_[job->spec.key] = job->id;
         return;
     }
     if (!job) throw StartupError("a row of job " + to_string(record.job) + " has no job");
@@ -153,7 +154,10 @@ void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& me
     switch (row) {
         case Row::job:
         case Row::forgotten: return;
-        case Row::owner: job.owner_incarnation = std::get<wire::Hello>(message).epoch.incarnation; return;
+        case Row::owner:
+            job.owner_incarnation = std::get<wire::Hello>(message).epoch.incarnation;
+            job.user = std::get<wire::Hello>(message).name;
+            return;
         case Row::located: {
             auto& located = std::get<wire::Located>(message);
             job.assignment = located.assignment;
@@ -203,6 +207,7 @@ void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& me
 /// Nobody is connected yet: jobs wait for their gatherers and for the workers that may hold their fragments.
 void Core::restored() {
     for (auto& [id, job] : jobs_) {
+        if (!job.spec.key.empty()) keys_[{job.user, job.spec.key}] = id;
         if (!job.running()) {
             (job.spec.attached ? ended_attached_ : ended_kept_).push_back(id);
             continue;

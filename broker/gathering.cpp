@@ -41,7 +41,8 @@ void Core::assign_again(Job& job) {
 
 void Core::tell_gatherer(Job& job) {
     job.assign_at = now_ + job.assign_patience;
-    wire::Assign message{.job = job.id, .assignment = job.assignment, .spec = job.spec, .total = job.total, .round = job.round};
+    wire::Assign message{
+        .job = job.id, .assignment = job.assignment, .spec = job.spec, .total = job.total, .round = job.round, .user = job.user};
     if (job.spec.deadline.count() > 0) {
         auto left = job.opened + job.spec.deadline - now_;
         message.spec.deadline = std::max(std::chrono::ceil<wire::Milliseconds>(left), wire::Milliseconds(1));

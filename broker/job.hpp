@@ -71,6 +71,7 @@ public:
     // --- what it is -----------------------------------------------------------------------------------------
     const JobId id;
     const wire::JobSpec spec;
+    std::string user;         // whose it is: the sender of its first block; empty without keys
     std::uint64_t token;      // its client's secret; another client may take an unfinished submission over
     Time opened;              // or retried
     std::uint32_t round = 0;  // how often it was retried

@@ -50,6 +50,7 @@ struct Place {
 
 struct Session {
     wire::Role role = wire::Role::client;
+    Sender sender;  // whose connection it is
     std::string name;
     Epoch epoch;
     Time heard{};   // lived time of its last message

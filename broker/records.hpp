@@ -7,7 +7,7 @@ namespace fanfold::broker {
 
 enum class Row : std::uint8_t {
     job = 1,         // Block with the spec and the token, no fragments; number: milliseconds since 1970 of its opening
-    owner = 2,       // Hello: the life of the client that submits it
+    owner = 2,       // Hello: the life of the client that submits it; as its name: the user whose job it is
     located = 3,     // Located: who gathers it
     block = 4,       // Block, its payloads in the body; number: its first fragment
     total = 5,       // Seal

@@ -14,16 +14,17 @@ constexpr std::size_t ended_attached_kept = 1000;
 constexpr std::size_t ended_kept = 100'000;
 }  // namespace
 
-std::vector<JobId> Core::select(const std::string& selector) const {
+/// Of the jobs that the sender may see.
+std::vector<JobId> Core::select(const std::string& selector, const Sender& sender) const {
     std::vector<JobId> found;
+    const Job* newest = nullptr;
     for (const auto& [id, job] : jobs_) {
+        if (!may_see(sender, job)) continue;
+        if (!newest || newest->opened < job.opened) newest = &job;
         std::string text = to_string(id);
         if (selector.empty() || text.starts_with(selector) || text.ends_with(selector)) found.push_back(id);
     }
-    if (selector == "last" && !jobs_.empty()) {
-        auto newest = std::max_element(jobs_.begin(), jobs_.end(), [](auto& a, auto& b) { return a.second.opened < b.second.opened; });
-        found.assign(1, newest->first);
-    }
+    if (selector == "last" && newest) found.assign(1, newest->id);
     return found;
 }
 
@@ -45,6 +46,7 @@ wire::JobInfo Core::info(const Job& job) const {
     info.round = job.round;
     info.share = job.share;
     info.hedged = job.hedged;
+    info.user = job.user;
     return info;
 }
 
@@ -52,7 +54,7 @@ void Core::on_query(const PeerId& from, const wire::Query& query) {
     wire::Report report{.number = query.number};
     switch (query.topic) {
         case wire::Topic::jobs:
-            for (const JobId& id : select(query.selector)) report.jobs.push_back(info(jobs_.at(id)));
+            for (const JobId& id : select(query.selector, sessions_.at(from).sender)) report.jobs.push_back(info(jobs_.at(id)));
             break;
         case wire::Topic::workers:
             for (const auto& [peer, session] : sessions_) {
@@ -79,14 +81,15 @@ void Core::on_query(const PeerId& from, const wire::Query& query) {
 
 void Core::on_find(const PeerId& from, const wire::Find& find) {
     if (answer_find(from, find, false)) return;
-    send(jobs_.at(keys_.at(find.key)).owner, wire::Heartbeat{});  // shows whether it is there
+    const std::string& user = sessions_.at(from).sender.user;
+    send(jobs_.at(keys_.at({user, find.key})).owner, wire::Heartbeat{});  // shows whether it is there
     std::erase_if(finds_, [&](const Waiting& waiting) { return waiting.from == from && waiting.find.number == find.number; });
     finds_.push_back({.from = from, .find = find, .until = now_ + patience_with_the_dead});
 }
 
 /// False: another client seems to have the job, and it is not yet time to say so.
 bool Core::answer_find(const PeerId& from, const wire::Find& find, bool at_last) {
-    auto known = keys_.find(find.key);
+    auto known = keys_.find({sessions_.at(from).sender.user, find.key});
     if (known == keys_.end()) return send(from, wire::Found{.number = find.number}), true;
     Job& job = jobs_.at(known->second);
     bool submitting = job.running() && !job.total;
@@ -120,7 +123,7 @@ void Core::answer_finds() {
 // --- again ----------------------------------------------------------------------------------------------------------
 
 void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
-    Job* job = find(retry.job);
+    Job* job = find_for(from, retry.job, "Retry");
     if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(retry.job), retry.job);
     if (std::string why = job->why_no_retry(); !why.empty())
         return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " can't be retried: " + why, job->id);
@@ -151,7 +154,7 @@ void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
 }
 
 void Core::on_adjust(const PeerId& from, const wire::Adjust& adjust) {
-    Job* job = find(adjust.job);
+    Job* job = find_for(from, adjust.job, "Adjust");
     if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(adjust.job), adjust.job);
     if (!job->running()) return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " has ended", job->id);
     if (adjust.weight && !sound_weight(*adjust.weight))
@@ -168,7 +171,7 @@ void Core::on_adjust(const PeerId& from, const wire::Adjust& adjust) {
 // --- no more --------------------------------------------------------------------------------------------------------
 
 void Core::on_forget(const PeerId& from, const wire::Forget& wanted) {
-    Job* job = find(wanted.job);
+    Job* job = find_for(from, wanted.job, "Forget");
     if (job && job->running())
         return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " still runs; cancel it first", job->id);
     if (job) {
@@ -193,7 +196,7 @@ void Core::forget_ended() {
 /// The gatherer is told until it says that it has forgotten too; a tombstone reminds of that.
 void Core::forget(JobId id) {  // (by value: it may be the job's own)
     Job& job = *find(id);
-    if (!job.spec.key.empty()) keys_.erase(job.spec.key);
+    if (!job.spec.key.empty()) keys_.erase({job.user, job.spec.key});
     erase_rows(id);
     persist(id, Row::forgotten, 0, wire::Located{.job = id, .gatherer = job.gatherer_ref});
     tombstones_[id] = {.gatherer = job.gatherer_ref, .since = now_};

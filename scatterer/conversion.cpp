@@ -195,6 +195,7 @@ JobStatus status_of(const wire::JobInfo& info) {
     status.weight = info.share.weight;
     status.max_running = info.share.max_running;
     status.hedged = info.hedged;
+    status.user = info.user;
     return status;
 }
 

@@ -123,10 +123,10 @@ void Core::on_broker(const wire::Refused& refused) {
             // It does not know this connection, or no longer.
             if (phase_ != Phase::refused && (hello_at_ == Time::max() || hello_at_ - now_ < hello_again - hello_apart)) say_hello();
             return;
-        case wire::RefusalCode::version: return connection_failed(Phase::refused, refused.text);
+        case wire::RefusalCode::version:
+        case wire::RefusalCode::not_allowed: return connection_failed(Phase::refused, refused.text);  // nor any later one
         case wire::RefusalCode::unknown_job:
         case wire::RefusalCode::too_large:
-        case wire::RefusalCode::not_allowed:
         case wire::RefusalCode::no_gatherer:
         case wire::RefusalCode::conflict:
         case wire::RefusalCode::no_function:

@@ -101,6 +101,7 @@ Job Scatterer::open(const std::string& function, JobOptions options) {
         if (!found) throw FanfoldError(found.error().text);
         if (found->job) return Job(state_->go_on(*found, std::move(opening), options));
     }
+    // Of the system's generator, as the token is: nobody guesses another's job.
     opening.job = make_job_id(duration_cast<milliseconds>(net::microseconds_since_1970()), net::random_number(), net::random_number());
     return Job(state_->begin(std::move(opening), options));
 }

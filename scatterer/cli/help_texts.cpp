@@ -58,7 +58,8 @@ constexpr HelpText submit{"fanfold submit [options] [--] COMMAND… [SOURCE…]\
   fanfold results last                                   what was submitted last
   fanfold submit --job-key renders-7 ./render {} ::: scene*.blend   as often as one likes, it is one job)"};
 
-constexpr HelpText jobs{"fanfold jobs [options]", "Lists the jobs that the broker knows, the latest last.",
+constexpr HelpText jobs{"fanfold jobs [options]",
+                        "Lists the jobs that the broker knows, the latest last: with keys your own, as an administrator everybody's.",
                         "Examples:\n  fanfold jobs\n  fanfold jobs --output json | jq 'select(.outcome == \"running\")'"};
 
 constexpr HelpText status{"fanfold status [options] JOB", "Shows one job. JOB is `last`, or any unique beginning or end of an id.",

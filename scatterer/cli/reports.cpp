@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -31,7 +32,7 @@ Json json_of(const JobStatus& job) {
               {"running", job.running}, {"values", job.values},     {"failed", job.failed},     {"age", seconds(job.age)},
               {"took", nullptr},        {"gatherer", job.gatherer}, {"notice", job.notice},     {"key", job.key},
               {"round", job.round},     {"priority", job.priority}, {"weight", job.weight},     {"max_running", job.max_running},
-              {"hedged", job.hedged}};
+              {"hedged", job.hedged},   {"user", job.user}};
     if (job.total) json["total"] = *job.total;
     if (job.outcome != JobOutcome::running) json["took"] = seconds(job.took);
     return json;
@@ -77,11 +78,17 @@ std::string share_text(const JobStatus& job) {
 
 std::string jobs_report(const std::vector<JobStatus>& jobs, Format format) {
     std::string lines;
-    Table table({"JOB", "OUTCOME", ">TOTAL", ">VALUES", ">FAILED", ">RUNNING", ">QUEUED", ">AGE", ">TOOK", "TITLE"});
+    bool users = std::ranges::any_of(jobs, [](const JobStatus& job) { return !job.user.empty(); });
+    auto line = [users](std::vector<std::string> cells, const std::string& user) {
+        if (users) cells.insert(cells.begin() + 1, user);
+        return cells;
+    };
+    Table table(line({"JOB", "OUTCOME", ">TOTAL", ">VALUES", ">FAILED", ">RUNNING", ">QUEUED", ">AGE", ">TOOK", "TITLE"}, "USER"));
     for (const JobStatus& job : jobs) {
         lines += format == Format::json ? line_of(json_of(job)) : "";
-        table.add({job.id, to_string(job.outcome), count_text(job.total), to_string(job.values), to_string(job.failed),
-                   to_string(job.running), to_string(job.queued), time_text(job.age), took_text(job), shortened(job.title)});
+        table.add(line({job.id, to_string(job.outcome), count_text(job.total), to_string(job.values), to_string(job.failed),
+                        to_string(job.running), to_string(job.queued), time_text(job.age), took_text(job), shortened(job.title)},
+                       job.user));
     }
     return format == Format::json ? lines : table.text();
 }
@@ -89,6 +96,7 @@ std::string jobs_report(const std::vector<JobStatus>& jobs, Format format) {
 std::string status_report(const JobStatus& job, Format format) {
     if (format == Format::json) return line_of(json_of(job));
     Table table({"job", job.id});
+    if (!job.user.empty()) table.add({"user", job.user});
     table.add({"title", job.title});
     table.add({"function", job.function});
     if (!job.key.empty()) table.add({"key", job.key});

@@ -26,6 +26,8 @@ struct Stage {
         Slice body;
     };
     std::map<PeerId, std::vector<Sent>> sent;
+    std::map<PeerId, Sender> senders;  // of those who have one that is not the nameless
+    std::vector<Note> notes;           // of the last step
     std::function<void(const Record&)> on_persist;
     std::function<void(const Fetch&)> on_fetch;
     std::function<void()> after_step;
@@ -40,7 +42,9 @@ struct Stage {
     void step(Event event) {
         std::vector<Action> actions;
         core.step(now, std::move(event), actions);
+        notes.clear();
         for (auto& action : actions) {
+            if (auto* note = std::get_if<Note>(&action)) notes.push_back(*note);
             if (auto* persist = std::get_if<Persist>(&action); persist && on_persist) on_persist(persist->record);
             if (auto* fetch = std::get_if<Fetch>(&action); fetch && on_fetch) on_fetch(*fetch);
             if (auto* send = std::get_if<Send>(&action))
@@ -49,8 +53,13 @@ struct Stage {
         core.check_invariants();
         if (after_step) after_step();
     }
-    void say(const char* peer, wire::Message message, Slice body = {}) { step(Received{{peer}, std::move(message), std::move(body)}); }
-    void block(wire::Block block, Slice body = {}) { step(Pulled{std::move(block), std::move(body)}); }
+    void say(const char* peer, wire::Message message, Slice body = {}) {
+        auto sender = senders.find({peer});
+        step(Received{{peer}, std::move(message), std::move(body), sender == senders.end() ? Sender{} : sender->second});
+    }
+    void block(wire::Block block, Slice body = {}, Sender sender = {}) {
+        step(Pulled{std::move(block), std::move(body), std::move(sender)});
+    }
     void pass(Duration time) {
         for (Duration step_time = std::min<Duration>(time, 100ms); time > Duration(0); time -= step_time) {
             now += step_time;

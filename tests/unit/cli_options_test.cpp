@@ -161,6 +161,13 @@ TEST_CASE("reports as tables and JSON lines") {
     job.values = 4;
     CHECK(contains(jobs_report({job}, Format::text), "0192  running     10       4"));
     CHECK(contains(status_report(job, Format::json), R"("outcome":"running","reason":"","total":10)"));
+    CHECK(contains(status_report(job, Format::json), R"("user":"")"));
+    JobStatus of_ada = job;
+    of_ada.user = "ada";
+    CHECK_FALSE(contains(jobs_report({job}, Format::text), "USER"));
+    CHECK(contains(jobs_report({job, of_ada}, Format::text), "JOB   USER  OUTCOME"));
+    CHECK(contains(jobs_report({job, of_ada}, Format::text), "0192  ada   running"));
+    CHECK(contains(status_report(of_ada, Format::text), "user"));
     WorkerStatus one{.name = "w1", .slots = 2, .functions = {"a", "b"}};
     WorkerStatus two{.name = "w2", .slots = 3, .functions = {"b"}};
     CHECK(functions_report({one, two}, Format::text) == "FUNCTION  SLOTS  WORKERS\na             2        1\nb             5        2\n");

@@ -229,6 +229,7 @@ struct JobStatus {
     double weight = 1;
     std::uint32_t max_running = 0;
     std::uint64_t hedged = 0;  // second attempts that were started beside a first
+    std::string user = {};     // whose it is; empty where there are no keys
 };
 
 /// What changes in a job that runs; the rest stays.
