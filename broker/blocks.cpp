@@ -35,9 +35,26 @@ Result<void> check_block(const wire::Block& block, const Slice& body) {
     return {};
 }
 
+std::optional<PayloadSize> payload_beyond(const wire::Block& block, const Slice& body, std::uint64_t most) {
+    if (body.size() <= most) return {};
+    for (std::uint32_t cut = 0; cut <= block.cuts.size() / 4; ++cut) {
+        std::size_t at = cut == 0 ? 0 : cut_at(block.cuts, cut - 1);
+        std::size_t end = cut < block.cuts.size() / 4 ? cut_at(block.cuts, cut) : body.size();
+        Index index = block.first + Index{cut} * block.stride;
+        for (Index last = index; end - at > most; ++index) {
+            auto length = wire::object_length(body.view().substr(at, end - at));
+            std::size_t bytes = length && *length > 0 && index - last < block.stride ? *length : end - at;
+            if (bytes > most) return PayloadSize{.index = index, .bytes = bytes};
+            at += bytes;
+        }
+    }
+    return {};
+}
+
 void Blocks::add(const wire::Block& block, Slice body) {
     if (block.count == 0) return;
     held_bytes_ += body.size();
+    bytes_ += body.size();
     std::uint64_t bytes = body.size();
     blocks_.emplace_hint(blocks_.end(), block.first,
                          Block{.count = block.count, .stride = block.stride, .bytes = bytes, .cuts = block.cuts, .body = std::move(body)});
@@ -82,6 +99,7 @@ double Blocks::mean_bytes(Index index) const {
 
 Blocks::Map::iterator Blocks::erase(Map::iterator block) {
     if (block->second.in_memory) held_bytes_ -= block->second.bytes;
+    bytes_ -= block->second.bytes;
     freed_.push_back(block->first);
     return blocks_.erase(block);
 }

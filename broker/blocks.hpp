@@ -23,6 +23,14 @@ namespace fanfold::broker {
 /// Whether the block's cut offsets fit its count and body; the error names what does not.
 Result<void> check_block(const wire::Block& block, const Slice& body);
 
+/// One fragment's payload.
+struct PayloadSize {
+    Index index = 0;
+    std::uint64_t bytes = 0;
+};
+/// A payload of more than so many bytes, if a block that check_block() passed has one. What is no MessagePack counts as one payload.
+std::optional<PayloadSize> payload_beyond(const wire::Block& block, const Slice& body, std::uint64_t most);
+
 class Blocks {
 public:
     /// Takes a block that check_block() passed and that begins where the last one ended.
@@ -46,10 +54,13 @@ public:
     void retain(const RangeSet& safe);
     /// A retry: every fragment is needed again that is not safe. Returns the body bytes of these blocks.
     std::uint64_t reopen(const RangeSet& safe);
-    void clear() { blocks_.clear(), held_bytes_ = 0; }
+    void clear() { blocks_.clear(), held_bytes_ = bytes_ = 0; }
     bool empty() const { return blocks_.empty(); }
     /// Whether each of the fragments is in a block.
     bool covers(const std::vector<Range>& ranges) const;
+
+    /// Of all bodies, in memory and in the store alone.
+    std::uint64_t bytes() const { return bytes_; }
 
     // --- memory ---------------------------------------------------------------------------------------------
     std::uint64_t held_bytes() const { return held_bytes_; }
@@ -89,6 +100,7 @@ private:
     Map blocks_;
     std::vector<Index> freed_;
     std::uint64_t held_bytes_ = 0;
+    std::uint64_t bytes_ = 0;
 };
 
 }  // namespace fanfold::broker

@@ -10,6 +10,10 @@ namespace fanfold::broker {
 using wire::Outcome;
 using wire::RefusalCode;
 
+namespace {
+constexpr auto patience_with_room = std::chrono::seconds(2);  // before anybody is told that a user has as much as it may
+}
+
 /// How long a running job outlives its client. An attached one is of no use to anybody else, and one that is not whole would never end;
 /// with a key, the same submission may come back for it.
 std::optional<Duration> Core::lease_of(const Job& job) const {
@@ -24,12 +28,15 @@ void Core::on_block(wire::Block& block, Slice body, const Sender& sender) {
     if (job && job->user != sender.user) return deny({}, sender, "Block of a job of " + user_text(job->user), block.job);
     if (block.spec && !may_own(block.spec->owner, sender)) return deny({}, sender, "Block for a client of another user", block.job);
     const PeerId owner = job ? job->owner : block.spec->owner;
-    if (job && job->token != block.token)
-        return note({.level = Level::warn, .what = "ignored a block with a foreign token", .job = block.job});
+    if (job && job->token != block.token) return pass_over({}, "Block with another token than the job's", block.job);
     if (auto sound = check_block(block, body); !sound) {
         refuse(owner, RefusalCode::malformed, sound.error().text, block.job);
         if (job && job->running()) end(*job, Outcome::failed, "its client sent a malformed block: " + sound.error().text);
         return;
+    }
+    if (std::string why = why_too_large(sender.user, block, body); !why.empty() && (!job || job->running())) {
+        refuse(owner, RefusalCode::too_large, why, block.job);
+        return job ? end(*job, Outcome::failed, why) : void();
     }
     if (!trouble_.empty() && (!job || job->running())) {  // it stays with its sender
         if (!job) refuse(owner, RefusalCode::overloaded, "the broker accepts nothing at present: " + trouble_, block.job);
@@ -38,13 +45,19 @@ void Core::on_block(wire::Block& block, Slice body, const Sender& sender) {
     bool opened = !job;
     if (opened) {
         if (block.first != 0) return note({.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
+        if (tombstones_.contains(block.job)) return pass_over({}, "Block of a job that is forgotten", block.job);
         open(block, sender);
         job = find(block.job);
         if (!job) return;
     }
     if (!job->running()) return send(block.spec ? block.spec->owner : job->owner, job->end);  // it may have a new connection since
     bool fits = block.first == job->next() && job->accepted_bytes() <= job->told_limit && !job->total && has_room(*job);
+    if (fits && !user_has_room(*job)) {
+        fits = false;
+        if (!job->short_since) job->short_since = now_;
+    }
     if (fits) {
+        job->short_since.reset();
         note({.level = Level::debug, .what = "block accepted", .job = job->id, .range = {block.first, block.first + block.count}});
         if (options_.durable && block.count > 0) {
             wire::Block row = block;
@@ -60,6 +73,7 @@ void Core::on_block(wire::Block& block, Slice body, const Sender& sender) {
         ready(*job);
         dispatch();  // before all that only informs
     }
+    if (!fits && block.count > 0 && block.first + block.count <= job->next()) pass_over({}, "Block again", block.job);
     if (!fits && block.total && !job->total) job->announced = block.total;
     if (opened) job->in_one_block = job->announced == job->next();
     tell_credit(*job, true);
@@ -77,6 +91,8 @@ void Core::open(const wire::Block& block, const Sender& sender) {
             for (const auto& function : session.functions) all += (all.empty() ? "" : ", ") + function;
         return refuse(spec.owner, RefusalCode::no_function, demand.unmet() + "; there is: " + all, block.job);
     }
+    if (std::string why = why_too_many_names(std::max(spec.require.size(), spec.resources.size())); !why.empty())
+        return refuse(spec.owner, RefusalCode::too_large, why, block.job);
     if (!sound_weight(spec.share.weight)) return refuse(spec.owner, RefusalCode::malformed, unsound_weight(spec.share.weight), block.job);
     if (auto known = keys_.find({sender.user, spec.key}); known != keys_.end())
         return refuse(spec.owner, RefusalCode::conflict,
@@ -88,8 +104,13 @@ void Core::open(const wire::Block& block, const Sender& sender) {
     if (gatherer.bytes.empty())
         return refuse(spec.owner, RefusalCode::no_gatherer, "no gatherer is connected to the broker; start fanfold-gatherer with --broker",
                       block.job);
+    std::string why = why_no_job(sender.user);
+    if (why.empty()) why = why_no_submission(sender.user);
+    if (!why.empty()) return refuse(spec.owner, RefusalCode::overloaded, why, block.job);
     Job& job = jobs_.try_emplace(block.job, block.job, spec, block.token, now_).first->second;
     job.user = sender.user;
+    job.tenant = &tenants_[job.user];
+    if (limits_of(job.user).held_bytes > 0) job.told_limit = room_of_user(job.user);
     job.gatherer = gatherer;
     job.gatherer_ref = sessions_.at(gatherer).gatherer;
     if (auto it = sessions_.find(spec.owner); it != sessions_.end()) job.owner_incarnation = it->second.epoch.incarnation;
@@ -104,7 +125,12 @@ void Core::tell_credit(Job& job, bool always) {
     // With a store, a job that belongs to nobody's connection is accepted as a whole, ahead of its being run.
     bool ahead = options_.durable && !job.spec.attached;
     std::uint64_t limit = (ahead ? job.accepted_bytes() : job.freed_bytes()) + window();
-    if (!always && (job.total || limit < job.told_limit + window() / 16)) return;
+    std::uint64_t step = window() / 16;
+    if (std::uint64_t most = limits_of(job.user).held_bytes; most > 0) {
+        limit = std::min(limit, job.accepted_bytes() + room_of_user(job.user));
+        step = std::clamp<std::uint64_t>(most / 16, 1, step);
+    }
+    if (!always && (job.total || limit < job.told_limit + step)) return;
     job.told_limit = std::max(job.told_limit, limit);
     tell_owner(job, wire::Accepted{.job = job.id, .next = job.next(), .limit = job.told_limit});
 }
@@ -118,12 +144,21 @@ void Core::tell_owner(const Job& job, wire::Message message) {
 
 void Core::tell_notice(Job& job) {
     std::string notice;
-    if (job.running() && job.has_queued() && job.pool->members.empty()) notice = job.pool->demand.unmet();
+    std::string until = "; it waits for one";
+    bool again = false;
+    if (job.running() && job.has_queued() && job.pool->members.empty()) {
+        notice = job.pool->demand.unmet();
+    } else if (job.running() && job.short_since && now_ - *job.short_since >= patience_with_room) {
+        notice = "the broker holds at most " + std::to_string(limits_of(job.user).held_bytes) + " bytes of payloads" +
+                 limit_text(job.user, "bytes");
+        again = std::exchange(job.told_short, true);
+        until = "; it waits for fragments to end, or for failed jobs, of which they are kept, to be retried or forgotten";
+    }
     if (notice == job.notice) return;
     job.notice = notice;
     if (notice.empty()) return;
     note({.level = Level::warn, .what = "job waits", .job = job.id, .detail = notice});
-    if (!job.owner.bytes.empty()) send(job.owner, wire::Notice{.job = job.id, .text = notice + "; it waits for one"});
+    if (!again && !job.owner.bytes.empty()) send(job.owner, wire::Notice{.job = job.id, .text = notice + until});
 }
 
 void Core::on_seal(const PeerId& from, const wire::Seal& seal) {
@@ -132,13 +167,17 @@ void Core::on_seal(const PeerId& from, const wire::Seal& seal) {
     if (!job) return;
     const Sender& sender = sessions_.at(from).sender;
     if (job->user != sender.user) return deny(from, sender, "Seal of a job of " + user_text(job->user), seal.job);
-    if (job->token != seal.token) return;
+    if (job->token != seal.token) return pass_over(from, "Seal with another token than the job's", seal.job);
     if (!job->running() && !job->total) return send(from, job->end);
     if (job->total ? *job->total != seal.total : seal.total < job->next())
         return refuse(from, RefusalCode::conflict,
                       "the job has " + std::to_string(job->next()) + " fragments; it can't be sealed at " + std::to_string(seal.total),
                       job->id);
     if (job->total) return send(from, wire::Sealed{.job = job->id, .total = *job->total});
+    if (std::string why = why_too_many(job->user, seal.total); !why.empty()) {
+        refuse(from, RefusalCode::too_large, why, job->id);
+        return end(*job, Outcome::failed, why);
+    }
     job->announced = seal.total;
     seal_when_whole(*job);
 }
@@ -151,6 +190,8 @@ void Core::seal_when_whole(Job& job) {
     }
     if (*job.announced > job.next()) return;
     job.total = job.announced;
+    --job.tenant->unsealed_jobs;
+    job.short_since.reset();
     if (!job.spec.attached) job.lease_until.reset();
     persist(job.id, Row::total, 0, wire::Seal{.job = job.id, .token = job.token, .total = *job.total});
     note({.level = job.in_one_block ? Level::debug : Level::info, .what = "job sealed", .job = job.id, .range = {0, *job.total}});
@@ -212,7 +253,7 @@ void Core::end(Job& job, Outcome outcome, std::string reason, bool lost) {
         it->second.briefs.erase(job.id);
         it->second.releases.erase(job.id);
     }
-    (job.spec.attached ? ended_attached_ : ended_kept_).push_back(job.id);
+    (job.spec.attached ? job.tenant->ended_attached : job.tenant->ended_kept).push_back(job.id);
     if (!options_.durable && !job.payloads().empty()) retained_.push_back(job.id);
     drop_retained();
 }

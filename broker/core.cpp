@@ -14,7 +14,7 @@ constexpr auto idle_sweep_interval = std::chrono::milliseconds(500);
 constexpr auto later_by = std::chrono::milliseconds(2);  // what is off the path of small jobs
 }  // namespace
 
-Core::Core(Options options) : options_(std::move(options)) {}
+Core::Core(Options options) : options_(std::move(options)), others_(options_.user_limits) {}
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
     actions_ = &actions;
@@ -86,7 +86,10 @@ void Core::on(Received& event) {
         return deny_aloud(from, event.sender, wire::name_of(event.message),
                           "this connection's name is that of another user's; take a new one");
     if (auto* hello = std::get_if<wire::Hello>(&event.message)) return welcome(from, *hello, event.sender);
-    if (it == sessions_.end()) return refuse(from, wire::RefusalCode::malformed, hello_first);
+    if (it == sessions_.end()) {
+        pass_over(from, std::string(wire::name_of(event.message)) + " without a session");
+        return refuse(from, wire::RefusalCode::malformed, hello_first);
+    }
     Session& session = it->second;
     session.heard = lived_.now();
     session.sender = std::move(event.sender);  // its roles may have changed
@@ -131,6 +134,13 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello, const Sender& sender)
     if (fresh && is_taken(hello, sender))
         return deny_aloud(peer, sender, "Hello of a gatherer that is another user's",
                           "the gatherer's name '" + hello.gatherer.name + "' is that of another user's; choose another with --name");
+    if (std::string why = why_too_many_names(std::max(hello.labels.size(), hello.resources.size())); !why.empty())
+        return refuse(peer, wire::RefusalCode::too_large, why);
+    if (fresh && is_past(hello)) {
+        pass_over(peer, "Hello of an earlier life of gatherer " + hello.gatherer.name);
+        return refuse(peer, wire::RefusalCode::conflict,
+                      "the gatherer '" + hello.gatherer.name + "' has been started again since; choose another name with --name");
+    }
     Session& session = sessions_[peer];
     session.heard = lived_.now();
     session.sender = sender;
@@ -150,9 +160,11 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello, const Sender& sender)
     for (const PeerId& gatherer : gatherers_) welcome.gatherers.push_back(sessions_.at(gatherer).gatherer);
     welcome.heartbeat = heartbeat();
     welcome.timeout = std::chrono::floor<wire::Milliseconds>(options_.worker_timeout);
-    welcome.payload_bytes = limits::payload_bytes;
+    const UserLimits& most = limits_of(sender.user);
+    welcome.payload_bytes =
+        most.payload_bytes > 0 ? std::min<std::uint64_t>(most.payload_bytes, limits::payload_bytes) : limits::payload_bytes;
     welcome.block_bytes = limits::block_bytes;
-    welcome.job_credit = window();
+    welcome.job_credit = room_of_user(sender.user);
     send(peer, std::move(welcome));
     if (session.role == wire::Role::gatherer) tell_keys(peer);
     if (!fresh) return;
@@ -252,6 +264,7 @@ void Core::sweep() {
         if (job.limbo_until() && *job.limbo_until() <= now_) job.requeue_limbo(now_);
         ready(job);
         assign_again(job);
+        offer_room(job);
         send_errors(job, false);
         if (job.lease_until && *job.lease_until <= now_) unleased.push_back(id);
         else if (job.spec.deadline.count() > 0 && now_ >= job.opened + job.spec.deadline + limits::deadline_grace) overdue.push_back(id);
@@ -270,12 +283,18 @@ void Core::sweep() {
 
 void Core::check_invariants() const {
     std::uint64_t held = 0;
+    std::map<std::string, Tenant> tenants;
     std::map<PeerId, std::map<LentKey, std::int64_t>> lent;
     for (const auto& [id, job] : jobs_) {
         job.check_invariants();
         if (!job.running()) FANFOLD_CHECK(job.lent_count() == 0);
         FANFOLD_CHECK(job.accounted_bytes == job.payloads().held_bytes());
         held += job.accounted_bytes;
+        FANFOLD_CHECK(job.tenant == &tenants_.at(job.user) && job.tenant_bytes == job.payloads().bytes());
+        Tenant& sums = tenants[job.user];
+        sums.held_bytes += job.tenant_bytes;
+        sums.open_jobs += job.running() ? 1 : 0;
+        sums.unsealed_jobs += job.running() && !job.total ? 1 : 0;
         FANFOLD_CHECK(!tombstones_.contains(id));
         if (!job.spec.key.empty()) FANFOLD_CHECK(keys_.at({job.user, job.spec.key}) == id);
         auto loans = job.loans();
@@ -297,6 +316,11 @@ void Core::check_invariants() const {
     for (const JobId& id : running_) FANFOLD_CHECK(jobs_.at(id).running() && jobs_.at(id).pool->jobs.contains(id));
     pools_.check_invariants(sessions_);
     FANFOLD_CHECK(held == held_bytes_);
+    for (const auto& [user, tenant] : tenants_) {
+        const Tenant& sums = tenants[user];
+        FANFOLD_CHECK(tenant.held_bytes == sums.held_bytes && tenant.open_jobs == sums.open_jobs);
+        FANFOLD_CHECK(tenant.unsealed_jobs == sums.unsealed_jobs);
+    }
     for (const auto& [key, id] : keys_) FANFOLD_CHECK(jobs_.at(id).user == key.first && jobs_.at(id).spec.key == key.second);
 }
 

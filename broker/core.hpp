@@ -54,6 +54,7 @@ struct Options {
     std::chrono::milliseconds started_since_1970{0};           // and when that was: jobs' ages outlive the process
     Duration keep = limits::keep_ended;                        // an ended job is remembered so long, with its results
     bool fixed_fleet = false;  // no other worker will ever come: a function that none offers is refused at once
+    UserLimits user_limits{};  // of each user who has none of its own
 };
 
 /// What is known of a function, whoever offers it.
@@ -82,6 +83,7 @@ public:
     const Sessions& sessions() const { return sessions_; }
     const Jobs& jobs() const { return jobs_; }
     std::uint64_t denied() const { return denied_; }
+    std::uint64_t stale() const { return stale_.count(); }
 
 private:
     // core.cpp: sessions and time
@@ -111,8 +113,20 @@ private:
     Job* find_for(const PeerId& from, const JobId& id, const char* what);
     bool may_own(const PeerId& peer, const Sender& sender) const;
     bool is_let_in(const Session& session) const;
+    void pass_over(const PeerId& from, const std::string& what, std::optional<JobId> job = {});
     bool is_taken(const wire::Hello& hello, const Sender& sender) const;
+    bool is_past(const wire::Hello& hello) const;
     void tell_keys(const PeerId& gatherer);
+    const UserLimits& limits_of(const std::string& user) const;
+    std::string limit_text(const std::string& user, const char* name) const;
+    std::string why_no_job(const std::string& user);
+    std::string why_no_submission(const std::string& user);
+    std::string why_too_large(const std::string& user, const wire::Block& block, const Slice& body) const;
+    std::string why_too_many(const std::string& user, std::uint64_t fragments) const;
+    bool user_has_room(const Job& job) const;
+    std::uint64_t room_of_user(const std::string& user);
+    void offer_room(Job& job);
+    void drop_retained_of(const std::string& user);
 
     // durable.cpp: what is written, and read back
     void persist(const JobId& job, Row row, std::uint64_t number, const wire::Message& message, Slice body = {});
@@ -268,11 +282,12 @@ private:
     std::uint64_t held_bytes_ = 0;           // payloads in memory,
     std::uint64_t waiting_bytes_ = 0;        // and those that wait to be written
     std::map<JobId, Time> orphaned_;         // jobs whose gatherer is away: lived time of its loss
-    std::deque<JobId> ended_attached_;       // oldest first; nobody asks for these for long
-    std::deque<JobId> ended_kept_;
-    Time gatherer_missed_{};  // lived time of the start, or of the last loss of a gatherer
+    Time gatherer_missed_{};                 // lived time of the start, or of the last loss of a gatherer
     std::uint64_t garbled_ = 0;
     std::uint64_t denied_ = 0;
+    Seldom stale_;  // messages of an earlier life, round, assignment or attempt
+    std::map<std::string, UserLimits> limits_;
+    UserLimits others_;                                                    // of users who have none there
     std::map<std::string, Tenant> tenants_;                                // by user: those of jobs and of keys
     std::optional<std::map<std::string, wire::AllowedKey>> allowed_keys_;  // by key; none: everybody is let in
 };

@@ -208,8 +208,10 @@ void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& me
 void Core::restored() {
     for (auto& [id, job] : jobs_) {
         if (!job.spec.key.empty()) keys_[{job.user, job.spec.key}] = id;
+        job.tenant = &tenants_[job.user];
+        account(job);
         if (!job.running()) {
-            (job.spec.attached ? ended_attached_ : ended_kept_).push_back(id);
+            (job.spec.attached ? job.tenant->ended_attached : job.tenant->ended_kept).push_back(id);
             continue;
         }
         if (job.announced == job.next()) job.total = job.announced;

@@ -27,12 +27,16 @@ double Core::estimate(const Job& job) const {
 
 void Core::start_running(Job& job) {
     running_.insert(job.id);
+    ++job.tenant->open_jobs;
+    if (!job.total) ++job.tenant->unsealed_jobs;
     pools_.enter(job, sessions_);
     ready(job);
 }
 
 void Core::stop_running(Job& job) {
     running_.erase(job.id);
+    --job.tenant->open_jobs;
+    if (!job.total) --job.tenant->unsealed_jobs;
     pools_.exit(job);
 }
 
@@ -219,7 +223,8 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
             failure.worker = worker.name;
             failure.output_bytes = size;
             if (failure.kind == wire::FailureKind::failed) job->times.learn(1, failure.elapsed);
-            job->fail_attempt(std::move(failure), std::move(output), from);
+            if (!job->fail_attempt(std::move(failure), std::move(output), from))
+                pass_over(from, "Done with an attempt that is not on loan", failed.job);
         }
         if (!job || !job->running()) continue;
         apply_changes(*job);

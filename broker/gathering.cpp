@@ -54,7 +54,8 @@ void Core::on_gathered(const PeerId& from, const wire::Gathered& gathered) {
     Job* job = find(gathered.job);
     if (!job) return send(from, wire::Forget{gathered.job});
     if (!job->running()) return send(from, job->end);  // it has not heard
-    if (job->gatherer != from || gathered.round != job->round) return;
+    if (job->gatherer != from || gathered.round != job->round)
+        return pass_over(from, "Gathered of another round, or of a job that another gathers", gathered.job);
     job->held_bytes = gathered.held_bytes;
     for (const auto& [worker, range] : job->gathered(gathered.ranges)) release(worker, job->id, range);
     if (options_.durable && !gathered.ranges.empty()) {
@@ -88,7 +89,8 @@ void Core::on_propose(const PeerId& from, const wire::Propose& propose) {
         }
         return send(from, job->end);
     }
-    if (job->gatherer != from || job->assignment != propose.assignment || propose.outcome == wire::Outcome::running) return;
+    if (job->gatherer != from || job->assignment != propose.assignment || propose.outcome == wire::Outcome::running)
+        return pass_over(from, "Propose of another assignment", propose.job);
     // Every value in hand says that all of it is gathered, and who has results is told to drop the job.
     if (propose.every_value && propose.outcome == wire::Outcome::complete && job->total) (void)job->gathered({{0, *job->total}});
     std::string reason = propose.reason;

@@ -26,6 +26,7 @@ namespace fanfold::broker {
 
 struct Pool;
 struct Line;
+struct Tenant;
 
 /// A chunk, or what is left of it, on loan to a worker.
 struct Loan {
@@ -71,10 +72,11 @@ public:
     // --- what it is -----------------------------------------------------------------------------------------
     const JobId id;
     const wire::JobSpec spec;
-    std::string user;         // whose it is: the sender of its first block; empty without keys
-    std::uint64_t token;      // its client's secret; another client may take an unfinished submission over
-    Time opened;              // or retried
-    std::uint32_t round = 0;  // how often it was retried
+    std::string user;          // whose it is: the sender of its first block; empty without keys
+    Tenant* tenant = nullptr;  // and what is known of that user
+    std::uint64_t token;       // its client's secret; another client may take an unfinished submission over
+    Time opened;               // or retried
+    std::uint32_t round = 0;   // how often it was retried
     wire::JobShare share;
     double served = 0;  // its virtual time: nanoseconds of slots that it was lent, over its weight
     PeerId owner;       // control connection of its client; empty when gone
@@ -90,7 +92,10 @@ public:
     std::optional<std::uint64_t> total;
     std::string digest;                                   // of all accepted payloads, where the client tells it
     std::uint64_t told_limit = limits::job_credit_bytes;  // credit told to the client, cumulative body bytes
-    std::uint64_t accounted_bytes = 0;                    // its part of the core's sum of payloads in memory
+    std::uint64_t accounted_bytes = 0;                    // its part of the core's sum of payloads in memory,
+    std::uint64_t tenant_bytes = 0;                       // and of its user's, wherever they are
+    std::optional<Time> short_since;                      // its user holds as much as it may, and nothing was accepted since,
+    bool told_short = false;                              // which its owner was told
     Time rests_until{};                                   // nothing is dispatched before: workers may hold it from the broker's life before
     std::uint64_t held_bytes = 0;                         // at the gatherer, not let go
     std::string notice;                                   // what it waits for
@@ -160,7 +165,8 @@ public:
     /// A worker says that it finished these well. (The gatherer may have said so before.) Returns who runs the same in vain.
     Releases finish(Range range, const PeerId& worker);
     /// A worker says that an attempt failed. With no retry left, the error is final and waits in errors().
-    void fail_attempt(wire::Failure failure, Slice output, const PeerId& worker);
+    /// False: that attempt is not on loan to it.
+    bool fail_attempt(wire::Failure failure, Slice output, const PeerId& worker);
     /// A worker gives back what it has not started.
     void give_back(Range range, const PeerId& worker);
     enum class Death : std::uint8_t {

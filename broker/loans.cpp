@@ -82,14 +82,14 @@ Job::Releases Job::finish(Range range, const PeerId& worker) {
     return in_vain;
 }
 
-void Job::fail_attempt(wire::Failure failure, Slice output, const PeerId& worker) {
+bool Job::fail_attempt(wire::Failure failure, Slice output, const PeerId& worker) {
     Range one{failure.index, failure.index + 1};
     auto is_of = [&](const Loan* loan) {
         bool adopted = loan && loan->sequence == 0;  // nobody here knows its attempt
         return loan && loan->worker == worker && (loan->attempt == failure.attempt || adopted);
     };
     bool second = is_of(hedges_.at(failure.index));
-    if (!second && !is_of(loans_.at(failure.index))) return;
+    if (!second && !is_of(loans_.at(failure.index))) return false;
     bool another_runs = is_hedged(failure.index);
     if (second) drop_hedges(one);
     else lose_loans(one);
@@ -98,10 +98,14 @@ void Job::fail_attempt(wire::Failure failure, Slice output, const PeerId& worker
     history.exclusive = false;
     ++history.failures;
     history_.assign(one, history);
-    if (another_runs) return;
-    if (history.failures <= spec.retries) return struck_.push_back(failure.index);
+    if (another_runs) return true;
+    if (history.failures <= spec.retries) {
+        struck_.push_back(failure.index);
+        return true;
+    }
     unqueue(one);
     make_final(std::move(failure), std::move(output));
+    return true;
 }
 
 void Job::give_back(Range range, const PeerId& worker) {

@@ -12,7 +12,8 @@ int main(int argc, char** argv) {
         "  fanfold-broker --volatile                         nothing is kept on disk\n"
         "  fanfold-broker --bind tcp://0.0.0.0:7411          for a fleet of several machines\n"
         "  fanfold-broker --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411\n\n"
-        "It takes two ports: the one given, for control, and the next, for blocks.");
+        "It takes two ports: the one given, for control, and the next, for blocks.\n"
+        "The --user limits are those of each user who has none in the file of allowed keys; without keys, of everybody together.");
     LogOptions log;
     broker::ShellOptions options;
     std::string bind = "tcp://127.0.0.1:7411";
@@ -28,6 +29,13 @@ int main(int argc, char** argv) {
     add_size(app, "--memory", options.memory_bytes,
              "most bytes of payloads held in memory; more wait in the store, or at their clients [1G]");
     add_duration(app, "--keep", options.keep, "how long an ended job is remembered, with its results");
+    UserLimits& most = options.user_limits;
+    app.add_option("--user-jobs", most.open_jobs, "jobs of one user that have not ended, at most; 0: no limit")->capture_default_str();
+    add_size(app, "--user-bytes", most.held_bytes, "bytes of payloads held for one user; past that its jobs wait [no limit]");
+    add_size(app, "--user-payload", most.payload_bytes, "bytes of one fragment's payload, at most [no limit]");
+    app.add_option("--user-fragments", most.fragments, "fragments of one job, at most; 0: no limit")->capture_default_str();
+    app.add_option("--user-submissions", most.submissions, "jobs that one user opens in a minute, at most; 0: no limit")
+        ->capture_default_str();
     options.state = default_state_folder();
     auto* state = app.add_option("--state", options.state, "the folder in which accepted jobs are kept: they survive the broker's death")
                       ->capture_default_str();

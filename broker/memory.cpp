@@ -14,6 +14,9 @@ constexpr std::size_t blocks_ahead = 4;  // fetched before they are wanted
 void Core::account(Job& job) {
     held_bytes_ += job.payloads().held_bytes() - job.accounted_bytes;  // a difference below zero wraps, and back
     job.accounted_bytes = job.payloads().held_bytes();
+    if (!job.tenant) return;
+    job.tenant->held_bytes += job.payloads().bytes() - job.tenant_bytes;
+    job.tenant_bytes = job.payloads().bytes();
 }
 
 /// New blocks take three quarters; the rest is for those that are fetched.

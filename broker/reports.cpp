@@ -81,6 +81,8 @@ void Core::on_query(const PeerId& from, const wire::Query& query) {
 
 void Core::on_find(const PeerId& from, const wire::Find& find) {
     if (answer_find(from, find, false)) return;
+    auto already = std::ranges::count_if(finds_, [&](const Waiting& other) { return other.from == from; });
+    if (already >= most_waiting_finds) return void(answer_find(from, find, true));
     const std::string& user = sessions_.at(from).sender.user;
     send(jobs_.at(keys_.at({user, find.key})).owner, wire::Heartbeat{});  // shows whether it is there
     std::erase_if(finds_, [&](const Waiting& waiting) { return waiting.from == from && waiting.find.number == find.number; });
@@ -106,7 +108,7 @@ bool Core::answer_find(const PeerId& from, const wire::Find& find, bool at_last)
     wire::Found found{.number = find.number, .job = job.id, .busy = busy, .spec = job.spec};
     found.next = job.next();
     found.bytes = job.accepted_bytes();
-    found.limit = job.told_limit = std::max(job.told_limit, job.accepted_bytes() + window());
+    found.limit = job.told_limit = std::max(job.told_limit, job.accepted_bytes() + room_of_user(job.user));
     found.digest = job.digest;
     found.total = job.total;
     found.outcome = job.end.outcome;
@@ -125,6 +127,8 @@ void Core::answer_finds() {
 void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
     Job* job = find_for(from, retry.job, "Retry");
     if (!job) return refuse(from, RefusalCode::unknown_job, "there is no job " + to_string(retry.job), retry.job);
+    if (std::string why = why_no_job(job->user); !why.empty() && !job->running())
+        return refuse(from, RefusalCode::overloaded, why, job->id);
     if (std::string why = job->why_no_retry(); !why.empty())
         return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " can't be retried: " + why, job->id);
     const Session* gatherer = nullptr;
@@ -144,7 +148,7 @@ void Core::on_retry(const PeerId& from, const wire::Retry& retry) {
     else orphaned_[job->id] = lived_.now();
     auto failed = job->reopen(now_);
     std::uint64_t fragments = job->queued_count();
-    std::erase(ended_kept_, job->id);
+    std::erase(job->tenant->ended_kept, job->id);
     start_running(*job);
     persist_retry(*job, failed, fragments);
     note({.what = "job retried", .job = job->id, .detail = std::to_string(fragments) + " fragments"});
@@ -175,22 +179,31 @@ void Core::on_forget(const PeerId& from, const wire::Forget& wanted) {
     if (job && job->running())
         return refuse(from, RefusalCode::conflict, "job " + to_string(job->id) + " still runs; cancel it first", job->id);
     if (job) {
-        std::erase(job->spec.attached ? ended_attached_ : ended_kept_, job->id);
+        std::erase(job->spec.attached ? job->tenant->ended_attached : job->tenant->ended_kept, job->id);
         forget(job->id);
     }
     send(from, wire::Forgotten{wanted.job});
 }
 
 void Core::forget_ended() {
-    auto shorten = [this](std::deque<JobId>& ended, std::size_t most) {
-        while (!ended.empty() && (ended.size() > most || now_ - jobs_.at(ended.front()).ended_at >= options_.keep)) {
-            JobId oldest = ended.front();
-            ended.pop_front();
-            forget(oldest);
-        }
+    auto forget_oldest = [this](std::deque<JobId>& ended) {
+        JobId oldest = ended.front();
+        ended.pop_front();
+        forget(oldest);
     };
-    shorten(ended_attached_, ended_attached_kept);
-    shorten(ended_kept_, ended_kept);
+    auto shorten = [&](std::deque<JobId> Tenant::*of, std::size_t most) {
+        std::size_t all = 0;
+        for (auto& [user, tenant] : tenants_) {
+            std::deque<JobId>& ended = tenant.*of;
+            while (!ended.empty() && now_ - jobs_.at(ended.front()).ended_at >= options_.keep) forget_oldest(ended);
+            all += ended.size();
+        }
+        // Who has many makes nobody else's be forgotten.
+        for (; all > most; --all)
+            forget_oldest(std::ranges::max_element(tenants_, {}, [&](const auto& item) { return (item.second.*of).size(); })->second.*of);
+    };
+    shorten(&Tenant::ended_attached, ended_attached_kept);
+    shorten(&Tenant::ended_kept, ended_kept);
 }
 
 /// The gatherer is told until it says that it has forgotten too; a tombstone reminds of that.
@@ -201,6 +214,7 @@ void Core::forget(JobId id) {  // (by value: it may be the job's own)
     persist(id, Row::forgotten, 0, wire::Located{.job = id, .gatherer = job.gatherer_ref});
     tombstones_[id] = {.gatherer = job.gatherer_ref, .since = now_};
     held_bytes_ -= job.accounted_bytes;
+    job.tenant->held_bytes -= job.tenant_bytes;
     note({.level = job.spec.attached ? Level::debug : Level::info, .what = "job forgotten", .job = id});
     jobs_.erase(id);
     ask_to_forget(id);

@@ -33,7 +33,8 @@ Options core_options(const ShellOptions& options, const std::vector<std::string>
             .started = net::Loop::now(),
             .started_since_1970 = std::chrono::floor<std::chrono::milliseconds>(net::microseconds_since_1970()),
             .keep = options.keep,
-            .fixed_fleet = options.fixed_fleet};
+            .fixed_fleet = options.fixed_fleet,
+            .user_limits = options.user_limits};
 }
 }  // namespace
 

@@ -22,6 +22,7 @@ struct ShellOptions {
     bool fixed_fleet = false;
     std::uint64_t memory_bytes = limits::broker_memory_bytes;
     Duration keep = limits::keep_ended;
+    UserLimits user_limits{};
     std::string state{};  // folder of its store; empty: all is in memory
 };
 

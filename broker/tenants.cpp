@@ -36,6 +36,23 @@ Access access_of(wire::Role role) {
 
 std::string user_text(const std::string& user) { return user.empty() ? "nobody in particular" : "user " + user; }
 
+std::optional<Duration> Bucket::take(Time now, std::uint64_t a_minute) {
+    auto most = static_cast<double>(a_minute);
+    double minutes = since_ ? std::chrono::duration<double, std::ratio<60>>(now - *since_).count() : 1;
+    left_ = std::min(most, left_ + most * minutes);
+    since_ = now;
+    constexpr double whole = 1 - 1e-9;
+    if (left_ < whole) return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::ratio<60>>((1 - left_) / most));
+    left_ -= 1;
+    return {};
+}
+
+/// What a worker's Hello, or a job, names is kept for long.
+std::string why_too_many_names(std::size_t names) {
+    if (names <= limits::labels) return {};
+    return std::to_string(names) + " labels or resources are named, " + std::to_string(limits::labels) + " is the most; leave some out";
+}
+
 /// What a sender may not do is passed over, counted, and told to the log.
 void Core::deny(const PeerId& from, const Sender& sender, const std::string& what, std::optional<JobId> job) {
     ++denied_;
@@ -59,6 +76,16 @@ void Core::on(Denied& event) {
     deny_aloud(event.from, event.sender, event.what,
                user_text(event.sender.user) + " may not send " + event.what + "; the roles of its key: " + roles_text(event.sender.roles) +
                    "; ask the broker's administrator for another");
+}
+
+/// What is late, or comes again, does nothing: it is counted, and told to the log.
+void Core::pass_over(const PeerId& from, const std::string& what, std::optional<JobId> job) {
+    if (!stale_.happened(now_)) return;
+    auto session = sessions_.find(from);
+    note({.what = "passed over what is stale",
+          .job = job,
+          .peer = session == sessions_.end() ? to_string(from) : session->second.name,
+          .detail = what + "; " + std::to_string(stale_.count()) + " so far"});
 }
 
 /// The job, if there is one that the peer may see. Whoever may not is answered as if there were none; the log knows better.
@@ -91,6 +118,105 @@ bool Core::is_taken(const wire::Hello& hello, const Sender& sender) const {
     });
 }
 
+/// Whether that gatherer has been started again since.
+bool Core::is_past(const wire::Hello& hello) const {
+    return hello.role == wire::Role::gatherer && std::ranges::any_of(gatherers_, [&](const PeerId& peer) {
+               const wire::GathererRef& other = sessions_.at(peer).gatherer;
+               return other.name == hello.gatherer.name && other.epoch.number > hello.gatherer.epoch.number;
+           });
+}
+
+// --- limits ---------------------------------------------------------------------------------------------------------
+
+const UserLimits& Core::limits_of(const std::string& user) const {
+    auto own = limits_.find(user);
+    return own == limits_.end() ? others_ : own->second;
+}
+
+/// How it is changed: by an option of the broker, or in its file of allowed keys.
+std::string Core::limit_text(const std::string& user, const char* name) const {
+    bool of_options = !limits_.contains(user) && others_ == options_.user_limits;
+    return (user.empty() ? "" : " of user " + user) +
+           (of_options ? " (--user-" + std::string(name) + ')' : " (" + std::string(name) + "= in its allowed keys)");
+}
+
+/// Why the user may not have another job that runs; empty if it may.
+std::string Core::why_no_job(const std::string& user) {
+    const std::uint64_t most = limits_of(user).open_jobs;
+    const Tenant& tenant = tenants_[user];
+    if (most > 0 && tenant.open_jobs >= most)
+        return "the broker takes at most " + std::to_string(most) + " open jobs" + limit_text(user, "jobs") +
+               "; wait until one has ended, or cancel one";
+    if (tenant.unsealed_jobs >= most_unsealed_jobs)
+        return "the broker takes at most " + std::to_string(most_unsealed_jobs) +
+               " unfinished submissions of one user; finish or cancel some";
+    return {};
+}
+
+/// Why the user may not open one now.
+std::string Core::why_no_submission(const std::string& user) {
+    const std::uint64_t most = limits_of(user).submissions;
+    if (most == 0) return {};
+    auto wait = tenants_[user].submissions.take(now_, most);
+    if (!wait) return {};
+    return "the broker takes at most " + std::to_string(most) + " jobs a minute" + limit_text(user, "submissions") + "; try again in " +
+           std::to_string(std::chrono::ceil<std::chrono::seconds>(*wait).count()) + " s";
+}
+
+std::string Core::why_too_large(const std::string& user, const wire::Block& block, const Slice& body) const {
+    const UserLimits& most = limits_of(user);
+    if (most.payload_bytes > 0)
+        if (auto beyond = payload_beyond(block, body, most.payload_bytes))
+            return "fragment " + std::to_string(beyond->index) + ": its payload has " + std::to_string(beyond->bytes) +
+                   " bytes, the broker takes at most " + std::to_string(most.payload_bytes) + limit_text(user, "payload") +
+                   "; split it, or pass the name of a file instead";
+    return why_too_many(user, std::max(block.first + block.count, block.total.value_or(0)));
+}
+
+std::string Core::why_too_many(const std::string& user, std::uint64_t fragments) const {
+    const std::uint64_t most = limits_of(user).fragments;
+    if (most == 0 || fragments <= most) return {};
+    return "the broker takes at most " + std::to_string(most) + " fragments in a job" + limit_text(user, "fragments") +
+           "; split the job, or let each fragment do more";
+}
+
+bool Core::user_has_room(const Job& job) const {
+    const std::uint64_t most = limits_of(job.user).held_bytes;
+    return most == 0 || job.tenant->held_bytes < most;
+}
+
+/// What the job may send ahead, by what its user may still have held.
+std::uint64_t Core::room_of_user(const std::string& user) {
+    const std::uint64_t most = limits_of(user).held_bytes;
+    if (most == 0) return window();
+    return std::min(window(), most - std::min(most, tenants_[user].held_bytes));
+}
+
+/// A job that waits until its user has fewer bytes held, because of any of its jobs, goes on when it has.
+void Core::offer_room(Job& job) {
+    if (job.total || limits_of(job.user).held_bytes == 0) return;
+    if (!user_has_room(job) && !options_.durable) drop_retained_of(job.user);
+    if (user_has_room(job)) {
+        if (job.short_since) tell_credit(job, true);
+        else tell_credit(job, false);
+        job.short_since.reset();
+    } else if (!job.short_since) {
+        job.short_since = now_;
+    }
+    tell_notice(job);
+}
+
+/// Without a store: what is retained for retries makes room first.
+void Core::drop_retained_of(const std::string& user) {
+    std::erase_if(retained_, [&](const JobId& id) {
+        Job* job = find(id);
+        if (!job || job->running() || job->user != user) return false;
+        job->payloads().clear();
+        account(*job);
+        return true;
+    });
+}
+
 // --- keys -----------------------------------------------------------------------------------------------------------
 
 bool Core::is_let_in(const Session& session) const {
@@ -102,6 +228,8 @@ bool Core::is_let_in(const Session& session) const {
 }
 
 void Core::on(KeysChanged& event) {
+    limits_ = std::move(event.limits);
+    others_ = event.others == UserLimits{} ? options_.user_limits : event.others;
     allowed_keys_.emplace();
     for (wire::AllowedKey& key : event.keys) {
         std::string name = key.public_key;

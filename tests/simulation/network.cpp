@@ -104,7 +104,7 @@ void Network::send(ConnectionId id, wire::Message message, const Slice& body) {
     auto it = connections_.find(id);
     if (it == connections_.end()) return;
     Connection& connection = it->second;
-    Packet packet{.due = {}, .header = {}, .body = body};
+    Packet packet{.due = {}, .header = {}, .body = body, .sender = connection.from};
     if (!sound(connection.from, connection.from, connection.to.host, message, packet.header)) return;
     bool doubled = doubled_percent_ > 0 && random_.chance(doubled_percent_);
     if (doubled && connection.up && pushed_again(message)) double_late(connection, packet);
@@ -118,7 +118,7 @@ bool Network::send_to(Endpoint from, const PeerId& to, wire::Message message, co
     if (route == routes_.end()) return false;
     auto it = connections_.find(route->second);
     HostId receiver = it == connections_.end() ? from.host : it->second.from;
-    Packet packet{.due = {}, .header = {}, .body = body};
+    Packet packet{.due = {}, .header = {}, .body = body, .sender = from.host};
     if (!sound(from.host, from.host, receiver, message, packet.header)) return true;
     if (it == connections_.end()) return true;
     if (doubled_percent_ > 0 && said_again(message) && random_.chance(doubled_percent_)) fly(it->first, it->second, false, packet);
@@ -181,7 +181,7 @@ void Network::deliver(const Handler& handler, const PeerId& from, const Packet& 
     auto message = wire::decode(packet.header);
     FANFOLD_CHECK(message.has_value());  // what our own codec has written
     trace_.add(scheduler_.now(), {}, [&] { return "               " + name_(receiver) + " gets " + trace_.describe(*message); });
-    handler({from, *std::move(message), packet.body});
+    handler({from, *std::move(message), packet.body, packet.sender});
 }
 
 // --- faults -----------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ struct Arrival {
     PeerId from;
     wire::Message message;
     Slice body;
+    HostId sender = 0;
 };
 using Handler = std::function<void(Arrival)>;
 
@@ -71,6 +72,7 @@ private:
         Time due;
         std::string header;
         Slice body;
+        HostId sender = 0;
     };
     struct Direction {
         std::deque<Packet> flying;

@@ -45,16 +45,17 @@ BrokerProcess::BrokerProcess(World& world, HostId host)
 void BrokerProcess::start() {
     restore(
         world_, host(), disk(), [this](const Record& record) { core_.restore(record); }, [this] { core_.restored(); });
-    world_.network().bind({host(), Port::control}, guarded([this](Arrival arrival) {
-                              if (auto* hello = std::get_if<wire::Hello>(&arrival.message)) names_[arrival.from] = hello->name;
-                              if (auto* done = std::get_if<wire::Done>(&arrival.message)) settle_books(arrival.from, *done);
-                              if (auto* inventory = std::get_if<wire::Heartbeat>(&arrival.message);
-                                  inventory && world_.bug() == Bug::held_not_adopted && journal().epoch() > 1)
-                                  inventory->held.clear();
-                              step(Received{std::move(arrival.from), std::move(arrival.message), std::move(arrival.body)});
-                          }));
+    world_.network().bind(
+        {host(), Port::control}, guarded([this](Arrival arrival) {
+            if (auto* hello = std::get_if<wire::Hello>(&arrival.message)) names_[arrival.from] = hello->name;
+            if (auto* done = std::get_if<wire::Done>(&arrival.message)) settle_books(arrival.from, *done);
+            if (auto* inventory = std::get_if<wire::Heartbeat>(&arrival.message);
+                inventory && world_.bug() == Bug::held_not_adopted && journal().epoch() > 1)
+                inventory->held.clear();
+            step(Received{std::move(arrival.from), std::move(arrival.message), std::move(arrival.body), world_.sender(arrival.sender)});
+        }));
     world_.network().bind({host(), Port::blocks}, guarded([this](Arrival arrival) {
-                              step(Pulled{std::move(arrival.message), std::move(arrival.body)});
+                              step(Pulled{std::move(arrival.message), std::move(arrival.body), world_.sender(arrival.sender)});
                           }));
     tick_soon();
 }

@@ -63,6 +63,11 @@ std::chrono::milliseconds World::wall_clock(HostId host) const {
 
 World::~World() = default;
 
+Sender World::sender(HostId host) const {
+    if (host < scenario_.client(0)) return {};
+    return {.user = (host - scenario_.client(0)) % 2 == 0 ? "ada" : "bob"};
+}
+
 std::string World::name_of(HostId host) const {
     if (host == scenario_.broker()) return "broker";
     if (host < scenario_.worker(0)) return "gatherer-" + std::to_string(host - scenario_.gatherer(0));

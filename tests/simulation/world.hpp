@@ -57,6 +57,8 @@ public:
     std::chrono::milliseconds wall_clock(HostId host) const;
     std::uint64_t check_every() const { return options_.check_every; }
     std::string name_of(HostId host) const;
+    /// Clients are of two users in turn, who may see each other's jobs and yet own their own alone; servers and workers of none.
+    Sender sender(HostId host) const;
     void remark(const std::string& text);
     /// A process has ended by itself; whoever runs it starts it again.
     void ended(HostId host);
