@@ -12,6 +12,7 @@
 #include "shared/limits.hpp"
 #include "shared/messages.hpp"
 #include "shared/slice.hpp"
+#include "tests/simulation/random.hpp"
 
 namespace fanfold::bench {
 
@@ -57,24 +58,6 @@ public:
 private:
     Spent& spent_;
     Duration begin_;
-};
-
-/// Numbers from a seed, the same everywhere: SplitMix64 (Steele, Lea, Flood 2014).
-class Numbers {
-public:
-    explicit Numbers(std::uint64_t seed) : state_(seed) {}
-    std::uint64_t next() {
-        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
-    }
-    std::uint64_t below(std::uint64_t end) { return next() % end; }
-    /// From 0 up to, and without, 1.
-    double fraction() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
-
-private:
-    std::uint64_t state_;
 };
 
 /// A payload or value of 16 bytes as it travels: a MessagePack str.

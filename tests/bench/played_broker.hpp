@@ -101,7 +101,7 @@ private:
 
     FleetPlan plan_;
     broker::Core core_;
-    Numbers random_{1};
+    simulation::Random random_{1};
     Time now_{std::chrono::hours(1)};
     Time beat_at_{};
     std::vector<Worker> workers_;

@@ -34,7 +34,7 @@ private:
 
     GatheringPlan plan_;
     gatherer::Core core_;
-    Numbers random_{2};
+    simulation::Random random_{2};
     Time now_{std::chrono::hours(1)};
     Time beat_at_{};
     JobId job_{};

@@ -18,13 +18,6 @@ using namespace testing;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-template <class Handler>
-FunctionTable typed_function(Handler handler) {
-    return with("typed", fanfold::detail::make_raw(std::move(handler)));
-}
-
 std::vector<std::string> counted(std::uint64_t count) {
     std::vector<std::string> payloads;
     for (std::uint64_t i = 0; i < count; ++i) payloads.push_back(packed(i));

@@ -19,6 +19,7 @@
 namespace fanfold::worker::testing {
 
 using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
 
 inline constexpr auto patience = 20s;  // for anything that must come
 
@@ -141,6 +142,11 @@ inline FunctionTable with(const std::string& name, RawHandler handler) {
     FunctionTable table;
     table.add_handler(name, std::move(handler));
     return table;
+}
+
+template <class Handler>
+FunctionTable typed_function(Handler handler) {
+    return with("typed", fanfold::detail::make_raw(std::move(handler)));
 }
 
 }  // namespace fanfold::worker::testing

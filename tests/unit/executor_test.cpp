@@ -16,17 +16,6 @@ namespace fanfold::worker {
 
 using namespace testing;
 
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-template <class Handler>
-FunctionTable typed_function(Handler handler) {
-    return with("typed", fanfold::detail::make_raw(std::move(handler)));
-}
-
-}  // namespace
-
 TEST_CASE("executors: a handler's values come back in order, many at a time") {
     ExecutorBench bench(typed_function([](std::uint64_t number) { return number + 1; }));
     std::vector<std::string> payloads;
