@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/awake.hpp"
+
 namespace fanfold::scatterer {
 
 namespace {
@@ -19,7 +21,7 @@ void poll_until(std::vector<pollfd>& items, net::Wakeup& wakeup, Time until) {
     items.push_back({.fd = wakeup.fd(), .events = POLLIN, .revents = 0});
     Time now = net::Loop::now();
     auto wait = ceil<milliseconds>(std::clamp(until, now, now + longest_wait) - now);
-    (void)::poll(items.data(), items.size(), static_cast<int>(wait.count()));
+    (void)net::poll_awake(items, static_cast<int>(wait.count()));
     if (items.back().revents != 0) wakeup.clear();
 }
 }  // namespace

@@ -17,6 +17,7 @@
 #include <random>
 #include <system_error>
 
+#include "shared/awake.hpp"
 #include "shared/codec.hpp"
 #include "shared/idling.hpp"
 #include "shared/packing.hpp"
@@ -354,7 +355,7 @@ bool Loop::turn(Time until) {
         waits = waits && !has_input;
     }
     auto wait = std::clamp(ceil<milliseconds>(until - now()), milliseconds(0), ceil<milliseconds>(longest_sleep));
-    if (::poll(items_.data(), items_.size(), waits ? static_cast<int>(wait.count()) : 0) < 0) {
+    if (poll_awake(items_, waits ? static_cast<int>(wait.count()) : 0) < 0) {
         if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
         return true;
     }
