@@ -36,7 +36,7 @@ template <class Add>
 void Outbox::add(std::size_t bytes, Add&& add_to_builder) {
     bool plain = builder_.has_room(bytes) && builder_.fits(bytes) && !found_ && !sealed_ && !stopped_.load(std::memory_order_relaxed);
     if (!plain) prepare(bytes);
-    if (auto added = add_to_builder(); !added) throw FanfoldError(added.error().text);
+    if (auto added = add_to_builder(); !added) throw BadFragment(added.error().text);
     if (found_ && comparing(builder_.next_index() - 1)) compare();
     else if (!looked_after_.load(std::memory_order_relaxed)) ask_for_looks();
 }

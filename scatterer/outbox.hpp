@@ -54,8 +54,8 @@ public:
         differs,  // the inputs are not those of the job that was found
     };
 
-    // The user's thread. All throw JobOver once the job has ended, FanfoldError when it was refused, JobDiffers when the inputs differ from
-    // those of the job that was found.
+    // The user's thread. All throw JobOver once the job has ended, FanfoldError when it was refused, BadFragment for one that can't be
+    // taken, JobDiffers when the inputs differ from those of the job that was found.
     void add_packed(std::string_view object);
     void add_text(std::string_view text);
     void flush();

@@ -44,6 +44,8 @@ private:
             feeder_.run(job, book);
         } catch (const JobDiffers& error) {
             fail(error.what());
+        } catch (const BadFragment& error) {
+            fail(error.what());
         } catch (const FanfoldError&) {
             // The job takes no more: it has ended or was refused. Whoever collects is told how.
         } catch (const std::exception& error) {

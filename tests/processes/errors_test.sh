@@ -89,7 +89,7 @@ time.sleep(600)' "$((first_port + 9))" >deaf.log 2>&1 &
 started[deaf]=$!
 wrong "no broker answers at $nobody" fanfold jobs --broker "$nobody" --connect-timeout 1s
 
-start_broker
+start_broker --user-payload 10000
 wrong "cannot bind $broker_endpoint: the address is in use; .*--bind" fanfold-broker --bind "$broker_endpoint"
 export FANFOLD_BROKER=$broker_endpoint
 wrong "cannot bind $broker_endpoint: .*in use" fanfold map --broker '' --bind "$broker_endpoint" echo ::: a
@@ -106,6 +106,10 @@ wrong "JOB '' is empty" fanfold wait ''
 wrong "no gatherer is connected.*fanfold-gatherer" fanfold map --function fanfold.echo ::: a
 start_gatherer
 start_worker w1
+large=$(printf '%10001s' '')
+wrong "fragment 0: its payload has 10006 bytes, the broker takes at most 10000; split it" fanfold map --function fanfold.echo ::: "$large"
+wrong "fragment 1: its payload has .*at most 10000" fanfold map --function fanfold.echo ::: a "$large" b
+wrong "fragment 1: its payload has .*at most 10000" fanfold submit --function fanfold.echo ::: a "$large" b
 run 2 fanfold map --deadline 1s --function nope ::: a b
 says "no worker offers the function 'nope'; it waits for one"
 says "expired: .*no worker offers the function 'nope'.*2 of 2 missing: never started: 0-1"

@@ -35,6 +35,11 @@ struct JobOver : FanfoldError {
     using FanfoldError::FanfoldError;
 };
 
+/// A fragment that can't be taken: it is too large, or not one MessagePack object. It is not added, the job stays as it was.
+struct BadFragment : FanfoldError {
+    using FanfoldError::FanfoldError;
+};
+
 /// A job with this key is there already, and it is another one: of another function or title, or of other inputs.
 struct JobDiffers : FanfoldError {
     using FanfoldError::FanfoldError;
@@ -156,7 +161,7 @@ public:
     // --- scattering -----------------------------------------------------------------------------------------
     /// Adds a fragment; its index is the number of those before. Blocks while the broker has no credit for more; results that come
     /// meanwhile are kept in memory unless another thread collects them. Throws JobOver when the job has ended, FanfoldError when it
-    /// was refused, JobDiffers when the job was found by its key and had other fragments.
+    /// was refused, BadFragment when this payload can't be taken, JobDiffers when the job was found by its key and had other fragments.
     template <class T>
     void add(const T& payload) {
         std::string& buffer = scratch();
