@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
         options.bind = {bind};
         if (no_ipc) net::use_tcp_alone();
         net::share_one_heap();
+        use_all_descriptors();
         zmq::context_t context;
         gatherer::Shell shell(context, options);
         announce_ready(shell.endpoints().front());

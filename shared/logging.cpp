@@ -4,7 +4,13 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
+
+#include "shared/guard_limits.hpp"
+#include "shared/line_rate.hpp"
+#include "shared/text.hpp"
 
 namespace fanfold {
 
@@ -34,7 +40,18 @@ spdlog::level::level_enum level_of(Level level) {
 
 double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
-std::string text_line(const char* component, const Note& note) {
+/// Past its rate a line is left out; the next that is written says how many were.
+std::optional<std::uint64_t> take_line(const Note& note) {
+    static std::mutex mutex;
+    static std::map<std::pair<std::string_view, Level>, LineRate> rates;
+    if (note.level < Level::info) return 0;  // asked for by whoever looks for something
+    std::lock_guard lock(mutex);
+    auto fresh = note.level == Level::info ? LineRate(limits::info_lines, limits::info_interval)
+                                           : LineRate(limits::warning_lines, limits::warning_interval);
+    return rates.try_emplace({note.what, note.level}, fresh).first->second.take(std::chrono::steady_clock::now());
+}
+
+std::string text_line(const char* component, const Note& note, std::uint64_t left_out) {
     std::string line = fmt::format("{}: {}", component, note.what);
     if (note.job) line += " job=" + to_string(*note.job);
     if (!note.range.empty()) line += fmt::format(" fragments={}", to_string(std::vector<Range>{note.range}));
@@ -42,21 +59,29 @@ std::string text_line(const char* component, const Note& note) {
     if (note.attempt > 0) line += fmt::format(" attempt={}", note.attempt);
     if (note.took.count() >= 0) line += fmt::format(" took={:.3f}ms", milliseconds(note.took));
     if (!note.detail.empty()) line += ": " + printable(note.detail);
+    if (left_out > 0) line += fmt::format(" ({} lines of this kind were left out before)", left_out);
     return line;
 }
 
-std::string json_line(const char* component, const Note& note) {
+/// For JSON, which escapes by itself.
+std::string shortened(const std::string& text) {
+    if (text.size() <= limits::shown_bytes) return text;
+    return text.substr(0, limits::shown_bytes) + fmt::format("... ({} bytes more)", text.size() - limits::shown_bytes);
+}
+
+std::string json_line(const char* component, const Note& note, std::uint64_t left_out) {
     nlohmann::ordered_json line;
     line["component"] = component;
     line["event"] = note.what;
     if (note.job) line["job"] = to_string(*note.job);
     if (!note.range.empty()) line["first"] = note.range.begin, line["count"] = note.range.size();
-    if (!note.peer.empty()) line["peer"] = note.peer;
+    if (!note.peer.empty()) line["peer"] = shortened(note.peer);
     if (note.attempt > 0) line["attempt"] = note.attempt;
     if (note.took.count() >= 0) line["took_ms"] = milliseconds(note.took);
-    if (!note.detail.empty()) line["detail"] = note.detail;
+    if (!note.detail.empty()) line["detail"] = shortened(note.detail);
+    if (left_out > 0) line["left_out"] = left_out;
     // The opening with time and level is the pattern's.
-    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(1);
+    return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(1);
 }
 }  // namespace
 
@@ -85,20 +110,10 @@ bool logs(Level level) { return logger()->should_log(level_of(level)); }
 
 void write_log(const char* component, const Note& note) {
     if (!logs(note.level)) return;
-    logger()->log(level_of(note.level), spdlog::string_view_t(as_json ? json_line(component, note) : text_line(component, note)));
-}
-
-std::string printable(std::string_view text) {
-    std::string clean;
-    clean.reserve(text.size());
-    for (char c : text) {
-        auto byte = static_cast<unsigned char>(c);
-        if (c == '\n') clean += "\\n";
-        else if (c == '\t') clean += ' ';
-        else if (byte < 0x20 || byte == 0x7f) clean += fmt::format("\\x{:02x}", byte);
-        else clean += c;
-    }
-    return clean;
+    auto left_out = take_line(note);
+    if (!left_out) return;
+    std::string line = as_json ? json_line(component, note, *left_out) : text_line(component, note, *left_out);
+    logger()->log(level_of(note.level), spdlog::string_view_t(line));
 }
 
 }  // namespace fanfold

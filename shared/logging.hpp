@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "shared/core.hpp"
 #include "shared/result.hpp"
@@ -22,10 +21,8 @@ void set_up_logging(const LogOptions& options);
 /// Whether lines of this level are written at all.
 bool logs(Level level);
 
-/// Writes the line of a note; `component` says whose it is: broker, worker, gatherer, client.
+/// Writes the line of a note; `component` says whose it is: broker, worker, gatherer, client. What came from outside is escaped and of
+/// limited length; from info on, lines of one kind come at a limited rate (limits::log_lines, log_interval).
 void write_log(const char* component, const Note& note);
-
-/// The text with control characters (and what is no UTF-8) made visible, so that it can neither forge a line nor steer a terminal.
-std::string printable(std::string_view text);
 
 }  // namespace fanfold

@@ -1,5 +1,6 @@
 #include "shared/program.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 
 #include "shared/duration.hpp"
+#include "shared/text.hpp"
 
 namespace fanfold {
 
@@ -63,6 +65,13 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& val
     return add_parsed(app, name, value, help, "SIZE", [](const std::string& text) { return parse_size(text); });
 }
 
+void use_all_descriptors() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);  // what there is does, too
+}
+
 void announce_ready(const std::string& endpoint) {
     std::printf("ready %s\n", endpoint.c_str());
     std::fflush(stdout);
@@ -73,7 +82,7 @@ int run_program(CLI::App& app, int argc, char** argv, LogOptions& log, const std
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);
-        std::fprintf(stderr, "%s: %s\nsee %s --help\n", app.get_name().c_str(), error.what(), app.get_name().c_str());
+        std::fprintf(stderr, "%s: %s\nsee %s --help\n", app.get_name().c_str(), printable(error.what()).c_str(), app.get_name().c_str());
         return exit_error;
     }
     try {
@@ -83,7 +92,7 @@ int run_program(CLI::App& app, int argc, char** argv, LogOptions& log, const std
         net::SignalReader signals;
         return run(signals);
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), error.what());
+        std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), printable(error.what()).c_str());
         return exit_error;
     }
 }

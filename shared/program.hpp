@@ -32,6 +32,10 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& valu
 /// An option that takes a size such as 64M or 1G.
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value, const std::string& help);
 
+/// For programs that listen: as many descriptors as the system grants, so that connections which never finish their handshake (they are
+/// dropped after 5 s) leave some for those that do. Not for programs that start others, which would inherit it.
+void use_all_descriptors();
+
 /// Tells scripts on stdout, in one line, that the program is ready, and where it is reached.
 void announce_ready(const std::string& endpoint);
 

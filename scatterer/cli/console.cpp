@@ -1,7 +1,7 @@
 #include "scatterer/cli/console.hpp"
 
 #include "scatterer/cli/output.hpp"
-#include "shared/logging.hpp"
+#include "shared/text.hpp"
 
 namespace fanfold::scatterer::cli {
 

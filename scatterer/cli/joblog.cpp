@@ -8,6 +8,7 @@
 
 #include "scatterer/cli/errors.hpp"
 #include "scatterer/cli/output.hpp"
+#include "shared/text.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -40,7 +41,7 @@ std::string joblog_line(const Fragment& fragment, std::string_view command) {
     std::snprintf(numbers, sizeof numbers, "\t%.3f\t%10.3f\t0\t%zu\t%d\t%d\t", static_cast<double>(fragment.started.count()) / 1e6,
                   static_cast<double>(fragment.elapsed.count()) / 1e6, received, end.exit_value, end.signal);
     std::string line = std::to_string(fragment.index + 1) + '\t';
-    line += fragment.worker.empty() ? std::string_view(":") : fragment.worker;
+    line += fragment.worker.empty() ? ":" : printable(fragment.worker);  // a worker says what it is called: it must not forge lines
     line += numbers;
     std::size_t at = line.size();
     line += command;

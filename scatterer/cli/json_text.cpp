@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shared/limits.hpp"
+#include "shared/text.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -28,29 +29,9 @@ void append_base64_object(std::string& json, std::string_view bytes) {
     json += "\"}";
 }
 
-/// The length of the UTF-8 sequence at the start, or 0 for bytes that are none.
-std::size_t sequence_length(std::string_view text) {
-    auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    auto follows = [&](std::size_t i, unsigned least = 0x80, unsigned most = 0xbf) { return byte(i) >= least && byte(i) <= most; };
-    unsigned first = byte(0);
-    if (first < 0x80) return 1;
-    if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) {
-        unsigned least = first == 0xe0 ? 0xa0 : 0x80;
-        unsigned most = first == 0xed ? 0x9f : 0xbf;  // no surrogates
-        return follows(1, least, most) && follows(2) ? 3 : 0;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        unsigned least = first == 0xf0 ? 0x90 : 0x80;
-        unsigned most = first == 0xf4 ? 0x8f : 0xbf;  // nothing past U+10FFFF
-        return follows(1, least, most) && follows(2) && follows(3) ? 4 : 0;
-    }
-    return 0;
-}
-
 bool is_utf8(std::string_view text) {
     while (!text.empty()) {
-        std::size_t length = sequence_length(text);
+        std::size_t length = character_length(text);
         if (length == 0) return false;
         text.remove_prefix(length);
     }
@@ -66,13 +47,19 @@ void append_escaped(std::string& json, char c) {
         case '\t': json += "\\t"; return;
         default: break;
     }
-    if (static_cast<unsigned char>(c) >= 0x20) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) {
         json += c;
         return;
     }
     char text[8];
     std::snprintf(text, sizeof text, "\\u%04x", static_cast<unsigned>(c));
     json += text;
+}
+
+/// As `\u` escapes: those of one character outside the first plane are two.
+void append_utf16(std::string& json, std::string_view character) {
+    std::string quoted = nlohmann::json(character).dump(-1, ' ', true);
+    json += std::string_view(quoted).substr(1, quoted.size() - 2);
 }
 
 void append_number(std::string& json, double value) { json += std::isfinite(value) ? nlohmann::json(value).dump() : "null"; }
@@ -129,13 +116,28 @@ void append_object(std::string& json, const msgpack::object& object) {
 void append_json_string(std::string& json, std::string_view text) {
     json += '"';
     while (!text.empty()) {
-        std::size_t length = sequence_length(text);
+        std::size_t length = character_length(text);
+        std::string_view character = text.substr(0, length);
         if (length == 1) append_escaped(json, text[0]);
         else if (length == 0) json += "\xef\xbf\xbd";
-        else json += text.substr(0, length);
+        else if (is_steering(character)) append_utf16(json, character);
+        else json += character;
         text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     json += '"';
+}
+
+std::string without_steering(std::string_view json) {
+    std::string clean;
+    clean.reserve(json.size());
+    while (!json.empty()) {
+        std::size_t length = std::max<std::size_t>(character_length(json), 1);
+        std::string_view character = json.substr(0, length);
+        if (length > 1 ? is_steering(character) : character == "\x7f") append_utf16(clean, character);
+        else clean += character;
+        json.remove_prefix(length);
+    }
+    return clean;
 }
 
 void append_json_bytes(std::string& json, std::string_view bytes) {

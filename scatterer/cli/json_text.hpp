@@ -9,11 +9,15 @@
 
 namespace fanfold::scatterer::cli {
 
-/// Appends the text in double quotes with JSON's escapes; bytes that are not UTF-8 become U+FFFD.
+/// Appends the text in double quotes with JSON's escapes; bytes that are not UTF-8 become U+FFFD, and what
+/// would steer a terminal (text.hpp) is escaped.
 void append_json_string(std::string& json, std::string_view text);
 /// The same for bytes that may be anything: a string where they are UTF-8, else {"base64": "…"}.
 void append_json_bytes(std::string& json, std::string_view bytes);
 /// Appends one MessagePack object as JSON on one line; one nested too deep (or none at all) as {"base64": "…"}.
 void append_json(std::string& json, std::string_view object);
+
+/// JSON text from elsewhere, with what would steer a terminal escaped.
+std::string without_steering(std::string_view json);
 
 }  // namespace fanfold::scatterer::cli

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "scatterer/cli/json_text.hpp"
 #include "scatterer/cli/table.hpp"
 #include "shared/duration.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using std::to_string;
 
-std::string line_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n'; }
+std::string line_of(const Json& json) { return without_steering(json.dump(-1, ' ', false, Json::error_handler_t::replace)) + '\n'; }
 
 double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <utility>
 
 #include "scatterer/cli/errors.hpp"
 #include "scatterer/cli/output.hpp"
@@ -17,24 +18,48 @@ SystemError unwritable(const std::string& path) {
     return SystemError("cannot write results to " + path + ": " + std::strerror(errno) + "; choose another folder with --results");
 }
 
-/// As `mkdir -p` for the last part alone: it may be there already.
-void make_folder(const std::string& path) {
-    if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) throw unwritable(path);
-}
-
 void make_folders(const std::string& path) {
-    for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) make_folder(path.substr(0, at));
-    make_folder(path);
+    auto make = [](const std::string& folder) {
+        if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) throw unwritable(folder);
+    };
+    for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) make(path.substr(0, at));
+    make(path);
 }
 
-void write_file(const std::string& path, std::string_view text) {
-    int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) throw unwritable(path);
-    bool written = write_all(fd, text);
-    int error = errno;
-    ::close(fd);
-    errno = error;
-    if (!written) throw unwritable(path);
+/// An open folder or file; what it is called is for errors.
+struct Opened {
+    int fd = -1;
+    std::string path;
+    Opened(int descriptor, std::string name) : fd(descriptor), path(std::move(name)) {
+        if (fd < 0) throw unwritable(path);
+    }
+    Opened(const Opened&) = delete;
+    Opened& operator=(const Opened&) = delete;
+    Opened(Opened&& other) noexcept : fd(std::exchange(other.fd, -1)), path(std::move(other.path)) {}
+    Opened& operator=(Opened&& other) noexcept {
+        std::swap(fd, other.fd);
+        std::swap(path, other.path);
+        return *this;
+    }
+    ~Opened() {
+        if (fd >= 0) ::close(fd);
+    }
+};
+
+/// The folder of this name in another, made if need be: a folder, not a link to one.
+Opened descend(const Opened& folder, const std::string& name) {
+    std::string path = folder.path + '/' + name;
+    if (::mkdirat(folder.fd, name.c_str(), 0777) != 0 && errno != EEXIST) throw unwritable(path);
+    return {::openat(folder.fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path};
+}
+
+/// Always a new file: what bears its name already, a link or a pipe perhaps, is taken away and not written to.
+void write_file(const Opened& folder, const char* name, std::string_view text) {
+    auto create = [&] { return ::openat(folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666); };
+    int fd = create();
+    if (fd < 0 && errno == EEXIST && ::unlinkat(folder.fd, name, 0) == 0) fd = create();
+    Opened file(fd, folder.path + '/' + name);
+    if (!write_all(file.fd, text)) throw unwritable(file.path);
 }
 
 }  // namespace
@@ -55,7 +80,10 @@ std::string folder_name(std::string_view value, std::uint64_t sequence) {
     }
     if (name.size() <= NAME_MAX) return name;
     std::string suffix = "\\#" + std::to_string(sequence);
-    return name.substr(0, NAME_MAX - suffix.size()) + suffix;
+    std::size_t cut = NAME_MAX - suffix.size();
+    // Not within an escape: `\#` then stands in no name but those that are cut.
+    std::size_t backslashes = cut - (name.find_last_not_of('\\', cut - 1) + 1);
+    return name.substr(0, cut - backslashes % 2) + suffix;
 }
 
 ResultsFolder::ResultsFolder(std::string path) : path_(std::move(path)) {
@@ -67,16 +95,15 @@ ResultsFolder::ResultsFolder(std::string path) : path_(std::move(path)) {
 
 void ResultsFolder::add(const std::vector<std::string>& values, std::uint64_t sequence, Texts texts) {
     std::string number = std::to_string(sequence);
-    std::string folder = path_;
-    auto descend = [&](const std::string& name) { make_folder(folder += '/' + name); };
+    Opened folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), path_);
     for (std::size_t i = 0; i < values.size(); ++i) {
-        descend(std::to_string(i + 1));
-        descend(folder_name(values[i], sequence));
+        folder = descend(folder, std::to_string(i + 1));
+        folder = descend(folder, folder_name(values[i], sequence));
     }
-    if (values.empty()) descend("1"), descend(number);
-    write_file(folder + "/stdout", texts.out);
-    write_file(folder + "/stderr", texts.err);
-    write_file(folder + "/seq", number);
+    if (values.empty()) folder = descend(descend(folder, "1"), number);
+    write_file(folder, "stdout", texts.out);
+    write_file(folder, "stderr", texts.err);
+    write_file(folder, "seq", number);
 }
 
 }  // namespace fanfold::scatterer::cli

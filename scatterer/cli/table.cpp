@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "shared/logging.hpp"
 #include "shared/result.hpp"
+#include "shared/text.hpp"
 
 namespace fanfold::scatterer::cli {
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -40,6 +41,13 @@ TEST_CASE("a value's line") {
     CHECK(joblog_line({.index = 6, .value = value, .worker = "host-1", .started = 1795344121499123us, .elapsed = 1592ms}, "wc -l a") ==
           "7\thost-1\t1795344121.499\t     1.592\t0\t5\t0\t0\twc -l a\n");
     CHECK(joblog_line({.index = 0, .value = value}, "").starts_with("1\t:\t"));
+}
+
+TEST_CASE("a worker's name forges neither columns nor lines") {
+    std::string line = joblog_line({.index = 0, .value = wire::pack_text(""), .worker = "w\n2\t:\t0\x1b[2J"}, "c");
+    CHECK(line.starts_with("1\tw\\n2\\t:\\t0\\x1b[2J\t"));
+    CHECK(std::count(line.begin(), line.end(), '\t') == 8);
+    CHECK(std::count(line.begin(), line.end(), '\n') == 1);
 }
 
 TEST_CASE("Exitval and Signal of each end") {

@@ -181,6 +181,8 @@ TEST_CASE("JSON has words for what it lacks") {
     CHECK(json_of(packed(std::map<int, bool>{{1, true}})) == R"({"1":true})");
     CHECK(json_of(packed("\"\\\n\x01\xc3\xa4\xff")) == "\"\\\"\\\\\\n\\u0001\xc3\xa4\xef\xbf\xbd\"");
     CHECK(json_of(packed("\xed\xa0\x80")) == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    CHECK(json_of(packed("\x1b[2J\x7f \u009b \u202e \U000e0041 世")) == R"("\u001b[2J\u007f \u009b \u202e \udb40\udc41 世")");
+    CHECK(without_steering("{\"a\":\"\x7f\u202e世\"}") == R"({"a":"\u007f\u202e世"})");
     CHECK(json_of(std::string(100, '\x91') + '\xc0').starts_with(R"({"base64":)"));
 }
 
