@@ -30,6 +30,7 @@ void Core::on_block(wire::Block& block, Slice body, const Sender& sender) {
     const PeerId owner = job ? job->owner : block.spec->owner;
     if (job && job->token != block.token) return pass_over({}, "Block with another token than the job's", block.job);
     if (auto sound = check_block(block, body); !sound) {
+        strike({}, sender, nullptr, {});
         refuse(owner, RefusalCode::malformed, sound.error().text, block.job);
         if (job && job->running()) end(*job, Outcome::failed, "its client sent a malformed block: " + sound.error().text);
         return;

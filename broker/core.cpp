@@ -21,6 +21,7 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     now_ = now;
     lived_.advance(now);
     std::visit([this](auto& known) { on(known); }, event);
+    if (cut_off_) cut_off();
     dispatch();
     look_for_work();
     if (later_at_ && *later_at_ <= now_) flush_later();
@@ -58,8 +59,7 @@ void Core::refuse(const PeerId& to, wire::RefusalCode code, std::string text, st
 }
 
 void Core::on(Garbled& event) {
-    ++garbled_;
-    note({.level = Level::warn, .what = "dropped bytes that are no message", .peer = to_string(event.from), .detail = event.why});
+    if (!is_ignored(event.from, event.sender)) strike(event.from, event.sender, "dropped bytes that are no message", std::move(event.why));
 }
 
 void Core::on(StoreTrouble& event) {
@@ -74,13 +74,14 @@ void Core::on(StoreTrouble& event) {
 void Core::on(Unroutable& event) { lose(event.peer, "its connection is closed", false); }
 
 void Core::on(Pulled& event) {
+    if (is_ignored({}, event.sender)) return;
     if (auto* block = std::get_if<wire::Block>(&event.message)) return on_block(*block, std::move(event.body), event.sender);
-    ++garbled_;
-    note({.level = Level::warn, .what = "dropped a message that is no block", .detail = wire::name_of(event.message)});
+    strike({}, event.sender, "dropped a message that is no block", wire::name_of(event.message));
 }
 
 void Core::on(Received& event) {
     const PeerId& from = event.from;
+    if (is_ignored(from, event.sender)) return;
     auto it = sessions_.find(from);
     if (it != sessions_.end() && it->second.sender.user != event.sender.user)
         return deny_aloud(from, event.sender, wire::name_of(event.message),
@@ -148,7 +149,7 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello, const Sender& sender)
         session.role = hello.role;
         session.name = hello.name.empty() ? to_string(peer) : hello.name;
         session.epoch = hello.epoch;
-        session.slots = std::max(hello.slots, 1u);
+        session.slots = std::clamp(hello.slots, 1u, limits::slots);
         session.functions = {hello.functions.begin(), hello.functions.end()};
         session.gatherer = std::move(hello.gatherer);
         session.gatherer.public_key = sender.public_key;  // what it has proved, whatever it says

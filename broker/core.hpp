@@ -22,6 +22,7 @@
 #include "broker/records.hpp"
 #include "broker/tenants.hpp"
 #include "shared/core.hpp"
+#include "shared/nonsense.hpp"
 #include "shared/store.hpp"
 
 namespace fanfold::broker {
@@ -84,6 +85,7 @@ public:
     const Jobs& jobs() const { return jobs_; }
     std::uint64_t denied() const { return denied_; }
     std::uint64_t stale() const { return stale_.count(); }
+    const Nonsense& nonsense() const { return nonsense_; }
 
 private:
     // core.cpp: sessions and time
@@ -127,6 +129,11 @@ private:
     std::uint64_t room_of_user(const std::string& user);
     void offer_room(Job& job);
     void drop_retained_of(const std::string& user);
+
+    // nonsense.cpp: peers that are counted, and cut off
+    bool is_ignored(const PeerId& from, const Sender& sender) const;
+    void strike(const PeerId& from, const Sender& sender, const char* what, std::string why);
+    void cut_off();
 
     // durable.cpp: what is written, and read back
     void persist(const JobId& job, Row row, std::uint64_t number, const wire::Message& message, Slice body = {});
@@ -283,13 +290,19 @@ private:
     std::uint64_t waiting_bytes_ = 0;        // and those that wait to be written
     std::map<JobId, Time> orphaned_;         // jobs whose gatherer is away: lived time of its loss
     Time gatherer_missed_{};                 // lived time of the start, or of the last loss of a gatherer
-    std::uint64_t garbled_ = 0;
     std::uint64_t denied_ = 0;
     Seldom stale_;  // messages of an earlier life, round, assignment or attempt
     std::map<std::string, UserLimits> limits_;
     UserLimits others_;                                                    // of users who have none there
     std::map<std::string, Tenant> tenants_;                                // by user: those of jobs and of keys
     std::optional<std::map<std::string, wire::AllowedKey>> allowed_keys_;  // by key; none: everybody is let in
+    Nonsense nonsense_;
+    struct CutOff {
+        PeerId from;
+        Sender sender;
+        std::optional<std::uint64_t> log;
+    };
+    std::optional<CutOff> cut_off_;  // at the end of the step
 };
 
 }  // namespace fanfold::broker

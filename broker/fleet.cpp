@@ -198,10 +198,12 @@ void Core::on_done(const PeerId& from, Session& worker, wire::Done& done, const 
         worker.finished += run.range.size();
         Job* job = find(run.job);
         if (!job || !job->running()) continue;
-        for (const auto& [other, range] : job->finish(overlap(run.range, {0, job->next()}), from)) release(other, job->id, range);
-        learn(*job, worker, run.range.size(), run.busy);
+        Range finished = overlap(run.range, {0, job->next()});
+        if (finished.empty()) continue;  // of no fragment that there is
+        for (const auto& [other, range] : job->finish(finished, from)) release(other, job->id, range);
+        learn(*job, worker, finished.size(), run.busy);
         apply_changes(*job);
-        if (!run.range.empty()) job->result_bytes = static_cast<double>(run.bytes) / static_cast<double>(run.range.size());
+        job->result_bytes = static_cast<double>(run.bytes) / static_cast<double>(finished.size());
         note({.level = Level::debug, .what = "chunk finished", .job = run.job, .range = run.range, .peer = worker.name, .took = run.busy});
     }
     std::size_t at = 0;

@@ -30,7 +30,9 @@ bool Demand::met_by(const Session& worker) const {
 bool Demand::fits(const Session& worker) const {
     return std::ranges::all_of(resources, [&](const wire::Resource& wanted) {
         auto taken = worker.taken.find(wanted.name);
-        return worker.resources.at(wanted.name) - (taken == worker.taken.end() ? 0 : taken->second) >= wanted.amount;
+        std::uint64_t all = worker.resources.at(wanted.name);
+        std::uint64_t used = taken == worker.taken.end() ? 0 : std::min(all, taken->second);  // a demand may name one twice
+        return all - used >= wanted.amount;
     });
 }
 

@@ -68,11 +68,16 @@ void Core::deny(const PeerId& from, const Sender& sender, const std::string& wha
 
 void Core::deny_aloud(const PeerId& from, const Sender& sender, const std::string& what, std::string text) {
     deny(from, sender, what);
+    strike(from, sender, nullptr, {});
     send(from, wire::Refused{.code = wire::RefusalCode::not_allowed, .text = std::move(text)});
 }
 
 void Core::on(Denied& event) {
-    if (event.from.bytes.empty()) return deny({}, event.sender, event.what);
+    if (is_ignored(event.from, event.sender)) return;
+    if (event.from.bytes.empty()) {
+        deny({}, event.sender, event.what);
+        return strike({}, event.sender, nullptr, {});
+    }
     deny_aloud(event.from, event.sender, event.what,
                user_text(event.sender.user) + " may not send " + event.what + "; the roles of its key: " + roles_text(event.sender.roles) +
                    "; ask the broker's administrator for another");

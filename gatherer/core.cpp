@@ -12,11 +12,7 @@ namespace {
 
 constexpr auto broker_lost_its_memory = "the broker lost its memory (it was started again)";
 
-/// A message that has no business here.
-void note_misdirected(Step& step, const wire::Message& message, std::string from) {
-    step.actions.push_back(
-        Note{.level = Level::warn, .what = "unexpected message dropped", .peer = std::move(from), .detail = wire::name_of(message)});
-}
+constexpr auto misdirected = "unexpected message dropped";
 
 }  // namespace
 
@@ -48,27 +44,47 @@ void Core::handle(Step& step, FromBroker& event) {
     else if (auto* errors = std::get_if<wire::Errors>(&message)) on_errors(step, std::move(*errors), event.body);
     else if (auto* ended = std::get_if<wire::Ended>(&message)) on_ended(step, *ended);
     else if (auto* forget = std::get_if<wire::Forget>(&message)) on_forget(step, forget->job);
-    else note_misdirected(step, message, "broker");
+    else strike(step, {}, {}, misdirected, std::string("from the broker: ") + wire::name_of(message));
 }
 
 void Core::handle(Step& step, Received& event) {
+    if (is_ignored(event.from, event.sender)) return;
     auto& message = event.message;
     if (auto* collect = std::get_if<wire::Collect>(&message)) on_collect(step, event.from, *collect);
     else if (auto* acknowledge = std::get_if<wire::Acknowledge>(&message)) on_acknowledge(step, event.from, *acknowledge);
     else if (std::holds_alternative<wire::Bye>(message)) drop_collector(step, event.from);
-    else note_misdirected(step, message, to_string(event.from));
+    else strike(step, event.from, event.sender, misdirected, wire::name_of(message));
 }
 
 void Core::handle(Step& step, Pulled& event) {
-    if (auto* results = std::get_if<wire::Results>(&event.message)) on_results(step, *results, event.body);
-    else note_misdirected(step, event.message, "a worker");
+    if (is_ignored({}, event.sender)) return;
+    if (auto* results = std::get_if<wire::Results>(&event.message)) on_results(step, *results, event.body, event.sender);
+    else strike(step, {}, event.sender, misdirected, std::string("at the results' socket: ") + wire::name_of(event.message));
 }
 
 void Core::handle(Step& step, Unroutable& event) { drop_collector(step, event.peer); }
 
 void Core::handle(Step& step, Garbled& event) {
-    step.actions.push_back(
-        Note{.level = Level::warn, .what = "bytes that are no message dropped", .peer = to_string(event.from), .detail = event.why});
+    if (is_ignored(event.from, event.sender)) return;
+    strike(step, event.from, event.sender, "bytes that are no message dropped", std::move(event.why));
+}
+
+bool Core::is_ignored(const PeerId& from, const Sender& sender) const {
+    return !nonsense_.ignores_nobody(now_) && nonsense_.ignores(blamed(from, sender), now_);
+}
+
+/// One more message that is nonsense. Whoever is cut off for it follows no job any more.
+void Core::strike(Step& step, const PeerId& from, const Sender& sender, const char* what, std::string why) {
+    auto verdict = nonsense_.count(blamed(from, sender), step.now);
+    std::string text = verdict.cut_off ? cut_off_text() : std::move(why);
+    if (verdict.log)
+        step.actions.push_back(Note{.level = Level::warn,
+                                    .what = verdict.cut_off ? "a peer is cut off" : what,
+                                    .peer = to_string(from),
+                                    .detail = (sender.user.empty() ? "" : "user " + sender.user + ": ") + text + and_more(*verdict.log)});
+    if (!verdict.cut_off || from.bytes.empty()) return;
+    step.actions.push_back(Send{.to = from, .message = wire::Refused{.code = wire::RefusalCode::not_allowed, .text = text}});
+    drop_collector(step, from);
 }
 
 void Core::handle(Step& step, Tick&) { drop_silent_followers(step); }

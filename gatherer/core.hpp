@@ -26,6 +26,7 @@
 #include "gatherer/session.hpp"
 #include "gatherer/timers.hpp"
 #include "shared/core.hpp"
+#include "shared/nonsense.hpp"
 #include "shared/range_set.hpp"
 #include "shared/result.hpp"
 #include "shared/store.hpp"
@@ -59,6 +60,7 @@ public:
     /// Whether the job's user asked for compressed values.
     bool compresses(const JobId& job) const;
     void check_invariants() const;
+    const Nonsense& nonsense() const { return nonsense_; }
     /// Bytes of results held, in memory or in the store alone, for status and tests.
     std::uint64_t held_bytes() const;
     /// Of them in memory.
@@ -80,6 +82,8 @@ private:
     void handle(Step& step, Committed& event);
     /// Whether what is said to the broker goes out now; else all of it is told again when it can.
     bool can_tell() const { return session_.welcomed() && !troubled_; }
+    bool is_ignored(const PeerId& from, const Sender& sender) const;
+    void strike(Step& step, const PeerId& from, const Sender& sender, const char* what, std::string why);
     void on_time(Step& step);
     void on_timer(Step& step, TimerKind kind, const JobId& id);
     void on_welcome(Step& step, const wire::Welcome& welcome);
@@ -89,7 +93,7 @@ private:
     // jobs.cpp: a job's life
     void on_assign(Step& step, const wire::Assign& assign);
     void on_total(Step& step, Job& job, std::uint64_t total);
-    void on_results(Step& step, const wire::Results& results, const Slice& body);
+    void on_results(Step& step, const wire::Results& results, const Slice& body, const Sender& sender);
     void on_late(Step& step, Job& job, Range range);
     void on_errors(Step& step, wire::Errors errors, const Slice& body);
     void on_ended(Step& step, const wire::Ended& ended);
@@ -164,6 +168,7 @@ private:
     Session session_;
     Timers timers_;
     Early early_;
+    Nonsense nonsense_;
     std::map<JobId, std::unique_ptr<Job>> jobs_;
     std::set<JobId> unflushed_;  // jobs with ranges that are not confirmed to the broker
     std::optional<Time> flush_at_;

@@ -9,19 +9,19 @@ namespace {
 
 constexpr std::uint64_t message_bytes = 256;  // of the books around a message that is held
 
-std::uint64_t charge(const Slice& body) { return message_bytes + body.size(); }
+std::uint64_t charge(const wire::Results& results, const Slice& body) { return message_bytes + results.meta.worker.size() + body.size(); }
 
 }  // namespace
 
 bool Early::add(Time now, const wire::Results& results, const Slice& body) {
-    if (bytes_ + charge(body) > limits::early_result_bytes) return false;
+    if (bytes_ + charge(results, body) > limits::early_result_bytes) return false;
     Job& job = jobs_[results.job];
     if (job.results.empty()) {
         job.results_until = now + limits::early_patience;
         due_.emplace_back(job.results_until, results.job);
     }
     job.results.push_back({results, keep(body, 0, body.size())});
-    bytes_ += charge(body);
+    bytes_ += charge(results, body);
     return true;
 }
 
@@ -42,7 +42,7 @@ bool Early::add(Time now, const PeerId& peer, const wire::Collect& collect) {
 }
 
 void Early::drop_results(Job& job) {
-    for (const auto& early : job.results) bytes_ -= charge(early.body);
+    for (const auto& early : job.results) bytes_ -= charge(early.results, early.body);
     job.results.clear();
 }
 
@@ -108,7 +108,7 @@ void Early::check_invariants() const {
     std::size_t collects = 0;
     for (const auto& [id, job] : jobs_) {
         FANFOLD_CHECK(!job.results.empty() || !job.collects.empty());
-        for (const auto& early : job.results) bytes += charge(early.body);
+        for (const auto& early : job.results) bytes += charge(early.results, early.body);
         collects += job.collects.size();
     }
     FANFOLD_CHECK(bytes == bytes_ && bytes <= limits::early_result_bytes);

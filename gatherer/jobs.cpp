@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 constexpr Duration confirm_within = 2ms;         // the first confirmation of a batch waits no longer
 constexpr std::uint32_t confirm_runs = 64;       // a batch is told at once when it has so many
 constexpr std::size_t gathered_ranges = 10'000;  // in one Gathered
+constexpr auto senseless_results = "results that make no sense dropped";
 
 /// Why the run can't be one of its job; empty when it can.
 std::string flaw(const wire::Results& results, std::optional<std::uint64_t> total) {
@@ -73,7 +74,7 @@ void Core::on_assign(Step& step, const wire::Assign& assign) {
     auto early = early_.take(assign.job);
     if (assign.total) on_total(step, job, *assign.total);
     if (job.round > 0) flush(step, job);  // the broker hears that nothing of the earlier rounds is here
-    for (const auto& [results, body] : early.results) on_results(step, results, body);
+    for (const auto& [results, body] : early.results) on_results(step, results, body, {});
     for (const auto& [peer, collect] : early.collects) attach(step, job, peer, collect);
 }
 
@@ -99,11 +100,11 @@ void Core::on_total(Step& step, Job& job, std::uint64_t total) {
     settle(step, job);
 }
 
-void Core::on_results(Step& step, const wire::Results& results, const Slice& body) {
+void Core::on_results(Step& step, const wire::Results& results, const Slice& body, const Sender& sender) {
     Job* job = find(results.job);
     std::string why = flaw(results, job ? job->assembly.total() : std::nullopt);
     if (!why.empty()) {
-        step.actions.push_back(about(results, Level::warn, "results that make no sense dropped", std::move(why)));
+        strike(step, {}, sender, senseless_results, results.meta.worker + ": " + why);
         return;
     }
     Range range{results.first, results.first + results.count};
@@ -112,9 +113,9 @@ void Core::on_results(Step& step, const wire::Results& results, const Slice& bod
         return;
     }
     if (!wire::is_objects(body.view(), results.count)) {
-        step.actions.push_back(about(
-            results, Level::warn, "results that make no sense dropped",
-            "the body of " + std::to_string(body.size()) + " bytes is not " + std::to_string(results.count) + " MessagePack objects"));
+        strike(step, {}, sender, senseless_results,
+               results.meta.worker + ": the body of " + std::to_string(body.size()) + " bytes is not " + std::to_string(results.count) +
+                   " MessagePack objects");
         return;
     }
     if (!job) {

@@ -22,7 +22,8 @@ std::optional<std::uint64_t> tolerated(const JobSpec& spec, std::optional<std::u
     if (!total) return std::nullopt;
     double share = std::min(spec.max_failures_percent, 100.0) / 100;
     // A hair more, so that 29 % of 100 is 29 whatever the rounding.
-    return static_cast<std::uint64_t>(std::floor(static_cast<double>(*total) * share + 1e-9));
+    double count = std::floor(static_cast<double>(*total) * share + 1e-9);
+    return count < static_cast<double>(no_limit) ? std::min(*total, static_cast<std::uint64_t>(count)) : *total;
 }
 
 std::optional<Verdict> judge_quorum(const JobSpec& spec, const Counts& counts) {

@@ -5,7 +5,7 @@
 #include <msgpack.hpp>
 #include <type_traits>
 
-#include "shared/limits.hpp"
+#include "shared/guard_limits.hpp"
 
 namespace fanfold::wire {
 
@@ -77,7 +77,17 @@ void pack(Packer& out, const T& value) {
 
 using msgpack::object;
 
-struct Mistyped {};  // thrown and caught within decode()
+struct Mistyped {};   // thrown and caught within decode(),
+struct Oversized {};  // as is this
+
+/// What the elements of a header's lists may still take: a list of empty structs is far bigger in memory than on the wire.
+struct Room {
+    std::size_t bytes = limits::decoded_bytes;
+    void take(std::size_t size) {
+        if (size > bytes) throw Oversized{};
+        bytes -= size;
+    }
+};
 
 void unpack(const object& from, bool& value) {
     if (from.type != msgpack::type::BOOLEAN) throw Mistyped{};
@@ -132,39 +142,47 @@ void unpack(const object& from, JobId& job) {
 }
 void unpack(const object& from, PeerId& peer) { peer.bytes = raw(from); }
 void unpack(const object& from, std::string& text) { text = raw(from); }
-void unpack(const object& from, Range& range) {
+void unpack(const object& from, Range& range, Room&) {
     if (from.type != msgpack::type::ARRAY || from.via.array.size < 2) throw Mistyped{};
     unpack(from.via.array.ptr[0], range.begin);
     unpack(from.via.array.ptr[1], range.end);
     if (range.empty()) throw Mistyped{};
 }
 
-template <HasFields T>
-void unpack(const object& from, T& value);
+/// Of what has no lists in it.
 template <class T>
-void unpack(const object& from, std::optional<T>& value) {
+void unpack(const object& from, T& value, Room&) {
+    unpack(from, value);
+}
+template <HasFields T>
+void unpack(const object& from, T& value, Room& room);
+template <class T>
+void unpack(const object& from, std::optional<T>& value, Room& room) {
     if (from.type == msgpack::type::NIL) value.reset();
-    else unpack(from, value.emplace());
+    else unpack(from, value.emplace(), room);
 }
 template <class T>
-void unpack(const object& from, std::vector<T>& values) {
+void unpack(const object& from, std::vector<T>& values, Room& room) {
     if (from.type != msgpack::type::ARRAY) throw Mistyped{};
     values.clear();  // grows as elements prove to be what they should, not by the count that the sender claims
-    for (std::uint32_t i = 0; i < from.via.array.size; ++i) unpack(from.via.array.ptr[i], values.emplace_back());
+    for (std::uint32_t i = 0; i < from.via.array.size; ++i) {
+        room.take(sizeof(T));
+        unpack(from.via.array.ptr[i], values.emplace_back(), room);
+    }
 }
 template <HasFields T>
-void unpack_fields(const object* items, std::uint32_t count, T& value) {
+void unpack_fields(const object* items, std::uint32_t count, T& value, Room& room) {
     std::apply(
         [&](auto&... field) {
             std::uint32_t at = 0;
-            ((at < count ? unpack(items[at++], field) : void()), ...);
+            ((at < count ? unpack(items[at++], field, room) : void()), ...);
         },
         T::fields(value));
 }
 template <HasFields T>
-void unpack(const object& from, T& value) {
+void unpack(const object& from, T& value, Room& room) {
     if (from.type != msgpack::type::ARRAY) throw Mistyped{};
-    unpack_fields(from.via.array.ptr, from.via.array.size, value);
+    unpack_fields(from.via.array.ptr, from.via.array.size, value, room);
 }
 
 template <std::size_t I = 0>
@@ -175,12 +193,13 @@ std::optional<Message> unpack_kind(std::uint8_t kind, const object* fields, std:
         using T = std::variant_alternative_t<I, Message>;
         if (T::kind != kind) return unpack_kind<I + 1>(kind, fields, count);
         T message;
+        Room room;
         if constexpr (std::is_same_v<T, Hello>) {
             if (count < 2) throw Mistyped{};
-            unpack_fields(fields, 2, message);
+            unpack_fields(fields, 2, message, room);
             if (message.major != version_major) return message;
         }
-        unpack_fields(fields, count, message);
+        unpack_fields(fields, count, message, room);
         return message;
     }
 }
@@ -218,6 +237,8 @@ auto read_header(std::string_view header, Take take) -> decltype(take(std::uint8
         return take(kind, static_cast<const object*>(top.via.array.ptr + 1), top.via.array.size - 1);
     } catch (const Mistyped&) {
         return fail("a field has another type than the protocol says, or a value out of its range");
+    } catch (const Oversized&) {
+        return fail("the lists of a header are past the limit");
     } catch (const msgpack::unpack_error& error) {
         return fail(error.what());
     }
@@ -258,7 +279,8 @@ std::optional<Result<Packed>> decode_packed(std::string_view header) {
     if (!begins_with_kind(header, Packed::kind)) return std::nullopt;
     return read_header(header, [](std::uint8_t, const object* fields, std::uint32_t count) -> Result<Packed> {
         Packed packed;
-        unpack_fields(fields, count, packed);
+        Room room;
+        unpack_fields(fields, count, packed, room);
         return packed;
     });
 }

@@ -5,7 +5,7 @@
 #include <msgpack.hpp>
 #include <random>
 
-#include "shared/limits.hpp"
+#include "shared/guard_limits.hpp"
 
 using namespace fanfold;
 using namespace fanfold::wire;
@@ -158,6 +158,37 @@ TEST_CASE("what is no message is refused, whatever it is") {
     CHECK_FALSE(decode(std::string(limits::header_bytes + 1, '\xc0')));
     std::string whole = encode(Block{.job = some_job(), .spec = JobSpec{.function = "f"}});
     for (std::size_t i = 0; i < whole.size(); ++i) CHECK_FALSE(decode(std::string_view(whole).substr(0, i)));
+}
+
+TEST_CASE("lists that would be hundreds of times bigger in memory than on the wire are refused") {
+    // Empty structs, each a single byte.
+    auto report_of = [](std::size_t jobs, std::size_t workers) {
+        msgpack::sbuffer buffer;
+        msgpack::packer<msgpack::sbuffer> out(buffer);
+        out.pack_array(4).pack(Report::kind).pack(1).pack_array(static_cast<std::uint32_t>(jobs));
+        for (std::size_t i = 0; i < jobs; ++i) out.pack_array(0);
+        out.pack_array(static_cast<std::uint32_t>(workers));
+        for (std::size_t i = 0; i < workers; ++i) out.pack_array(0);
+        return std::string(buffer.data(), buffer.size());
+    };
+    auto few = decode(report_of(1000, 0));
+    REQUIRE(few);
+    CHECK(std::get<Report>(*few).jobs.size() == 1000);
+    auto many = decode(report_of(4'000'000, 0));
+    REQUIRE_FALSE(many);
+    CHECK(many.error().text == "the lists of a header are past the limit");
+    // Lists count together.
+    std::size_t jobs = limits::decoded_bytes / 2 / sizeof(JobInfo);
+    std::size_t workers = limits::decoded_bytes / 2 / sizeof(WorkerInfo);
+    CHECK(decode(report_of(jobs, workers)));
+    CHECK_FALSE(decode(report_of(jobs + 1, workers + 1)));
+
+    // What a busy broker has to tell fits.
+    Report report;
+    for (std::uint64_t i = 0; i < 15'000; ++i)
+        report.jobs.push_back({.job = some_job(), .title = "a title of common length", .function = "f", .gatherer = "gatherer"});
+    REQUIRE(encode(report).size() < limits::header_bytes);
+    CHECK(decode(encode(report)));
 }
 
 TEST_CASE("damaged messages are read or refused, never more") {

@@ -145,6 +145,7 @@ TEST_CASE("judge: every policy's rules") {
         {"percent: unknown while unsealed", share, {.failures = 90}, std::nullopt},
         {"percent: 29 of 100", share, {.values = 71, .failures = 29, .total = 100}, Outcome::complete},
         {"percent: 30 of 100", share, {.failures = 30, .total = 100}, Outcome::failed},
+        {"percent: all of the longest job", SpecBuilder{}.tolerate_percent(100).spec, {.failures = 30, .total = UINT64_MAX}, std::nullopt},
         {"quorum: reached", quorum, {.values = 3}, Outcome::complete},
         {"quorum: is all", quorum, {.values = 3, .total = 3}, Outcome::complete, true},
         {"quorum: still possible", quorum, {.values = 1, .failures = 2, .total = 5}, std::nullopt},
@@ -368,11 +369,11 @@ TEST_CASE("results past a total that comes later are dropped, a run across it is
 TEST_CASE("messages in a wrong direction and garbage are noted, no more") {
     Bench bench;
     bench.from_broker(wire::Collect{});
-    CHECK(bench.warned().detail == "Collect");
+    CHECK(bench.warned().detail == "from the broker: Collect");
     bench.step(Received{.from = {"c1"}, .message = wire::Assign{}, .body = {}});
     CHECK(bench.warned().detail == "Assign");
     bench.step(Pulled{wire::Forget{}, {}});
-    CHECK(bench.warned().detail == "Forget");
+    CHECK(bench.warned().detail == "at the results' socket: Forget");
     bench.step(Garbled{.from = {}, .why = "not MessagePack"});
     CHECK(bench.warned().detail == "not MessagePack");
     bench.acknowledge("c1", 7);
