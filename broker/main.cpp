@@ -1,4 +1,8 @@
+#include <csignal>
+
 #include "broker/shell.hpp"
+#include "shared/handshake.hpp"
+#include "shared/keys.hpp"
 #include "shared/program.hpp"
 #include "shared/twin.hpp"
 
@@ -10,9 +14,9 @@ int main(int argc, char** argv) {
         "  fanfold-broker                                    on this machine only\n"
         "  fanfold-broker --state /srv/fanfold --memory 4G   jobs may be far larger than that\n"
         "  fanfold-broker --volatile                         nothing is kept on disk\n"
-        "  fanfold-broker --bind tcp://0.0.0.0:7411          for a fleet of several machines\n"
-        "  fanfold-broker --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411\n\n"
-        "It takes two ports: the one given, for control, and the next, for blocks.\n"
+        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411      for a fleet of several machines\n"
+        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411\n\n"
+        "It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it reads the allowed keys again.\n"
         "The --user limits are those of each user who has none in the file of allowed keys; without keys, of everybody together.");
     LogOptions log;
     broker::ShellOptions options;
@@ -41,6 +45,7 @@ int main(int argc, char** argv) {
                       ->capture_default_str();
     bool in_memory = false;
     app.add_flag("--volatile", in_memory, "keep all in memory: jobs die with the broker")->excludes(state);
+    add_keys_options(app, options.keys, &options.protection.insecure);
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
         net::require(net::check_endpoint(bind, "--bind", true));
@@ -52,7 +57,14 @@ int main(int argc, char** argv) {
         if (no_ipc) net::use_tcp_alone();
         net::share_one_heap();
         use_all_descriptors();
+        signals.also(SIGHUP);
         zmq::context_t context;
+        std::optional<net::Gatekeeper> gatekeeper;
+        if (!options.keys.empty()) {
+            options.protection.gatekeeper = &gatekeeper.emplace(
+                context, net::Gatekeeper::Options{.own = net::require(load_identity(options.keys)), .component = "broker"});
+        }
+        net::warn_if_open("broker", options.protection, {bind});
         broker::Shell shell(context, options);
         announce_ready(shell.endpoints().front());
         shell.run(&signals);

@@ -1,5 +1,7 @@
 #include "broker/shell.hpp"
 
+#include <csignal>
+
 #include "shared/codec.hpp"
 #include "shared/logging.hpp"
 
@@ -39,25 +41,46 @@ Options core_options(const ShellOptions& options, const std::vector<std::string>
 }  // namespace
 
 Shell::Shell(zmq::context_t& context, const ShellOptions& options)
-    : journal_(options.state, "broker"),
-      control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind", control_endpoints_)),
-      blocks_(net::bind(context, zmq::socket_type::pull, neighbours(options.bind), "--bind", blocks_endpoints_)),
+    : gatekeeper_(options.protection.gatekeeper),
+      keys_(options.keys),
+      journal_(options.state, "broker"),
+      control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind", control_endpoints_, options.protection)),
+      blocks_(net::bind(context, zmq::socket_type::pull, neighbours(options.bind), "--bind", blocks_endpoints_, options.protection)),
       control_twins_(control_, control_endpoints_),
       blocks_twins_(blocks_, blocks_endpoints_),
       core_(core_options(options, told(options, blocks_twins_.endpoints(), blocks_endpoints_), journal_.epoch())) {
     journal_.load([this](const Record& record) { core_.restore(record); });
     core_.restored();
+    if (gatekeeper_ && !keys_.empty()) let_in(net::require(load_allowed(keys_)));
 }
 
 void Shell::run(net::SignalReader* signals) {
     loop_.watch(control_, [this] { receive_control(); });
     loop_.watch(blocks_, [this] { receive_blocks(); });
     if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
-    if (signals)
-        loop_.watch(signals->fd(), [this, signals] {
-            if (signals->read() != 0) loop_.stop();
-        });
+    if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
     loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
+}
+
+void Shell::on_signal(net::SignalReader& signals) {
+    int signal = signals.read();
+    if (signal == SIGHUP) read_keys_again();
+    else if (signal != 0) loop_.stop();
+}
+
+void Shell::read_keys_again() {
+    if (!gatekeeper_ || keys_.empty())
+        return write_log("broker", {.what = "SIGHUP: there is nothing to read again, since no keys are in use"});
+    auto allowed = load_allowed(keys_);
+    if (allowed) return let_in(*std::move(allowed));
+    write_log("broker", {.level = Level::error, .what = "the allowed keys stay as they were", .detail = allowed.error().text});
+}
+
+/// These keys, and no others from now on.
+void Shell::let_in(KeysChanged allowed) {
+    gatekeeper_->replace(allowed.keys);
+    write_log("broker", {.what = "allowed keys read", .detail = std::to_string(allowed.keys.size()) + " keys in " + keys_ + "/allowed"});
+    step(std::move(allowed));
 }
 
 void Shell::step(Event event) {
@@ -99,12 +122,26 @@ void Shell::read_journal() {
     if (told.committed) step(*told.committed);
 }
 
+/// Whose the message is, if he may send it; else the core hears of that alone.
+std::optional<Sender> Shell::admit(const net::Incoming& incoming) {
+    if (!gatekeeper_) return Sender{};
+    auto verdict = gatekeeper_->admit(incoming);
+    // A gatherer of this program, over inproc, has this program's key.
+    if (verdict && incoming.user_id.empty()) verdict->public_key = gatekeeper_->own().public_key;
+    if (verdict) return *std::move(verdict);
+    step(std::move(verdict.error()));
+    return std::nullopt;
+}
+
 void Shell::receive_control() {
     for (int i = 0; i < messages_a_turn; ++i) {
         auto incoming = net::receive(control_);
         if (!incoming) return;
-        if (incoming->message) step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body)});
-        else step(Garbled{std::move(incoming->from), incoming->message.error().text});
+        auto sender = admit(*incoming);
+        if (!sender) continue;
+        if (incoming->message)
+            step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
+        else step(Garbled{std::move(incoming->from), incoming->message.error().text, *std::move(sender)});
     }
 }
 
@@ -112,8 +149,10 @@ void Shell::receive_blocks() {
     for (int i = 0; i < messages_a_turn; ++i) {
         auto incoming = net::receive(blocks_);
         if (!incoming) return;
-        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body)});
-        else step(Garbled{{}, incoming->message.error().text});
+        auto sender = admit(*incoming);
+        if (!sender) continue;
+        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
+        else step(Garbled{{}, incoming->message.error().text, *std::move(sender)});
     }
 }
 

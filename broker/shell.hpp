@@ -2,11 +2,13 @@
 // Made and run on one thread; stop() may be called from any.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
 
 #include "broker/core.hpp"
+#include "shared/gatekeeper.hpp"
 #include "shared/journal.hpp"
 #include "shared/net.hpp"
 #include "shared/packing.hpp"
@@ -23,7 +25,9 @@ struct ShellOptions {
     std::uint64_t memory_bytes = limits::broker_memory_bytes;
     Duration keep = limits::keep_ended;
     UserLimits user_limits{};
-    std::string state{};  // folder of its store; empty: all is in memory
+    std::string state{};           // folder of its store; empty: all is in memory
+    net::Protection protection{};  // of its sockets
+    std::string keys{};            // with a gatekeeper: the folder with the file of allowed keys; empty: its table stays as it is
 };
 
 class Shell {
@@ -34,7 +38,7 @@ public:
     /// The control endpoints, wildcards resolved.
     const std::vector<std::string>& endpoints() const { return control_endpoints_; }
 
-    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM.
+    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM. At SIGHUP the allowed keys are read again.
     void run(net::SignalReader* signals = nullptr);
     void stop() { loop_.stop(); }
 
@@ -44,9 +48,15 @@ private:
     void send(Send& send);
     void tell_of_gone();
     void read_journal();
+    void on_signal(net::SignalReader& signals);
+    void read_keys_again();
+    void let_in(KeysChanged allowed);
+    std::optional<Sender> admit(const net::Incoming& incoming);
     void receive_control();
     void receive_blocks();
 
+    net::Gatekeeper* gatekeeper_;
+    std::string keys_;
     Journal journal_;
     std::vector<std::string> control_endpoints_;
     std::vector<std::string> blocks_endpoints_;

@@ -15,7 +15,7 @@ constexpr Duration look_for_silent_every = 1s;
 
 }  // namespace
 
-void Core::on_collect(Step& step, const PeerId& peer, const wire::Collect& collect) {
+void Core::on_collect(Step& step, const PeerId& peer, const wire::Collect& collect, const Sender& sender) {
     auto refuse = [&](wire::RefusalCode code, std::string text) {
         step.actions.push_back(
             Note{.level = Level::warn, .what = "collector refused", .job = collect.job, .peer = to_string(peer), .detail = text});
@@ -27,18 +27,22 @@ void Core::on_collect(Step& step, const PeerId& peer, const wire::Collect& colle
                                                "; use programs of the same major version");
         return;
     }
-    if (Job* job = find(collect.job)) {
-        attach(step, *job, peer, collect);
+    Job* job = find(collect.job);
+    if (job && may_collect(*job, sender)) {
+        attach(step, *job, peer, collect, sender);
         return;
     }
-    if (!early_.add(step.now, peer, collect))
+    // Another's job is answered as one that nobody knows: its answer comes as late, with the same words.
+    if (job) note_denied(step, sender, "Collect of another's job", collect.job);
+    if (!early_.add(step.now, {.peer = peer, .collect = collect, .sender = sender}))
         refuse(wire::RefusalCode::overloaded, "gatherer " + options_.self.name + " has " + std::to_string(limits::early_collects) +
                                                   " collectors waiting for unknown jobs, and no room for more; try again later");
 }
 
-void Core::attach(Step& step, Job& job, const PeerId& peer, const wire::Collect& collect) {
+void Core::attach(Step& step, Job& job, const PeerId& peer, const wire::Collect& collect, const Sender& sender) {
     if (!job.damage.empty()) return refuse_for_damage(step, job, peer);
     auto [at, is_new] = job.collectors.try_emplace(peer, collect, job.assembly, step.lived);
+    at->second.set_sender(sender);
     if (is_new) {
         step.actions.push_back(Note{.level = Level::info, .what = "collector attached", .job = job.id, .peer = to_string(peer)});
     } else {
@@ -58,11 +62,12 @@ void Core::ask_whether_it_runs(Step& step, Job& job) {
     flush(step, job);
 }
 
-void Core::on_acknowledge(Step& step, const PeerId& peer, const wire::Acknowledge& acknowledge) {
+void Core::on_acknowledge(Step& step, const PeerId& peer, const wire::Acknowledge& acknowledge, const Sender& sender) {
     Job* job = find(acknowledge.job);
     if (!job) return;
     auto at = job->collectors.find(peer);
     if (at == job->collectors.end()) return;
+    if (at->second.sender().user != sender.user) return note_denied(step, sender, "Acknowledge of another's collector", acknowledge.job);
     auto arrived = at->second.acknowledge(acknowledge.position, step.lived);
     if (job->assembly.spec().attached && at->second.follows()) {
         for (Index first : arrived) free_if_had(*job, first);

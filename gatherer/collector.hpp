@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "gatherer/assembly.hpp"
@@ -56,6 +57,9 @@ public:
     Time heard() const { return heard_; }
     void mark_concluded() { concluded_ = true; }
     bool concluded() const { return concluded_; }
+    /// Whose connection it is. Who takes its routing id over is another collector.
+    void set_sender(Sender sender) { sender_ = std::move(sender); }
+    const Sender& sender() const { return sender_; }
     /// Its turn to have bodies fetched is still to come.
     void mark_queued(bool queued) { queued_ = queued; }
     bool queued() const { return queued_; }
@@ -81,6 +85,7 @@ private:
     Parcel pack(const Found& found, Slice body) const;
 
     JobId job_;
+    Sender sender_;
     bool ordered_ = false;
     bool now_ = false;
     bool concluded_ = false;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gatherer/job.hpp"
+#include "shared/keys.hpp"
 #include "shared/result.hpp"
 
 namespace fanfold::gatherer {
@@ -44,14 +45,15 @@ void Core::handle(Step& step, FromBroker& event) {
     else if (auto* errors = std::get_if<wire::Errors>(&message)) on_errors(step, std::move(*errors), event.body);
     else if (auto* ended = std::get_if<wire::Ended>(&message)) on_ended(step, *ended);
     else if (auto* forget = std::get_if<wire::Forget>(&message)) on_forget(step, forget->job);
+    else if (auto* allowed = std::get_if<wire::AllowedKeys>(&message)) on_keys(step, std::move(*allowed));
     else strike(step, {}, {}, misdirected, std::string("from the broker: ") + wire::name_of(message));
 }
 
 void Core::handle(Step& step, Received& event) {
     if (is_ignored(event.from, event.sender)) return;
     auto& message = event.message;
-    if (auto* collect = std::get_if<wire::Collect>(&message)) on_collect(step, event.from, *collect);
-    else if (auto* acknowledge = std::get_if<wire::Acknowledge>(&message)) on_acknowledge(step, event.from, *acknowledge);
+    if (auto* collect = std::get_if<wire::Collect>(&message)) on_collect(step, event.from, *collect, event.sender);
+    else if (auto* acknowledge = std::get_if<wire::Acknowledge>(&message)) on_acknowledge(step, event.from, *acknowledge, event.sender);
     else if (std::holds_alternative<wire::Bye>(message)) drop_collector(step, event.from);
     else strike(step, event.from, event.sender, misdirected, wire::name_of(message));
 }
@@ -60,6 +62,16 @@ void Core::handle(Step& step, Pulled& event) {
     if (is_ignored({}, event.sender)) return;
     if (auto* results = std::get_if<wire::Results>(&event.message)) on_results(step, *results, event.body, event.sender);
     else strike(step, {}, event.sender, misdirected, std::string("at the results' socket: ") + wire::name_of(event.message));
+}
+
+void Core::handle(Step& step, Denied& event) {
+    note_denied(step, event.sender, event.what);
+    if (event.from.bytes.empty()) return;  // by a PULL socket there is no way back
+    std::string who = event.sender.user.empty() ? "the key of this connection" : "user " + event.sender.user;
+    step.actions.push_back(
+        Send{.to = event.from,
+             .message = wire::Refused{.code = wire::RefusalCode::not_allowed,
+                                      .text = who + " may not send " + event.what + "; its roles: " + to_string(event.sender.roles)}});
 }
 
 void Core::handle(Step& step, Unroutable& event) { drop_collector(step, event.peer); }
@@ -108,7 +120,7 @@ void Core::on_time(Step& step) {
                                     .what = "results of a job that nobody assigned dropped",
                                     .job = id,
                                     .detail = std::to_string(count) + " messages"});
-    for (const auto& [peer, collect] : expired.collects)
+    for (const auto& [peer, collect, sender] : expired.collects)
         step.actions.push_back(
             Send{.to = peer,
                  .message = wire::Refused{.code = wire::RefusalCode::unknown_job,

@@ -65,6 +65,8 @@ public:
     std::uint64_t held_bytes() const;
     /// Of them in memory.
     std::uint64_t memory_bytes() const;
+    /// Messages of those who may not send them.
+    std::uint64_t denied() const { return denied_; }
 
 private:
     struct Job;
@@ -74,6 +76,7 @@ private:
     void handle(Step& step, FromBroker& event);
     void handle(Step& step, Received& event);
     void handle(Step& step, Pulled& event);
+    void handle(Step& step, Denied& event);
     void handle(Step& step, Unroutable& event);
     void handle(Step& step, Garbled& event);
     void handle(Step& step, Tick& event);
@@ -128,10 +131,10 @@ private:
     void check_memory() const;
 
     // collect.cpp: collectors
-    void on_collect(Step& step, const PeerId& peer, const wire::Collect& collect);
-    void attach(Step& step, Job& job, const PeerId& peer, const wire::Collect& collect);
+    void on_collect(Step& step, const PeerId& peer, const wire::Collect& collect, const Sender& sender);
+    void attach(Step& step, Job& job, const PeerId& peer, const wire::Collect& collect, const Sender& sender);
     void ask_whether_it_runs(Step& step, Job& job);
-    void on_acknowledge(Step& step, const PeerId& peer, const wire::Acknowledge& acknowledge);
+    void on_acknowledge(Step& step, const PeerId& peer, const wire::Acknowledge& acknowledge, const Sender& sender);
     void pump(Step& step, Job& job);
     bool pump(Step& step, Job& job, const PeerId& peer);
     void free_if_had(Job& job, Index first);
@@ -139,6 +142,11 @@ private:
     void after_freeing(Step& step, Job& job);
     void drop_silent_followers(Step& step);
     void drop_collector(Step& step, const PeerId& peer);
+
+    // access.cpp: who may do what
+    bool may_collect(const Job& job, const Sender& sender) const;
+    void on_keys(Step& step, wire::AllowedKeys allowed);
+    void note_denied(Step& step, const Sender& sender, const char* what, std::optional<JobId> job = {});
 
     // kept.cpp: what outlives the process
     void persist(Step& step, const JobId& job, Row kind, std::uint64_t number, const wire::Message& message, const Slice& body = {});
@@ -186,6 +194,9 @@ private:
     std::deque<std::pair<JobId, PeerId>> queued_;  // collectors that wait for others' fetching; one may be gone when its turn comes
     bool restoring_ = true;                        // until the first step
     bool troubled_ = false;                        // the store can't write
+    std::optional<std::map<std::string, Sender>> allowed_;  // by public key, once the broker has told
+    std::uint64_t denied_ = 0;
+    std::optional<Time> denied_noted_at_;
 };
 
 }  // namespace fanfold::gatherer

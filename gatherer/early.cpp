@@ -25,18 +25,20 @@ bool Early::add(Time now, const wire::Results& results, const Slice& body) {
     return true;
 }
 
-bool Early::add(Time now, const PeerId& peer, const wire::Collect& collect) {
-    auto known = jobs_.find(collect.job);
+bool Early::add(Time now, const EarlyCollect& early) {
+    const JobId& job = early.collect.job;
+    auto known = jobs_.find(job);
     if (known != jobs_.end()) {
-        if (auto waiting = known->second.collects.find(peer); waiting != known->second.collects.end()) {
-            waiting->second.collect = collect;
+        if (auto waiting = known->second.collects.find(early.peer); waiting != known->second.collects.end()) {
+            waiting->second.collect = early.collect;
+            waiting->second.sender = early.sender;
             return true;
         }
     }
     if (collects_ >= limits::early_collects) return false;
     Time until = now + limits::early_patience;
-    jobs_[collect.job].collects.emplace(peer, Waiting{collect, until});
-    due_.emplace_back(until, collect.job);
+    jobs_[job].collects.emplace(early.peer, Waiting{early.collect, early.sender, until});
+    due_.emplace_back(until, job);
     ++collects_;
     return true;
 }
@@ -51,15 +53,19 @@ void Early::erase_if_empty(const JobId& id) {
     if (job != jobs_.end() && job->second.results.empty() && job->second.collects.empty()) jobs_.erase(job);
 }
 
-Early::Taken Early::take(const JobId& id) {
+Early::Taken Early::take(const JobId& id, const std::function<bool(const Sender&)>& may_collect) {
     Taken taken;
     auto job = jobs_.find(id);
     if (job == jobs_.end()) return taken;
-    for (const auto& [peer, waiting] : job->second.collects) taken.collects.push_back({peer, waiting.collect});
-    collects_ -= job->second.collects.size();
+    collects_ -= std::erase_if(job->second.collects, [&](const auto& item) {
+        const auto& [peer, waiting] = item;
+        if (!may_collect(waiting.sender)) return false;
+        taken.collects.push_back({peer, waiting.collect, waiting.sender});
+        return true;
+    });
     taken.results = job->second.results;
     drop_results(job->second);
-    jobs_.erase(job);
+    erase_if_empty(id);
     return taken;
 }
 
@@ -79,7 +85,7 @@ Early::Expired Early::expire(Time now) {
                 ++waiting;
                 continue;
             }
-            expired.collects.push_back({waiting->first, waiting->second.collect});
+            expired.collects.push_back({waiting->first, waiting->second.collect, waiting->second.sender});
             waiting = job.collects.erase(waiting);
             --collects_;
         }

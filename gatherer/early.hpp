@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -21,6 +22,7 @@ struct EarlyResults {
 struct EarlyCollect {
     PeerId peer;
     wire::Collect collect;
+    Sender sender = {};
 };
 
 class Early {
@@ -28,14 +30,14 @@ public:
     /// Results that make sense in themselves; false when there is no room for them.
     bool add(Time now, const wire::Results& results, const Slice& body);
     /// Another Collect of the same peer for the same job takes the place of the first, and waits no longer than it.
-    bool add(Time now, const PeerId& peer, const wire::Collect& collect);
+    bool add(Time now, const EarlyCollect& early);
 
     struct Taken {
         std::vector<EarlyResults> results;  // in the order of their coming
         std::vector<EarlyCollect> collects;
     };
-    /// The job is known now: everything that waited for it.
-    Taken take(const JobId& job);
+    /// The job is known now: everything that waited for it, but for collectors that may not have it: those wait in vain.
+    Taken take(const JobId& job, const std::function<bool(const Sender&)>& may_collect);
 
     struct Expired {
         std::vector<std::pair<JobId, std::uint64_t>> results;  // the jobs, each with the number of messages dropped
@@ -53,6 +55,7 @@ public:
 private:
     struct Waiting {
         wire::Collect collect;
+        Sender sender;
         Time until;
     };
     struct Job {

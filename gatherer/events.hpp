@@ -22,8 +22,8 @@ struct StoreTrouble {
     std::string text;
 };
 
-/// Received: a collector's message. Pulled: a worker's Results. Unroutable: a collector is gone.
-using Event = std::variant<FromBroker, Received, Pulled, Unroutable, Garbled, Tick, StoreTrouble, Fetched, Committed>;
+/// Received: a collector's message. Pulled: a worker's Results. Denied: either, of one who may not. Unroutable: a collector is gone.
+using Event = std::variant<FromBroker, Received, Pulled, Denied, Unroutable, Garbled, Tick, StoreTrouble, Fetched, Committed>;
 
 struct SendBroker {
     wire::Message message;

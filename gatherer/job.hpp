@@ -30,6 +30,7 @@ struct Core::Job {
 
     JobId id;
     Assembly assembly;
+    std::string user;  // whose it is; empty without keys
     std::uint32_t assignment = 0;
     std::uint32_t round = 0;        // how often it was retried
     std::uint64_t round_start = 0;  // failures stored before this sequence are of earlier rounds

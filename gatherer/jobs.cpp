@@ -64,6 +64,7 @@ void Core::on_assign(Step& step, const wire::Assign& assign) {
         return;
     }
     auto& job = *jobs_.emplace(assign.job, std::make_unique<Job>(assign.job, assign.spec)).first->second;
+    job.user = assign.user;
     job.assignment = assign.assignment;
     job.round = assign.round;
     job.opened = step.now;
@@ -71,11 +72,11 @@ void Core::on_assign(Step& step, const wire::Assign& assign) {
     persist_job(step, job);
     step.actions.push_back(Note{.level = Level::debug, .what = "job assigned", .job = assign.job, .detail = assign.spec.function});
     if (auto deadline = deadline_of(assign.spec)) timers_.arm(TimerKind::deadline, assign.job, step.now + *deadline);
-    auto early = early_.take(assign.job);
+    auto early = early_.take(assign.job, [&](const Sender& sender) { return may_collect(job, sender); });
     if (assign.total) on_total(step, job, *assign.total);
     if (job.round > 0) flush(step, job);  // the broker hears that nothing of the earlier rounds is here
     for (const auto& [results, body] : early.results) on_results(step, results, body, {});
-    for (const auto& [peer, collect] : early.collects) attach(step, job, peer, collect);
+    for (const auto& waiting : early.collects) attach(step, job, waiting.peer, waiting.collect, waiting.sender);
 }
 
 void Core::on_total(Step& step, Job& job, std::uint64_t total) {

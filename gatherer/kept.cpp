@@ -56,10 +56,13 @@ void Core::persist(Step& step, const JobId& job, Row kind, std::uint64_t number,
 
 void Core::persist_job(Step& step, const Job& job) {
     if (!options_.durable) return;
-    persist(
-        step, job.id, Row::job, job.assigned_at,
-        wire::Assign{
-            .job = job.id, .assignment = job.assignment, .spec = job.assembly.spec(), .total = job.assembly.total(), .round = job.round});
+    persist(step, job.id, Row::job, job.assigned_at,
+            wire::Assign{.job = job.id,
+                         .assignment = job.assignment,
+                         .spec = job.assembly.spec(),
+                         .total = job.assembly.total(),
+                         .round = job.round,
+                         .user = job.user});
 }
 
 void Core::persist_entries(Step& step, const Job& job, std::uint64_t from_sequence) {
@@ -176,6 +179,7 @@ Result<void> Core::restore_job(const Record& record, wire::Assign assign) {
     if (job && job->round > assign.round) return job->stale.emplace_back(Row::job, record.number), Result<void>{};
     if (job) stale.emplace_back(Row::job, job->assigned_at);
     job = std::make_unique<Job>(record.job, std::move(assign.spec));
+    job->user = std::move(assign.user);
     job->assignment = assign.assignment;
     job->round = assign.round;
     job->assigned_at = record.number;

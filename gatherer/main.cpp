@@ -1,4 +1,7 @@
+#include <csignal>
+
 #include "gatherer/shell.hpp"
+#include "shared/handshake.hpp"
 #include "shared/program.hpp"
 #include "shared/twin.hpp"
 
@@ -10,7 +13,7 @@ int main(int argc, char** argv) {
         "  fanfold-gatherer --broker tcp://127.0.0.1:7411\n"
         "  fanfold-gatherer --state /srv/fanfold --memory 4G   results may be far larger than that\n"
         "  fanfold-gatherer --volatile                         nothing is kept on disk\n"
-        "  fanfold-gatherer --broker tcp://head:7411 --bind tcp://0.0.0.0:7421 --advertise tcp://203.0.113.6:7421\n\n"
+        "  fanfold-gatherer --keys store --broker tcp://head:7411 --bind tcp://0.0.0.0:7421 --advertise tcp://203.0.113.6:7421\n\n"
         "It takes two ports: the one given, for results, and the next, for collectors. Started again with the same --state and --name,\n"
         "it goes on where it was. A second gatherer of a host needs a --state, a --name and a --bind of its own.");
     LogOptions log;
@@ -31,6 +34,8 @@ int main(int argc, char** argv) {
     add_duration(app, "--keep", options.keep, "how long results are kept of jobs that no broker knows any more");
     bool in_memory = false;
     app.add_flag("--volatile", in_memory, "keep them in memory alone: they die with it")->excludes(state);
+    std::string keys;
+    add_keys_options(app, keys, &options.protection.insecure);
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
         net::require(net::check_endpoint(options.broker, "--broker", false));
@@ -44,7 +49,16 @@ int main(int argc, char** argv) {
         if (no_ipc) net::use_tcp_alone();
         net::share_one_heap();
         use_all_descriptors();
+        signals.also(SIGHUP);
         zmq::context_t context;
+        std::optional<net::Gatekeeper> gatekeeper;
+        if (!keys.empty()) {
+            options.keys = net::require(load_keys(keys));
+            options.protection.gatekeeper =
+                &gatekeeper.emplace(context, net::Gatekeeper::Options{.own = options.keys->own, .component = "gatherer"});
+        }
+        net::warn_if_open("gatherer", options.protection, {bind});
+        net::warn_if_plain("gatherer", options.keys, options.broker);
         gatherer::Shell shell(context, options);
         announce_ready(shell.endpoints().front());
         shell.run(&signals);

@@ -1,5 +1,7 @@
 #include "gatherer/shell.hpp"
 
+#include <csignal>
+
 #include "shared/codec.hpp"
 #include "shared/logging.hpp"
 
@@ -19,8 +21,8 @@ std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
 Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     : context_(context),
       options_(options),
-      results_(net::bind(context, zmq::socket_type::pull, options.bind, "--bind", results_endpoints_)),
-      collect_(net::bind(context, zmq::socket_type::router, neighbours(options.bind), "--bind", collect_endpoints_)),
+      results_(net::bind(context, zmq::socket_type::pull, options.bind, "--bind", results_endpoints_, options.protection)),
+      collect_(net::bind(context, zmq::socket_type::router, neighbours(options.bind), "--bind", collect_endpoints_, options.protection)),
       results_twins_(results_, results_endpoints_),
       collect_twins_(collect_, collect_endpoints_),
       journal_(options.state, "gatherer"),
@@ -59,9 +61,22 @@ void Shell::read_state() {
 
 void Shell::connect() {
     if (control_) loop_.forget(*control_);
+    forget_handshakes();
     ++connection_;
-    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('g'));
+    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('g'),
+                            net::proof_for(options_.keys, &handshakes_));
     loop_.watch(*control_, [this] { receive_control(); });
+    loop_.watch(handshakes_->socket(), [this] { read_handshakes(); });
+}
+
+void Shell::forget_handshakes() {
+    if (handshakes_) loop_.forget(handshakes_->socket());
+    handshakes_.reset();
+}
+
+void Shell::read_handshakes() {
+    while (auto news = handshakes_ ? handshakes_->read() : std::nullopt)
+        net::log_handshake("gatherer", *news, "the broker at " + options_.broker, options_.keys);
 }
 
 void Shell::run(net::SignalReader* signals) {
@@ -69,7 +84,8 @@ void Shell::run(net::SignalReader* signals) {
     loop_.watch(collect_, [this] { receive_collect(); });
     if (signals)
         loop_.watch(signals->fd(), [this, signals] {
-            if (signals->read() != 0) loop_.stop();
+            int signal = signals->read();
+            if (signal != 0 && signal != SIGHUP) loop_.stop();  // who is let in, the broker says
         });
     if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
     step(Tick{});
@@ -137,17 +153,34 @@ void Shell::receive_control() {
     for (int i = 0; i < messages_a_turn; ++i) {
         auto incoming = net::receive(*control_);
         if (!incoming) return;
-        if (incoming->message) step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
-        else step(Garbled{{}, incoming->message.error().text});
+        if (!incoming->message) {
+            step(Garbled{{}, incoming->message.error().text});
+            continue;
+        }
+        if (std::holds_alternative<wire::Welcome>(*incoming->message)) forget_handshakes();
+        if (auto* allowed = std::get_if<wire::AllowedKeys>(&*incoming->message); allowed && options_.protection.gatekeeper)
+            options_.protection.gatekeeper->replace(allowed->keys);
+        step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
     }
+}
+
+/// Whose the message is, if he may send it; else the core hears of that alone.
+std::optional<Sender> Shell::admit(const net::Incoming& incoming) {
+    if (!options_.protection.gatekeeper) return Sender{};
+    auto verdict = options_.protection.gatekeeper->admit(incoming);
+    if (verdict) return *std::move(verdict);
+    step(std::move(verdict.error()));
+    return std::nullopt;
 }
 
 void Shell::receive_results() {
     for (int i = 0; i < messages_a_turn; ++i) {
         auto incoming = net::receive(results_);
         if (!incoming) return;
-        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body)});
-        else step(Garbled{{}, incoming->message.error().text});
+        auto sender = admit(*incoming);
+        if (!sender) continue;
+        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
+        else step(Garbled{{}, incoming->message.error().text, *std::move(sender)});
     }
 }
 
@@ -155,8 +188,11 @@ void Shell::receive_collect() {
     for (int i = 0; i < messages_a_turn; ++i) {
         auto incoming = net::receive(collect_);
         if (!incoming) return;
-        if (incoming->message) step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body)});
-        else step(Garbled{std::move(incoming->from), incoming->message.error().text});
+        auto sender = admit(*incoming);
+        if (!sender) continue;
+        if (incoming->message)
+            step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
+        else step(Garbled{std::move(incoming->from), incoming->message.error().text, *std::move(sender)});
     }
 }
 

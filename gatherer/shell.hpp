@@ -8,7 +8,10 @@
 #include <zmq.hpp>
 
 #include "gatherer/core.hpp"
+#include "shared/gatekeeper.hpp"
+#include "shared/handshake.hpp"
 #include "shared/journal.hpp"
+#include "shared/keys.hpp"
 #include "shared/net.hpp"
 #include "shared/twin.hpp"
 
@@ -22,6 +25,8 @@ struct ShellOptions {
     std::uint64_t memory_bytes = limits::gatherer_memory_bytes;
     Duration keep = limits::keep_ended;  // of jobs that no broker knows any more
     std::string state;                   // the folder in which its jobs are kept; empty: in memory alone
+    net::Protection protection{};        // of its sockets; the table of a gatekeeper comes from the broker
+    std::optional<Keys> keys{};          // by which it connects to the broker
 };
 
 class Shell {
@@ -45,6 +50,9 @@ private:
     void read_journal();
     void tell_gone();
     void connect();
+    void forget_handshakes();
+    void read_handshakes();
+    std::optional<Sender> admit(const net::Incoming& incoming);
     void receive_control();
     void receive_results();
     void receive_collect();
@@ -58,8 +66,9 @@ private:
     net::Twins results_twins_;
     net::Twins collect_twins_;
     std::optional<zmq::socket_t> control_;
-    std::uint64_t connection_ = 0;  // to the broker, counted: what was to be said on an earlier one is not said on a later
-    std::vector<PeerId> gone_;      // collectors that the router does not know, not yet told to the core
+    std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
+    std::uint64_t connection_ = 0;                   // to the broker, counted: what was to be said on an earlier one is not said on a later
+    std::vector<PeerId> gone_;                       // collectors that the router does not know, not yet told to the core
     net::Loop loop_;
     Journal journal_;
     Core core_;

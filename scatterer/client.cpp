@@ -187,7 +187,8 @@ void Client::stop() {
 // --- with the baton: the sockets and the core ----------------------------------------------------------------
 
 void Client::open_control() {
-    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('c'));
+    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('c'),
+                            net::proof_for(options_.keys, &handshakes_));
     control_touched_ = true;
     descriptors_changed_ = true;
 }
@@ -198,19 +199,51 @@ void Client::open_blocks(const wire::Welcome& welcome) {
     if (blocks_.handle() && blocks_.get(zmq::sockopt::last_endpoint) == endpoint) return;
     if (endpoint.empty())
         throw StartupError("the broker at " + options_.broker + " names no endpoint for blocks that can be used from here");
-    blocks_ = net::connect(context_, zmq::socket_type::push, endpoint);
+    blocks_ = net::connect(context_, zmq::socket_type::push, endpoint, {}, net::proof_for(options_.keys));
 }
 
 Client::GathererSocket* Client::gatherer_socket(const wire::GathererRef& gatherer) {
     auto& slot = gatherers_[gatherer.name];
-    if (slot && slot->key == key_of(gatherer)) return slot.get();
+    if (slot && slot->key == key_of(gatherer) && slot->public_key == gatherer.public_key && !is_refused(*slot)) return slot.get();
     slot.reset();  // an earlier life of it
-    std::string endpoint = net::choose_endpoint(gatherer.collect, options_.broker);
-    if (endpoint.empty()) return nullptr;
-    slot = std::make_unique<GathererSocket>(
-        GathererSocket{key_of(gatherer), net::connect(context_, zmq::socket_type::dealer, endpoint, net::random_peer_id('c'))});
     descriptors_changed_ = true;
+    auto unusable = [&](const char* what, std::string why) {
+        write_log("client", {.level = Level::error, .what = what, .peer = gatherer.name, .detail = std::move(why)});
+        return nullptr;
+    };
+    std::string endpoint = net::choose_endpoint(gatherer.collect, options_.broker);
+    if (endpoint.empty()) return unusable("no endpoint of the gatherer can be used from here", "");
+    auto made = std::make_unique<GathererSocket>();
+    auto proof = net::proof_for(options_.keys, gatherer, endpoint, options_.keys ? &made->handshakes : nullptr);
+    if (!proof) return unusable("nothing is collected from the gatherer", proof.error().text);
+    made->key = key_of(gatherer);
+    made->public_key = gatherer.public_key;
+    made->socket = net::connect(context_, zmq::socket_type::dealer, endpoint, net::random_peer_id('c'), *proof);
+    slot = std::move(made);
     return slot.get();
+}
+
+/// libzmq gives a connection up when its key is refused. The gatherer may have heard of the key only after that: who asks again does so
+/// over another connection.
+bool Client::is_refused(GathererSocket& gatherer) {
+    bool refused = false;
+    if (!gatherer.handshakes) return false;
+    while (auto news = gatherer.handshakes->read()) {
+        net::log_handshake("client", *news, "gatherer " + gatherer.key.name, options_.keys);
+        refused = refused || *news == net::HandshakeWatch::News::key_refused;
+    }
+    return refused;
+}
+
+/// What can't get better by waiting is told as the broker would: by a refusal.
+void Client::read_handshakes() {
+    using News = net::HandshakeWatch::News;
+    while (auto news = handshakes_ ? handshakes_->read() : std::nullopt) {
+        auto trouble = net::trouble_of(*news, "the broker at " + options_.broker, options_.keys);
+        trouble_ = trouble ? trouble->text : "";
+        if (*news != News::key_refused && *news != News::not_understood) continue;
+        step(FromBroker{wire::Refused{.code = wire::RefusalCode::not_allowed, .text = std::exchange(trouble_, {})}});
+    }
 }
 
 void Client::read_mailbox() {
@@ -239,6 +272,7 @@ void Client::read_mailbox() {
 
 /// All of them, or those that were touched. What is read may touch others.
 void Client::read_sockets(bool all) {
+    if (all && handshakes_) read_handshakes();
     for (int round = 0; round < most_rounds && (all || unread()); ++round, all = false) {
         if (all || control_touched_) control_touched_ = !read_control();
         for (auto& [name, gatherer] : gatherers_)

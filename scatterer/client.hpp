@@ -25,6 +25,8 @@
 #include "scatterer/inbox.hpp"
 #include "scatterer/leadership.hpp"
 #include "scatterer/outbox.hpp"
+#include "shared/handshake.hpp"
+#include "shared/keys.hpp"
 #include "shared/net.hpp"
 #include "shared/packing.hpp"
 
@@ -34,6 +36,7 @@ struct ClientOptions {
     std::string broker{};  // endpoint of its control socket, checked
     std::string name{};    // for logs; empty: host-pid
     Duration connect_timeout = limits::connect_timeout;
+    std::optional<Keys> keys{};
 };
 
 /// Why a call is refused once the client is stopped.
@@ -95,9 +98,11 @@ private:
         std::shared_ptr<Answering> answering;  // of an Ask
     };
     struct GathererSocket {
-        GathererKey key;
-        zmq::socket_t socket;
-        bool touched = true;  // and not read empty since
+        GathererKey key{};
+        std::string public_key{};
+        zmq::socket_t socket{};
+        std::optional<net::HandshakeWatch> handshakes{};  // with keys
+        bool touched = true;                              // and not read empty since
     };
     struct UserNotice {
         std::shared_ptr<JobLink> link;
@@ -129,6 +134,8 @@ private:
     void read_sockets(bool all);
     bool read_control();
     void read_gatherer(GathererSocket& from);
+    void read_handshakes();
+    bool is_refused(GathererSocket& gatherer);
     void step(Event event);
     bool hand_in(Call call);
     template <class Wanted>
@@ -183,6 +190,8 @@ private:
     std::string broken_;  // why, if that was not wanted
     Core core_;
     zmq::socket_t control_;
+    std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
+    std::string trouble_;                            // what its handshakes say, if they say anything
     CompressedJobs compressed_;
     zmq::socket_t blocks_;
     std::map<std::string, std::unique_ptr<GathererSocket>> gatherers_;  // by name

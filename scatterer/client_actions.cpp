@@ -26,15 +26,14 @@ void Client::act(PushBlock& action) {
 }
 
 void Client::act(SendGatherer& action) {
-    if (auto* gatherer = gatherer_socket(action.to)) {
-        (void)net::send(gatherer->socket, action.message);
-        gatherer->touched = true;
-        return;
-    }
-    write_log("client", {.level = Level::error, .what = "no endpoint of the gatherer can be used from here", .peer = action.to.name});
+    auto* gatherer = gatherer_socket(action.to);
+    if (!gatherer) return;  // it has logged why
+    (void)net::send(gatherer->socket, action.message);
+    gatherer->touched = true;
 }
 
 void Client::act(Reconnect&) {
+    handshakes_.reset();
     control_.close();
     blocks_.close();
     open_control();
@@ -56,6 +55,8 @@ JobLink* Client::link_of(const JobId& job) {
 
 void Client::act(Connected& action) {
     open_blocks(action.welcome);
+    handshakes_.reset();  // until there is another connection
+    descriptors_changed_ = true;
     {
         std::lock_guard lock(state_mutex_);
         welcome_ = action.welcome;
@@ -66,7 +67,7 @@ void Client::act(Connected& action) {
 void Client::act(ConnectionFailed& action) {
     {
         std::lock_guard lock(state_mutex_);
-        failure_ = action.text;
+        failure_ = action.text + (trouble_.empty() ? "" : "; " + trouble_);
     }
     leadership_.tell(state_changed_);
 }

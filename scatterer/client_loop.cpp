@@ -94,6 +94,7 @@ void Client::list_descriptors(std::vector<pollfd>& items) {
     auto watch = [&](int fd) { items.push_back({.fd = fd, .events = POLLIN, .revents = 0}); };
     watch(look_timer_);
     watch(control_.get(zmq::sockopt::fd));
+    if (handshakes_) watch(handshakes_->socket().get(zmq::sockopt::fd));
     for (auto& [name, gatherer] : gatherers_)
         if (gatherer) watch(gatherer->socket.get(zmq::sockopt::fd));
 }
@@ -127,6 +128,7 @@ void Client::run() {
     std::unique_lock baton(baton_);
     attempt([this] { leave(); });
     over_ = true;
+    handshakes_.reset();
     control_.close();
     blocks_.close();
     gatherers_.clear();

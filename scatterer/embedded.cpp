@@ -9,6 +9,9 @@
 #include "broker/shell.hpp"
 #include "gatherer/shell.hpp"
 #include "scatterer/state.hpp"
+#include "shared/gatekeeper.hpp"
+#include "shared/handshake.hpp"
+#include "shared/keys.hpp"
 #include "shared/logging.hpp"
 #include "worker/shell.hpp"
 
@@ -65,6 +68,7 @@ struct Embedded::State {
     std::string name = next_fleet_name();
     std::string endpoint;
     std::unique_ptr<zmq::context_t> context;
+    std::unique_ptr<net::Gatekeeper> gatekeeper;
     std::unique_ptr<Hosted<broker::Shell>> broker;
     std::unique_ptr<Hosted<gatherer::Shell>> gatherer;
     std::unique_ptr<Hosted<worker::Shell>> worker;
@@ -75,6 +79,7 @@ struct Embedded::State {
     void start() {
         try {
             context = std::make_unique<zmq::context_t>(1);
+            post_gatekeeper();
             start_broker();
             start_gatherer();
             start_worker();
@@ -92,10 +97,26 @@ struct Embedded::State {
         return all;
     }
 
+    /// What is bound besides inproc is closed to whom the keys don't name.
+    void post_gatekeeper() {
+        std::string keys = options.bind.empty() ? "" : keys_folder(options.keys);
+        if (keys.empty()) return;
+        gatekeeper = std::make_unique<net::Gatekeeper>(
+            *context,
+            net::Gatekeeper::Options{.own = net::require(load_identity(keys)), .component = "embedded", .inproc_is_trusted = true});
+        gatekeeper->replace(net::require(load_allowed(keys)).keys);
+    }
+
+    net::Protection protection() const { return {.gatekeeper = gatekeeper.get(), .insecure = options.insecure}; }
+
     void start_broker() {
         if (!options.bind.empty()) net::require(net::check_endpoint(options.bind, "bind", true));
-        broker::ShellOptions shell{
-            .bind = endpoints("", options.bind), .advertise = options.advertise, .fixed_fleet = options.bind.empty()};
+        net::warn_if_open("embedded", protection(), {options.bind});
+        broker::ShellOptions shell{.bind = endpoints("", options.bind),
+                                   .advertise = options.advertise,
+                                   .fixed_fleet = options.bind.empty(),
+                                   .protection = protection(),
+                                   .keys = gatekeeper ? keys_folder(options.keys) : ""};
         broker = std::make_unique<Hosted<broker::Shell>>([this, shell] { return std::make_unique<broker::Shell>(*context, shell); },
                                                          [](broker::Shell& running) { running.run(); });
         if (!options.bind.empty()) endpoint = (**broker).endpoints().back();
@@ -110,7 +131,8 @@ struct Embedded::State {
                                      .advertise = advertise,
                                      .name = name,
                                      .memory_bytes = options.memory,
-                                     .state = {}};
+                                     .state = {},
+                                     .protection = protection()};
         gatherer = std::make_unique<Hosted<gatherer::Shell>>([this, shell] { return std::make_unique<gatherer::Shell>(*context, shell); },
                                                              [](gatherer::Shell& running) { running.run(); });
     }
@@ -142,6 +164,7 @@ struct Embedded::State {
         worker.reset();
         gatherer.reset();
         broker.reset();
+        gatekeeper.reset();
         context.reset();
     }
 };

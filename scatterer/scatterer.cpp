@@ -11,6 +11,13 @@ using scatterer::Client;
 using scatterer::ClientOptions;
 
 namespace {
+std::optional<Keys> keys_in(const std::string& folder) {
+    if (folder.empty()) return std::nullopt;
+    auto keys = load_keys(folder);
+    if (!keys) throw FanfoldError(keys.error().text);
+    return *keys;
+}
+
 ClientOptions client_options(const ConnectOptions& options) {
     std::string broker = options.broker;
     if (broker.empty()) {
@@ -18,7 +25,10 @@ ClientOptions client_options(const ConnectOptions& options) {
         if (named) broker = named;
     }
     if (broker.empty()) throw FanfoldError("no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set FANFOLD_BROKER");
-    return {.broker = std::move(broker), .name = options.name, .connect_timeout = options.connect_timeout};
+    return {.broker = std::move(broker),
+            .name = options.name,
+            .connect_timeout = options.connect_timeout,
+            .keys = keys_in(keys_folder(options.keys))};
 }
 
 JobId checked_id(const std::string& text) {

@@ -1,13 +1,14 @@
 #!/bin/bash
 # A fleet of separate processes on this machine: a broker, a gatherer and some workers, over TCP on loopback.
 #
-# usage: scripts/fleet-local.sh up [--workers N] [--slots M] [--volatile] [--port P] [-- WORKER ARGUMENTS...]
+# usage: scripts/fleet-local.sh up [--workers N] [--slots M] [--volatile] [--secure] [--port P] [-- WORKER ARGUMENTS...]
 #        scripts/fleet-local.sh status
 #        scripts/fleet-local.sh down
 #
 #   --workers N   worker processes (3)
 #   --slots M     executions at a time in each of them (2)
 #   --volatile    keep everything in memory; else accepted jobs and their results are kept in the run folder, and outlive the fleet
+#   --secure      makes keys in the run folder, and encrypts everything; FANFOLD_KEYS then names those of a client
 #   --port P      first port of four: P and P+1 for the broker, P+10 and P+11 for the gatherer (7411)
 # What follows `--` goes to every worker, for instance: -- --function wc='wc -w'
 #
@@ -106,8 +107,20 @@ number() {
     echo $((10#$2))
 }
 
+# A key for each part of the fleet, and one for clients, anew at each start.
+make_keys() {
+    local keygen=("$1/fanfold" keygen) keys=$run/keys part roles
+    rm -rf "$keys"
+    mkdir -m 700 "$keys" || exit 1
+    "${keygen[@]}" --keys "$keys/broker" --for-broker || exit 1
+    for part in gatherer:gather worker:work client:submit,admin; do
+        roles=${part#*:} part=${part%:*}
+        "${keygen[@]}" --keys "$keys/$part" --name "$part" --roles "$roles" --trust "$keys/broker/broker.pub" >>"$keys/broker/allowed" || exit 1
+    done
+}
+
 up() {
-    local workers=3 slots=2 port=7411 arguments=() keep=1 file bin
+    local workers=3 slots=2 port=7411 arguments=() keep=1 secure=0 file bin
     while (($# > 0)); do
         case $1 in
             --workers | --slots | --port) (($# > 1)) || die "$1 takes a number" ;;&
@@ -115,6 +128,7 @@ up() {
             --slots) slots=$(number "$1" "$2" 1 4096) && shift || exit 1 ;;
             --port) port=$(number "$1" "$2" 1 65000) && shift || exit 1 ;;
             --volatile) keep=0 ;;
+            --secure) secure=1 ;;
             --)
                 shift
                 arguments=("$@")
@@ -135,7 +149,7 @@ up() {
     flock "$lock"
     while read -r file; do
         if living_pid "$file" >/dev/null; then
-            die "a fleet is up already in $run (broker $(cat "$run/endpoint" 2>/dev/null)); end it with: $0 down"
+            die "a fleet is up already in $run ($(head -n 1 "$run/endpoint" 2>/dev/null)); end it with: $0 down"
         fi
     done < <(pid_files)
     find "$run" -maxdepth 1 \( -name '*.pid' -o -name '*.out' -o -name '*.err' -o -name '*.log' \) -delete
@@ -143,14 +157,25 @@ up() {
     local broker=tcp://127.0.0.1:$port
     local state=(--volatile)
     ((!keep)) || state=(--state "$run/state")
-    echo "$broker" >"$run/endpoint"
-    start broker "$bin/fanfold-broker" --bind "$broker" "${state[@]}"
-    start gatherer "$bin/fanfold-gatherer" --broker "$broker" --bind "tcp://127.0.0.1:$((port + 10))" --name gatherer "${state[@]}"
+    unset FANFOLD_KEYS
+    local of_broker=() of_gatherer=() of_worker=()
+    if ((secure)); then
+        make_keys "$bin"
+        of_broker=(--keys "$run/keys/broker") of_gatherer=(--keys "$run/keys/gatherer") of_worker=(--keys "$run/keys/worker")
+    fi
+    {
+        echo "export FANFOLD_BROKER=$broker"
+        ((!secure)) || echo "export FANFOLD_KEYS=$run/keys/client"
+    } >"$run/endpoint"
+    start broker "$bin/fanfold-broker" --bind "$broker" "${of_broker[@]}" "${state[@]}"
+    start gatherer "$bin/fanfold-gatherer" --broker "$broker" --bind "tcp://127.0.0.1:$((port + 10))" --name gatherer \
+        "${of_gatherer[@]}" "${state[@]}"
     for ((i = 1; i <= workers; i++)); do
-        start "worker-$i" "$bin/fanfold-worker" --broker "$broker" --slots "$slots" --name "worker-$i" "${arguments[@]}"
+        start "worker-$i" "$bin/fanfold-worker" --broker "$broker" --slots "$slots" --name "worker-$i" \
+            "${of_worker[@]}" "${arguments[@]}"
     done
     echo "# broker, gatherer and $workers workers of $slots slots are up; logs and pid files are in $run"
-    echo "export FANFOLD_BROKER=$broker"
+    cat "$run/endpoint"
 }
 
 status() {
@@ -169,7 +194,7 @@ status() {
         echo "no fleet in $run"
         return 3
     fi
-    echo "export FANFOLD_BROKER=$(cat "$run/endpoint")"
+    cat "$run/endpoint"
     return "$all"
 }
 
@@ -192,6 +217,6 @@ case $command in
         (($# == 0)) || die "$command takes no arguments"
         "$command"
         ;;
-    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0" ;;
+    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0" ;;
     *) die "say up, status or down; see $0 --help" ;;
 esac

@@ -19,6 +19,8 @@
 
 #include "shared/awake.hpp"
 #include "shared/codec.hpp"
+#include "shared/gatekeeper.hpp"
+#include "shared/handshake.hpp"
 #include "shared/idling.hpp"
 #include "shared/packing.hpp"
 #include "shared/twin.hpp"
@@ -225,6 +227,13 @@ std::optional<TcpAddress> tcp_address(const std::string& endpoint) {
 
 bool binds_all(const std::string& host) { return host == "*" || host == "0.0.0.0" || host == "[::]" || host == "::"; }
 
+bool is_local(const std::string& endpoint) {
+    if (!is(endpoint, "tcp://")) return true;
+    std::string host = split_tcp(endpoint).host;
+    bool digits = host.find_first_not_of("0123456789.") == std::string::npos;
+    return host == "localhost" || host == "[::1]" || host == "lo" || (digits && host.starts_with("127."));
+}
+
 std::string choose_endpoint(const std::vector<std::string>& endpoints, const std::string& via) {
     const std::string own = inproc_endpoint("");
     for (const auto& endpoint : endpoints)
@@ -245,12 +254,17 @@ std::string choose_endpoint(const std::vector<std::string>& endpoints, const std
 }
 
 zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::vector<std::string>& endpoints, const std::string& option,
-                   std::vector<std::string>& bound) {
+                   std::vector<std::string>& bound, const Protection& protection) {
     zmq::socket_t socket(context, type);
     set_defaults(socket);
+    if (protection.gatekeeper) set_curve_server(socket, *protection.gatekeeper);
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::body_bytes));
     if (type == zmq::socket_type::router) socket.set(zmq::sockopt::router_mandatory, true);
     for (const auto& endpoint : endpoints) {
+        if (!protection.gatekeeper && !protection.insecure && !is_local(endpoint))
+            throw StartupError("cannot bind " + endpoint +
+                               " without keys, since other hosts reach it: name their folder with --keys (fanfold " +
+                               "keygen makes them), bind 127.0.0.1 with " + option + ", or say --insecure");
         set_send_buffer(socket, endpoint);
         try {
             socket.bind(endpoint);
@@ -259,13 +273,18 @@ zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::ve
         }
         bound.push_back(without_mapping(socket.get(zmq::sockopt::last_endpoint)));
     }
+    if (!protection.gatekeeper) return socket;
+    for (const auto& endpoint : bound)
+        if (!is(endpoint, "inproc://")) prove_closed(context, type, endpoint, *protection.gatekeeper);
     return socket;
 }
 
-zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self) {
+zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self, const Proof& proof) {
     zmq::socket_t socket(context, type);
     set_defaults(socket);
     std::string used = twin_or_itself(endpoint);
+    if (proof.own && !is(used, "inproc://")) set_curve_client(socket, *proof.own, proof.server);
+    if (proof.watch) proof.watch->emplace(context, socket);
     if (!self.bytes.empty()) socket.set(zmq::sockopt::routing_id, is(used, "tcp://") ? self.bytes : marked_local(self).bytes);
     set_send_buffer(socket, used);
     try {
@@ -288,12 +307,14 @@ Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& messa
 std::optional<Incoming> receive(zmq::socket_t& socket) {
     zmq::message_t frame;
     if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
-    Incoming incoming{{}, fail("no header"), {}};
+    Incoming incoming{{}, fail("no header"), {}, {}};
     if (socket.get(zmq::sockopt::type) == static_cast<int>(zmq::socket_type::router)) {
         incoming.from.bytes = frame.to_string();
         if (!frame.more()) return incoming;
         (void)socket.recv(frame);
     }
+    // Only the gatekeeper sets this: a plain peer could claim it, so that nobody looks at it there.
+    if (const char* user = zmq_msg_gets(frame.handle(), "User-Id")) incoming.user_id = user;
     auto packed = wire::decode_packed(frame.to_string_view());
     if (packed && *packed) incoming.message = wire::decode((*packed)->header);
     else if (packed) incoming.message = fail(packed->error().text);
@@ -371,12 +392,18 @@ bool Loop::turn(Time until) {
 void Loop::stop() { stop_.wake(); }
 
 SignalReader::SignalReader() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    fd_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGINT);
+    sigaddset(&signals_, SIGTERM);
+    apply();
+}
+void SignalReader::also(int signal) {
+    sigaddset(&signals_, signal);
+    apply();
+}
+void SignalReader::apply() {
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    fd_ = signalfd(fd_, &signals_, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd_ < 0) throw StartupError(std::string("cannot make a signalfd: ") + std::strerror(errno));
 }
 SignalReader::~SignalReader() { close(fd_); }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <poll.h>
+#include <signal.h>
 
 #include <deque>
 #include <functional>
@@ -17,7 +18,14 @@
 #include "shared/core.hpp"
 #include "shared/result.hpp"
 
+namespace fanfold {
+struct KeyPair;
+}
+
 namespace fanfold::net {
+
+class Gatekeeper;
+class HandshakeWatch;
 
 /// A routing id for one life of a connection: its kind's letter (c, w, g) and eleven random letters and digits.
 PeerId random_peer_id(char kind);
@@ -44,6 +52,11 @@ std::string neighbour_endpoint(const std::string& endpoint, int offset);
 
 /// A Result that must be a success: throws its error as StartupError.
 void require(const Result<void>& result);
+template <class T>
+T require(Result<T> result) {
+    if (!result) throw StartupError(result.error().text);
+    return *std::move(result);
+}
 
 /// As what peers are told of a socket bound to `bound`, the neighbour by `offset` of the one that the user gave as `bind`: as bound, or as
 /// the user says with --advertise (whose ports follow those of --bind, unless that has a wildcard port: then those that were drawn).
@@ -60,6 +73,8 @@ struct TcpAddress {
 std::optional<TcpAddress> tcp_address(const std::string& endpoint);
 /// Whether a host stands for all addresses.
 bool binds_all(const std::string& host);
+/// Whether an endpoint is reached from this host alone: ipc, inproc, and tcp on a loopback address.
+bool is_local(const std::string& endpoint);
 
 /// The one of the endpoints that this process should use: its own inproc, else ipc at which somebody listens on this host, else tcp, else
 /// ipc of this host. A tcp endpoint bound to all addresses (0.0.0.0) gets the host of `via`, the broker's endpoint that this process uses.
@@ -68,13 +83,27 @@ std::string choose_endpoint(const std::vector<std::string>& endpoints, const std
 
 // --- sockets --------------------------------------------------------------------------------------------------
 
-/// Binds one socket to all the endpoints; `bound` receives them with wildcards resolved. Throws StartupError naming the endpoint,
-/// the reason, and `option` as the way out.
+/// What a bound socket asks of those who connect.
+struct Protection {
+    Gatekeeper* gatekeeper = nullptr;  // CURVE, and a key that it knows; nothing: the socket is plain,
+    bool insecure = false;             // also where other hosts reach it
+};
+/// What a connecting socket proves, and of whom it wants proof.
+struct Proof {
+    const KeyPair* own = nullptr;  // CURVE by this key; nothing: the connection is plain. Over inproc it always is
+    std::string server{};          // the public key that the other side must have
+    /// Watches from then on.
+    std::optional<HandshakeWatch>* watch = nullptr;
+};
+
+/// Binds one socket to all the endpoints; `bound` receives them with wildcards resolved. With a gatekeeper it is proved that an unknown key
+/// is refused. Throws StartupError naming the endpoint, the reason, and `option` as the way out.
 zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::vector<std::string>& endpoints, const std::string& option,
-                   std::vector<std::string>& bound);
+                   std::vector<std::string>& bound, const Protection& protection = {});
 /// A connecting socket; with a routing id for a DEALER, whose first letter becomes a capital unless the connection is over tcp. A tcp
 /// endpoint that has a twin (twin.hpp) is reached by that. Throws StartupError for an endpoint that ZeroMQ does not take.
-zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self = {});
+zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self = {},
+                      const Proof& proof = {});
 
 enum class Sent : std::uint8_t { yes, would_block, unroutable };
 /// On a DEALER or PUSH. Never blocks. With `compress` the body travels compressed (packing.hpp) where that makes it smaller, over tcp.
@@ -86,6 +115,7 @@ struct Incoming {
     PeerId from;  // of a ROUTER; else empty
     Result<wire::Message> message;
     Slice body;
+    std::string user_id{};  // of a socket with a gatekeeper, who knows whose it is
 };
 /// The next message, if there is one now.
 std::optional<Incoming> receive(zmq::socket_t& socket);
@@ -178,6 +208,8 @@ private:
 class SignalReader {
 public:
     SignalReader();
+    /// This signal as well. Also before any thread starts.
+    void also(int signal);
     ~SignalReader();
     SignalReader(const SignalReader&) = delete;
     SignalReader& operator=(const SignalReader&) = delete;
@@ -186,7 +218,10 @@ public:
     int read();
 
 private:
-    int fd_;
+    void apply();
+
+    sigset_t signals_{};
+    int fd_ = -1;
 };
 
 }  // namespace fanfold::net

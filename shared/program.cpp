@@ -44,6 +44,12 @@ void add_broker_option(CLI::App& app, std::string& broker) {
     app.add_option("--broker", broker, "the broker's endpoint; also by FANFOLD_BROKER")->envname("FANFOLD_BROKER")->capture_default_str();
 }
 
+void add_keys_options(CLI::App& app, std::string& keys, bool* insecure) {
+    app.add_option("--keys", keys, "the folder with its keys (fanfold keygen makes them): all traffic is encrypted; also by FANFOLD_KEYS")
+        ->envname("FANFOLD_KEYS");
+    if (insecure) app.add_flag("--insecure", *insecure, "listen without keys also where other hosts reach it");
+}
+
 namespace {
 template <class T, class Parse>
 CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& value, const std::string& help, const char* type, Parse parse) {

@@ -27,6 +27,9 @@ void add_common_options(CLI::App& app, LogOptions& log);
 /// The option --broker, or FANFOLD_BROKER, or the default of fanfold-broker --bind.
 void add_broker_option(CLI::App& app, std::string& broker);
 
+/// The option --keys, or FANFOLD_KEYS; and --insecure of a program that binds.
+void add_keys_options(CLI::App& app, std::string& keys, bool* insecure = nullptr);
+
 /// An option that takes a duration such as 500ms, 10s or 1h30m (a bare number is seconds).
 CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value, const std::string& help);
 /// An option that takes a size such as 64M or 1G.

@@ -2,6 +2,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "shared/handshake.hpp"
 #include "shared/program.hpp"
 #include "worker/shell.hpp"
 
@@ -23,7 +24,7 @@ int main(int argc, char** argv) {
         "Examples:\n"
         "  fanfold-worker --function wc='wc -w'              offers one command: payload on stdin, result from stdout\n"
         "  fanfold-worker --slots 8 --allow-exec             runs whatever command comes with a job\n"
-        "  fanfold-worker --broker tcp://head:7411\n"
+        "  fanfold-worker --keys node --broker tcp://head:7411\n"
         "  fanfold-worker --label gpu --resource mem=16G     runs also what `fanfold map --require gpu --resource mem=2G` sends\n"
         "  fanfold-worker --function size='wc -c' --idempotent size      may be hedged\n\n"
         "Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for trying out a fleet.\n"
@@ -48,6 +49,8 @@ int main(int argc, char** argv) {
     app.add_option("--resource", resources, "what running fragments share: NAME=AMOUNT; K, M, G, T: powers of 1024 (repeatable)")
         ->take_all();
     add_size(app, "--max-output", options.max_output, "most bytes of a command's output [64M]");
+    std::string keys;
+    add_keys_options(app, keys);
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
         net::require(net::check_endpoint(options.broker, "--broker", false));
@@ -61,6 +64,8 @@ int main(int argc, char** argv) {
         for (const std::string& function : idempotent) named("--idempotent", [&] { options.functions.declare_idempotent(function); });
         for (const std::string& label : labels) named("--label", [&] { options.abilities.add_label(label); });
         for (const std::string& resource : resources) named("--resource", [&] { options.abilities.add_resource(resource); });
+        if (!keys.empty()) options.keys = net::require(load_keys(keys));
+        net::warn_if_plain("worker", options.keys, options.broker);
         zmq::context_t context;
         worker::Shell shell(context, options);
         shell.run(&signals, [&] { announce_ready(options.broker); });

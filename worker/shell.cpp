@@ -39,8 +39,21 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
 
 void Shell::connect() {
     if (control_) loop_.forget(*control_);
-    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('w'));
+    forget_handshakes();
+    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('w'),
+                            net::proof_for(options_.keys, &handshakes_));
     loop_.watch(*control_, [this] { receive_control(); });
+    loop_.watch(handshakes_->socket(), [this] { read_handshakes(); });
+}
+
+void Shell::forget_handshakes() {
+    if (handshakes_) loop_.forget(handshakes_->socket());
+    handshakes_.reset();
+}
+
+void Shell::read_handshakes() {
+    while (auto news = handshakes_ ? handshakes_->read() : std::nullopt)
+        net::log_handshake("worker", *news, "the broker at " + options_.broker, options_.keys);
 }
 
 void Shell::run(net::SignalReader* signals, const std::function<void()>& on_registered) {
@@ -50,7 +63,7 @@ void Shell::run(net::SignalReader* signals, const std::function<void()>& on_regi
     step(Tick{});
     leaders_.run();
     control_->set(zmq::sockopt::linger, 200);
-    for (auto& [name, gatherer] : gatherers_) gatherer.socket.set(zmq::sockopt::linger, 200);
+    for (auto& [name, gatherer] : gatherers_) gatherer->socket.set(zmq::sockopt::linger, 200);
     if (!error_.empty()) throw std::runtime_error(error_);
 }
 
@@ -136,20 +149,47 @@ void Shell::act(Action& action) {
 }
 
 void Shell::push(PushResults& push) {
-    auto it = gatherers_.find(push.to.name);
-    if (it != gatherers_.end() && it->second.epoch != push.to.epoch) {  // another life: what waits for the old one is for nobody
-        gatherers_.erase(it);
-        it = gatherers_.end();
+    // Without one it is kept, and the broker hears nothing of it being safe.
+    if (Gatherer* to = gatherer(push.to)) net::send(to->socket, push.message, push.body, compressed_.wants(push.message));
+}
+
+Shell::Gatherer* Shell::gatherer(const wire::GathererRef& where) {
+    auto known = gatherers_.find(where.name);
+    if (known != gatherers_.end() && known->second->epoch == where.epoch && known->second->public_key == where.public_key)
+        return known->second.get();
+    if (known != gatherers_.end()) forget_gatherer(where.name);  // another life: what waits for the old one is for nobody
+    auto unusable = [&](const char* what, std::string why) {
+        write_log("worker", {.level = Level::error, .what = what, .peer = where.name, .detail = std::move(why)});
+        return nullptr;
+    };
+    std::string endpoint = net::choose_endpoint(where.results, options_.broker);
+    if (endpoint.empty()) return unusable("no endpoint of the gatherer can be used from here", "");
+    auto made = std::make_unique<Gatherer>();
+    made->epoch = where.epoch;
+    made->public_key = where.public_key;
+    auto proof = net::proof_for(options_.keys, where, endpoint, options_.keys ? &made->handshakes : nullptr);
+    if (!proof) return unusable("no results are sent to the gatherer", proof.error().text);
+    made->socket = net::connect(context_, zmq::socket_type::push, endpoint, {}, *proof);
+    if (made->handshakes) loop_.watch(made->handshakes->socket(), [this, name = where.name] { read_handshakes(name); });
+    return gatherers_.emplace(where.name, std::move(made)).first->second.get();
+}
+
+void Shell::forget_gatherer(const std::string& name) {
+    if (auto& handshakes = gatherers_.at(name)->handshakes) loop_.forget(handshakes->socket());
+    gatherers_.erase(name);
+}
+
+/// libzmq gives a connection up when its key is refused. The gatherer may have heard of the key only after that: with the next results
+/// there is another connection.
+void Shell::read_handshakes(const std::string& name) {
+    auto known = gatherers_.find(name);
+    while (known != gatherers_.end() && known->second->handshakes) {
+        auto news = known->second->handshakes->read();
+        if (!news) return;
+        net::log_handshake("worker", *news, "gatherer " + name, options_.keys);
+        if (*news != net::HandshakeWatch::News::key_refused) continue;
+        return forget_gatherer(name);
     }
-    if (it == gatherers_.end()) {
-        std::string endpoint = net::choose_endpoint(push.to.results, options_.broker);
-        if (endpoint.empty()) {
-            write_log("worker", {.level = Level::error, .what = "no endpoint of the gatherer can be used from here", .peer = push.to.name});
-            return;  // kept; the broker hears nothing of it being safe
-        }
-        it = gatherers_.emplace(push.to.name, Gatherer{push.to.epoch, net::connect(context_, zmq::socket_type::push, endpoint)}).first;
-    }
-    net::send(it->second.socket, push.message, push.body, compressed_.wants(push.message));
 }
 
 void Shell::receive_control() {
@@ -162,6 +202,7 @@ void Shell::receive_control() {
         }
         compressed_.learn(*incoming->message);
         bool welcome = std::holds_alternative<wire::Welcome>(*incoming->message);
+        if (welcome) forget_handshakes();
         step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
         if (welcome && on_registered_) std::exchange(on_registered_, {})();
     }

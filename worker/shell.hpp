@@ -15,6 +15,8 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "shared/handshake.hpp"
+#include "shared/keys.hpp"
 #include "shared/net.hpp"
 #include "shared/packing.hpp"
 #include "worker/abilities.hpp"
@@ -32,6 +34,7 @@ struct ShellOptions {
     FunctionTable functions;
     std::uint64_t max_output = limits::output_bytes;
     Abilities abilities = {};
+    std::optional<Keys> keys = {};
 };
 
 class Shell {
@@ -58,18 +61,27 @@ private:
     void act(Action& action);
     void push(PushResults& push);
     void connect();
+    struct Gatherer;
+    Gatherer* gatherer(const wire::GathererRef& where);
+    void forget_gatherer(const std::string& name);
+    void forget_handshakes();
+    void read_handshakes();
+    void read_handshakes(const std::string& gatherer);
     void receive_control();
     void on_signal(net::SignalReader& signals);
 
     zmq::context_t& context_;
     ShellOptions options_;
     std::optional<zmq::socket_t> control_;
+    std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
     CompressedJobs compressed_;
     struct Gatherer {
-        Epoch epoch;
-        zmq::socket_t socket;
+        Epoch epoch{};
+        std::string public_key{};
+        zmq::socket_t socket{};
+        std::optional<net::HandshakeWatch> handshakes{};  // with keys
     };
-    std::map<std::string, Gatherer> gatherers_;  // by name
+    std::map<std::string, std::unique_ptr<Gatherer>> gatherers_;  // by name
     net::Mailbox<Event> mailbox_;
     net::Loop loop_;
     Core core_;

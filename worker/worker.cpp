@@ -75,6 +75,8 @@ void Worker::run() {
         throw StartupError("no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set FANFOLD_BROKER");
     net::require(net::check_endpoint(options.broker, "broker", false));
     net::tune_memory();
+    std::optional<Keys> keys;
+    if (std::string folder = keys_folder(options.keys); !folder.empty()) keys = net::require(load_keys(folder));
     net::SignalReader signals;
     zmq::context_t context;
     worker::Shell shell(context, {.broker = options.broker,
@@ -82,7 +84,8 @@ void Worker::run() {
                                   .slots = options.slots,
                                   .functions = state_->functions,
                                   .max_output = options.max_output,
-                                  .abilities = state_->abilities});
+                                  .abilities = state_->abilities,
+                                  .keys = std::move(keys)});
     auto become = [this](worker::Shell* running) {
         std::lock_guard lock(state_->mutex);
         state_->running = running;

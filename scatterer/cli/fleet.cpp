@@ -25,13 +25,14 @@ void check_function(const MapOptions& map) {
 }  // namespace
 
 Fleet::Fleet(const CommonOptions& common) {
-    connected_.emplace(ConnectOptions{.broker = common.broker, .connect_timeout = common.connect_timeout, .name = {}});
+    connected_.emplace(ConnectOptions{.broker = common.broker, .connect_timeout = common.connect_timeout, .name = {}, .keys = common.keys});
     scatterer_ = &*connected_;
 }
 
 Fleet::Fleet(const CommonOptions& common, const MapOptions& map, Console& console) {
     if (!common.broker.empty()) {
-        connected_.emplace(ConnectOptions{.broker = common.broker, .connect_timeout = common.connect_timeout, .name = {}});
+        connected_.emplace(
+            ConnectOptions{.broker = common.broker, .connect_timeout = common.connect_timeout, .name = {}, .keys = common.keys});
         scatterer_ = &*connected_;
         return;
     }
@@ -41,8 +42,11 @@ Fleet::Fleet(const CommonOptions& common, const MapOptions& map, Console& consol
                                                            .advertise = {},
                                                            .commands = map.declared,
                                                            .allow_exec = true,
-                                                           .max_output = map.job.max_output});
+                                                           .max_output = map.job.max_output,
+                                                           .keys = common.keys,
+                                                           .insecure = map.insecure});
     scatterer_ = &embedded_->scatterer();
+    if (map.insecure && !map.bind.empty()) console.say("INSECURE: whoever reaches " + map.bind + " can join the fleet and read its jobs");
     if (!map.bind.empty() && !map.quiet) console.say("workers may join with fanfold-worker --broker " + embedded_->endpoint());
 }
 

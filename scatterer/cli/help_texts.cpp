@@ -19,6 +19,7 @@ constexpr HelpText program{"fanfold [options] VERB [options] …",
   forget      forget jobs that have ended, their results and keys
   workers     list the workers
   functions   list the functions that workers offer
+  keygen      make the keys by which programs know each other
 
 Without a broker (--broker, or FANFOLD_BROKER) map runs the whole fleet in its own process.
 `fanfold VERB --help` has each verb's options and examples.
@@ -102,6 +103,18 @@ constexpr HelpText workers{"fanfold workers [options]", "Lists the workers: slot
 constexpr HelpText functions{"fanfold functions [options]", "Lists the functions that workers offer, with the slots that can run each.",
                              "Examples:\n  fanfold functions"};
 
+constexpr HelpText keygen{
+    "fanfold keygen [options] --keys FOLDER",
+    "Makes a key in FOLDER/identity, closed to others, and prints the line for the broker's file of allowed keys, which says\n"
+    "who has it and what it may do. Whoever has FOLDER can then use --keys FOLDER.",
+    R"(Examples:
+  fanfold keygen --keys head --for-broker                       the broker's: head/identity, head/broker.pub, head/allowed
+  fanfold keygen --keys ada --name ada --trust head/broker.pub >> head/allowed
+  fanfold keygen --keys node --name node --roles work --trust head/broker.pub >> head/allowed
+  fanfold keygen --keys store --name store --roles gather --trust head/broker.pub >> head/allowed
+  pkill -HUP fanfold-broker                                     it reads head/allowed again
+shared/SECURITY.md has the whole.)"};
+
 }  // namespace
 
 const HelpText& program_help() { return program; }
@@ -120,6 +133,7 @@ const HelpText& help_of(Verb verb) {
         case Verb::forget: return forget;
         case Verb::workers: return workers;
         case Verb::functions: return functions;
+        case Verb::keygen: return keygen;
     }
     return program;
 }

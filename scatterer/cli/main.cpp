@@ -7,6 +7,7 @@
 
 #include "scatterer/cli/console.hpp"
 #include "scatterer/cli/exit_codes.hpp"
+#include "scatterer/cli/keygen.hpp"
 #include "scatterer/cli/map.hpp"
 #include "scatterer/cli/options.hpp"
 #include "scatterer/cli/output.hpp"
@@ -25,6 +26,7 @@ int run(const cli::CommandLine& line, cli::Console& console) {
     fanfold::set_up_logging({.level = line.common.log_level, .file = line.common.log_file, .format = line.common.log_format});
     cli::SignalWatch signals;  // before any other thread
     switch (line.verb) {
+        case cli::Verb::keygen: return cli::run_keygen(line);
         case cli::Verb::map: return cli::run_map(line, signals, console);
         case cli::Verb::submit: return cli::run_submit(line, signals, console);
         case cli::Verb::jobs:

@@ -1,11 +1,12 @@
 #include "scatterer/cli/options.hpp"
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <functional>
 
 #include "scatterer/cli/help_texts.hpp"
+#include "scatterer/cli/option_set.hpp"
 #include "scatterer/cli/option_values.hpp"
+#include "shared/keys.hpp"
 #include "shared/net.hpp"
 
 #ifndef FANFOLD_VERSION
@@ -16,68 +17,8 @@ namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr std::array all_verbs{Verb::map,    Verb::submit, Verb::jobs,  Verb::status, Verb::wait,    Verb::results,
-                               Verb::cancel, Verb::set,    Verb::retry, Verb::forget, Verb::workers, Verb::functions};
-
-/// CLI11's help with a usage line of our own.
-class HelpFormatter : public CLI::Formatter {
-public:
-    explicit HelpFormatter(const char* usage) : usage_(usage) { column_width(32); }
-    std::string make_usage(const CLI::App*, std::string) const override { return std::string("\nUsage: ") + usage_ + "\n"; }
-
-private:
-    const char* usage_;
-};
-
-/// A set of options that ends at the first word that is none. Every occurrence of an option calls its function; a value may begin
-/// with a dash.
-class OptionSet {
-public:
-    explicit OptionSet(const HelpText& help) : app_(help.purpose) {
-        app_.prefix_command();
-        app_.formatter(std::make_shared<HelpFormatter>(help.usage));
-        app_.footer(std::string("\n") + help.examples);
-        app_.set_help_flag("-h,--help", "Show this and leave");
-    }
-
-    using Take = std::function<void(const std::string&)>;
-    void value(const std::string& names, const std::string& shape, Take take, const std::string& purpose) {
-        app_.add_option_function<std::string>(names, take, purpose)->type_name(shape)->trigger_on_parse();
-    }
-    void value(const std::string& names, const std::string& shape, std::string& into, const std::string& purpose) {
-        value(
-            names, shape, [&into](const std::string& text) { into = text; }, purpose);
-    }
-    void flag(const std::string& names, std::function<void()> take, const std::string& purpose) {
-        app_.add_flag_callback(names, take, purpose)->trigger_on_parse();
-    }
-    void flag(const std::string& names, bool& into, const std::string& purpose) {
-        flag(
-            names, [&into] { into = true; }, purpose);
-    }
-
-    /// Returns the words from the first that is no option on; nothing when the help was asked for.
-    std::optional<std::vector<std::string>> parse(std::vector<std::string> words) {
-        std::reverse(words.begin(), words.end());  // as CLI11 wants them
-        try {
-            app_.parse(std::move(words));
-        } catch (const CLI::CallForHelp&) {
-            return std::nullopt;
-        } catch (const CLI::ParseError& error) {
-            throw UsageError(error.what());
-        }
-        auto rest = app_.remaining();
-        if (rest.empty()) return rest;
-        if (rest[0] == "--") rest.erase(rest.begin());
-        else if (rest[0].size() > 1 && rest[0][0] == '-') throw UsageError("unknown option " + rest[0]);
-        return rest;
-    }
-
-    std::string help() const { return app_.help(); }
-
-private:
-    CLI::App app_;
-};
+constexpr std::array all_verbs{Verb::map, Verb::submit, Verb::jobs,   Verb::status,  Verb::wait,      Verb::results, Verb::cancel,
+                               Verb::set, Verb::retry,  Verb::forget, Verb::workers, Verb::functions, Verb::keygen};
 
 void choose(const std::string& option, const std::string& text, const std::vector<std::string>& accepted) {
     if (std::find(accepted.begin(), accepted.end(), text) != accepted.end()) return;
@@ -100,6 +41,9 @@ void add_common(OptionSet& set, CommonOptions& common) {
         "--connect-timeout", "D",
         [&common](const std::string& text) { common.connect_timeout = duration_value("--connect-timeout", text); },
         "How long to wait for a broker that does not answer (5s)");
+    set.value(
+        "--keys", "FOLDER", [&common](const std::string& text) { common.keys = text; },
+        "Where its keys are (else $FANFOLD_KEYS): all traffic is encrypted; '' for none");
     set.value(
         "--log-level", "LEVEL",
         [&common](const std::string& text) {
@@ -227,6 +171,7 @@ void add_map_alone(OptionSet& set, MapOptions& map) {
             map.bind = text;
         },
         "Embedded fleet: remote workers may join at tcp://HOST:PORT");
+    set.flag("--insecure", map.insecure, "Embedded fleet: --bind without keys also where other hosts reach it");
     set.flag("--tag", map.tag, "The input and a tab before each line");
     set.value(
         "--output", "FORMAT",
@@ -268,6 +213,31 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
         });
     if (prints_results || verb == Verb::wait || verb == Verb::cancel)
         set.flag("--quiet", query.quiet, "No lines about fragments or outcomes");
+}
+
+void add_keygen(OptionSet& set, KeygenOptions& keygen) {
+    set.value(
+        "--name", "USER",
+        [&](const std::string& text) {
+            if (!is_user_name(text)) throw UsageError("--name '" + text + "': 1 to 100 letters, digits and ._-@ are wanted");
+            keygen.name = text;
+        },
+        "Whose key it is, for the broker's file (else yours, as the system knows you)");
+    set.value(
+        "--roles", "ROLE,ROLE",
+        [&](const std::string& text) {
+            if (auto roles = parse_roles(text); !roles) throw UsageError("--roles: " + roles.error().text);
+            keygen.roles = text;
+        },
+        "submit (the default), work, gather, admin: what it may do");
+    set.value("--trust", "FILE", keygen.trust, "The broker's broker.pub: it is copied into the folder");
+    set.flag("--for-broker", keygen.for_broker, "A broker's key: also makes broker.pub, and an empty file of allowed keys");
+}
+
+void check_keygen(const CommandLine& line, const std::vector<std::string>& rest) {
+    if (!rest.empty()) throw UsageError("unexpected '" + rest[0] + "'");
+    if (keys_folder(line.common.keys).empty()) throw UsageError("a folder is missing: name it with --keys, or FANFOLD_KEYS");
+    if (line.keygen.for_broker && !line.keygen.trust.empty()) throw UsageError("--trust is for those who connect, not --for-broker");
 }
 
 /// Whether there is something to go on from, and only one.
@@ -331,7 +301,8 @@ void check_query(Verb verb, const QueryOptions& query) {
     std::size_t most = 0;
     switch (verb) {
         case Verb::map:
-        case Verb::submit: return;
+        case Verb::submit:
+        case Verb::keygen: return;
         case Verb::jobs:
         case Verb::workers:
         case Verb::functions: most = 0; break;
@@ -370,6 +341,8 @@ Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
         if (line.verb == Verb::map) add_map_alone(set, line.map);
         set.flag("--dry-run", line.map.dry_run, "Print the command lines and leave");
         set.flag("--quiet", line.map.quiet, "No lines about fragments or outcomes, no progress bar");
+    } else if (line.verb == Verb::keygen) {
+        add_keygen(set, line.keygen);
     } else {
         add_query(set, line.verb, line.query);
     }
@@ -379,6 +352,9 @@ Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
     if (scatters) {
         line.map.words = *rest;
         check_map(line.map, line.common, line.verb);
+    } else if (line.verb == Verb::keygen) {
+        check_keygen(line, *rest);
+        return {.command = std::move(line), .text = {}};
     } else {
         // No COMMAND follows here, so options may stand behind a JOB as well.
         for (; rest && !rest->empty(); rest = set.parse({rest->begin() + 1, rest->end()})) line.query.jobs.push_back(rest->front());
@@ -411,6 +387,7 @@ const char* to_string(Verb verb) {
         case Verb::forget: return "forget";
         case Verb::workers: return "workers";
         case Verb::functions: return "functions";
+        case Verb::keygen: return "keygen";
     }
     return "";
 }

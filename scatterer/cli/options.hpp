@@ -16,7 +16,7 @@
 
 namespace fanfold::scatterer::cli {
 
-enum class Verb { map, submit, jobs, status, wait, results, cancel, set, retry, forget, workers, functions };
+enum class Verb { map, submit, jobs, status, wait, results, cancel, set, retry, forget, workers, functions, keygen };
 const char* to_string(Verb verb);
 
 enum class Format { text, json };  // text: raw results, or a table
@@ -26,8 +26,9 @@ struct CommonOptions {
     std::string broker;         // --broker, else $FANFOLD_BROKER; empty: embedded
     std::string broker_origin;  // which of the two
     std::chrono::milliseconds connect_timeout{5000};
-    std::string log_level = "off";  // what a user must know is said without a log
-    std::string log_file;           // empty: stderr
+    std::optional<std::string> keys;  // --keys; nothing: $FANFOLD_KEYS
+    std::string log_level = "off";    // what a user must know is said without a log
+    std::string log_file;             // empty: stderr
     std::string log_format = "text";
 };
 
@@ -42,6 +43,7 @@ struct MapOptions {
     JobOptions job;
     std::optional<std::uint32_t> slots;
     std::string bind;
+    bool insecure = false;
     std::vector<std::pair<std::string, std::string>> declared;  // name, command line
     bool tag = false;
     bool dry_run = false;
@@ -64,11 +66,20 @@ struct QueryOptions {
     bool quiet = false;
 };
 
+/// `keygen`.
+struct KeygenOptions {
+    std::string name;  // of the user; empty: the one who calls
+    std::string roles = "submit";
+    std::string trust;  // a file with a broker's public key
+    bool for_broker = false;
+};
+
 struct CommandLine {
     Verb verb = Verb::map;
     CommonOptions common;
     MapOptions map;
     QueryOptions query;
+    KeygenOptions keygen;
 };
 
 /// A command line to carry out, or (--help, --version) a text to print.

@@ -109,7 +109,8 @@ int run_query(const CommandLine& line, Console& console) {
     const QueryOptions& query = line.query;
     switch (line.verb) {
         case Verb::map:
-        case Verb::submit: break;  // not queries
+        case Verb::submit:
+        case Verb::keygen: break;  // not queries
         case Verb::jobs: print(jobs_report(scatterer.jobs(), query.output)); break;
         case Verb::status: print(status_report(the_job(scatterer, query.jobs[0]), query.output)); break;
         case Verb::wait: return wait(scatterer, query, console);

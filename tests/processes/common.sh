@@ -3,12 +3,12 @@
 # that were started here, by pid, and says what they logged if the test failed.
 #
 # Waits have generous bounds, for slow and busy machines; nothing is measured by them. Needs FANFOLD_BIN, and FANFOLD_TEST_PORT
-# where TCP is used (20 ports from there are the test's own).
+# where TCP is used (20 ports from there are the test's own). With FANFOLD_TEST_SECURE=1 the fleet over TCP has keys.
 # shellcheck disable=SC2034  # some are for those that source this
 set -u -o pipefail
 test_name=$(basename "$0" .sh)
 PATH=$FANFOLD_BIN:$PATH
-unset FANFOLD_BROKER
+unset FANFOLD_BROKER FANFOLD_KEYS
 patience=40
 soon=2  # seconds in which a quick command surely ends, or what it starts has started
 if [[ -n ${FANFOLD_SANITIZER:-} ]]; then
@@ -124,6 +124,26 @@ stop() {  # NAME [SIGNAL]
 first_port=${FANFOLD_TEST_PORT:-}
 broker_endpoint=tcp://127.0.0.1:$first_port
 
+# Folders of keys, in `keys`; those of clients serve every `fanfold` from then on.
+keys=$work/keys
+make_key() {  # NAME ROLES
+    fanfold keygen --keys "$keys/$1" --name "$1" --roles "$2" --trust "$keys/broker/broker.pub" >>"$keys/broker/allowed" ||
+        fail "no key for $1"
+}
+make_keys() {
+    mkdir -m 700 "$keys"
+    fanfold keygen --keys "$keys/broker" --for-broker || fail "no key for the broker"
+    make_key gatherer gather
+    make_key worker work
+    make_key client submit
+}
+of_broker=() of_gatherer=() of_worker=()
+if [[ -n ${FANFOLD_TEST_SECURE:-} ]]; then
+    make_keys
+    of_broker=(--keys "$keys/broker") of_gatherer=(--keys "$keys/gatherer") of_worker=(--keys "$keys/worker")
+    export FANFOLD_KEYS=$keys/client
+fi
+
 ready() {  # NAME
     dead "${started[$1]}" && return 0  # what follows tells
     has_line '^ready' "$1.out"
@@ -145,17 +165,17 @@ kept_where() {
 
 start_broker() {
     kept_where "$@"
-    start_ready broker fanfold-broker --bind "$broker_endpoint" "${kept[@]}" "$@"
+    start_ready broker fanfold-broker --bind "$broker_endpoint" "${of_broker[@]}" "${kept[@]}" "$@"
 }
 start_gatherer() {
     kept_where "$@"
     start_ready gatherer fanfold-gatherer --broker "$broker_endpoint" --bind "tcp://127.0.0.1:$((first_port + 2))" --name gatherer \
-        "${kept[@]}" "$@"
+        "${of_gatherer[@]}" "${kept[@]}" "$@"
 }
 start_worker() {  # NAME [OPTION…]
     local name=$1
     shift
-    start_ready "$name" fanfold-worker --broker "$broker_endpoint" --name "$name" "$@"
+    start_ready "$name" fanfold-worker --broker "$broker_endpoint" --name "$name" "${of_worker[@]}" "$@"
 }
 
 # The broker knows exactly this many workers.

@@ -86,8 +86,9 @@ done
 for name in w3 gatherer broker; do stop "$name"; done
 
 # Bound to every address and advertised as none: peers take the host that they know the broker by.
-start_ready broker fanfold-broker --no-ipc --bind "tcp://0.0.0.0:$p"
-start_ready gatherer fanfold-gatherer --no-ipc --broker "$broker_endpoint" --bind "tcp://0.0.0.0:$((p + 2))"
+start_ready broker fanfold-broker --no-ipc --insecure --bind "tcp://0.0.0.0:$p"
+start_ready gatherer fanfold-gatherer --no-ipc --insecure --broker "$broker_endpoint" --bind "tcp://0.0.0.0:$((p + 2))"
+for name in broker gatherer; do has_line 'INSECURE.*0\.0\.0\.0.*without keys' "$name.log" || fail "$name does not warn: $(cat "$name.log")"; done
 start_worker w4
 run 0 fanfold map -k --broker "$broker_endpoint" --function fanfold.echo <numbers
 cmp -s out numbers || fail "the results of a fleet bound to 0.0.0.0 are not the input"

@@ -26,6 +26,7 @@ expect() {
     [[ $status == "$code" && $output =~ $pattern ]] || fail "'$*' ended with $status, and said: $output"
 }
 port=$FANFOLD_TEST_PORT
+bin=$FANFOLD_BIN
 
 expect 3 '^no fleet in ' "$fleet" status
 expect 0 '^no fleet in ' "$fleet" down
@@ -56,6 +57,16 @@ for pid in "${pids[@]}"; do
     if [[ -e /proc/$pid/stat && $(cut -d ' ' -f 3 "/proc/$pid/stat") != Z ]]; then fail "process $pid is left"; fi
 done
 expect 3 '^no fleet in ' "$fleet" status
+
+# With keys: a client finds its own by what `up` says, and without them it is told what it lacks.
+expect 0 "export FANFOLD_BROKER=.*export FANFOLD_KEYS=$FANFOLD_RUN/keys/client" "$fleet" up --secure --workers 1 --volatile --port "$port"
+(
+    eval "$("$fleet" status | grep '^export')"
+    expect 0 '^12$' "$bin/fanfold" map -k --function fanfold.echo ::: 12
+    unset FANFOLD_KEYS
+    expect 255 'wants keys; .*--keys' "$bin/fanfold" jobs
+) || exit 1
+expect 0 'is down' "$fleet" down
 
 # A program that can't start: its own words, an error, and nothing is left behind.
 expect 0 'is up|are up' "$fleet" up --workers 0 --port "$port"

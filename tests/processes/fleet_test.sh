@@ -90,7 +90,7 @@ run 2 fanfold wait --output json "$second"
 same "wait in json" partial "$(field outcome <out)"
 
 run 0 fanfold jobs
-for line in "$first +complete +3 +3 +0" "$second +partial +2 +0 +2"; do has_line "^$line " out || fail "jobs without '$line': $(cat out)"; done
+for line in "$first +(client +)?complete +3 +3 +0" "$second +(client +)?partial +2 +0 +2"; do has_line "^$line " out || fail "jobs without '$line': $(cat out)"; done
 run 0 fanfold jobs --output json
 same "the last of all jobs" "$second" "$(field id <out | tail -n 1)"
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,9 @@ struct EmbeddedOptions {
     bool allow_exec = false;                                         // commands that come with a job (`fanfold.exec`)
     std::size_t max_output = 0;                                      // bytes of each output stream of a command; 0: 64 MiB
     std::uint64_t memory = std::uint64_t{1} << 30;                   // most bytes of results held
+    std::optional<std::string> keys = {};  // with `bind`: the folder of its key and of the file `allowed`, which says who may join; its own
+                                           // public key is what they know as the broker's. Nothing: $FANFOLD_KEYS; empty: none
+    bool insecure = false;                 // `bind` may be reached by other hosts without keys
 };
 
 /// Declare functions first; the fleet starts with the first call of scatterer().

@@ -266,6 +266,9 @@ struct ConnectOptions {
     std::string broker = {};  // empty: $FANFOLD_BROKER
     std::chrono::milliseconds connect_timeout{5000};
     std::string name = {};  // for logs; empty: host-pid
+    // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the broker is the one whose key lies there.
+    // Nothing: $FANFOLD_KEYS; empty: none.
+    std::optional<std::string> keys = {};
 };
 
 class Scatterer {

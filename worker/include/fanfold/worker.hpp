@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <msgpack.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -132,6 +133,9 @@ struct WorkerOptions {
     // 100 of each at most, with names of 1 to 200 bytes and amounts above 0.
     std::vector<std::string> labels = {};
     std::map<std::string, std::uint64_t> resources = {};
+    // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the broker is the one whose key lies there.
+    // Nothing: $FANFOLD_KEYS; empty: none.
+    std::optional<std::string> keys = {};
 };
 
 struct FunctionOptions {
