@@ -3,7 +3,7 @@
 #
 # usage: scripts/bench.sh [--quick] [--rounds N] [--csv FILE] [--pictures FOLDER] [--peers] [--port P] [NAME...]
 #
-#   NAME         these only: small, durable, large, job, embedded, work, commands, lines, ipc, makespan, idle, simulated, scale, cores;
+#   NAME         these only: small, durable, large, job, embedded, work, commands, lines, ipc, secure, makespan, idle, simulated, scale, cores;
 #                without a name, all
 #   --quick      a few fragments and one round: shows that it all runs, and measures nothing
 #   --rounds N   how often each is run, in turn with its references (5); the table has medians
@@ -16,7 +16,7 @@
 # but the run `ipc` over TCP. What each line of the table means is told in tests/bench/README.md.
 set -u -o pipefail
 source_folder=$(cd "$(dirname "$0")/.." && pwd)
-all=(small durable large job embedded work commands lines ipc makespan idle simulated scale cores)
+all=(small durable large job embedded work commands lines ipc secure makespan idle simulated scale cores)
 names=() rounds=5 csv='' pictures='' port=7611 quick=0 peers=0
 
 die() {
@@ -74,6 +74,7 @@ end() {
     fleet volatile down
     fleet durable down
     fleet ipc down
+    fleet secure down
     rm -rf "$folder"
 }
 trap end EXIT
@@ -82,6 +83,8 @@ export FANFOLD_TRANSPORT=tcp
 fleet volatile up --workers 2 --slots 1 --port "$port" --volatile || exit 1
 fleet durable up --workers 2 --slots 1 --port $((port + 20)) || exit 1
 ! runs ipc || FANFOLD_TRANSPORT='' fleet ipc up --workers 2 --slots 1 --port $((port + 60)) --volatile || exit 1
+
+! runs secure || fleet secure up --workers 2 --slots 1 --port $((port + 4)) --volatile --secure || exit 1
 
 # Runs a program and keeps the figures that it prints: sample NAME COMMAND...
 sample() {
@@ -93,6 +96,7 @@ sample() {
 }
 over_volatile() { FANFOLD_BROKER=tcp://127.0.0.1:$port "$@"; }
 over_ipc() { FANFOLD_TRANSPORT='' FANFOLD_BROKER=tcp://127.0.0.1:$((port + 60)) "$@"; }
+over_secure() { FANFOLD_KEYS=$folder/secure/keys/client FANFOLD_BROKER=tcp://127.0.0.1:$((port + 4)) "$@"; }
 over_durable() { FANFOLD_BROKER=tcp://127.0.0.1:$((port + 20)) "$@"; }
 reference() { "$build/bench/reference_pipeline" "$1" "$2" $((port + 40)); }
 count() { if ((quick)); then echo "$2"; else echo "$1"; fi; } # FULL QUICK
@@ -148,6 +152,15 @@ run_ipc() {
     sample small-ipc over_ipc "$build/bench/fleet_bench" small "$(count 10000000 200000)"
     sample large-ipc over_ipc "$build/bench/fleet_bench" large "$(count 1000 40)"
     sample job-ipc over_ipc "$build/bench/fleet_bench" job "$(count 2000 100)"
+}
+run_secure() {
+    local over
+    for over in volatile secure; do
+        sample "chunks-$over" "over_$over" "$build/bench/fleet_bench" medium "$(count 16000 400)"
+        sample "large-$over" "over_$over" "$build/bench/fleet_bench" large "$(count 500 40)"
+        sample "small-$over" "over_$over" "$build/bench/fleet_bench" small "$(count 5000000 200000)"
+        sample "job-$over" "over_$over" "$build/bench/fleet_bench" job "$(count 1000 100)"
+    done
 }
 run_makespan() {
     sample slow-worker over_volatile "$build/bench/workers_bench" slow-worker "$(count 4000 200)" 20

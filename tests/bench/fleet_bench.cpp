@@ -5,6 +5,7 @@
 // Kinds: small           fragments of 16 bytes through fanfold.echo, assembled in order and compared
 //        kept            the same in a job that is not attached: accepted fragments and results are kept for whoever collects
 //        large           fragments of 1 MiB
+//        medium          fragments of 64 KiB
 //        job             jobs of 10 small fragments in sequence
 //        embedded        `small`, with a C++ handler in two slots of this process
 //        embedded-job    `job`, likewise
@@ -109,12 +110,19 @@ std::string packed_large(const std::string& payload) {
     return object + payload;
 }
 
-double echo_large(Scatterer& scatterer, std::uint64_t count) {
+/// `window`: on their way at a time.
+struct Large {
+    std::size_t bytes = large_bytes;
+    std::ptrdiff_t window = large_window;
+};
+
+double echo_large(Scatterer& scatterer, std::uint64_t count, Large kind) {
     constexpr std::size_t header = 5;
-    std::string object = packed_large(large_payload());
-    std::vector<ResultRun> results;  // as they come, each of one value
+    std::string object = packed_large(large_payload().substr(0, kind.bytes));
+    std::vector<ResultRun> results;  // as they come
     results.reserve(count);
-    std::counting_semaphore<> room(large_window);
+    std::uint64_t received = 0;
+    std::counting_semaphore<> room(kind.window);
     auto begin = Clock::now();
     Job job = scatterer.open(echo, {.ordered = true});
     auto adder = std::async(std::launch::async, [&, object]() mutable {
@@ -126,24 +134,28 @@ double echo_large(Scatterer& scatterer, std::uint64_t count) {
         job.seal();
     });
     while (auto run = job.next_run()) {
-        check(!run->failure && run->first == results.size() && run->count == 1, "values come in order");
+        check(!run->failure && run->first == received && run->values.size() == run->count * object.size(), "values come in order");
+        received += run->count;
+        room.release(run->count);
         results.push_back(*std::move(run));
-        room.release();
     }
     adder.get();
     expect_complete(job);
     double took = seconds_since(begin);
-    for (std::uint64_t index = 0; index < count; ++index) {
-        std::memcpy(object.data() + header, &index, sizeof(index));
-        check(results.at(index).values == object, "each result is its fragment's");
-    }
+    check(received == count, "there are as many results as fragments");
+    for (const ResultRun& run : results)
+        for (std::uint64_t i = 0; i < run.count; ++i) {
+            std::uint64_t index = run.first + i;
+            std::memcpy(object.data() + header, &index, sizeof(index));
+            check(run.values.substr(i * object.size(), object.size()) == object, "each result is its fragment's");
+        }
     return took;
 }
 
-void large(Scatterer& scatterer, std::uint64_t count) {
-    touch_memory(large_memory * count);
-    echo_large(scatterer, large_window);  // to warm up
-    print_figure("mb_per_second", static_cast<double>(count * large_bytes) / echo_large(scatterer, count) / 1e6);
+void large(Scatterer& scatterer, std::uint64_t count, Large kind = {}) {
+    touch_memory(2 * kind.bytes * count);
+    echo_large(scatterer, large_window, kind);  // to warm up
+    print_figure("mb_per_second", static_cast<double>(count * kind.bytes) / echo_large(scatterer, count, kind) / 1e6);
 }
 
 // --- a handler that takes its time ------------------------------------------------------------------------------
@@ -226,6 +238,7 @@ void run(const std::string& kind, std::uint64_t count) {
     if (kind == "small") return small(scatterer, echo, count);
     if (kind == "kept") return small(scatterer, echo, count, false);
     if (kind == "large") return large(scatterer, count);
+    if (kind == "medium") return large(scatterer, count, {.bytes = 64 << 10, .window = 16 * large_window});
     if (kind == "job") return jobs(scatterer, echo, count);
     throw std::runtime_error("unknown kind '" + kind + "'; they are listed at the head of its source");
 }

@@ -26,7 +26,7 @@ expect() {
     [[ $status == "$code" && $output =~ $pattern ]] || fail "'$*' ended with $status, and said: $output"
 }
 port=$FANFOLD_TEST_PORT
-bin=$FANFOLD_BIN
+bin=${FANFOLD_BIN:?}
 
 expect 3 '^no fleet in ' "$fleet" status
 expect 0 '^no fleet in ' "$fleet" down
