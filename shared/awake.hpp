@@ -8,8 +8,8 @@
 
 namespace fanfold::net {
 
-/// As poll(), but where the last wait of this thread was short, looks for a moment before it sleeps. Other threads that have something to
-/// do go first meanwhile. A thread that has waited for long sleeps at once, so an idle program costs nothing.
+/// As poll(), but where the last waits of this thread were short, looks for a moment before it sleeps. Other threads that have something to
+/// do go first meanwhile. A thread that waits for long sleeps at once, so an idle program costs nothing.
 int poll_awake(std::vector<pollfd>& items, int milliseconds);
 
 }  // namespace fanfold::net
