@@ -1,12 +1,33 @@
 // What the broker writes, and how it finds its jobs again after it was killed.
 #include "broker/core.hpp"
+#include "broker/scheduler.hpp"
 #include "shared/codec.hpp"
 
 namespace fanfold::broker {
 
 namespace {
 constexpr std::ptrdiff_t safe_ranges_in_row = 10'000;
+
+/// Whatever was written whole: a row that contradicts the others, or holds what it should not.
+[[noreturn]] void makes_no_sense(const Record& record) {
+    throw StartupError("row " + std::to_string(record.kind) + "/" + std::to_string(record.number) + " of job " + to_string(record.job) +
+                       " makes no sense; restore the store from a backup");
 }
+
+template <class T>
+T& expect(wire::Message& message, const Record& record) {
+    auto* known = std::get_if<T>(&message);
+    if (!known) makes_no_sense(record);
+    return *known;
+}
+
+/// The one failure of a row that holds one.
+wire::Failure& only_failure(wire::Message& message, const Record& record) {
+    auto& failures = expect<wire::Errors>(message, record).failures;
+    if (failures.size() != 1 || failures[0].index == ~Index{0}) makes_no_sense(record);
+    return failures[0];
+}
+}  // namespace
 
 bool promises_nothing(const wire::Message& message) {
     return std::holds_alternative<wire::Dispatch>(message) || std::holds_alternative<wire::Heartbeat>(message) ||
@@ -21,8 +42,8 @@ std::chrono::milliseconds Core::since_1970(Time moment) const {
 
 /// The same moment on the clock of this life; not after its start, whatever the machine's clock did meanwhile.
 Time Core::moment_of(std::uint64_t since_1970) const {
-    auto age = options_.started_since_1970 - std::chrono::milliseconds(since_1970);
-    return options_.started - std::max(age, std::chrono::milliseconds(0));
+    auto now = static_cast<std::uint64_t>(options_.started_since_1970.count());
+    return options_.started - std::chrono::milliseconds(now - std::min(now, since_1970));
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------
@@ -135,11 +156,13 @@ void Core::restore(const Record& record) {
     Job* job = find(record.job);
     auto row = static_cast<Row>(record.kind);
     if (row == Row::forgotten) {
-        tombstones_[record.job] = {.gatherer = std::get<wire::Located>(*message).gatherer, .since = now_};
+        if (job) makes_no_sense(record);
+        tombstones_[record.job] = {.gatherer = expect<wire::Located>(*message, record).gatherer, .since = now_};
         return;
     }
     if (row == Row::job) {
-        auto& opening = std::get<wire::Block>(*message);
+        auto& opening = expect<wire::Block>(*message, record);
+        if (!opening.spec || !sound_weight(opening.spec->share.weight)) makes_no_sense(record);
         job = &jobs_.try_emplace(record.job, record.job, *opening.spec, opening.token, moment_of(record.number)).first->second;
         job->owner.bytes.clear();
         job->opened_row = record.number;
@@ -155,31 +178,31 @@ void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& me
         case Row::job:
         case Row::forgotten: return;
         case Row::owner:
-            job.owner_incarnation = std::get<wire::Hello>(message).epoch.incarnation;
-            job.user = std::get<wire::Hello>(message).name;
+            job.owner_incarnation = expect<wire::Hello>(message, record).epoch.incarnation;
+            job.user = expect<wire::Hello>(message, record).name;
             return;
         case Row::located: {
-            auto& located = std::get<wire::Located>(message);
+            auto& located = expect<wire::Located>(message, record);
             job.assignment = located.assignment;
             job.gatherer_ref = located.gatherer;
             return;
         }
         case Row::block: {
-            auto& block = std::get<wire::Block>(message);
+            auto& block = expect<wire::Block>(message, record);
             job.restore_block(block, record.body);
             if (short_of_memory(job.payloads().held_bytes() - job.accounted_bytes)) job.payloads().spill(block.first);
             return;
         }
-        case Row::total: job.announced = std::get<wire::Seal>(message).total; return;
-        case Row::error: job.restore_error(std::get<wire::Errors>(message).failures.at(0), record.body); return;
-        case Row::safe: job.restore_safe(std::get<wire::Gathered>(message).ranges); return;
+        case Row::total: job.announced = expect<wire::Seal>(message, record).total; return;
+        case Row::error: job.restore_error(only_failure(message, record), record.body); return;
+        case Row::safe: job.restore_safe(expect<wire::Gathered>(message, record).ranges); return;
         case Row::accepted: {
-            auto& accepted = std::get<wire::Found>(message);
+            auto& accepted = expect<wire::Found>(message, record);
             job.restore_accepted(accepted.next, accepted.bytes, accepted.digest);
             return;
         }
         case Row::tried: {
-            const auto& counts = std::get<wire::Errors>(message).failures.at(0);
+            const auto& counts = only_failure(message, record);
             job.tried_rows.add({counts.index, counts.index + 1});
             History history{.attempts = counts.attempt, .failures = static_cast<std::uint32_t>(counts.exit_code)};
             history.lone_crashes = static_cast<std::uint32_t>(counts.signal);
@@ -187,14 +210,18 @@ void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& me
             job.restore_history(counts.index, history);
             return;
         }
-        case Row::share: job.share = std::get<wire::Adjusted>(message).share; return;
+        case Row::share:
+            job.share = expect<wire::Adjusted>(message, record).share;
+            if (!sound_weight(job.share.weight)) makes_no_sense(record);
+            return;
         case Row::ended:
-            job.restore_end(std::get<wire::Ended>(message), moment_of(record.number));
+            if (expect<wire::Ended>(message, record).outcome == wire::Outcome::running) makes_no_sense(record);
+            job.restore_end(expect<wire::Ended>(message, record), moment_of(record.number));
             job.ended_row = record.number;
             job.payloads().spill_all();
             return;
         case Row::round: {
-            auto& retried = std::get<wire::Retried>(message);
+            auto& retried = expect<wire::Retried>(message, record);
             if (retried.round < job.round) return;
             job.round = retried.round;
             job.round_row = record.number;
@@ -202,12 +229,14 @@ void Core::restore_of(Job& job, Row row, const Record& record, wire::Message& me
             return;
         }
     }
+    makes_no_sense(record);
 }
 
 /// Nobody is connected yet: jobs wait for their gatherers and for the workers that may hold their fragments.
 void Core::restored() {
     for (auto& [id, job] : jobs_) {
-        if (!job.spec.key.empty()) keys_[{job.user, job.spec.key}] = id;
+        if (!job.spec.key.empty() && !keys_.try_emplace({job.user, job.spec.key}, id).second)
+            throw StartupError("two jobs of the store have the key '" + job.spec.key + "'; restore it from a backup");
         job.tenant = &tenants_[job.user];
         account(job);
         if (!job.running()) {

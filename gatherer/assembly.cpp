@@ -228,18 +228,22 @@ void Assembly::abandon() {
     held_bytes_ = spilled_bytes_ = bodies_bytes_ = 0;
 }
 
-void Assembly::restore_let_go(LetGo what, const std::vector<Range>& ranges) {
+bool Assembly::restore_let_go(LetGo what, const std::vector<Range>& ranges) {
     auto number = static_cast<std::size_t>(what);
     for (Range range : ranges) {
         if (total_) range.end = std::min(range.end, *total_);
-        if (range.empty()) continue;
-        received_.add(range);
-        let_go_[number].add(range);
-        if (number >= 1 && number <= kinds) failed_[number - 1].add(range);
+        for (Range fresh : let_go_[number].missing(range)) {
+            if (received_.add(fresh) != fresh.size()) return false;  // it ended in another way
+            let_go_[number].add(fresh);
+            if (number >= 1 && number <= kinds) failed_[number - 1].add(fresh);
+        }
     }
+    return true;
 }
 
 bool Assembly::restore(Index first, Entry entry) {
+    if (entry.sequence >= last_sequence || entry.count == 0 || first > std::numeric_limits<Index>::max() - entry.count) return false;
+    if (!entry.failure && !wire::is_objects(entry.body.view(), entry.count)) return false;
     restore_next_sequence(entry.sequence + 1);
     if (total_ && first >= *total_) return true;
     if (total_ && entry.count > *total_ - first) {
@@ -249,7 +253,7 @@ bool Assembly::restore(Index first, Entry entry) {
         entry.body = keep(entry.body, 0, *length);
     }
     Range range{first, first + entry.count};
-    if (range.empty() || order_.contains(entry.sequence)) return false;
+    if (order_.contains(entry.sequence)) return false;
     if (received_.covers(range)) return true;
     if (received_.add(range) != range.size()) return false;
     if (entry.failure) failed(entry.failure->kind).add(range);

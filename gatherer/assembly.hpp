@@ -69,9 +69,12 @@ public:
     /// are gone.
     std::vector<std::uint64_t> start_round(wire::JobSpec spec);
 
+    static constexpr std::uint64_t last_sequence = std::uint64_t{1} << 62;  // no job comes near it
+
     // Rebuilding what an earlier life had: the total first, then what it let go, then the entries.
     void restore_total(std::uint64_t total) { total_ = total; }
-    void restore_let_go(LetGo what, const std::vector<Range>& ranges);
+    /// False: some of it ended in another way.
+    bool restore_let_go(LetGo what, const std::vector<Range>& ranges);
     void restore_next_sequence(std::uint64_t next) { next_sequence_ = std::max(next_sequence_, next); }
     /// An entry with its sequence; what lies past the total, or is let go, is left out. False: it makes no sense.
     bool restore(Index first, Entry entry);

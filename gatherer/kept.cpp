@@ -217,11 +217,12 @@ Result<void> Core::restore_of(Job& job, const Record& record, wire::Message mess
     }
     bool sound = true;
     if (auto* sequence = std::get_if<wire::Acknowledge>(&message)) {
-        job.assembly.restore_next_sequence(sequence->position);
+        sound = sequence->position <= Assembly::last_sequence;
+        if (sound) job.assembly.restore_next_sequence(sequence->position);
         if (record.number != 0) job.round_start = sequence->position;
     } else if (auto* let_go = std::get_if<wire::Gathered>(&message)) {
         auto what = static_cast<LetGo>(record.number % static_cast<std::uint64_t>(LetGo::count));
-        job.assembly.restore_let_go(what, let_go->ranges);
+        sound = job.assembly.restore_let_go(what, let_go->ranges);
     } else if (auto* values = std::get_if<wire::Values>(&message)) {
         sound = job.assembly.restore(
             values->first,
@@ -235,6 +236,7 @@ Result<void> Core::restore_of(Job& job, const Record& record, wire::Message mess
                 first, {.sequence = record.number, .count = 1, .body = record.body, .meta = {}, .failure = std::move(failure)});
         }
     } else if (auto* propose = std::get_if<wire::Propose>(&message)) {
+        sound = propose->outcome != wire::Outcome::running;
         job.phase = Phase::proposed;
         job.lost = record.number % 2 == 1;
         job.verdict = {.outcome = propose->outcome, .reason = propose->reason};

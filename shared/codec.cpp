@@ -170,12 +170,17 @@ void unpack(const object& from, std::vector<T>& values, Room& room) {
         unpack(from.via.array.ptr[i], values.emplace_back(), room);
     }
 }
+/// A field that is not there keeps its default, but a range's is empty, which none may be.
+template <class T>
+void leave_out(const T&) {}
+void leave_out(const Range&) { throw Mistyped{}; }
+
 template <HasFields T>
 void unpack_fields(const object* items, std::uint32_t count, T& value, Room& room) {
     std::apply(
         [&](auto&... field) {
             std::uint32_t at = 0;
-            ((at < count ? unpack(items[at++], field, room) : void()), ...);
+            ((at < count ? unpack(items[at++], field, room) : leave_out(field)), ...);
         },
         T::fields(value));
 }

@@ -34,7 +34,7 @@ void Core::on_message(wire::Dispatch& message, Slice& body) {
         note({.level = Level::debug, .what = "chunk ignored, its number is past", .job = message.job});
         return;
     }
-    if (message.sequence == std::numeric_limits<std::uint64_t>::max() || message.count == 0 ||
+    if (message.sequence == std::numeric_limits<std::uint64_t>::max() || message.count == 0 || message.count > limits::block_fragments ||
         message.first > std::numeric_limits<Index>::max() - message.count) {
         note({.level = Level::warn, .what = "chunk that makes no sense", .job = message.job});
         return;

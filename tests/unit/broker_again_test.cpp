@@ -249,6 +249,9 @@ TEST_CASE("a forgotten job is gone, its key is free, and its gatherer is told un
     CHECK_FALSE(stage.core.jobs().contains(job));
     CHECK_FALSE(find(stage, "c", "K").job.has_value());
     CHECK(next<wire::Forget>(stage, "g").job == job);
+    stage.forget("c");
+    stage.block({.job = job, .token = 1, .first = 0, .count = 1, .stride = 1, .spec = Stage::spec()}, Slice::copy("\x07"));  // it was late
+    CHECK_FALSE(stage.core.jobs().contains(job));
     stage.restart();
     stage.fleet();
     auto forgets = [&] {

@@ -229,3 +229,29 @@ TEST_CASE("killed at any moment, a broker finds every accepted fragment, each in
         }
     }
 }
+
+TEST_CASE("rows that no broker has written are refused, each by its name") {
+    Durable stage;
+    stage.fleet();
+    JobId job = stage.open(1, 5);
+    auto refused = [&](Row row, std::uint64_t number, const wire::Message& message) {
+        Core other(stage.durable());
+        for (const auto& [key, record] : stage.disk) other.restore(record);
+        std::string text;
+        try {
+            other.restore({.job = job, .kind = static_cast<std::uint8_t>(row), .number = number, .data = wire::encode(message)});
+        } catch (const StartupError& error) {
+            text = error.what();
+        }
+        return text.find("makes no sense") != text.npos && text.find(to_string(job)) != text.npos;
+    };
+    CHECK(refused(Row::total, 0, wire::Bye{}));
+    CHECK(refused(Row::job, 1, wire::Block{.job = job}));  // without the spec
+    CHECK(refused(Row::error, 0, wire::Errors{.job = job}));
+    CHECK(refused(Row::tried, 0, wire::Errors{.job = job, .failures = {{.index = ~Index{0}}}}));
+    CHECK(refused(Row::share, 0, wire::Adjusted{.job = job, .share = {.weight = 0}}));
+    CHECK(refused(Row::ended, 1, wire::Ended{.job = job}));
+    CHECK(refused(Row::forgotten, 0, wire::Located{.job = job}));
+    CHECK(refused(static_cast<Row>(99), 0, wire::Bye{}));
+    CHECK_FALSE(refused(Row::total, 0, wire::Seal{.job = job, .total = 5}));
+}

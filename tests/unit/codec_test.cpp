@@ -151,6 +151,7 @@ TEST_CASE("what is no message is refused, whatever it is") {
     CHECK_FALSE(decode(std::string_view("\x90", 1)));          // no kind
     CHECK_FALSE(decode(std::string_view("\x91\xcc\xff", 3)));  // unknown kind
     CHECK_FALSE(decode("\x92\x0c\x05"));                       // a number where a job id belongs
+    CHECK_FALSE(decode("\x92\x1f\x91\x90"));                   // a run that does not say of what
     CHECK_FALSE(decode("\xdd\xff\xff\xff\xff"));               // five bytes that ask for tens of gigabytes
     CHECK_FALSE(decode("\xc6\xff\xff\xff\xff"));
     CHECK_FALSE(decode(std::string(100'000, '\x91') + "\xc0"));  // nested past the limit

@@ -234,6 +234,24 @@ TEST_CASE("durable gatherer: a row that makes no sense is refused by name") {
                                 .kind = 5,
                                 .data = wire::encode(wire::Values{.job = job_number(1), .count = 1})});
     CHECK_FALSE(orphan.has_value());
+
+    auto takes = [](Row kind, std::uint64_t number, const wire::Message& message, std::string body = {}) {
+        Core other(Bench::options_with(1 << 20));
+        auto row = [&](Row which, std::uint64_t of, const wire::Message& data) {
+            return Record{.job = job_number(1), .kind = static_cast<std::uint8_t>(which), .number = of, .data = wire::encode(data)};
+        };
+        REQUIRE(other.restore(row(Row::job, 1, wire::Assign{.job = job_number(1)})).has_value());
+        REQUIRE(other.restore(row(Row::let_go, 0, wire::Gathered{.job = job_number(1), .ranges = {{0, 2}}})).has_value());
+        Record last = row(kind, number, message);
+        last.body = Slice::take(std::move(body));
+        return other.restore(last).has_value();
+    };
+    CHECK(takes(Row::entry, 3, wire::Values{.job = job_number(1), .first = 2, .count = 2}, "\x01\x02"));
+    CHECK_FALSE(takes(Row::entry, 3, wire::Values{.job = job_number(1), .first = 2, .count = 3}, "\x01\x02"));  // fewer values
+    CHECK_FALSE(takes(Row::entry, ~0ull, wire::Values{.job = job_number(1), .first = 2, .count = 1}, "\x01"));
+    CHECK_FALSE(takes(Row::let_go, 2, wire::Gathered{.job = job_number(1), .ranges = {{1, 3}}}));  // it failed, and it had a value
+    CHECK_FALSE(takes(Row::sequence, 0, wire::Acknowledge{.job = job_number(1), .position = ~0ull}));
+    CHECK_FALSE(takes(Row::proposal, 0, wire::Propose{.job = job_number(1), .outcome = wire::Outcome::running}));
 }
 
 TEST_CASE("a gatherer in memory asks for nothing to be kept") {

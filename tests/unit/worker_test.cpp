@@ -130,6 +130,10 @@ TEST_CASE("worker: what it can't run it answers") {
         bench.dispatch(job_one, ~Index{0}, 3);
         CHECK(bench.noted("chunk that makes no sense"));
     }
+    SUBCASE("a chunk of more fragments than any block has") {
+        bench.broker(wire::Dispatch{.sequence = 1, .job = job_one, .count = ~0u, .brief = {}});
+        CHECK(bench.noted("chunk that makes no sense"));
+    }
     SUBCASE("bytes and messages that are not for it") {
         bench.step(Garbled{.from = {}, .why = "noise"});
         bench.broker(wire::Accepted{});
