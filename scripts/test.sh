@@ -5,7 +5,7 @@
 #   release   the release build and all of its tests
 #   asan      unit tests, most simulations and real processes under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      the same, but for simulations, chaos and damaged stores, under ThreadSanitizer
-#   fuzz      each fuzzer for some seconds
+#   fuzz      each fuzzer for some seconds, from what is kept of earlier ones
 #   lint      clang-tidy
 # Without a stage: all of them, in this order; --quick: only release.
 set -u -o pipefail
@@ -82,18 +82,8 @@ stage_tsan() {
         run_tests tsan --label-exclude simulation --exclude-regex 'processes/(chaos|damaged_store)'
 }
 
-fuzz_each() {
-    local program
-    for program in build/fuzz/fuzz/*; do
-        [[ -x $program && ! -d $program ]] || continue
-        echo "== $program"
-        mkdir -p "build/fuzz/corpus/${program##*/}"
-        "$program" -max_total_time=15 -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ "build/fuzz/corpus/${program##*/}" || return 1
-    done
-}
-
 stage_fuzz() {
-    check "fuzz build" configure_and_build fuzz fuzzers && check "fuzzers" fuzz_each
+    check "fuzz build" configure_and_build fuzz fuzzers && check "fuzzers" scripts/fuzz.sh --no-build --minutes 3 -j "$jobs"
 }
 
 # One file of ours with clang-tidy, unless this very text, with these headers and these rules, passed before.

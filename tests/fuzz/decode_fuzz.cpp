@@ -4,14 +4,14 @@
 
 #include "shared/codec.hpp"
 #include "shared/result.hpp"
+#include "tests/fuzz/target.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FANFOLD_FUZZ_TARGET(decode) {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     const auto message = fanfold::wire::decode(bytes);
-    if (!message) return 0;
+    if (!message) return;
     const std::string once = fanfold::wire::encode(*message);
     const auto again = fanfold::wire::decode(once);
     FANFOLD_CHECK(again.has_value());
     FANFOLD_CHECK(fanfold::wire::encode(*again) == once);
-    return 0;
 }

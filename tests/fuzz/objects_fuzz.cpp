@@ -4,8 +4,9 @@
 
 #include "shared/codec.hpp"
 #include "shared/result.hpp"
+#include "tests/fuzz/target.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FANFOLD_FUZZ_TARGET(objects) {
     using namespace fanfold;
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     std::size_t used = 0;
@@ -26,5 +27,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     FANFOLD_CHECK(wire::objects_length(bytes, count) == used);
     FANFOLD_CHECK(!wire::objects_length(bytes, count + 1));
-    return 0;
 }

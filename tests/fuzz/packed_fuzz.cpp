@@ -9,10 +9,11 @@
 #include "shared/limits.hpp"
 #include "shared/packing.hpp"
 #include "shared/result.hpp"
+#include "tests/fuzz/target.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FANFOLD_FUZZ_TARGET(packed) {
     using namespace fanfold;
-    if (size < 2) return 0;
+    if (size < 2) return;
     const std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
     const std::size_t cut = std::min<std::size_t>(data[0] + 256u * data[1], bytes.size());
     const std::string_view header = bytes.substr(0, cut);
@@ -35,5 +36,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto unpacked = unpack(**packed, frames->body.view());
         FANFOLD_CHECK(unpacked && unpacked->view() == large);
     }
-    return 0;
 }
