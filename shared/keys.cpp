@@ -178,7 +178,7 @@ Result<KeysChanged> parse_allowed(std::string_view text, const std::string& file
         if (!taken) return fail(taken.error().text);
     }
     for (const auto& [user, limits] : allowed.limits) {
-        auto has_key = [&](const wire::AllowedKey& key) { return key.user == user; };
+        auto has_key = [&name = user](const wire::AllowedKey& key) { return key.user == name; };
         if (std::none_of(allowed.keys.begin(), allowed.keys.end(), has_key))
             return fail(file + ": there are limits for " + user + ", who has no key");
     }

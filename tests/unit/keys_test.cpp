@@ -124,7 +124,7 @@ TEST_CASE("an identity that others can read, and lists that others can change, a
     Folder folder;
     REQUIRE(write_identity(folder.path("k"), make_key_pair()));
     std::string path = folder.path("k/identity");
-    for (mode_t mode : {0640, 0604, 0644, 0660, 0610}) {
+    for (mode_t mode : {0640U, 0604U, 0644U, 0660U, 0610U}) {
         REQUIRE(chmod(path.c_str(), mode) == 0);
         auto loaded = load_identity(folder.path("k"));
         REQUIRE_FALSE(loaded);
