@@ -41,7 +41,9 @@ std::string Demand::unmet() const {
     std::string has;
     for (const auto& label : require) has += (has.empty() ? "" : " and ") + ("the label '" + label + "'");
     for (const auto& resource : resources) has += (has.empty() ? "" : " and ") + resource.name + "=" + std::to_string(resource.amount);
-    return has.empty() ? "no worker " + offers : "no worker that " + offers + " has " + has;
+    std::string text = has.empty() ? "no worker " + offers : "no worker that " + offers + " has " + has;
+    if (function == "fanfold.exec") text += "; workers run the command lines of jobs with --allow-exec";
+    return text;
 }
 
 // --- workers ------------------------------------------------------------------------------------------------------

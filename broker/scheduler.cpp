@@ -10,6 +10,9 @@ namespace fanfold::broker {
 namespace {
 double nanoseconds(Duration duration) { return static_cast<double>(duration.count()); }
 constexpr auto not_worth_splitting = std::chrono::microseconds(500);
+// So many fragments of a millisecond or so go together all the same: a chunk's messages cost a part of one.
+constexpr double few = 16;
+constexpr auto longest_few = std::chrono::milliseconds(10);
 constexpr double pace_learning_rate = 0.125;
 constexpr double slowest_pace = 64;
 constexpr std::size_t chunks_a_slot = 4;
@@ -19,7 +22,7 @@ constexpr auto longest_queued = std::chrono::milliseconds(50);  // of a fragment
 std::uint32_t chunk_size(const ChunkInputs& inputs) {
     if (inputs.nanoseconds_each <= 0 || inputs.longest <= 1) return 1;
     double each = inputs.nanoseconds_each * inputs.pace;
-    double by_time = nanoseconds(limits::chunk_target) / each;
+    double by_time = std::max(nanoseconds(limits::chunk_target) / each, std::min(few, nanoseconds(longest_few) / each));
     double by_bytes = static_cast<double>(limits::chunk_bytes) / std::max(inputs.bytes_each, 1.0);
     double share = static_cast<double>(inputs.queued) / (2.0 * static_cast<double>(std::max<std::uint64_t>(inputs.slots, 1)));
     double together = nanoseconds(not_worth_splitting) / each;

@@ -1,5 +1,6 @@
 #include "worker/command_values.hpp"
 
+#include <csignal>
 #include <cstring>
 #include <msgpack.hpp>
 #include <nlohmann/json.hpp>
@@ -52,10 +53,18 @@ std::string with_stderr(std::string message, const std::string& err) {
     return message;
 }
 
-std::string signal_text(int signal) {
+std::string signal_text(int signal, const CommandLimits& limits) {
     const char* name = sigabbrev_np(signal);
     std::string text = "killed by signal " + std::to_string(signal);
-    return name != nullptr ? text + " (SIG" + name + ")" : text;
+    if (name != nullptr) text += std::string(" (SIG") + name + ")";
+    if (signal == SIGXCPU && limits.cpu != 0) text += ", it used the " + std::to_string(limits.cpu) + "s of the worker's --limit-cpu";
+    return text;
+}
+
+/// The system does not tell whether a limit was the reason.
+std::string with_limits(const CommandLimits& limits) {
+    std::string text = to_string(limits);
+    return text.empty() ? text : "; its worker's " + text + " may be why";
 }
 
 }  // namespace
@@ -107,26 +116,28 @@ std::string streams_value(std::string_view out, std::string_view err) {
 
 bool is_success(const CommandEnd& end) { return end.how == CommandEnd::How::exited && end.exit_code == 0; }
 
-wire::Failure failure_of(const CommandEnd& end, wire::Milliseconds timeout, std::uint64_t max_output) {
+wire::Failure failure_of(const CommandEnd& end, const FailureContext& context) {
     wire::Failure failure{.message = {}, .started = end.started, .elapsed = end.elapsed, .worker = {}};
     switch (end.how) {
         case CommandEnd::How::exited:
             failure.exit_code = end.exit_code;
-            failure.message = with_stderr("exit code " + std::to_string(end.exit_code), end.err);
+            failure.message = with_stderr("exit code " + std::to_string(end.exit_code), end.err) + with_limits(context.limits);
             break;
         case CommandEnd::How::signaled:
             failure.signal = end.signal;
-            failure.message = with_stderr(signal_text(end.signal), end.err);
+            failure.message = with_stderr(signal_text(end.signal, context.limits), end.err);
+            if (end.signal != SIGXCPU) failure.message += with_limits(context.limits);
             break;
         case CommandEnd::How::timed_out:
             failure.kind = wire::FailureKind::timeout;
-            failure.message = with_stderr(timeout_text(timeout), end.err);
+            failure.message = with_stderr(timeout_text(context.timeout), end.err);
             break;
         case CommandEnd::How::over_limit:
-            failure.message = "its output passed the limit of " + std::to_string(max_output) + " bytes; raise it with --max-output";
+            failure.message = "its output passed the limit of " + std::to_string(context.max_output) + " bytes; raise it with --max-output";
             break;
         case CommandEnd::How::not_started: failure.message = end.message; break;
         case CommandEnd::How::aborted:
+        case CommandEnd::How::withdrawn:
             failure.kind = wire::FailureKind::cancelled;
             failure.message = "stopped";
             break;

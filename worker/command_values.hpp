@@ -31,7 +31,14 @@ std::string streams_value(std::string_view out, std::string_view err);
 /// Whether it exited with 0.
 bool is_success(const CommandEnd& end);
 
+/// What a failure's message tells of the rules under which the command ran.
+struct FailureContext {
+    wire::Milliseconds timeout{0};
+    std::uint64_t max_output = 0;
+    CommandLimits limits{};
+};
+
 /// What became of a command that did not; index and attempt are the caller's to fill in.
-wire::Failure failure_of(const CommandEnd& end, wire::Milliseconds timeout, std::uint64_t max_output);
+wire::Failure failure_of(const CommandEnd& end, const FailureContext& context);
 
 }  // namespace fanfold::worker

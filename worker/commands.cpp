@@ -143,14 +143,18 @@ private:
         auto prepared = try_to_prepare(command);
         if (!prepared) return end_unstarted(command.id, CommandEnd::How::not_started, std::move(prepared.error().text));
         const std::uint64_t sequence = next_sequence_++;
+        const auto before = command.after == 0 ? sequences_.end() : sequences_.find(command.after);
+        const std::uint64_t after = before == sequences_.end() ? 0 : before->second;
         const bool is_new = sequences_.emplace(command.id, sequence).second;
         FANFOLD_CHECK(is_new && "the id of a command is unique among the running ones");
         prepared->request.header.id = sequence;
+        prepared->request.header.after = after;
         guardian_.push(std::move(prepared->request));
         Running& running = running_[sequence];
         running = std::move(prepared->running);
         running.started = wall_clock();
         running.begin = std::chrono::steady_clock::now();
+        running.after = after;
         unwatched_.push_back({running.begin + watch_after, sequence});
         if (command.input) {
             write_input(running);
@@ -217,8 +221,18 @@ private:
         while (!unwatched_.empty() && unwatched_.front().first <= now) {
             const std::uint64_t sequence = unwatched_.front().second;
             unwatched_.pop_front();
-            if (const auto found = running_.find(sequence); found != running_.end()) watch_output(sequence, found->second);
+            const auto found = running_.find(sequence);
+            if (found == running_.end()) continue;
+            watch_output(sequence, found->second);
+            // It was to follow a short one.
+            if (running_.contains(found->second.after)) withdraw(sequence);
         }
+    }
+
+    void withdraw(std::uint64_t sequence) {
+        guardian::Request request;
+        request.header = {.kind = guardian::RequestKind::withdraw, .id = sequence};
+        guardian_.push(std::move(request));
     }
 
     // --- the guardian -----------------------------------------------------------------------------------------
@@ -349,7 +363,7 @@ private:
     bool stop_ = false;
 
     bool posted_here_ = false;  // by on_end, on the runner's own thread, since it looked into the inbox
-    guardian::Channel guardian_{poller_, guardian_event};
+    guardian::Channel guardian_{poller_, guardian_event, options_.containment};
     std::vector<guardian::Report> reports_;
     std::map<std::uint64_t, Running> running_;                    // by sequence, the guardian's word for them
     std::unordered_map<std::uint64_t, std::uint64_t> sequences_;  // by the caller's id

@@ -4,7 +4,7 @@
 // exactly once for each command, whatever happens.
 //
 // A command has ended when its own process has exited and its stdout and stderr are closed. Children that it left in the
-// background live on; when they hold its output open, they are given one second after its exit. A stopped command
+// background, and daemons that fled from it, are killed half a second to a second after its exit. A stopped command
 // (timeout, too much output, abort) has ended when all its descendants have, wherever they fled.
 #pragma once
 
@@ -18,6 +18,7 @@
 
 #include "shared/ids.hpp"
 #include "shared/slice.hpp"
+#include "worker/containment.hpp"
 
 namespace fanfold::worker {
 
@@ -29,6 +30,7 @@ struct Command {
     std::optional<Slice> input;            // its standard input; nothing: /dev/null
     std::size_t max_output = 0;            // bytes of each of stdout and stderr; 0: limits::output_bytes
     Duration timeout{0};                   // 0: none
+    std::uint64_t after = 0;               // begins the moment that this running command's process has ended; 0: at once
 };
 
 struct CommandEnd {
@@ -39,6 +41,7 @@ struct CommandEnd {
         over_limit,   // killed because stdout or stderr passed max_output; out and err are cut there
         not_started,  // message says why: not found, not executable, no such folder, …
         aborted,      // killed because abort() was called, or the runner destroyed
+        withdrawn,    // never begun, since the command which it was to follow has taken longer than expected: start it again
     };
     std::uint64_t id = 0;
     How how = How::exited;
@@ -56,6 +59,7 @@ public:
     struct Options {
         std::string guardian;                           // path of the guardian program; empty: find_guardian()
         Duration kill_grace = std::chrono::seconds(2);  // between SIGTERM and SIGKILL
+        Containment containment = {};
         std::function<void(CommandEnd)> on_end;
         std::function<void()> on_pause = {};  // on the runner's thread, before it waits: what on_end has started is on its way
     };

@@ -16,8 +16,10 @@ constexpr int idle_looks = 50;  // then the watch goes to sleep
 Executors::Executors(Options options)
     : options_(std::move(options)), functions_(std::make_shared<const FunctionTable>(std::move(options_.functions))) {
     if (functions_->runs_commands()) {
-        commands_ = std::make_unique<CommandTasks>(
-            CommandTasks::Options{.guardian = options_.guardian, .max_output = options_.max_output, .deliver = options_.deliver});
+        commands_ = std::make_unique<CommandTasks>(CommandTasks::Options{.guardian = options_.guardian,
+                                                                         .max_output = options_.max_output,
+                                                                         .containment = options_.containment,
+                                                                         .deliver = options_.deliver});
     }
     for (const std::string& name : functions_->names()) paces_->try_emplace(name);
     for (std::uint32_t i = 0; i < std::max(options_.slots, 1u); ++i) {

@@ -30,6 +30,7 @@ public:
         LogLine log;                                      // what handlers log; may be empty
         std::string guardian;                             // path of the guardian program; empty: found
         std::uint64_t max_output = limits::output_bytes;  // of commands, bytes of each stream
+        Containment containment = {};                     // of commands
         Duration close_patience = limits::kill_grace;     // for handlers that still run when this ends
         std::function<void()> on_look = {};               // each half flush interval, while anything runs
     };

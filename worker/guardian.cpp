@@ -95,8 +95,8 @@ Sent send_request(int socket, const Request& request) {
 
 Received receive_request(int socket, Request& request) {
     request = {};
-    request.text.resize(inline_text_bytes);
-    std::array<iovec, 2> parts{iovec{&request.header, sizeof(RequestHeader)}, iovec{request.text.data(), request.text.size()}};
+    std::array<char, inline_text_bytes> text;  // filled by the kernel
+    std::array<iovec, 2> parts{iovec{&request.header, sizeof(RequestHeader)}, iovec{text.data(), text.size()}};
     Control control;
     msghdr message{};
     message.msg_iov = parts.data();
@@ -110,7 +110,7 @@ Received receive_request(int socket, Request& request) {
     }
     take_descriptors(message, request);
     if (static_cast<std::size_t>(count) < sizeof(RequestHeader)) return Received::closed;
-    request.text.resize(static_cast<std::size_t>(count) - sizeof(RequestHeader));
+    request.text.assign(text.data(), static_cast<std::size_t>(count) - sizeof(RequestHeader));
     const bool descriptors_refused = (message.msg_flags & MSG_CTRUNC) != 0;
     if (request.header.text_bytes > inline_text_bytes && !descriptors_refused) {
         if (request.descriptor_count == 0 || !read_long_text(request)) return Received::closed;

@@ -3,7 +3,8 @@
 // The runner sends requests, each one packet: a RequestHeader, then the request's text (zero-terminated strings: working
 // folder, arguments, environment) when it is short; a longer text comes in a memory file. A spawn request carries
 // descriptors in this order: stdout, stderr, stdin if has_input, the memory file if the text is not in the packet.
-// The guardian sends packets of one or more Reports: `ready` once, then exactly one for each spawn request.
+// The guardian sends packets of one or more Reports: `ready` once, then exactly one for each spawn request. A request may be sent while
+// the command that it is to follow still runs, so that the next begins the moment that one ends.
 // When the socket closes, or the process that started it ends, the guardian kills all that it started and exits.
 #pragma once
 
@@ -19,17 +20,27 @@
 namespace fanfold::worker::guardian {
 
 inline constexpr int socket_number = 3;           // the only descriptor it inherits besides 0, 1 and 2
-inline constexpr const char* wire_version = "1";  // raised with every change of this file
+inline constexpr const char* wire_version = "2";  // raised with every change of this file
 inline constexpr std::size_t inline_text_bytes = 16 << 10;
 inline constexpr std::size_t most_descriptors = 4;  // of one request
 inline constexpr std::size_t most_reports = 64;     // of one packet
 
-/// The guardian's arguments.
-enum Argument : int { argument_version = 1, argument_name, argument_parent, argument_count };
+/// The guardian's arguments: the limits of CommandLimits, and the folder in which commands get one each (empty: they do not).
+enum Argument : int {
+    argument_version = 1,
+    argument_name,
+    argument_parent,
+    argument_memory,
+    argument_cpu,
+    argument_files,
+    argument_folder,
+    argument_count
+};
 
 enum class RequestKind : std::uint32_t {
-    spawn = 1,  // run this command line
-    stop = 2,   // SIGTERM to its group and descendants, SIGKILL to all that is left after the grace
+    spawn = 1,     // run this command line
+    stop = 2,      // SIGTERM to its group and descendants, SIGKILL to all that is left after the grace
+    withdraw = 3,  // forget this command line if it has not begun
 };
 
 struct RequestHeader {
@@ -37,7 +48,8 @@ struct RequestHeader {
     std::uint32_t arguments = 0;
     std::uint32_t environment = 0;
     std::uint32_t has_input = 0;
-    std::uint64_t id = 0;  // the runner's, never used twice for one guardian
+    std::uint64_t id = 0;     // the runner's, never used twice for one guardian
+    std::uint64_t after = 0;  // begins once the command with this id has ended; 0: at once. A command is followed by one at most
     std::uint64_t text_bytes = 0;
     std::uint64_t grace = 0;  // of a stop; nanoseconds
 };
@@ -47,6 +59,7 @@ enum class ReportKind : std::uint32_t {
     ended = 2,        // the command's own process ended (after a stop: and all its kin)
     bad_folder = 3,   // not started: its working folder can't be entered
     bad_program = 4,  // not started: it can't be found or executed
+    withdrawn = 5,    // not started: the runner has asked so
 };
 
 struct Report {

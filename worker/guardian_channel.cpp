@@ -3,7 +3,7 @@
 namespace fanfold::worker::guardian {
 
 Result<void> Channel::start(const std::string& program) {
-    auto started = Link::start(program);
+    auto started = Link::start(program, containment_);
     if (!started) return tl::unexpected(started.error());
     link_ = std::move(*started);
     waiting_for_room_ = false;

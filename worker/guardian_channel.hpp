@@ -19,7 +19,8 @@ namespace fanfold::worker::guardian {
 class Channel {
 public:
     /// `event` comes out of the poller's wait() when the guardian has spoken or its socket has room. The poller outlives this.
-    Channel(const Poller& poller, std::uint64_t event) : poller_(poller), event_(event) {}
+    Channel(const Poller& poller, std::uint64_t event, const Containment& containment)
+        : poller_(poller), event_(event), containment_(containment) {}
 
     /// Starts a guardian, in the place of one that is gone; requests that were not sent to that one go to this.
     Result<void> start(const std::string& program);
@@ -43,6 +44,7 @@ private:
 
     const Poller& poller_;
     const std::uint64_t event_;
+    const Containment containment_;
     Link link_;
     std::deque<Request> outbox_;
     bool waiting_for_room_ = false;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -29,6 +32,25 @@ std::string new_name() {
     static std::atomic<std::uint64_t> count{0};
     const auto now = std::chrono::system_clock::now().time_since_epoch().count();
     return std::to_string(::getpid()) + "-" + std::to_string(now) + "-" + std::to_string(++count);
+}
+
+/// For commands alone; an empty text, and errno, when it can't be made.
+std::string new_folder(const std::string& name) {
+    std::error_code error;
+    const auto temporary = std::filesystem::temp_directory_path(error);
+    std::string folder = (error ? std::filesystem::path("/tmp") : temporary) / ("fanfold-commands-" + name);
+    return ::mkdir(folder.c_str(), S_IRWXU) == 0 ? folder : std::string();
+}
+
+/// The guardian has what its commands get, and no more.
+std::vector<char*> environment_for(const Containment& containment) {
+    std::vector<char*> environment;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        if (passes_to_commands(containment, std::string(text.substr(0, text.find('='))))) environment.push_back(*entry);
+    }
+    environment.push_back(nullptr);
+    return environment;
 }
 
 class SpawnSetup {
@@ -71,7 +93,7 @@ bool answers(int socket) {
 
 }  // namespace
 
-Result<Link> Link::start(const std::string& program) {
+Result<Link> Link::start(const std::string& program, const Containment& containment) {
     const auto because = [&](const std::string& reason) {
         return fail("cannot start the guardian " + program + ": " + reason + "; name another with FANFOLD_GUARDIAN");
     };
@@ -89,9 +111,20 @@ Result<Link> Link::start(const std::string& program) {
     std::string parent = std::to_string(::getpid());
     std::string path = program;
     std::string version = wire_version;
-    std::array<char*, argument_count + 1> arguments{path.data(), version.data(), link.name_.data(), parent.data(), nullptr};
+    if (containment.own_folders) {
+        link.folder_ = new_folder(link.name_);
+        if (link.folder_.empty()) {
+            return fail("cannot make a folder for commands: " + std::generic_category().message(errno) + "; choose where with TMPDIR");
+        }
+    }
+    std::string memory = std::to_string(containment.limits.memory);
+    std::string cpu = std::to_string(containment.limits.cpu);
+    std::string files = std::to_string(containment.limits.files);
+    std::array<char*, argument_count + 1> arguments{path.data(), version.data(), link.name_.data(),   parent.data(), memory.data(),
+                                                    cpu.data(),  files.data(),   link.folder_.data(), nullptr};
+    std::vector<char*> environment = environment_for(containment);
     const SpawnSetup setup(far_end.get());
-    const int error = ::posix_spawn(&link.pid_, program.c_str(), &setup.actions, &setup.attributes, arguments.data(), environ);
+    const int error = ::posix_spawn(&link.pid_, program.c_str(), &setup.actions, &setup.attributes, arguments.data(), environment.data());
     if (error != 0) {
         link.pid_ = 0;
         return because(std::generic_category().message(error));
@@ -105,7 +138,11 @@ Result<Link> Link::start(const std::string& program) {
     return link;
 }
 
-Link::Link(Link&& other) noexcept : socket_(std::move(other.socket_)), pid_(std::exchange(other.pid_, 0)), name_(std::move(other.name_)) {}
+Link::Link(Link&& other) noexcept
+    : socket_(std::move(other.socket_)),
+      pid_(std::exchange(other.pid_, 0)),
+      name_(std::move(other.name_)),
+      folder_(std::exchange(other.folder_, {})) {}
 
 Link& Link::operator=(Link&& other) noexcept {
     if (this != &other) {
@@ -113,6 +150,7 @@ Link& Link::operator=(Link&& other) noexcept {
         socket_ = std::move(other.socket_);
         pid_ = std::exchange(other.pid_, 0);
         name_ = std::move(other.name_);
+        folder_ = std::exchange(other.folder_, {});
     }
     return *this;
 }
@@ -120,7 +158,10 @@ Link& Link::operator=(Link&& other) noexcept {
 Link::~Link() { end(); }
 
 void Link::end() {
-    if (!socket_.open()) return wait_for_exit();
+    if (!socket_.open()) {
+        wait_for_exit();
+        return remove_folder();
+    }
     // The guardian reads this as the end; its own end closes when it exits, which the poll below sees.
     ::shutdown(socket_.get(), SHUT_WR);
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::milliseconds(end_patience);
@@ -132,6 +173,7 @@ void Link::end() {
     if (pid_ > 0 && std::chrono::steady_clock::now() >= give_up) ::kill(pid_, SIGKILL);
     socket_.close();
     wait_for_exit();
+    remove_folder();
 }
 
 void Link::clean_up() {
@@ -140,6 +182,13 @@ void Link::clean_up() {
     wait_for_exit();
     const std::string mark = mark_of(name_);
     kill_with_descendants([&](const Process& process) { return environment_has(process.pid, mark); });
+    remove_folder();
+}
+
+/// The guardian has done it, unless it was killed.
+void Link::remove_folder() {
+    std::error_code ignored;
+    if (!folder_.empty()) std::filesystem::remove_all(std::exchange(folder_, {}), ignored);
 }
 
 void Link::wait_for_exit() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shared/result.hpp"
+#include "worker/containment.hpp"
 #include "worker/descriptor.hpp"
 #include "worker/guardian.hpp"
 
@@ -17,7 +18,7 @@ namespace fanfold::worker::guardian {
 class Link {
 public:
     /// Starts the program and waits until it answers, five seconds at most.
-    static Result<Link> start(const std::string& program);
+    static Result<Link> start(const std::string& program, const Containment& containment);
 
     Link() = default;
     Link(Link&& other) noexcept;
@@ -35,10 +36,12 @@ public:
 
 private:
     void wait_for_exit();
+    void remove_folder();
 
     Descriptor socket_;
     pid_t pid_ = 0;
     std::string name_;
+    std::string folder_;  // in which commands get one each; may be empty
 };
 
 }  // namespace fanfold::worker::guardian

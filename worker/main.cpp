@@ -15,6 +15,14 @@ void named(const char* option, const std::function<void()>& declare) {
         throw fanfold::StartupError(std::string(option) + ": " + error.what());
     }
 }
+
+/// Whoever may send commands over the network sees nothing of the worker that it does not need.
+void contain(fanfold::worker::Containment& containment, fanfold::Duration limit_cpu, bool allow_exec) {
+    containment.clean_environment = true;
+    containment.own_folders = true;
+    containment.job_chooses_surroundings = allow_exec;
+    containment.limits.cpu = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(limit_cpu).count());
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -27,6 +35,9 @@ int main(int argc, char** argv) {
         "  fanfold-worker --keys node --broker tcp://head:7411\n"
         "  fanfold-worker --label gpu --resource mem=16G     runs also what `fanfold map --require gpu --resource mem=2G` sends\n"
         "  fanfold-worker --function size='wc -c' --idempotent size      may be hedged\n\n"
+        "Commands get a folder of their own, which goes with them, and of the worker's environment only PATH, HOME, LANG, LC_*, TZ,\n"
+        "USER, LOGNAME, SHELL and TMPDIR. Nothing that they start outlives them, and they leave no core dump.\n"
+        "Without --allow-exec a job chooses a function that is offered here, and its payloads, and nothing else.\n\n"
         "Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for trying out a fleet.\n"
         "On SIGTERM it finishes what runs and gives the rest back; a second one ends it at once.");
     LogOptions log;
@@ -37,6 +48,7 @@ int main(int argc, char** argv) {
     std::vector<std::string> idempotent;
     std::vector<std::string> labels;
     std::vector<std::string> resources;
+    Duration limit_cpu{0};
     bool allow_exec = false;
     add_broker_option(app, options.broker);
     app.add_option("--slots", options.slots, "executions at a time")->capture_default_str()->check(CLI::Range(1u, limits::slots));
@@ -51,6 +63,12 @@ int main(int argc, char** argv) {
     add_size(app, "--max-output", options.max_output, "most bytes of a command's output [64M]");
     std::string keys;
     add_keys_options(app, keys);
+    add_size(app, "--limit-memory", options.containment.limits.memory, "most memory of each process of a command, such as 2G [no limit]");
+    add_duration(app, "--limit-cpu", limit_cpu, "most processor time of each process of a command, in whole seconds [no limit]");
+    app.add_option("--limit-files", options.containment.limits.files, "most files that a process of a command has open [no limit]")
+        ->check(CLI::Range(8u, 1u << 30));
+    app.add_option("--keep-env", options.containment.kept_names, "commands get this variable of the worker's environment, too (repeatable)")
+        ->take_all();
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
         net::require(net::check_endpoint(options.broker, "--broker", false));
@@ -61,6 +79,7 @@ int main(int argc, char** argv) {
             options.functions.add_command(function.substr(0, equals), function.substr(equals + 1));
         }
         if (allow_exec) options.functions.allow_exec();
+        contain(options.containment, limit_cpu, allow_exec);
         for (const std::string& function : idempotent) named("--idempotent", [&] { options.functions.declare_idempotent(function); });
         for (const std::string& label : labels) named("--label", [&] { options.abilities.add_label(label); });
         for (const std::string& resource : resources) named("--resource", [&] { options.abilities.add_resource(resource); });

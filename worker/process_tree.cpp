@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <csignal>
@@ -70,15 +71,32 @@ bool still_runs(const Process& process) {
     return now && now->start == process.start && !now->dead;
 }
 
-bool environment_has(pid_t pid, std::string_view beginning) {
+bool environment_has(pid_t pid, std::string_view beginning) { return environment_entry(pid, beginning).has_value(); }
+
+std::optional<std::string> environment_entry(pid_t pid, std::string_view beginning) {
     const std::string content = read_whole("/proc/" + std::to_string(pid) + "/environ");
     for (std::size_t at = 0; at < content.size();) {
-        if (std::string_view(content).substr(at).starts_with(beginning)) return true;
-        const auto end = content.find('\0', at);
-        if (end == std::string::npos) return false;
+        const auto end = std::min(content.find('\0', at), content.size());
+        if (std::string_view(content).substr(at).starts_with(beginning)) return content.substr(at, end - at);
         at = end + 1;
     }
-    return false;
+    return std::nullopt;
+}
+
+std::vector<pid_t> children_of_self() {
+    const std::string self = std::to_string(::getpid());
+    const std::string path = "/proc/self/task/" + self + "/children";
+    std::vector<pid_t> children;
+    if (::access(path.c_str(), R_OK) == 0) {
+        std::istringstream pids(read_whole(path));
+        for (pid_t pid = 0; pids >> pid;) children.push_back(pid);
+        return children;
+    }
+    // A kernel without that list.
+    for (const Process& process : list_processes()) {
+        if (process.parent == ::getpid()) children.push_back(process.pid);
+    }
+    return children;
 }
 
 std::vector<Process> find_with_descendants(const Belongs& belongs) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,11 @@ bool still_runs(const Process& process);
 
 /// Whether the process was started with an environment entry that begins so. False where it may not be read.
 bool environment_has(pid_t pid, std::string_view beginning);
+/// That entry.
+std::optional<std::string> environment_entry(pid_t pid, std::string_view beginning);
+
+/// The pids of the caller's children, the dead among them; of a process of one thread.
+std::vector<pid_t> children_of_self();
 
 using Belongs = std::function<bool(const Process&)>;
 

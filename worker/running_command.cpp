@@ -61,6 +61,7 @@ std::string message_of(const CommandEnd& end, const Running& running) {
                    " bytes and was killed; raise the limit with --max-output";
         case CommandEnd::How::not_started: return "cannot run " + running.program;
         case CommandEnd::How::aborted: return running.program + " was cancelled";
+        case CommandEnd::How::withdrawn: return {};
     }
     return {};
 }
@@ -95,6 +96,10 @@ CommandEnd end_of(Running& running) {
     CommandEnd end = common_end(running);
     end.started = microseconds(report.started);
     end.elapsed = microseconds(report.elapsed);
+    if (report.kind == guardian::ReportKind::withdrawn) {
+        end.how = CommandEnd::How::withdrawn;
+        return end;
+    }
     if (report.kind != guardian::ReportKind::ended) {
         end.how = CommandEnd::How::not_started;
         end.message = explain(report, running);

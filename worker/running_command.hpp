@@ -30,6 +30,7 @@ struct Running {
     Descriptor in;
     Slice input;
     std::size_t written = 0;
+    std::uint64_t after = 0;  // the sequence of the command whose end it waits for, as far as is known here
     bool asked_to_stop = false;
     CommandEnd::How why = CommandEnd::How::aborted;  // when asked to stop
     bool over_limit = false;

@@ -33,6 +33,7 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
                                                                 .log = log_handler_line,
                                                                 .guardian = {},
                                                                 .max_output = options_.max_output,
+                                                                .containment = options_.containment,
                                                                 .on_look = [this] { leaders_.look(); }});
     connect();
 }

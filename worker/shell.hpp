@@ -35,6 +35,7 @@ struct ShellOptions {
     std::uint64_t max_output = limits::output_bytes;
     Abilities abilities = {};
     std::optional<Keys> keys = {};
+    Containment containment = {};
 };
 
 class Shell {

@@ -1,37 +1,18 @@
 #include "worker/spawn.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
-#include <sstream>
 
 namespace fanfold::worker::guardian {
 namespace {
-
-class FileActions {
-public:
-    FileActions(const Request& request, int null, const char* folder) {
-        const auto number = [&](std::size_t at) { return request.descriptors.at(at).get(); };
-        ::posix_spawn_file_actions_init(&actions_);
-        ::posix_spawn_file_actions_adddup2(&actions_, request.header.has_input != 0 ? number(2) : null, 0);
-        ::posix_spawn_file_actions_adddup2(&actions_, number(0), 1);
-        ::posix_spawn_file_actions_adddup2(&actions_, number(1), 2);
-        ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
-        if (*folder != '\0') ::posix_spawn_file_actions_addchdir_np(&actions_, folder);
-    }
-    ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-    FileActions(const FileActions&) = delete;
-    FileActions& operator=(const FileActions&) = delete;
-
-    const posix_spawn_file_actions_t* get() const { return &actions_; }
-
-private:
-    posix_spawn_file_actions_t actions_{};
-};
 
 std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
@@ -47,64 +28,79 @@ private:
     char** own_;
 };
 
-/// Where the search of PATH finds the program, seen from `folder`; the name itself if it has a slash.
-std::string find_program(const std::string& name, const std::string& folder) {
-    if (name.find('/') != std::string::npos) return name;
-    const char* path = std::getenv("PATH");
-    std::istringstream folders(path != nullptr ? path : "/bin:/usr/bin");
-    for (std::string each; std::getline(folders, each, ':');) {
-        std::string candidate = (each.empty() ? "." : each) + "/" + name;
-        const bool relative = candidate.front() != '/';
-        const std::string seen = relative && !folder.empty() ? folder + "/" + candidate : candidate;
-        if (::access(seen.c_str(), X_OK) == 0) return candidate;
+// What a child needs to become its command, and where it says why it could not.
+struct Child {
+    std::array<int, 3> standard{};  // standard input, output and error, as they are numbered here
+    const char* folder = "";
+    char** arguments = nullptr;
+    const std::pair<int, rlimit>* limits = nullptr;
+    std::size_t limit_count = 0;
+    ReportKind kind = ReportKind::bad_program;
+    int error = 0;
+};
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FANFOLD_FOREIGN_STACK __attribute__((no_sanitize("address", "thread")))
+#else
+#define FANFOLD_FOREIGN_STACK
+#endif
+
+/// Runs in the child, in memory that it shares with the guardian, which waits: system calls only, and no way back.
+FANFOLD_FOREIGN_STACK int become_command(void* argument) {
+    auto& child = *static_cast<Child*>(argument);
+    ::setpgid(0, 0);
+    for (int number = 0; number < 3; ++number) {
+        if (::dup2(child.standard[static_cast<std::size_t>(number)], number) < 0) ::_exit(child.error = errno);
     }
-    return name;
+    ::close_range(3, ~0U, 0);
+    if (*child.folder != '\0' && ::chdir(child.folder) < 0) {
+        child.kind = ReportKind::bad_folder;
+        ::_exit(child.error = errno);
+    }
+    for (std::size_t at = 0; at < child.limit_count; ++at) {
+        const auto& [resource, limit] = child.limits[at];
+        if (::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit) < 0) ::_exit(child.error = errno);
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    // Looks into the PATH of the borrowed environment, and gives a script without a first line to the shell, as every shell does.
+    ::execvp(child.arguments[0], child.arguments);
+    ::_exit(child.error = errno);
 }
 
-/// Zero when a process may work in the folder, else errno.
-int folder_error(const char* folder) {
-    if (*folder == '\0') return 0;
-    const Descriptor opened(::open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!opened.open()) return errno;
-    return ::faccessat(AT_FDCWD, folder, X_OK, AT_EACCESS) == 0 ? 0 : errno;
+/// Never above what this process may have itself.
+rlimit limit_of(int resource, rlim_t soft, rlim_t hard) {
+    rlimit own{};
+    ::getrlimit(static_cast<__rlimit_resource_t>(resource), &own);
+    return {.rlim_cur = std::min(soft, own.rlim_max), .rlim_max = std::min(hard, own.rlim_max)};
 }
+
+constexpr rlim_t cpu_grace = 2;                 // seconds between the signal that tells a command of its limit, and the one that kills it
+constexpr std::size_t stack_bytes = 128 << 10;  // besides the arguments, which execvp may copy
 
 }  // namespace
 
-Spawner::Spawner() : null_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
+Spawner::Spawner(const CommandLimits& limits) : null_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
     for (char** entry = environ; *entry != nullptr; ++entry) {
         positions_.emplace(name_of(*entry), base_.size());
         base_.push_back(*entry);
     }
-    sigset_t all;
-    sigset_t none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    ::posix_spawnattr_init(&attributes_);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    ::posix_spawnattr_setpgroup(&attributes_, 0);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
+    const auto add = [&](int resource, rlim_t soft, rlim_t hard) { limits_.emplace_back(resource, limit_of(resource, soft, hard)); };
+    if (limits.memory != 0) add(RLIMIT_AS, limits.memory, limits.memory);
+    if (limits.cpu != 0) add(RLIMIT_CPU, limits.cpu, limits.cpu + cpu_grace);
+    if (limits.files != 0) add(RLIMIT_NOFILE, limits.files, limits.files);
 }
 
-Spawner::~Spawner() { ::posix_spawnattr_destroy(&attributes_); }
-
-Spawned Spawner::spawn(Request& request, std::string mark) {
+Spawned Spawner::spawn(Request& request, std::string mark, const std::string& folder) {
     Spawned spawned;
     if (!complete(request)) {
         spawned.error = EMFILE;
     } else {
         Words words = cut(request, mark);
+        if (*words.folder == '\0') words.folder = folder.c_str();
         const BorrowedEnvironment borrowed(words.environment);
-        spawned.error = start(request, words, spawned.pid);
-        if (spawned.error == ENOEXEC) spawned.error = start_by_shell(request, words, spawned.pid);
-        if (spawned.error != 0) {
-            spawned.pid = 0;
-            if (const int error = folder_error(words.folder); error != 0) {
-                spawned.kind = ReportKind::bad_folder;
-                spawned.error = error;
-            }
-        }
+        start(request, words, spawned);
     }
     // The runner sees the end of the output only when nobody but the command holds it.
     for (Descriptor& descriptor : request.descriptors) descriptor.close();
@@ -146,19 +142,21 @@ Spawner::Words Spawner::cut(Request& request, std::string& mark) const {
     return words;
 }
 
-int Spawner::start(const Request& request, Words& words, pid_t& pid) const {
-    const FileActions actions(request, null_.get(), words.folder);
-    char** arguments = words.arguments.data();
-    return ::posix_spawnp(&pid, arguments[0], actions.get(), &attributes_, arguments, words.environment.data());
-}
-
-// A script without a first line that names its interpreter belongs to the shell, as with execvp and every shell.
-int Spawner::start_by_shell(const Request& request, Words& words, pid_t& pid) const {
-    std::string shell = "/bin/sh";
-    std::string script = find_program(words.arguments.front(), words.folder);
-    Words by_shell{.folder = words.folder, .arguments = {shell.data(), script.data()}, .environment = words.environment};
-    by_shell.arguments.insert(by_shell.arguments.end(), words.arguments.begin() + 1, words.arguments.end());
-    return start(request, by_shell, pid);
+void Spawner::start(const Request& request, Words& words, Spawned& spawned) {
+    const auto number = [&](std::size_t at) { return request.descriptors.at(at).get(); };
+    Child child{.standard = {request.header.has_input != 0 ? number(2) : null_.get(), number(0), number(1)},
+                .folder = words.folder,
+                .arguments = words.arguments.data(),
+                .limits = limits_.data(),
+                .limit_count = limits_.size()};
+    const std::size_t bytes = stack_bytes + words.arguments.size() * sizeof(char*);
+    if (stack_.size() * sizeof(stack_[0]) < bytes) stack_.resize(bytes / sizeof(stack_[0]) + 1);
+    const pid_t pid = ::clone(become_command, stack_.data() + stack_.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+    spawned = {.pid = pid, .kind = child.kind, .error = pid < 0 ? errno : child.error};
+    if (spawned.error == 0) return;
+    spawned.pid = 0;
+    while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
 }
 
 }  // namespace fanfold::worker::guardian

@@ -1,16 +1,19 @@
 // Starts one command from a runner's request: its own process group, default signals, three descriptors and no other.
-// Belongs to the guardian, which is a process of one thread: the environment is swapped while a program is looked up.
+// Belongs to the guardian, which is a process of one thread, has all signals blocked while it spawns, and no handler but SIGCHLD's.
+// The child shares its memory until it has become the command (as with vfork, on a stack of its own), so that a start costs no copy.
 #pragma once
 
-#include <spawn.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "worker/containment.hpp"
 #include "worker/guardian.hpp"
 
 namespace fanfold::worker::guardian {
@@ -24,13 +27,13 @@ struct Spawned {
 class Spawner {
 public:
     /// Takes this process's environment as the base of every command's.
-    Spawner();
-    ~Spawner();
+    explicit Spawner(const CommandLimits& limits);
     Spawner(const Spawner&) = delete;
     Spawner& operator=(const Spawner&) = delete;
 
-    /// `mark` is one more environment entry. Closes the request's descriptors.
-    Spawned spawn(Request& request, std::string mark);
+    /// `mark` is one more environment entry; `folder` is where a command works that names none (empty: where the guardian does). Closes
+    /// the request's descriptors.
+    Spawned spawn(Request& request, std::string mark, const std::string& folder);
 
 private:
     struct Words {
@@ -40,11 +43,11 @@ private:
     };
     static bool complete(const Request& request);
     Words cut(Request& request, std::string& mark) const;
-    int start(const Request& request, Words& words, pid_t& pid) const;
-    int start_by_shell(const Request& request, Words& words, pid_t& pid) const;
+    void start(const Request& request, Words& words, Spawned& spawned);
 
-    posix_spawnattr_t attributes_{};
+    std::vector<std::pair<int, rlimit>> limits_;  // by resource
     Descriptor null_;
+    std::vector<std::max_align_t> stack_;                          // the child's, until it is the command
     std::vector<char*> base_;                                      // this process's own environment
     std::unordered_map<std::string_view, std::size_t> positions_;  // of each name in it
 };

@@ -79,13 +79,18 @@ void Worker::run() {
     if (std::string folder = keys_folder(options.keys); !folder.empty()) keys = net::require(load_keys(folder));
     net::SignalReader signals;
     zmq::context_t context;
-    worker::Shell shell(context, {.broker = options.broker,
-                                  .name = options.name,
-                                  .slots = options.slots,
-                                  .functions = state_->functions,
-                                  .max_output = options.max_output,
-                                  .abilities = state_->abilities,
-                                  .keys = std::move(keys)});
+    worker::Shell shell(context,
+                        {.broker = options.broker,
+                         .name = options.name,
+                         .slots = options.slots,
+                         .functions = state_->functions,
+                         .max_output = options.max_output,
+                         .abilities = state_->abilities,
+                         .keys = std::move(keys),
+                         .containment = {.clean_environment = true,
+                                         .kept_names = {},
+                                         .own_folders = true,
+                                         .job_chooses_surroundings = state_->functions.find(std::string(worker::exec_name)) != nullptr}});
     auto become = [this](worker::Shell* running) {
         std::lock_guard lock(state_->mutex);
         state_->running = running;

@@ -128,7 +128,7 @@ void add_policy(OptionSet& set, MapOptions& map) {
         job.weight = change.weight.value_or(job.weight);
         job.max_running = change.max_running.value_or(job.max_running);
     });
-    set.value("--cwd", "FOLDER", job.cwd, "Where commands run");
+    set.value("--cwd", "FOLDER", job.cwd, "Where commands run [without a broker: here; on a fleet: a fresh folder each]");
     set.value(
         "--env", "NAME=VALUE",
         [&](const std::string& text) {

@@ -11,7 +11,7 @@ start_gatherer --state state
 names=(w1 w2 w3)
 revive() {  # NAME
     mkdir -p "folder-$1"
-    start "$1" env WORKER_FOLDER="$work/folder-$1" fanfold-worker --name "$1" --slots 2 --allow-exec
+    start "$1" env WORKER_FOLDER="$work/folder-$1" fanfold-worker --name "$1" --slots 2 --allow-exec --keep-env WORKER_FOLDER
     echo "${started[$1]}" >"folder-$1/pid"
 }
 for name in "${names[@]}"; do revive "$name"; done

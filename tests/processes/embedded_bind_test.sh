@@ -11,7 +11,7 @@ touch "$1/begun.$2"
 until [ "$(ls "$1" | grep -c '^begun')" -ge 4 ]; do sleep 0.05; done
 echo "$2"
 END
-start map fanfold map -k -j 2 --output json --bind "$broker_endpoint" --deadline 600s sh share.sh "$work" ::: 1 2 3 4 5 6
+start map fanfold map -k -j 2 --output json --bind "$broker_endpoint" --deadline 600s sh "$work/share.sh" "$work" ::: 1 2 3 4 5 6
 # (The port answers as soon as the map is there; a worker that comes too early tries again by itself.)
 start_worker w1 --slots 2 --allow-exec
 ended map
@@ -23,7 +23,7 @@ none_left pids
 # The broker of that map is gone. The worker stays, and joins the next one on the same port.
 alive "${started[w1]}" || fail "the worker left with its broker: $(cat w1.log)"
 rm -f begun.* pids
-start map fanfold map -k -j 2 --output json --bind "$broker_endpoint" --deadline 600s sh share.sh "$work" ::: 1 2 3 4
+start map fanfold map -k -j 2 --output json --bind "$broker_endpoint" --deadline 600s sh "$work/share.sh" "$work" ::: 1 2 3 4
 ended map
 same "the exit code: $(cat map.log)" 0 "$code"
 same "workers that took part again" $'embedded\nw1' "$(field worker <map.out | sort -u)"

@@ -32,7 +32,7 @@ says 'fragment 1 failed: another'
 
 # Nobody here runs foreign command lines; the job says at once what it waits for, and ends by its deadline.
 run 1 fanfold map --deadline 1s echo ::: a
-says "no worker offers the function 'fanfold.exec'; it waits"
+says "no worker offers the function 'fanfold.exec'; workers run the command lines of jobs with --allow-exec; it waits"
 says "expired: .*no worker offers the function 'fanfold.exec'.*never started: 0"
 
 # --- workers, functions -----------------------------------------------------------------------------------------------------

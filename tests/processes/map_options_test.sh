@@ -145,7 +145,7 @@ start_worker worker --slots 2 --allow-exec
 export FANFOLD_BROKER=$broker_endpoint
 shown() { fanfold status --output json last | field "$1"; }   # NAME
 shows() { [[ $(shown "$1") == "$2" ]]; }                      # NAME VALUE
-start mapping fanfold map --max-running 1 --priority 3 --weight 2.5 --hedge off --compress \
+start mapping fanfold map --max-running 1 --priority 3 --weight 2.5 --hedge off --compress --cwd "$work" \
     'echo {} >>begun; until [ -e go ]; do sleep 0.05; done; echo {}' ::: 1 2 3
 await "the first fragment runs" test -s begun
 await "all are accepted" shows accepted 3

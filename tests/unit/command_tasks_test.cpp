@@ -156,6 +156,38 @@ TEST_CASE("executors: what a task has not begun of its commands is given up, and
     close(pipe_ends[1]);
 }
 
+TEST_CASE("executors: short commands are sent ahead, and can be trimmed once one takes long") {
+    int pipe_ends[2];
+    REQUIRE(pipe(pipe_ends) == 0);
+    std::string gate = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(pipe_ends[0]);
+    FunctionTable table;
+    table.add_command("wait", "cat; test $FANFOLD_INDEX -ne 20 || head -c 1 " + gate);
+    ExecutorBench bench(std::move(table));
+    auto task = bench.run("wait", std::vector<std::string>(23, packed("x")));
+    RangeSet done;
+    while (done.size() < 20) {
+        bench.executors().trim({.task = task, .from = 1000});  // which also has the values delivered that wait
+        Event event = bench.next_event();
+        if (const auto* values = std::get_if<Values>(&event)) done.add({values->first, values->first + values->count});
+    }
+    CHECK(done == RangeSet({{0, 20}}));
+    RangeSet given_up;
+    while (given_up.size() < 2) {
+        bench.executors().trim({.task = task, .from = 0});
+        Event event = bench.next_event();
+        REQUIRE(std::holds_alternative<Trimmed>(event));
+        given_up.add(std::get<Trimmed>(event).range);
+    }
+    CHECK(given_up == RangeSet({{21, 23}}));
+    CHECK(write(pipe_ends[1], "a", 1) == 1);
+    Event event = bench.next_event();
+    while (std::holds_alternative<Trimmed>(event)) event = bench.next_event();
+    CHECK(std::get<Values>(event).first == 20);
+    bench.next<Finished>();
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 TEST_CASE("executors: command lines that come with the job") {
     FunctionTable table;
     table.allow_exec();
