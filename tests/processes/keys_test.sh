@@ -141,7 +141,7 @@ rehash
 await "the error is in the log" has_line 'stay as they were.*keys/broker/allowed:[0-9]+: write it as KEY USER ROLE' broker.log
 same "workers" 1 "$(fanfold workers --broker "$broker_endpoint" --output json | wc -l)"
 # The stranger is let in, the worker is shut out while it runs something.
-start map fanfold map --broker "$broker_endpoint" "touch running; while ! test -e go; do sleep 0.1; done; echo {}" ::: x
+start map fanfold map --broker "$broker_endpoint" "touch $PWD/running; while ! test -e $PWD/go; do sleep 0.1; done; echo {}" ::: x
 await "the command runs" test -e running
 grep -v ' worker work$' allowed.good >"$keys/broker/allowed"
 cat stranger.line >>"$keys/broker/allowed"
