@@ -32,7 +32,7 @@ feed() {
 }
 feed >input &
 started[feed]=$!
-start job fanfold map --broker "$broker_endpoint" -k --function nap -a input
+start job fanfold map --broker "$broker_endpoint" --connect-timeout 60s -k --function nap -a input
 await "the job's first results" has_lines 1 job.out
 
 # And jobs beside it, one after the other.
@@ -40,7 +40,7 @@ slowest=0
 neighbour() {
     local before after
     before=$(date +%s%N)
-    prints "$(seq 1 1000)" fanfold map --broker "$broker_endpoint" -k --function fanfold.echo -a numbers
+    prints "$(seq 1 1000)" fanfold map --broker "$broker_endpoint" --connect-timeout 60s -k --function fanfold.echo -a numbers
     after=$((($(date +%s%N) - before) / 1000000))
     ((after <= slowest)) || slowest=$after
 }
