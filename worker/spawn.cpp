@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <new>
 
 namespace fanfold::worker::guardian {
 namespace {
@@ -75,6 +77,29 @@ rlimit limit_of(int resource, rlim_t soft, rlim_t hard) {
     ::getrlimit(static_cast<__rlimit_resource_t>(resource), &own);
     return {.rlim_cur = std::min(soft, own.rlim_max), .rlim_max = std::min(hard, own.rlim_max)};
 }
+
+#if defined(__SANITIZE_THREAD__)
+/// ThreadSanitizer bears no child that shares its memory: here it is a copy, and shares what it reports alone.
+pid_t begin(Child& child, void*) {
+    void* page = ::mmap(nullptr, sizeof child, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return -1;
+    auto* shared = new (page) Child(child);
+    std::array<int, 2> ends{};
+    pid_t pid = ::pipe2(ends.data(), O_CLOEXEC) < 0 ? -1 : ::fork();
+    if (pid == 0) become_command(shared);
+    ::close(ends[1]);
+    char none = 0;
+    while (pid > 0 && ::read(ends[0], &none, 1) < 0 && errno == EINTR) {  // ends when it is the command, or is gone
+    }
+    ::close(ends[0]);
+    child.kind = shared->kind;
+    child.error = shared->error;
+    ::munmap(page, sizeof child);
+    return pid;
+}
+#else
+pid_t begin(Child& child, void* stack) { return ::clone(become_command, stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &child); }
+#endif
 
 constexpr rlim_t cpu_grace = 2;                 // seconds between the signal that tells a command of its limit, and the one that kills it
 constexpr std::size_t stack_bytes = 128 << 10;  // besides the arguments, which execvp may copy
@@ -151,7 +176,7 @@ void Spawner::start(const Request& request, Words& words, Spawned& spawned) {
                 .limit_count = limits_.size()};
     const std::size_t bytes = stack_bytes + words.arguments.size() * sizeof(char*);
     if (stack_.size() * sizeof(stack_[0]) < bytes) stack_.resize(bytes / sizeof(stack_[0]) + 1);
-    const pid_t pid = ::clone(become_command, stack_.data() + stack_.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+    const pid_t pid = begin(child, stack_.data() + stack_.size());
     spawned = {.pid = pid, .kind = child.kind, .error = pid < 0 ? errno : child.error};
     if (spawned.error == 0) return;
     spawned.pid = 0;
