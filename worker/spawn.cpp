@@ -80,18 +80,11 @@ rlimit limit_of(int resource, rlim_t soft, rlim_t hard) {
 
 #if defined(__SANITIZE_THREAD__)
 /// ThreadSanitizer bears no child that shares its memory: here it is a copy, and shares what it reports alone.
-pid_t begin(Child& child, void*) {
+pid_t begin(Child& child, void* stack) {
     void* page = ::mmap(nullptr, sizeof child, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return -1;
     auto* shared = new (page) Child(child);
-    std::array<int, 2> ends{};
-    pid_t pid = ::pipe2(ends.data(), O_CLOEXEC) < 0 ? -1 : ::fork();
-    if (pid == 0) become_command(shared);
-    ::close(ends[1]);
-    char none = 0;
-    while (pid > 0 && ::read(ends[0], &none, 1) < 0 && errno == EINTR) {  // ends when it is the command, or is gone
-    }
-    ::close(ends[0]);
+    const pid_t pid = ::clone(become_command, stack, CLONE_VFORK | SIGCHLD, shared);
     child.kind = shared->kind;
     child.error = shared->error;
     ::munmap(page, sizeof child);
