@@ -5,22 +5,11 @@
 #include <utility>
 
 #include "broker/core.hpp"
+#include "shared/keys.hpp"
 
 namespace fanfold::broker {
 
 namespace {
-
-std::string roles_text(Roles roles) {
-    std::string text;
-    auto add = [&](Access access, const char* name) {
-        if (roles.has(access)) text += (text.empty() ? "" : ", ") + std::string(name);
-    };
-    add(Access::submit, "submit");
-    add(Access::work, "work");
-    add(Access::gather, "gather");
-    add(Access::admin, "admin");
-    return text.empty() ? "none" : text;
-}
 
 /// The role of a key without which a session of this kind can't be.
 Access access_of(wire::Role role) {
@@ -79,7 +68,7 @@ void Core::on(Denied& event) {
         return strike({}, event.sender, nullptr, {});
     }
     deny_aloud(event.from, event.sender, event.what,
-               user_text(event.sender.user) + " may not send " + event.what + "; the roles of its key: " + roles_text(event.sender.roles) +
+               user_text(event.sender.user) + " may not send " + event.what + "; the roles of its key: " + to_string(event.sender.roles) +
                    "; ask the broker's administrator for another");
 }
 

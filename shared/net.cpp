@@ -74,16 +74,10 @@ void set_defaults(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::ipv6, true);
 }
 
-bool is_loopback(const std::string& endpoint) {
-    if (!is(endpoint, "tcp://")) return false;
-    std::string host = split_tcp(endpoint).host;
-    return host == "localhost" || host == "[::1]" || host.starts_with("127.");
-}
-
 /// For the endpoint that the socket meets next. Over loopback a send buffer grows to megabytes, and what is read from it has left the
 /// processor's caches by then; over a network the kernel knows best how much must be on its way.
 void set_send_buffer(zmq::socket_t& socket, const std::string& endpoint) {
-    socket.set(zmq::sockopt::sndbuf, is_loopback(endpoint) ? loopback_send_buffer : -1);
+    socket.set(zmq::sockopt::sndbuf, is(endpoint, "tcp://") && is_local(endpoint) ? loopback_send_buffer : -1);
 }
 
 // libzmq hands frames from thread to thread by means that ThreadSanitizer does not see: here it is told.
