@@ -103,6 +103,7 @@ none_left() {
 start() {
     local name=$1
     shift
+    : >"$name.out" # of an earlier one of this name nothing is seen from here on
     "$@" </dev/null >"$name.out" 2>>"$name.log" &
     started[$name]=$!
 }
