@@ -239,12 +239,12 @@ void Core::restored() {
             throw StartupError("two jobs of the store have the key '" + job.spec.key + "'; restore it from a backup");
         job.tenant = &tenants_[job.user];
         account(job);
+        if (job.running() && job.announced == job.next()) job.total = job.announced;
+        if (!job.whole()) throw StartupError("rows of job " + to_string(id) + " are missing from the store; restore it from a backup");
         if (!job.running()) {
             (job.spec.attached ? job.tenant->ended_attached : job.tenant->ended_kept).push_back(id);
             continue;
         }
-        if (job.announced == job.next()) job.total = job.announced;
-        if (!job.whole()) throw StartupError("rows of job " + to_string(id) + " are missing from the store; restore it from a backup");
         start_running(job);
         orphaned_[id] = lived_.now();
         job.rests_until = options_.started + options_.worker_timeout;

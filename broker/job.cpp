@@ -68,7 +68,10 @@ void Job::restore_history(Index index, const History& history) {
     if (queued_.contains(index)) history_.assign({index, index + 1}, history);
 }
 
-bool Job::whole() const { return settled_.size() + queued_.size() == next_ && (!total || *total == next_); }
+bool Job::whole() const {
+    if (total && *total != next_) return false;
+    return running() ? settled_.size() + queued_.size() == next_ : settled_.empty() || settled_.ranges().back().end <= next_;
+}
 
 // --- dispatch ---------------------------------------------------------------------------------------------------
 

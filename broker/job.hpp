@@ -126,7 +126,7 @@ public:
     void restore_error(wire::Failure failure, Slice output);
     void restore_end(wire::Ended how, Time when);
     void restore_history(Index index, const History& history);
-    /// Whether all that was accepted is there.
+    /// Whether all that was accepted is there, or of a job that has ended no more than that.
     bool whole() const;
     std::vector<Range> safe_ranges() const { return safe_.ranges(); }
 

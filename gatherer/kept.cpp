@@ -173,12 +173,14 @@ Result<void> Core::restore_row(const Record& record) {
 
 // Of a job that was retried there may be the rows of two rounds; the later counts.
 Result<void> Core::restore_job(const Record& record, wire::Assign assign) {
-    auto& job = jobs_[record.job];
     std::vector<std::pair<Row, std::uint64_t>> stale;
-    if (job && job->round == assign.round) return makes_no_sense(record);
-    if (job && job->round > assign.round) return job->stale.emplace_back(Row::job, record.number), Result<void>{};
-    if (job) stale.emplace_back(Row::job, job->assigned_at);
-    job = std::make_unique<Job>(record.job, std::move(assign.spec));
+    if (Job* known = find(record.job)) {
+        if (known->round == assign.round) return makes_no_sense(record);
+        if (known->round > assign.round) return known->stale.emplace_back(Row::job, record.number), Result<void>{};
+        stale.emplace_back(Row::job, known->assigned_at);
+        erase(record.job);
+    }
+    auto& job = jobs_[record.job] = std::make_unique<Job>(record.job, std::move(assign.spec));
     job->user = std::move(assign.user);
     job->assignment = assign.assignment;
     job->round = assign.round;

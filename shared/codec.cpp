@@ -96,6 +96,7 @@ void unpack(const object& from, bool& value) {
 void unpack(const object& from, double& value) {
     if (from.type == msgpack::type::FLOAT64 || from.type == msgpack::type::FLOAT32) value = from.via.f64;
     else if (from.type == msgpack::type::POSITIVE_INTEGER) value = static_cast<double>(from.via.u64);
+    else if (from.type == msgpack::type::NEGATIVE_INTEGER) value = static_cast<double>(from.via.i64);
     else throw Mistyped{};
 }
 template <IsInteger T>

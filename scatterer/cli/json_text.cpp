@@ -1,5 +1,6 @@
 #include "scatterer/cli/json_text.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -66,11 +67,24 @@ void append_number(std::string& json, double value) { json += std::isfinite(valu
 
 void append_object(std::string& json, const msgpack::object& object);
 
+bool has_map(const msgpack::object& object) {
+    if (object.type == msgpack::type::MAP) return true;
+    if (object.type != msgpack::type::ARRAY) return false;
+    return std::any_of(object.via.array.ptr, object.via.array.ptr + object.via.array.size, has_map);
+}
+
+/// Texts within texts double their escapes at each level, so that keys of keys would grow without bound: what has a map in it is packed.
 void append_key(std::string& json, const msgpack::object& key) {
     if (key.type == msgpack::type::STR) return append_json_string(json, {key.via.str.ptr, key.via.str.size});
     if (key.type == msgpack::type::BIN) return append_json_string(json, {key.via.bin.ptr, key.via.bin.size});
     std::string text;
-    append_object(text, key);
+    if (has_map(key)) {
+        msgpack::sbuffer packed;
+        msgpack::pack(packed, key);
+        append_base64(text, {packed.data(), packed.size()});
+    } else {
+        append_object(text, key);
+    }
     append_json_string(json, text);
 }
 

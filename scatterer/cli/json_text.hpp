@@ -1,7 +1,7 @@
 // MessagePack objects as JSON text, for people and for `--output json`. Pure functions, any thread.
 // What JSON does not have: NaN and the infinities become null; bytes become a string where they are UTF-8, else
-// {"base64": "…"}; an extension becomes {"extension": TYPE, "base64": "…"}; a map's key that is no string becomes its JSON text
-// as a string.
+// {"base64": "…"}; an extension becomes {"extension": TYPE, "base64": "…"}; a map's key that is no string becomes a string of
+// its JSON text, or where there is a map in it, of the base64 of its MessagePack.
 #pragma once
 
 #include <string>

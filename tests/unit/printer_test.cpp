@@ -99,6 +99,13 @@ TEST_CASE("strings and bytes print raw, anything else as JSON") {
     CHECK(print({}, {.first = 0, .count = 6, .values = values}).out == "a\n\n" + std::string(40, 'x') + "\n\xff\n7\n{\"k\":1}\n");
 }
 
+TEST_CASE("a map's keys become strings, and keys within keys don't grow without bound") {
+    CHECK(json_of(packed(std::map<int, int>{{1, 2}})) == R"({"1":2})");
+    CHECK(json_of(packed(std::map<std::vector<int>, int>{{{1, 2}, 3}})) == R"({"[1,2]":3})");
+    CHECK(json_of("\x81\x81\x01\x02\x03") == R"({"gQEC":3})");
+    CHECK(json_of(std::string(60, '\x81') + std::string(61, '\x01')).size() < 200);
+}
+
 TEST_CASE("values that are cut off are an error, not a crash") {
     std::string values = packed("abc");
     ResultRun run{.first = 0, .count = 1, .values = std::string_view(values).substr(0, 2)};
