@@ -1,5 +1,6 @@
 // Tasks made of commands, with real ones: payloads to standard input, ends to values and failures.
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <map>
@@ -157,11 +158,12 @@ TEST_CASE("executors: what a task has not begun of its commands is given up, and
 }
 
 TEST_CASE("executors: short commands are sent ahead, and can be trimmed once one takes long") {
-    int pipe_ends[2];
-    REQUIRE(pipe(pipe_ends) == 0);
-    std::string gate = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(pipe_ends[0]);
+    int gate[2], begun[2];
+    REQUIRE((pipe(gate) == 0 && pipe(begun) == 0));
+    std::string folder = "/proc/" + std::to_string(getpid()) + "/fd/";
     FunctionTable table;
-    table.add_command("wait", "cat; test $FANFOLD_INDEX -ne 20 || head -c 1 " + gate);
+    table.add_command("wait", "cat; test $FANFOLD_INDEX -ne 20 || { echo >" + folder + std::to_string(begun[1]) + "; head -c 1 " + folder +
+                                  std::to_string(gate[0]) + "; }");
     ExecutorBench bench(std::move(table));
     auto task = bench.run("wait", std::vector<std::string>(23, packed("x")));
     RangeSet done;
@@ -171,6 +173,8 @@ TEST_CASE("executors: short commands are sent ahead, and can be trimmed once one
         if (const auto* values = std::get_if<Values>(&event)) done.add({values->first, values->first + values->count});
     }
     CHECK(done == RangeSet({{0, 20}}));
+    pollfd begins{.fd = begun[0], .events = POLLIN, .revents = 0};  // before that it could be given up, too
+    REQUIRE(poll(&begins, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) == 1);
     RangeSet given_up;
     while (given_up.size() < 2) {
         bench.executors().trim({.task = task, .from = 0});
@@ -179,13 +183,12 @@ TEST_CASE("executors: short commands are sent ahead, and can be trimmed once one
         given_up.add(std::get<Trimmed>(event).range);
     }
     CHECK(given_up == RangeSet({{21, 23}}));
-    CHECK(write(pipe_ends[1], "a", 1) == 1);
+    CHECK(write(gate[1], "a", 1) == 1);
     Event event = bench.next_event();
     while (std::holds_alternative<Trimmed>(event)) event = bench.next_event();
     CHECK(std::get<Values>(event).first == 20);
     bench.next<Finished>();
-    close(pipe_ends[0]);
-    close(pipe_ends[1]);
+    for (int end : {gate[0], gate[1], begun[0], begun[1]}) close(end);
 }
 
 TEST_CASE("executors: command lines that come with the job") {
