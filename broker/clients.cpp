@@ -255,6 +255,7 @@ void Core::end(Job& job, Outcome outcome, std::string reason, bool lost) {
         it->second.releases.erase(job.id);
     }
     (job.spec.attached ? job.tenant->ended_attached : job.tenant->ended_kept).push_back(job.id);
+    flush_soon();  // a few jobs are forgotten at a time: hundreds would hold up another
     if (!options_.durable && !job.payloads().empty()) retained_.push_back(job.id);
     drop_retained();
 }

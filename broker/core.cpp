@@ -44,12 +44,17 @@ void Core::send(const PeerId& to, wire::Message message, Slice body) { actions_-
 
 void Core::send_later(const PeerId& to, wire::Message message) {
     later_.push_back({to, std::move(message), {}});
+    flush_soon();
+}
+
+void Core::flush_soon() {
     if (!later_at_) later_at_ = now_ + later_by;
 }
 
 void Core::flush_later() {
     later_at_.reset();
     for (Send& message : std::exchange(later_, {})) actions_->push_back(std::move(message));
+    forget_ended();
 }
 
 void Core::refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job) {
@@ -59,7 +64,8 @@ void Core::refuse(const PeerId& to, wire::RefusalCode code, std::string text, st
 }
 
 void Core::on(Garbled& event) {
-    if (!is_ignored(event.from, event.sender)) strike(event.from, event.sender, "dropped bytes that are no message", std::move(event.why));
+    if (is_ignored(event.from, event.sender)) return;
+    strike(event.from, event.sender, "dropped bytes that are no message", std::move(event.why), event.bytes);
 }
 
 void Core::on(StoreTrouble& event) {

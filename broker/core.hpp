@@ -80,6 +80,9 @@ public:
     Time next_wakeup() const;
     void check_invariants() const;
 
+    /// Whether it is cut off, so that what it says need not even be read.
+    bool is_ignored(const PeerId& from, const Sender& sender) const;
+
     /// For tests and status.
     const Sessions& sessions() const { return sessions_; }
     const Jobs& jobs() const { return jobs_; }
@@ -104,6 +107,7 @@ private:
     Session take_out(const PeerId& peer);
     void send(const PeerId& to, wire::Message message, Slice body = {});
     void send_later(const PeerId& to, wire::Message message);
+    void flush_soon();
     void flush_later();
     void refuse(const PeerId& to, wire::RefusalCode code, std::string text, std::optional<JobId> job = {});
     void note(Note note) { actions_->push_back(std::move(note)); }
@@ -131,8 +135,7 @@ private:
     void drop_retained_of(const std::string& user);
 
     // nonsense.cpp: peers that are counted, and cut off
-    bool is_ignored(const PeerId& from, const Sender& sender) const;
-    void strike(const PeerId& from, const Sender& sender, const char* what, std::string why);
+    void strike(const PeerId& from, const Sender& sender, const char* what, std::string why, std::size_t bytes = 0);
     void cut_off();
 
     // durable.cpp: what is written, and read back

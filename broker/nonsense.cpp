@@ -11,8 +11,8 @@ bool Core::is_ignored(const PeerId& from, const Sender& sender) const {
 
 /// One more message that is nonsense; without a line about it where `what` is null, since there is one already. Whoever is cut off for it
 /// still has its session until the end of the step.
-void Core::strike(const PeerId& from, const Sender& sender, const char* what, std::string why) {
-    auto verdict = nonsense_.count(blamed(from, sender), now_);
+void Core::strike(const PeerId& from, const Sender& sender, const char* what, std::string why, std::size_t bytes) {
+    auto verdict = nonsense_.count(blamed(from, sender), now_, bytes);
     if (verdict.cut_off) cut_off_ = {from, sender, verdict.log};
     else if (verdict.log && what != nullptr)
         note({.level = Level::warn, .what = what, .peer = to_string(from), .detail = std::move(why) + and_more(*verdict.log)});

@@ -51,6 +51,7 @@ private:
     void on_signal(net::SignalReader& signals);
     void read_keys_again();
     void let_in(KeysChanged allowed);
+    bool is_ignored(const PeerId& from, const std::string& user_id) const;
     std::optional<Sender> admit(const net::Incoming& incoming);
     void receive_control();
     void receive_blocks();
@@ -66,6 +67,7 @@ private:
     net::Twins blocks_twins_;
     net::Loop loop_;
     Core core_;
+    const net::Ignores ignores_ = [this](const PeerId& from, const std::string& user_id) { return is_ignored(from, user_id); };
     std::vector<PeerId> gone_;  // found unroutable while sending
     CompressedJobs compressed_;
 };

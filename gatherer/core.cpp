@@ -78,7 +78,7 @@ void Core::handle(Step& step, Unroutable& event) { drop_collector(step, event.pe
 
 void Core::handle(Step& step, Garbled& event) {
     if (is_ignored(event.from, event.sender)) return;
-    strike(step, event.from, event.sender, "bytes that are no message dropped", std::move(event.why));
+    strike(step, event.from, event.sender, "bytes that are no message dropped", std::move(event.why), event.bytes);
 }
 
 bool Core::is_ignored(const PeerId& from, const Sender& sender) const {
@@ -86,8 +86,8 @@ bool Core::is_ignored(const PeerId& from, const Sender& sender) const {
 }
 
 /// One more message that is nonsense. Whoever is cut off for it follows no job any more.
-void Core::strike(Step& step, const PeerId& from, const Sender& sender, const char* what, std::string why) {
-    auto verdict = nonsense_.count(blamed(from, sender), step.now);
+void Core::strike(Step& step, const PeerId& from, const Sender& sender, const char* what, std::string why, std::size_t bytes) {
+    auto verdict = nonsense_.count(blamed(from, sender), step.now, bytes);
     std::string text = verdict.cut_off ? cut_off_text() : std::move(why);
     if (verdict.log)
         step.actions.push_back(Note{.level = Level::warn,

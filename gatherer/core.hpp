@@ -59,6 +59,8 @@ public:
     Time next_wakeup() const;
     /// Whether the job's user asked for compressed values.
     bool compresses(const JobId& job) const;
+    /// Whether it is cut off, so that what it says need not even be read.
+    bool is_ignored(const PeerId& from, const Sender& sender) const;
     void check_invariants() const;
     const Nonsense& nonsense() const { return nonsense_; }
     /// Bytes of results held, in memory or in the store alone, for status and tests.
@@ -85,8 +87,7 @@ private:
     void handle(Step& step, Committed& event);
     /// Whether what is said to the broker goes out now; else all of it is told again when it can.
     bool can_tell() const { return session_.welcomed() && !troubled_; }
-    bool is_ignored(const PeerId& from, const Sender& sender) const;
-    void strike(Step& step, const PeerId& from, const Sender& sender, const char* what, std::string why);
+    void strike(Step& step, const PeerId& from, const Sender& sender, const char* what, std::string why, std::size_t bytes = 0);
     void on_time(Step& step);
     void on_timer(Step& step, TimerKind kind, const JobId& id);
     void on_welcome(Step& step, const wire::Welcome& welcome);

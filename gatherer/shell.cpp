@@ -164,6 +164,10 @@ void Shell::receive_control() {
     }
 }
 
+bool Shell::is_ignored(const PeerId& from, const std::string& user_id) const {
+    return core_.is_ignored(from, {.user = {}, .roles = {}, .public_key = options_.protection.gatekeeper ? user_id : ""});
+}
+
 /// Whose the message is, if he may send it; else the core hears of that alone.
 std::optional<Sender> Shell::admit(const net::Incoming& incoming) {
     if (!options_.protection.gatekeeper) return Sender{};
@@ -175,24 +179,26 @@ std::optional<Sender> Shell::admit(const net::Incoming& incoming) {
 
 void Shell::receive_results() {
     for (int i = 0; i < messages_a_turn; ++i) {
-        auto incoming = net::receive(results_);
+        auto incoming = net::receive(results_, ignores_);
         if (!incoming) return;
+        if (incoming->ignored) continue;
         auto sender = admit(*incoming);
         if (!sender) continue;
         if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
-        else step(Garbled{{}, incoming->message.error().text, *std::move(sender)});
+        else step(Garbled{{}, incoming->message.error().text, *std::move(sender), incoming->header_bytes});
     }
 }
 
 void Shell::receive_collect() {
     for (int i = 0; i < messages_a_turn; ++i) {
-        auto incoming = net::receive(collect_);
+        auto incoming = net::receive(collect_, ignores_);
         if (!incoming) return;
+        if (incoming->ignored) continue;
         auto sender = admit(*incoming);
         if (!sender) continue;
         if (incoming->message)
             step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
-        else step(Garbled{std::move(incoming->from), incoming->message.error().text, *std::move(sender)});
+        else step(Garbled{std::move(incoming->from), incoming->message.error().text, *std::move(sender), incoming->header_bytes});
     }
 }
 

@@ -52,6 +52,7 @@ private:
     void connect();
     void forget_handshakes();
     void read_handshakes();
+    bool is_ignored(const PeerId& from, const std::string& user_id) const;
     std::optional<Sender> admit(const net::Incoming& incoming);
     void receive_control();
     void receive_results();
@@ -72,6 +73,7 @@ private:
     net::Loop loop_;
     Journal journal_;
     Core core_;
+    const net::Ignores ignores_ = [this](const PeerId& from, const std::string& user_id) { return is_ignored(from, user_id); };
 };
 
 }  // namespace fanfold::gatherer

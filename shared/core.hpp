@@ -71,6 +71,7 @@ struct Garbled {
     PeerId from;
     std::string why;
     Sender sender = {};
+    std::size_t bytes = 0;  // of its header
 };
 
 /// Time has passed. Every shell steps its core with it at least every longest_sleep (idling.hpp).

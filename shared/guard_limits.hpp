@@ -13,7 +13,8 @@ namespace fanfold::limits {
 inline constexpr std::size_t decoded_bytes = 64 << 20;  // the elements of all its lists
 
 // --- peers that talk nonsense ---------------------------------------------------------------------------------------
-inline constexpr std::uint32_t nonsense_strikes = 100;  // messages of it within nonsense_window: the peer is cut off
+inline constexpr std::uint32_t nonsense_strikes = 100;   // messages of it within nonsense_window: the peer is cut off
+inline constexpr std::size_t nonsense_bytes = 40 << 10;  // so much of a header that can't be read weighs as one message more
 inline constexpr auto nonsense_window = 1min;
 inline constexpr auto cut_off_time = 1min;
 inline constexpr std::size_t nonsense_peers = 4096;  // remembered

@@ -298,7 +298,14 @@ Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& messa
     return send_message(socket, message, body, compress && !is_marked_local(to), &to);
 }
 
-std::optional<Incoming> receive(zmq::socket_t& socket) {
+namespace {
+/// What is left of the message that this frame is of.
+void drop_rest(zmq::socket_t& socket, zmq::message_t& frame) {
+    while (frame.more()) (void)socket.recv(frame);
+}
+}  // namespace
+
+std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores) {
     zmq::message_t frame;
     if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
     Incoming incoming{{}, fail("no header"), {}, {}};
@@ -309,6 +316,12 @@ std::optional<Incoming> receive(zmq::socket_t& socket) {
     }
     // Only the gatekeeper sets this: a plain peer could claim it, so that nobody looks at it there.
     if (const char* user = zmq_msg_gets(frame.handle(), "User-Id")) incoming.user_id = user;
+    incoming.header_bytes = frame.size();
+    incoming.ignored = ignores && ignores(incoming.from, incoming.user_id);
+    if (incoming.ignored) {
+        drop_rest(socket, frame);
+        return incoming;
+    }
     auto packed = wire::decode_packed(frame.to_string_view());
     if (packed && *packed) incoming.message = wire::decode((*packed)->header);
     else if (packed) incoming.message = fail(packed->error().text);
@@ -318,14 +331,12 @@ std::optional<Incoming> receive(zmq::socket_t& socket) {
         return incoming;
     }
     (void)socket.recv(frame);
-    bool too_many = frame.more();
-    incoming.body = slice_of(std::move(frame));
-    while (too_many) {
-        zmq::message_t rest;
-        (void)socket.recv(rest);
+    if (frame.more()) {
         incoming.message = fail("a message has two frames at most");
-        too_many = rest.more();
+        drop_rest(socket, frame);
+        return incoming;
     }
+    incoming.body = slice_of(std::move(frame));
     if (packed && incoming.message) {
         auto body = unpack(**packed, incoming.body.view());
         if (body) incoming.body = *std::move(body);

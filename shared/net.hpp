@@ -116,9 +116,13 @@ struct Incoming {
     Result<wire::Message> message;
     Slice body;
     std::string user_id{};  // of a socket with a gatekeeper, who knows whose it is
+    std::size_t header_bytes = 0;
+    bool ignored = false;  // and so not read: there is no message
 };
+/// Whether a message is to be dropped unread, by who sent it: decoding costs far more than receiving.
+using Ignores = std::function<bool(const PeerId& from, const std::string& user_id)>;
 /// The next message, if there is one now.
-std::optional<Incoming> receive(zmq::socket_t& socket);
+std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores = {});
 
 // --- the loop -------------------------------------------------------------------------------------------------
 

@@ -18,13 +18,14 @@ std::string cut_off_text() {
            " messages within " + to_string(seconds(limits::nonsense_window).count()) + " s were none, or none that it may send";
 }
 
-Nonsense::Verdict Nonsense::count(const std::string& who, Time now) {
+Nonsense::Verdict Nonsense::count(const std::string& who, Time now, std::size_t bytes) {
     ++counted_;
     Verdict verdict;
     if (!who.empty()) {
         Peer& known = peer(who);
         double worn = std::chrono::duration<double>(now - known.counted) / std::chrono::duration<double>(limits::nonsense_window);
-        known.strikes = std::max(0.0, known.strikes - worn * limits::nonsense_strikes) + 1;
+        known.strikes =
+            std::max(0.0, known.strikes - worn * limits::nonsense_strikes) + 1 + static_cast<double>(bytes / limits::nonsense_bytes);
         known.counted = now;
         verdict.cut_off = known.strikes >= limits::nonsense_strikes;
         if (verdict.cut_off) {

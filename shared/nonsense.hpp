@@ -31,8 +31,8 @@ public:
         bool cut_off = false;                   // it is ignored from now on
         std::optional<std::uint64_t> log = {};  // a line may be written; how many were left out before it
     };
-    /// One more message that is nonsense. Nobody is cut off where nobody is known.
-    Verdict count(const std::string& who, Time now);
+    /// One more message that is nonsense, with so many bytes that had to be looked at. Nobody is cut off where nobody is known.
+    Verdict count(const std::string& who, Time now, std::size_t bytes = 0);
 
     bool ignores(const std::string& who, Time now) const;
     /// Whether there is nobody to be ignored at all: so that the others need not be asked for.

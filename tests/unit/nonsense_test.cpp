@@ -39,6 +39,14 @@ TEST_CASE("a peer is cut off for a while, and its neighbour is not") {
     CHECK(until_cut_off(nonsense, "a", now, 0s) == 100);
 }
 
+TEST_CASE("a message that took long to look at weighs as many") {
+    Nonsense nonsense;
+    Time now{5h};
+    CHECK_FALSE(nonsense.count("a", now, 10 * limits::nonsense_bytes).cut_off);
+    CHECK(until_cut_off(nonsense, "a", now, 0s) == 89);
+    CHECK(nonsense.count("b", now, limits::header_bytes).cut_off);
+}
+
 TEST_CASE("strikes wear off") {
     Nonsense nonsense;
     Time now{5h};
