@@ -186,6 +186,7 @@ private:
     void forget_ended();
     void forget(JobId job);
     std::vector<JobId> select(const std::string& selector, const Sender& sender) const;
+    void report_jobs(wire::Report& report, const std::vector<JobId>& jobs, const JobId& after);
     wire::JobInfo info(const Job& job) const;
 
     // memory.cpp: payloads within their limit

@@ -50,12 +50,27 @@ wire::JobInfo Core::info(const Job& job) const {
     return info;
 }
 
+/// As many of them as one message takes.
+void Core::report_jobs(wire::Report& report, const std::vector<JobId>& jobs, const JobId& after) {
+    constexpr std::size_t numbers = 256;  // bytes of one, its texts aside
+    std::size_t bytes = 0;
+    for (const JobId& id : jobs) {
+        if (id <= after) continue;
+        if (bytes > limits::header_bytes / 4) {
+            report.more = true;
+            return;
+        }
+        const wire::JobInfo& told = report.jobs.emplace_back(info(jobs_.at(id)));
+        bytes += numbers;
+        for (const std::string* text : {&told.title, &told.function, &told.reason, &told.gatherer, &told.notice, &told.key, &told.user})
+            bytes += text->size();
+    }
+}
+
 void Core::on_query(const PeerId& from, const wire::Query& query) {
     wire::Report report{.number = query.number};
     switch (query.topic) {
-        case wire::Topic::jobs:
-            for (const JobId& id : select(query.selector, sessions_.at(from).sender)) report.jobs.push_back(info(jobs_.at(id)));
-            break;
+        case wire::Topic::jobs: report_jobs(report, select(query.selector, sessions_.at(from).sender), query.after); break;
         case wire::Topic::workers:
             for (const auto& [peer, session] : sessions_) {
                 if (session.role != wire::Role::worker) continue;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include "shared/logging.hpp"
@@ -136,8 +137,18 @@ void Client::answer(const std::shared_ptr<Answering>& answering, Result<Reply> r
 }
 
 Result<wire::Report> Client::ask(wire::Query query) {
-    query.number = next_question_++;
-    return wait_for_reply<wire::Report>(query.number, query);
+    wire::Report all;
+    do {
+        query.number = next_question_++;
+        auto report = wait_for_reply<wire::Report>(query.number, query);
+        if (!report) return report;
+        std::ranges::move(report->jobs, std::back_inserter(all.jobs));
+        all.workers = std::move(report->workers);
+        all.gatherers = std::move(report->gatherers);
+        all.more = report->more && !all.jobs.empty();
+        if (all.more) query.after = all.jobs.back().job;
+    } while (all.more);
+    return all;
 }
 
 Result<wire::Found> Client::ask(wire::Find find) {

@@ -116,7 +116,8 @@ struct Query {
     std::uint64_t number = 0;  // comes back in the report
     Topic topic = Topic::jobs;
     std::string selector{};  // jobs: empty for all; `last`; a beginning or an end of an id
-    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.topic, m.selector); };
+    JobId after{};           // jobs: only those whose ids come behind this one
+    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.topic, m.selector, m.after); };
 };
 
 struct Report {
@@ -125,7 +126,8 @@ struct Report {
     std::vector<JobInfo> jobs{};        // newest last
     std::vector<WorkerInfo> workers{};  // by name
     std::vector<GathererRef> gatherers{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.jobs, m.workers, m.gatherers); };
+    bool more = false;  // jobs: there are others behind these; ask for them
+    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.jobs, m.workers, m.gatherers, m.more); };
 };
 
 /// Client → broker: which job has this key? Answered by Found. Unsealed and its client gone, it is the asker's, under this token.

@@ -229,7 +229,8 @@ template <class Take>
 auto read_header(std::string_view header, Take take) -> decltype(take(std::uint8_t{}, nullptr, std::uint32_t{})) {
     if (header.size() > limits::header_bytes) return fail("a header of " + std::to_string(header.size()) + " bytes is past the limit");
     // The walk makes sure that no count in it promises more than the bytes that are there, before anything is allocated.
-    if (!is_objects(header, 1)) return fail("not one whole MessagePack object");
+    if (objects_length(header, 1, limits::header_objects) != header.size())
+        return fail("not one whole MessagePack object, or one of more than " + std::to_string(limits::header_objects) + " objects");
     try {
         auto limit = limits::header_bytes;
         msgpack::unpack_limit within(limit, limit, limit, limit, limit, limits::nesting_depth);

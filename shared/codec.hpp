@@ -35,8 +35,8 @@ std::string encode(const Packed& packed);
 std::optional<Result<Packed>> decode_packed(std::string_view header);
 
 /// The byte length of the first `count` objects of `bytes`; nothing if there are fewer, or one is cut off or not MessagePack.
-/// Walks without recursion and allocates nothing: safe on any input.
-std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t count);
+/// Nothing, too, where they have more than `within` objects inside. Walks without recursion and allocates nothing: safe on any input.
+std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t count, std::uint64_t within = UINT64_MAX);
 
 /// The same of the one object at the start of `bytes`. Short texts and small numbers are known by their first byte.
 inline std::optional<std::size_t> object_length(std::string_view bytes) {

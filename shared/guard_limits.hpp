@@ -10,7 +10,8 @@
 namespace fanfold::limits {
 
 // --- what a header may become in memory ----------------------------------------------------------------------------
-inline constexpr std::size_t decoded_bytes = 64 << 20;  // the elements of all its lists
+inline constexpr std::size_t decoded_bytes = 64 << 20;           // the elements of all its lists
+inline constexpr std::size_t header_objects = header_bytes / 4;  // in all: what lists many things takes more bytes for each
 
 // --- peers that talk nonsense ---------------------------------------------------------------------------------------
 inline constexpr std::uint32_t nonsense_strikes = 100;   // messages of it within nonsense_window: the peer is cut off

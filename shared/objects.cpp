@@ -84,7 +84,7 @@ void append_sized(std::string& body, std::string_view bytes, bool text) {
 
 }  // namespace
 
-std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t count) {
+std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t count, std::uint64_t within) {
     const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
     std::size_t at = 0;
     std::uint64_t wanted = count;
@@ -97,6 +97,8 @@ std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t 
         const std::size_t length = opening.length;
         if (length == 0 || length > bytes.size() - at) return std::nullopt;
         at += length;
+        if (opening.children > within) return std::nullopt;
+        within -= opening.children;
         wanted += opening.children - 1;
         if (wanted > bytes.size() - at) return std::nullopt;  // each takes a byte at least
         alike = tag == before ? alike + 1 : 0;

@@ -16,7 +16,7 @@
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 3;
+inline constexpr std::uint16_t version_minor = 4;
 
 using Milliseconds = std::chrono::duration<std::int64_t, std::milli>;
 using Microseconds = std::chrono::duration<std::int64_t, std::micro>;

@@ -262,6 +262,32 @@ TEST_CASE("a job whose collector lags is dispatched no further than its window, 
     fleet.quiet = true;
 }
 
+TEST_CASE("more jobs than a message takes are told in several reports") {
+    Fleet fleet;
+    fleet.quiet = true;
+    std::vector<JobId> opened, told;
+    for (std::uint64_t n = 1; n <= 5000; ++n) {
+        wire::Block block{.job = job_number(n), .token = 1, .first = 0, .count = 1, .stride = 1, .total = 1};
+        block.spec = Stage::spec();
+        block.spec->owner = {"c"};
+        block.spec->title = std::string(500, 't');
+        fleet.block(block, Slice::copy("\x07"));
+        fleet.say("c", wire::Cancel{.job = block.job});
+        opened.push_back(block.job);
+    }
+    wire::Report report{.more = true};
+    for (std::uint64_t number = 1; report.more; ++number) {
+        REQUIRE(number < 10);
+        fleet.sent.clear();
+        fleet.say("c", wire::Query{.number = number, .after = told.empty() ? JobId{} : told.back()});
+        report = fleet.take<wire::Report>("c");
+        CHECK(report.number == number);
+        CHECK(wire::decode(wire::encode(report)));
+        for (const auto& job : report.jobs) told.push_back(job.job);
+    }
+    CHECK(told == opened);
+}
+
 TEST_CASE("reports name jobs by what is typed") {
     Fleet fleet;
     JobId first = fleet.open(1, 1);

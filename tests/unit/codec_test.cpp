@@ -176,9 +176,12 @@ TEST_CASE("lists that would be hundreds of times bigger in memory than on the wi
     auto few = decode(report_of(1000, 0));
     REQUIRE(few);
     CHECK(std::get<Report>(*few).jobs.size() == 1000);
-    auto many = decode(report_of(4'000'000, 0));
+    auto many = decode(report_of(limits::header_objects - 5, 0));
     REQUIRE_FALSE(many);
     CHECK(many.error().text == "the lists of a header are past the limit");
+    many = decode(report_of(limits::header_objects, 0));
+    REQUIRE_FALSE(many);
+    CHECK(many.error().text.find("1048576 objects") != std::string::npos);
     // Lists count together.
     std::size_t jobs = limits::decoded_bytes / 2 / sizeof(JobInfo);
     std::size_t workers = limits::decoded_bytes / 2 / sizeof(WorkerInfo);
