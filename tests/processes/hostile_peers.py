@@ -18,7 +18,7 @@ import msgpack
 import zmq
 
 HOST = "127.0.0.1"
-HELLO, WELCOME, REFUSED, PACKED, BLOCK, SEAL, SEALED, REPORT, DISPATCH, GATHERED = 1, 2, 3, 6, 10, 11, 13, 20, 30, 52
+HELLO, WELCOME, REFUSED, BYE, PACKED, BLOCK, SEAL, SEALED, REPORT, DISPATCH, GATHERED = 1, 2, 3, 5, 6, 10, 11, 13, 20, 30, 52
 NOT_ALLOWED = 5
 PATIENCE = 20_000  # milliseconds
 TOKEN = 7_531_902_468_013_579  # a secret of its client
@@ -216,6 +216,23 @@ def replay(port):
     print("-".join((hexadecimal[:8], hexadecimal[8:12], hexadecimal[12:16], hexadecimal[16:20], hexadecimal[20:])))
 
 
+def stale_epoch(port):
+    """A gatherer of an earlier life comes back after it has been started again."""
+
+    def hello(epoch):
+        return msgpack.packb([HELLO, 1, 0, 3, "twice-born", [epoch, 7], 0, [], ["twice-born", [epoch, 7]]])
+
+    later, earlier = connect(zmq.DEALER, port, b"later-life"), connect(zmq.DEALER, port, b"earlier-life")
+    later.send(hello(5))
+    receive(later, WELCOME)
+    earlier.send(hello(4))
+    refused = receive(earlier, REFUSED)
+    assert b"has been started again since" in refused[2], refused
+    later.send(msgpack.packb([BYE]))
+    later.close()
+    earlier.close()
+
+
 def main(attack, arguments):
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -229,6 +246,8 @@ def main(attack, arguments):
         malformed(arguments[0], int(arguments[1]), int(arguments[2]))
     elif attack == "loans":
         loans(int(arguments[0]))
+    elif attack == "stale-epoch":
+        stale_epoch(int(arguments[0]))
     elif attack == "replay":
         replay(int(arguments[0]))
     else:
