@@ -116,7 +116,7 @@ TEST_CASE("golden bytes") {
         hex(encode(Results{
             .job = some_job(), .first = 1, .count = 2, .meta = {.worker = "w", .started = Microseconds(3), .elapsed = Microseconds(4)}})) ==
         "9528c410018bcfe568007fcd9032547698badcfe010294c40177010304");
-    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) == "9c01010302c40177920000029095c4009200009090c400909090");
+    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) == "9c01010402c40177920000029095c4009200009090c400909090");
 }
 
 TEST_CASE("fields that an older peer does not send keep their defaults, those that it does not know are ignored") {
