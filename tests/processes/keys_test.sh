@@ -10,7 +10,7 @@ p=$first_port
 # --- on the wire: a marker that is there without keys, and with keys is not ---------------------------------------------------
 marker=a-payload-that-everybody-could-read
 tap_run() {  # KIND: a job whose every hop goes through the proxy
-    start_ready "tap-$1" python3 "$folder/tapping_proxy.py" "$1.tape" $((p + 10))="$p" $((p + 11))=$((p + 1)) $((p + 12))=$((p + 2)) \
+    start_ready "tap-$1" python3 "$folder/proxy.py" tape "$1.tape" $((p + 10))="$p" $((p + 11))=$((p + 1)) $((p + 12))=$((p + 2)) \
         $((p + 13))=$((p + 3))
     start_broker --no-ipc --advertise tcp://127.0.0.1:$((p + 10))
     start_gatherer --no-ipc --advertise tcp://127.0.0.1:$((p + 12))

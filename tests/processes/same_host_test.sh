@@ -2,7 +2,7 @@
 # Peers of one host and user take ipc where they are told of TCP: seen in the system's list of sockets. With --no-ipc they don't; a broker that
 # is killed is found again, whether or not it offers ipc when it is back. And --compress: fewer bytes over TCP, the same results.
 # shellcheck disable=SC1091,SC2119,SC2154  # common.sh beside it is read, and names the endpoint
-proxy=$(realpath "$(dirname "$0")/counting_proxy.py")
+proxy=$(realpath "$(dirname "$0")/proxy.py")
 . "$(dirname "$0")/common.sh"
 export FANFOLD_BROKER=$broker_endpoint
 export XDG_RUNTIME_DIR=$work/run
@@ -67,7 +67,7 @@ start_broker --no-ipc --advertise "tcp://127.0.0.1:$near"
 start_gatherer --no-ipc --advertise "tcp://127.0.0.1:$((near + 2))"
 pairs=()
 for offset in 0 1 2 3; do pairs+=("$((near + offset))=$((first_port + offset))"); done
-start_ready proxy python3 "$proxy" counts "${pairs[@]}"
+start_ready proxy python3 "$proxy" counts counts "${pairs[@]}"
 export FANFOLD_BROKER=tcp://127.0.0.1:$near
 start_ready w1 fanfold-worker --name w1 --slots 1
 await_workers 1

@@ -1,24 +1,30 @@
-"""Passes TCP connections on, and counts the bytes that go through each port, both ways.
+"""Passes TCP connections on, and keeps what goes through, both ways.
 
-usage: counting_proxy.py COUNTS PORT=TARGET...     on 127.0.0.1; COUNTS gets a line "PORT BYTES" for each, anew at every change
+usage: proxy.py tape FILE PORT=TARGET...      on 127.0.0.1; FILE has every byte
+       proxy.py counts FILE PORT=TARGET...    FILE has a line "PORT BYTES" for each, anew at every change
 """
 import asyncio
 import sys
 
-counts_file, pairs = sys.argv[1], [tuple(map(int, pair.split("="))) for pair in sys.argv[2:]]
+what, name, pairs = sys.argv[1], sys.argv[2], [tuple(map(int, pair.split("="))) for pair in sys.argv[3:]]
 counts = {port: 0 for port, _ in pairs}
+if what == "tape":
+    tape = open(name, "wb", buffering=0)
 
 
-def note(port, number):
-    counts[port] += number
-    with open(counts_file, "w") as file:
+def keep(port, data):
+    if what == "tape":
+        tape.write(data)
+        return
+    counts[port] += len(data)
+    with open(name, "w") as file:
         file.writelines(f"{port} {count}\n" for port, count in counts.items())
 
 
 async def copy(port, reader, writer):
     try:
         while data := await reader.read(1 << 16):
-            note(port, len(data))
+            keep(port, data)
             writer.write(data)
             await writer.drain()
     except ConnectionError:
