@@ -23,9 +23,9 @@ Nonsense::Verdict Nonsense::count(const std::string& who, Time now, std::size_t 
     Verdict verdict;
     if (!who.empty()) {
         Peer& known = peer(who);
+        const std::size_t weight = 1 + bytes / limits::nonsense_bytes;
         double worn = std::chrono::duration<double>(now - known.counted) / std::chrono::duration<double>(limits::nonsense_window);
-        known.strikes =
-            std::max(0.0, known.strikes - worn * limits::nonsense_strikes) + 1 + static_cast<double>(bytes / limits::nonsense_bytes);
+        known.strikes = std::max(0.0, known.strikes - worn * limits::nonsense_strikes) + static_cast<double>(weight);
         known.counted = now;
         verdict.cut_off = known.strikes >= limits::nonsense_strikes;
         if (verdict.cut_off) {
