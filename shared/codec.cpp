@@ -1,5 +1,6 @@
 #include "shared/codec.hpp"
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <msgpack.hpp>
@@ -30,7 +31,8 @@ concept IsDuration = requires {
 };
 
 void pack(Packer& out, bool value) { value ? out.pack_true() : out.pack_false(); }
-void pack(Packer& out, double value) { out.pack_double(value); }
+// The packer looks for whole numbers, by a conversion that overflows at 2^64 and nowhere else.
+void pack(Packer& out, double value) { out.pack_double(value == 0x1p64 ? std::nextafter(value, 0x1p65) : value); }
 template <IsInteger T>
 void pack(Packer& out, T value) {
     out.pack(value);

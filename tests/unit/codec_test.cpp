@@ -82,6 +82,7 @@ TEST_CASE("messages keep what they carry") {
     CHECK(back.spec->max_failures_percent == 2.5);
     CHECK(back.total == 17);
     CHECK(round_trip(Adjust{.job = some_job(), .weight = -3e15}).weight == -3e15);  // packed as an integer
+    CHECK(round_trip(Adjust{.job = some_job(), .weight = 0x1p64}).weight >= 0x1p64);
 
     Heartbeat heartbeat{.handled = 9, .held = {{some_job(), {{0, 5}, {7, 9}}}}};
     CHECK(round_trip(heartbeat).held[0].ranges == heartbeat.held[0].ranges);
