@@ -17,6 +17,11 @@ life() {
 }
 values() { fanfold status --output json "$job" | field values; }
 have_values() { (($(values) >= $1)); }
+frame=$((65536 + 24)) # of a store's log
+have_frames() {       # NUMBER, in the log of each
+    local daemon
+    for daemon in broker gatherer; do (($(stat -c %s "made/$daemon.db-wal") > 32 + $1 * frame)) || return 1; done
+}
 
 life
 run 0 fanfold submit --function fanfold.sleep -a input
@@ -26,6 +31,7 @@ for name in worker gatherer broker; do stop "$name"; done
 life
 at_start=$(values)
 await "more results are safe" have_values $((at_start + 400))
+await "the logs have enough frames to damage" have_frames 24
 for name in broker gatherer worker; do stop "$name" KILL; done
 
 start_broker --state made
@@ -118,7 +124,6 @@ flip() {
 somewhere() { place=$(((RANDOM * 32768 + RANDOM) % $1)); }  # below SIZE
 
 # --- all of it -------------------------------------------------------------------------------------------------------------------------
-frame=$((65536 + 24))
 for daemon in broker gatherer; do
     database=copy/$daemon.db
     log=$database-wal
