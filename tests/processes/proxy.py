@@ -1,9 +1,10 @@
 """Passes TCP connections on, and keeps what goes through, both ways.
 
 usage: proxy.py tape FILE PORT=TARGET...      on 127.0.0.1; FILE has every byte
-       proxy.py counts FILE PORT=TARGET...    FILE has a line "PORT BYTES" for each, anew at every change
+       proxy.py counts FILE PORT=TARGET...    FILE has a line "PORT BYTES" for each, replaced at every change
 """
 import asyncio
+import os
 import sys
 
 what, name, pairs = sys.argv[1], sys.argv[2], [tuple(map(int, pair.split("="))) for pair in sys.argv[3:]]
@@ -17,8 +18,9 @@ def keep(port, data):
         tape.write(data)
         return
     counts[port] += len(data)
-    with open(name, "w") as file:
+    with open(f"{name}.new", "w") as file:
         file.writelines(f"{port} {count}\n" for port, count in counts.items())
+    os.replace(f"{name}.new", name)  # who reads it sees the whole of it, before or after
 
 
 async def copy(port, reader, writer):
