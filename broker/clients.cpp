@@ -92,8 +92,7 @@ void Core::open(const wire::Block& block, const Sender& sender) {
             for (const auto& function : session.functions) all += (all.empty() ? "" : ", ") + function;
         return refuse(spec.owner, RefusalCode::no_function, demand.unmet() + "; there is: " + all, block.job);
     }
-    if (std::string why = why_too_many_names(std::max(spec.require.size(), spec.resources.size())); !why.empty())
-        return refuse(spec.owner, RefusalCode::too_large, why, block.job);
+    if (std::string why = why_too_much(spec); !why.empty()) return refuse(spec.owner, RefusalCode::too_large, why, block.job);
     if (!sound_weight(spec.share.weight)) return refuse(spec.owner, RefusalCode::malformed, unsound_weight(spec.share.weight), block.job);
     if (auto known = keys_.find({sender.user, spec.key}); known != keys_.end())
         return refuse(spec.owner, RefusalCode::conflict,

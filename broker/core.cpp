@@ -77,7 +77,9 @@ void Core::on(StoreTrouble& event) {
             send(job.owner, wire::Notice{.job = id, .text = "the broker accepts nothing at present: " + trouble_});
 }
 
-void Core::on(Unroutable& event) { lose(event.peer, "its connection is closed", false); }
+void Core::on(Unroutable& event) {
+    lose(event.peer, event.unread ? "it does not read what it is sent" : "its connection is closed", false);
+}
 
 void Core::on(Pulled& event) {
     if (is_ignored({}, event.sender)) return;
@@ -141,8 +143,7 @@ void Core::welcome(const PeerId& peer, wire::Hello& hello, const Sender& sender)
     if (fresh && is_taken(hello, sender))
         return deny_aloud(peer, sender, "Hello of a gatherer that is another user's",
                           "the gatherer's name '" + hello.gatherer.name + "' is that of another user's; choose another with --name");
-    if (std::string why = why_too_many_names(std::max(hello.labels.size(), hello.resources.size())); !why.empty())
-        return refuse(peer, wire::RefusalCode::too_large, why);
+    if (std::string why = why_too_much(hello); !why.empty()) return refuse(peer, wire::RefusalCode::too_large, why);
     if (fresh && is_past(hello)) {
         pass_over(peer, "Hello of an earlier life of gatherer " + hello.gatherer.name);
         return refuse(peer, wire::RefusalCode::conflict,

@@ -187,7 +187,9 @@ private:
     void forget(JobId job);
     std::vector<JobId> select(const std::string& selector, const Sender& sender) const;
     void report_jobs(wire::Report& report, const std::vector<JobId>& jobs, const JobId& after);
+    void report_workers(wire::Report& report, const std::string& after) const;
     wire::JobInfo info(const Job& job) const;
+    wire::WorkerInfo info(const Session& worker) const;
 
     // memory.cpp: payloads within their limit
     void account(Job& job);

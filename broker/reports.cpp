@@ -12,6 +12,8 @@ namespace {
 constexpr auto patience_with_the_dead = std::chrono::milliseconds(1500);  // a closed connection shows within that
 constexpr std::size_t ended_attached_kept = 1000;
 constexpr std::size_t ended_kept = 100'000;
+constexpr std::size_t report_bytes = limits::header_bytes / 4;
+constexpr std::size_t numbers_bytes = 256;  // of one job or worker, texts aside; no number takes more than nine
 }  // namespace
 
 /// Of the jobs that the sender may see.
@@ -50,20 +52,46 @@ wire::JobInfo Core::info(const Job& job) const {
     return info;
 }
 
+wire::WorkerInfo Core::info(const Session& worker) const {
+    wire::WorkerInfo info{.name = worker.name, .slots = worker.slots, .stuck_slots = worker.stuck_slots};
+    for (const auto& [sequence, chunk] : worker.lent) info.running += static_cast<std::uint64_t>(chunk.fragments);
+    info.finished = worker.finished;
+    info.functions = {worker.functions.begin(), worker.functions.end()};
+    info.labels = {worker.labels.begin(), worker.labels.end()};
+    for (const auto& [name, amount] : worker.resources) info.resources.push_back({name, amount});
+    info.silent = std::chrono::floor<wire::Milliseconds>(lived_.now() - worker.heard);
+    return info;
+}
+
 /// As many of them as one message takes.
 void Core::report_jobs(wire::Report& report, const std::vector<JobId>& jobs, const JobId& after) {
-    constexpr std::size_t numbers = 256;  // bytes of one, its texts aside
     std::size_t bytes = 0;
     for (const JobId& id : jobs) {
         if (id <= after) continue;
-        if (bytes > limits::header_bytes / 4) {
-            report.more = true;
-            return;
-        }
+        report.more = bytes > report_bytes;
+        if (report.more) return;
         const wire::JobInfo& told = report.jobs.emplace_back(info(jobs_.at(id)));
-        bytes += numbers;
+        bytes += numbers_bytes;
         for (const std::string* text : {&told.title, &told.function, &told.reason, &told.gatherer, &told.notice, &told.key, &told.user})
             bytes += text->size();
+    }
+}
+
+/// As many of them as one message takes; those of one name are not parted.
+void Core::report_workers(wire::Report& report, const std::string& after) const {
+    std::vector<std::pair<std::string_view, const Session*>> workers;
+    for (const auto& [peer, session] : sessions_)
+        if (session.role == wire::Role::worker && session.name > after) workers.emplace_back(session.name, &session);
+    std::ranges::stable_sort(workers, {}, &decltype(workers)::value_type::first);
+    std::size_t bytes = 0;
+    for (const auto& [name, session] : workers) {
+        report.more = bytes > report_bytes && name != report.workers.back().name;
+        if (report.more) return;
+        const wire::WorkerInfo& told = report.workers.emplace_back(info(*session));
+        bytes += numbers_bytes + told.name.size();
+        for (const std::string& function : told.functions) bytes += function.size();
+        for (const std::string& label : told.labels) bytes += label.size();
+        for (const auto& resource : told.resources) bytes += numbers_bytes + resource.name.size();
     }
 }
 
@@ -71,20 +99,7 @@ void Core::on_query(const PeerId& from, const wire::Query& query) {
     wire::Report report{.number = query.number};
     switch (query.topic) {
         case wire::Topic::jobs: report_jobs(report, select(query.selector, sessions_.at(from).sender), query.after); break;
-        case wire::Topic::workers:
-            for (const auto& [peer, session] : sessions_) {
-                if (session.role != wire::Role::worker) continue;
-                wire::WorkerInfo worker{.name = session.name, .slots = session.slots, .stuck_slots = session.stuck_slots};
-                for (const auto& [sequence, chunk] : session.lent) worker.running += static_cast<std::uint64_t>(chunk.fragments);
-                worker.finished = session.finished;
-                worker.functions = {session.functions.begin(), session.functions.end()};
-                worker.labels = {session.labels.begin(), session.labels.end()};
-                for (const auto& [name, amount] : session.resources) worker.resources.push_back({name, amount});
-                worker.silent = std::chrono::floor<wire::Milliseconds>(lived_.now() - session.heard);
-                report.workers.push_back(std::move(worker));
-            }
-            std::ranges::sort(report.workers, {}, &wire::WorkerInfo::name);
-            break;
+        case wire::Topic::workers: report_workers(report, query.selector); break;
         case wire::Topic::gatherers:
             for (const PeerId& peer : gatherers_) report.gatherers.push_back(sessions_.at(peer).gatherer);
             break;

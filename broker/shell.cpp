@@ -94,7 +94,7 @@ void Shell::step(Event event) {
 }
 
 void Shell::tell_of_gone() {
-    for (PeerId& peer : std::exchange(gone_, {})) step(Unroutable{std::move(peer)});
+    for (Unroutable& gone : std::exchange(gone_, {})) step(std::move(gone));
 }
 
 void Shell::act(Action& action) {
@@ -111,7 +111,9 @@ void Shell::act(Action& action) {
 void Shell::send(Send& message) {
     compressed_.learn(message.message);
     bool compress = compressed_.wants(message.message);
-    if (net::send_to(control_, message.to, message.message, message.body, compress) == net::Sent::unroutable) gone_.push_back(message.to);
+    auto sent = net::send_to(control_, backlog_, message.to, message.message, message.body, compress);
+    if (sent == net::Sent::unroutable || sent == net::Sent::unread)
+        gone_.push_back({.peer = message.to, .unread = sent == net::Sent::unread});
 }
 
 void Shell::read_journal() {

@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "broker/core.hpp"
+#include "shared/backlog.hpp"
 #include "shared/gatekeeper.hpp"
 #include "shared/journal.hpp"
 #include "shared/net.hpp"
@@ -68,7 +69,8 @@ private:
     net::Loop loop_;
     Core core_;
     const net::Ignores ignores_ = [this](const PeerId& from, const std::string& user_id) { return is_ignored(from, user_id); };
-    std::vector<PeerId> gone_;  // found unroutable while sending
+    net::Backlog backlog_;          // of control
+    std::vector<Unroutable> gone_;  // found while sending
     CompressedJobs compressed_;
 };
 

@@ -36,10 +36,40 @@ std::optional<Duration> Bucket::take(Time now, std::uint64_t a_minute) {
     return {};
 }
 
-/// What a worker's Hello, or a job, names is kept for long.
-std::string why_too_many_names(std::size_t names) {
-    if (names <= limits::labels) return {};
-    return std::to_string(names) + " labels or resources are named, " + std::to_string(limits::labels) + " is the most; leave some out";
+// What a peer's Hello, or a job, names is kept for long, and told in reports.
+namespace {
+constexpr std::size_t bytes_each = 16;  // of a text, however short
+std::size_t bytes_of(const std::string& text) { return text.size() + bytes_each; }
+std::size_t bytes_of(const wire::Resource& resource) { return bytes_of(resource.name); }
+template <class T>
+std::size_t bytes_of(const std::vector<T>& all) {
+    std::size_t bytes = 0;
+    for (const T& one : all) bytes += bytes_of(one);
+    return bytes;
+}
+
+std::string why_too_much(std::size_t labels, std::size_t bytes) {
+    if (labels > limits::labels)
+        return std::to_string(labels) + " labels or resources are named, " + std::to_string(limits::labels) +
+               " is the most; leave some out";
+    if (bytes > limits::names_bytes)
+        return "names and texts take " + std::to_string(bytes) + " bytes, " + std::to_string(limits::names_bytes) +
+               " is the most; shorten them, or leave some out";
+    return {};
+}
+}  // namespace
+
+std::string why_too_much(const wire::Hello& hello) {
+    const wire::GathererRef& gatherer = hello.gatherer;
+    return why_too_much(std::max(hello.labels.size(), hello.resources.size()),
+                        bytes_of(hello.name) + bytes_of(hello.functions) + bytes_of(hello.idempotent) + bytes_of(hello.labels) +
+                            bytes_of(hello.resources) + bytes_of(gatherer.name) + bytes_of(gatherer.results) + bytes_of(gatherer.collect));
+}
+
+std::string why_too_much(const wire::JobSpec& spec) {
+    return why_too_much(std::max(spec.require.size(), spec.resources.size()),
+                        bytes_of(spec.function) + bytes_of(spec.title) + bytes_of(spec.cwd) + bytes_of(spec.environment) +
+                            bytes_of(spec.preferred_gatherer) + bytes_of(spec.key) + bytes_of(spec.require) + bytes_of(spec.resources));
 }
 
 /// What a sender may not do is passed over, counted, and told to the log.

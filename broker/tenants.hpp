@@ -62,8 +62,9 @@ inline constexpr std::ptrdiff_t most_waiting_finds = 100;
 /// For everybody else the job does not exist.
 inline bool may_see(const Sender& sender, const Job& job) { return sender.user == job.user || sender.roles.has(Access::admin); }
 
-/// Of labels or resources; empty when it is not so.
-std::string why_too_many_names(std::size_t names);
+/// What is named there: too many labels or resources, or texts that are too long. Empty when it is not so.
+std::string why_too_much(const wire::Hello& hello);
+std::string why_too_much(const wire::JobSpec& spec);
 
 /// For logs.
 std::string user_text(const std::string& user);

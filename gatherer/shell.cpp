@@ -130,14 +130,16 @@ void Shell::perform(Action& action) {
 void Shell::say(Send send) {
     auto* values = std::get_if<wire::Values>(&send.message);
     bool compress = values && core_.compresses(values->job);
-    if (net::send_to(collect_, send.to, send.message, send.body, compress) == net::Sent::unroutable) gone_.push_back(std::move(send.to));
+    auto sent = net::send_to(collect_, backlog_, send.to, send.message, send.body, compress);
+    if (sent == net::Sent::unroutable || sent == net::Sent::unread)
+        gone_.push_back({.peer = std::move(send.to), .unread = sent == net::Sent::unread});
 }
 
 void Shell::tell_gone() {
     while (!gone_.empty()) {
-        PeerId peer = std::move(gone_.back());
+        Unroutable gone = std::move(gone_.back());
         gone_.pop_back();
-        step(Unroutable{std::move(peer)});
+        step(std::move(gone));
     }
 }
 

@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "gatherer/core.hpp"
+#include "shared/backlog.hpp"
 #include "shared/gatekeeper.hpp"
 #include "shared/handshake.hpp"
 #include "shared/journal.hpp"
@@ -69,7 +70,8 @@ private:
     std::optional<zmq::socket_t> control_;
     std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
     std::uint64_t connection_ = 0;                   // to the broker, counted: what was to be said on an earlier one is not said on a later
-    std::vector<PeerId> gone_;                       // collectors that the router does not know, not yet told to the core
+    net::Backlog backlog_;                           // of collectors
+    std::vector<Unroutable> gone_;                   // collectors, not yet told to the core
     net::Loop loop_;
     Journal journal_;
     Core core_;

@@ -143,10 +143,11 @@ Result<wire::Report> Client::ask(wire::Query query) {
         auto report = wait_for_reply<wire::Report>(query.number, query);
         if (!report) return report;
         std::ranges::move(report->jobs, std::back_inserter(all.jobs));
-        all.workers = std::move(report->workers);
+        std::ranges::move(report->workers, std::back_inserter(all.workers));
         all.gatherers = std::move(report->gatherers);
-        all.more = report->more && !all.jobs.empty();
-        if (all.more) query.after = all.jobs.back().job;
+        all.more = report->more && !(all.jobs.empty() && all.workers.empty());
+        if (!all.jobs.empty()) query.after = all.jobs.back().job;
+        if (!all.workers.empty()) query.selector = all.workers.back().name;
     } while (all.more);
     return all;
 }

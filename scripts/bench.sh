@@ -71,20 +71,25 @@ cd "$folder" || exit 1
 
 fleet() { FANFOLD_RUN=$folder/$1 "$source_folder/scripts/fleet-local.sh" "${@:2}" >/dev/null; }
 end() {
-    fleet volatile down
-    fleet durable down
-    fleet ipc down
-    fleet secure down
+    for name in "${!offsets[@]}"; do fleet "$name" down; done
     rm -rf "$folder"
 }
 trap end EXIT
 trap 'exit 130' INT TERM
 export FANFOLD_TRANSPORT=tcp
-fleet volatile up --workers 2 --slots 1 --port "$port" --volatile || exit 1
-fleet durable up --workers 2 --slots 1 --port $((port + 20)) || exit 1
-! runs ipc || FANFOLD_TRANSPORT='' fleet ipc up --workers 2 --slots 1 --port $((port + 60)) --volatile || exit 1
 
-! runs secure || fleet secure up --workers 2 --slots 1 --port $((port + 4)) --volatile --secure || exit 1
+# The volatile fleet is up all the time, as fleets are; the others as long as the runs that want them: who idles beside a run takes caches, and
+# wakes processors.
+declare -A fleets=([durable]=durable [lines]=durable [ipc]=ipc [secure]=secure)
+declare -A offsets=([volatile]=0 [durable]=20 [ipc]=60 [secure]=4) # of their ports
+up() {
+    local arguments=(up --workers 2 --slots 1 --port $((port + offsets[$1])))
+    [[ $1 == durable ]] || arguments+=(--volatile)
+    [[ $1 != secure ]] || arguments+=(--secure)
+    FANFOLD_TRANSPORT=$([[ $1 == ipc ]] || echo tcp) fleet "$1" "${arguments[@]}" || exit 1
+}
+down() { fleet "$1" down && rm -rf "${folder:?}/$1"; }
+up volatile
 
 # Runs a program and keeps the figures that it prints: sample NAME COMMAND...
 sample() {
@@ -200,7 +205,10 @@ run_cores() {
 for ((round = 1; round <= rounds; round++)); do
     for name in "${names[@]}"; do
         echo "round $round of $rounds: $name" >&2
+        beside=${fleets[$name]:-}
+        [[ -z $beside ]] || up "$beside"
         "run_$name"
+        [[ -z $beside ]] || down "$beside"
     done
 done
 ((!peers)) || "$bench/peers.sh" "$quick" "$((port + 80))" samples

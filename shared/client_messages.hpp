@@ -115,7 +115,7 @@ struct Query {
     static constexpr std::uint8_t kind = 19;
     std::uint64_t number = 0;  // comes back in the report
     Topic topic = Topic::jobs;
-    std::string selector{};  // jobs: empty for all; `last`; a beginning or an end of an id
+    std::string selector{};  // jobs: empty for all; `last`; a beginning or an end of an id. Workers: only those whose names come behind it
     JobId after{};           // jobs: only those whose ids come behind this one
     static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.topic, m.selector, m.after); };
 };
@@ -126,7 +126,7 @@ struct Report {
     std::vector<JobInfo> jobs{};        // newest last
     std::vector<WorkerInfo> workers{};  // by name
     std::vector<GathererRef> gatherers{};
-    bool more = false;  // jobs: there are others behind these; ask for them
+    bool more = false;  // there are other jobs, or workers, behind these; ask for them
     static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.jobs, m.workers, m.gatherers, m.more); };
 };
 

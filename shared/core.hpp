@@ -61,9 +61,10 @@ struct KeysChanged {
     UserLimits others;
 };
 
-/// The router has no connection of that name (any more).
+/// The router has no connection of that name (any more); or it has, and the peer does not read from it.
 struct Unroutable {
     PeerId peer;
+    bool unread = false;
 };
 
 /// Bytes that were no message. `from` is empty when they came from a PULL socket.

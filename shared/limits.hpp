@@ -32,9 +32,11 @@ inline constexpr std::uint64_t collector_credit_bytes = std::uint64_t{16} << 20;
 inline constexpr std::uint64_t early_result_bytes = std::uint64_t{64} << 20;      // for jobs that the gatherer has not heard of
 inline constexpr std::uint64_t worker_credit_bytes = std::uint64_t{8} << 20;      // on loan to one worker, beyond one fragment a slot
 inline constexpr std::uint64_t worker_kept_bytes = std::uint64_t{256} << 20;      // results a worker keeps until they are safe
+inline constexpr std::size_t unread_bytes = std::size_t{64} << 20;                // of headers sent to a peer that does not read them
 inline constexpr std::size_t output_bytes = std::size_t{64} << 20;                // one stream of a command's output (--max-output)
-inline constexpr std::size_t missing_ranges = 10'000;                             // listed in one outcome
-inline constexpr std::size_t early_collects = 10'000;                             // collectors waiting for an unknown job
+inline constexpr std::size_t names_bytes = std::size_t{1} << 20;  // texts of one peer's Hello, or of one job's specification
+inline constexpr std::size_t missing_ranges = 10'000;             // listed in one outcome
+inline constexpr std::size_t early_collects = 10'000;             // collectors waiting for an unknown job
 
 // --- time ---------------------------------------------------------------------------------------------------
 inline constexpr auto heartbeat_interval = 500ms;

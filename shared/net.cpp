@@ -18,6 +18,7 @@
 #include <system_error>
 
 #include "shared/awake.hpp"
+#include "shared/backlog.hpp"
 #include "shared/codec.hpp"
 #include "shared/gatekeeper.hpp"
 #include "shared/handshake.hpp"
@@ -90,7 +91,6 @@ void take_over(const char*) {}
 #endif
 
 zmq::message_t frame_of(const Slice& bytes) {
-    if (bytes.size() < copied_below) return {bytes.data(), bytes.size()};
     hand_over(bytes.data());
     // The holder keeps the bytes alive until libzmq's own thread is done with them.
     auto holder = std::make_unique<Slice>(bytes);
@@ -98,13 +98,31 @@ zmq::message_t frame_of(const Slice& bytes) {
     return {const_cast<char*>(bytes.data()), bytes.size(), release, holder.release()};
 }
 
-Sent send_frames(zmq::socket_t& socket, const std::string& header, const Slice& body, const PeerId* to) {
+zmq::message_t frame_of_body(const Slice& bytes) {
+    if (bytes.size() < copied_below) return {bytes.data(), bytes.size()};
+    return frame_of(bytes);
+}
+
+/// A ROUTER's peer, and what waits for it and the others.
+struct To {
+    const PeerId& peer;
+    Backlog& backlog;
+};
+
+Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, const To* to) {
     constexpr auto now = zmq::send_flags::dontwait;
     constexpr auto more = now | zmq::send_flags::sndmore;
     try {
-        if (to && !socket.send(zmq::buffer(to->bytes), more)) return Sent::would_block;
-        if (!socket.send(zmq::buffer(header), body.empty() ? now : more)) return Sent::would_block;
-        if (!body.empty() && !socket.send(frame_of(body), now)) return Sent::would_block;
+        auto last_or_more = body.empty() ? now : more;
+        if (to) {
+            auto held = to->backlog.hold(to->peer, std::move(header));
+            if (!held) return Sent::unread;
+            if (!socket.send(zmq::buffer(to->peer.bytes), more)) return Sent::would_block;
+            if (!socket.send(frame_of(*held), last_or_more)) return Sent::would_block;
+        } else if (!socket.send(zmq::buffer(header), last_or_more)) {
+            return Sent::would_block;
+        }
+        if (!body.empty() && !socket.send(frame_of_body(body), now)) return Sent::would_block;
         return Sent::yes;
     } catch (const zmq::error_t& error) {
         if (error.num() == EHOSTUNREACH) return Sent::unroutable;
@@ -112,11 +130,11 @@ Sent send_frames(zmq::socket_t& socket, const std::string& header, const Slice& 
     }
 }
 
-Sent send_message(zmq::socket_t& socket, const wire::Message& message, const Slice& body, bool compress, const PeerId* to) {
+Sent send_message(zmq::socket_t& socket, const wire::Message& message, const Slice& body, bool compress, const To* to) {
     std::string header = wire::encode(message);
     if (compress)
-        if (auto packed = pack(header, body.view())) return send_frames(socket, packed->header, packed->body, to);
-    return send_frames(socket, header, body, to);
+        if (auto packed = pack(header, body.view())) return send_frames(socket, std::move(packed->header), packed->body, to);
+    return send_frames(socket, std::move(header), body, to);
 }
 
 /// A capital says that the peer is not on tcp.
@@ -294,8 +312,9 @@ Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body
     return send_message(socket, message, body, over_tcp, nullptr);
 }
 
-Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& message, const Slice& body, bool compress) {
-    return send_message(socket, message, body, compress && !is_marked_local(to), &to);
+Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer, const wire::Message& message, const Slice& body, bool compress) {
+    To to{peer, backlog};
+    return send_message(socket, message, body, compress && !is_marked_local(peer), &to);
 }
 
 namespace {
@@ -322,6 +341,7 @@ std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores) {
         drop_rest(socket, frame);
         return incoming;
     }
+    take_over(frame.data<char>());
     auto packed = wire::decode_packed(frame.to_string_view());
     if (packed && *packed) incoming.message = wire::decode((*packed)->header);
     else if (packed) incoming.message = fail(packed->error().text);

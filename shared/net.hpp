@@ -24,6 +24,7 @@ struct KeyPair;
 
 namespace fanfold::net {
 
+class Backlog;
 class Gatekeeper;
 class HandshakeWatch;
 
@@ -105,11 +106,13 @@ zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type, const std::ve
 zmq::socket_t connect(zmq::context_t& context, zmq::socket_type type, const std::string& endpoint, const PeerId& self = {},
                       const Proof& proof = {});
 
-enum class Sent : std::uint8_t { yes, would_block, unroutable };
+/// `unread`: so much waits for the peer already that nothing is sent to it until it reads.
+enum class Sent : std::uint8_t { yes, would_block, unroutable, unread };
 /// On a DEALER or PUSH. Never blocks. With `compress` the body travels compressed (packing.hpp) where that makes it smaller, over tcp.
 Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body = {}, bool compress = false);
 /// On a ROUTER, to one peer. Never blocks. `compress` as above; a peer whose routing id begins with a capital is not on tcp.
-Sent send_to(zmq::socket_t& socket, const PeerId& to, const wire::Message& message, const Slice& body = {}, bool compress = false);
+Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer, const wire::Message& message, const Slice& body = {},
+             bool compress = false);
 
 struct Incoming {
     PeerId from;  // of a ROUTER; else empty

@@ -5,6 +5,8 @@ usage: hostile_peers.py noise PORT...                        random bytes over r
        hostile_peers.py oversize PORT...                     frames that announce more than the limit
        hostile_peers.py malformed dealer|push PORT COUNT     messages that are none
        hostile_peers.py loans PORT                           a worker that takes work and then talks nonsense
+       hostile_peers.py deaf PORT                            a client that asks and asks, and reads no answer
+       hostile_peers.py stale-epoch PORT                     a gatherer that was started again, and its earlier life
        hostile_peers.py replay PORT                          a job of ten fragments whose block comes a thousand times
 """
 import os
@@ -18,7 +20,7 @@ import msgpack
 import zmq
 
 HOST = "127.0.0.1"
-HELLO, WELCOME, REFUSED, BYE, PACKED, BLOCK, SEAL, SEALED, REPORT, DISPATCH, GATHERED = 1, 2, 3, 5, 6, 10, 11, 13, 20, 30, 52
+HELLO, WELCOME, REFUSED, BYE, PACKED, BLOCK, SEAL, SEALED, QUERY, REPORT, DISPATCH, GATHERED = 1, 2, 3, 5, 6, 10, 11, 13, 19, 20, 30, 52
 NOT_ALLOWED = 5
 PATIENCE = 20_000  # milliseconds
 TOKEN = 7_531_902_468_013_579  # a secret of its client
@@ -191,6 +193,33 @@ def loans(port):
     peer.close()
 
 
+def deaf(port):
+    """Once it reads, it is served again."""
+    talker = connect(zmq.DEALER, port, b"talker")
+    talker.send(msgpack.packb([HELLO, 1, 0, 2, "talker", [0, 8], 1, ["long-" + "x" * 900_000]]))
+    receive(talker, WELCOME)
+    peer = zmq.Context.instance().socket(zmq.DEALER)
+    peer.setsockopt(zmq.LINGER, PATIENCE)
+    peer.setsockopt(zmq.SNDHWM, 0)
+    peer.setsockopt(zmq.RCVHWM, 1)
+    peer.setsockopt(zmq.RCVBUF, 1 << 16)
+    peer.connect(f"tcp://{HOST}:{port}")
+    hello = msgpack.packb([HELLO, 1, 0, 1, "deaf", [0, 6]])
+    peer.send(hello)
+    receive(peer, WELCOME)
+    workers = 2
+    for number in range(2_000):  # near two gigabytes of answers
+        peer.send(msgpack.packb([QUERY, number, workers]))
+    time.sleep(3)
+    while peer.poll(1_000):
+        peer.recv_multipart()
+    peer.send(hello)
+    receive(peer, WELCOME)
+    for left in (peer, talker):
+        left.send(msgpack.packb([BYE]))
+        left.close()
+
+
 def replay(port):
     me = b"replaying"
     peer = connect(zmq.DEALER, port, me)
@@ -246,6 +275,8 @@ def main(attack, arguments):
         malformed(arguments[0], int(arguments[1]), int(arguments[2]))
     elif attack == "loans":
         loans(int(arguments[0]))
+    elif attack == "deaf":
+        deaf(int(arguments[0]))
     elif attack == "stale-epoch":
         stale_epoch(int(arguments[0]))
     elif attack == "replay":

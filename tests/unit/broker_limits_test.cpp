@@ -39,6 +39,35 @@ bool says(const std::string& text, const std::string& part) {
 
 }  // namespace
 
+TEST_CASE("names and texts of a peer or a job that would take much memory are refused") {
+    Tenants<Stage> stage;
+    const std::string half(limits::names_bytes / 2, 'n');
+    SUBCASE("a worker's") {
+        wire::Hello hello{.role = wire::Role::worker, .name = "x", .slots = 1, .functions = {half}};
+        stage.senders[{"x"}] = mill;
+        SUBCASE("long ones") { hello.idempotent = {half}; }
+        SUBCASE("many") { hello.idempotent.resize(40'000); }
+        stage.say("x", hello);
+        auto refused = stage.take<wire::Refused>("x");
+        CHECK(refused.code == wire::RefusalCode::too_large);
+        CHECK(says(refused.text, std::to_string(limits::names_bytes) + " is the most; shorten them, or leave some out"));
+        hello.idempotent.clear();
+        stage.say("x", hello);
+        stage.take<wire::Welcome>("x");
+    }
+    SUBCASE("a job's") {
+        wire::Block block = stage.first(1, "a");
+        block.spec->title = half;
+        block.spec->environment = {"X=" + half};
+        stage.block(block, Slice::copy("\x07"), ada);
+        CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::too_large);
+        CHECK_FALSE(stage.core.jobs().contains(block.job));
+        block.spec->environment.clear();
+        stage.block(block, Slice::copy("\x07"), ada);
+        CHECK(stage.core.jobs().contains(block.job));
+    }
+}
+
 TEST_CASE("open jobs: past the limit an error that names it; another user's go on, and so does the user when one has ended") {
     Tenants<Stage> stage;
     stage.step(limited(ada, {.open_jobs = 2}));

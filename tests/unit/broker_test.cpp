@@ -288,6 +288,31 @@ TEST_CASE("more jobs than a message takes are told in several reports") {
     CHECK(told == opened);
 }
 
+TEST_CASE("more workers than a message takes are told in several reports") {
+    Fleet fleet;
+    fleet.quiet = true;
+    std::vector<std::string> joined{"w"}, told;
+    for (std::uint64_t n = 100; n < 140; ++n) {
+        std::string name = "many-" + std::to_string(n / 2);  // two of each name
+        fleet.say(
+            (name + "/" + std::to_string(n)).c_str(),
+            wire::Hello{.role = wire::Role::worker, .name = name, .epoch = {0, n}, .slots = 1, .functions = {std::string(100'000, 'f')}});
+        joined.push_back(name);
+    }
+    std::ranges::sort(joined);
+    wire::Report report{.more = true};
+    for (std::uint64_t number = 1; report.more; ++number) {
+        REQUIRE(number < 10);
+        fleet.sent.clear();
+        fleet.say("c", wire::Query{.number = number, .topic = wire::Topic::workers, .selector = told.empty() ? "" : told.back()});
+        report = fleet.take<wire::Report>("c");
+        CHECK(wire::decode(wire::encode(report)));
+        for (const auto& worker : report.workers) told.push_back(worker.name);
+        if (report.more) CHECK(report.workers.size() < 20);
+    }
+    CHECK(told == joined);
+}
+
 TEST_CASE("reports name jobs by what is typed") {
     Fleet fleet;
     JobId first = fleet.open(1, 1);

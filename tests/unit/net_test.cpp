@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "shared/awake.hpp"
+#include "shared/backlog.hpp"
 
 using namespace fanfold;
 
@@ -26,6 +27,45 @@ TEST_SUITE("net") {
         CHECK(connected_to("tcp://localhost:7999") > 0);
         CHECK(connected_to("tcp://[::1]:7999") > 0);
         CHECK(connected_to("tcp://192.0.2.1:7999") == -1);
+    }
+
+    TEST_CASE("Who does not read is sent no more than so much; then, once he has read, more") {
+        zmq::context_t context;
+        std::vector<std::string> bound;
+        zmq::socket_t router = net::bind(context, zmq::socket_type::router, {"tcp://127.0.0.1:*"}, "--bind", bound);
+        zmq::socket_t reader = net::connect(context, zmq::socket_type::dealer, bound.front(), {"creader"});
+        zmq::socket_t deaf(context, zmq::socket_type::dealer);
+        deaf.set(zmq::sockopt::routing_id, "cdeaf");
+        deaf.set(zmq::sockopt::rcvhwm, 1);
+        deaf.set(zmq::sockopt::linger, 0);
+        deaf.connect(bound.front());
+        auto arrives = [](zmq::socket_t& socket) {
+            zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLIN, 0};
+            return zmq::poll(&item, 1, std::chrono::seconds(20)) == 1;
+        };
+        for (zmq::socket_t* socket : {&reader, &deaf}) {
+            net::send(*socket, wire::Heartbeat{});
+            REQUIRE(arrives(router));
+            net::receive(router);
+        }
+
+        net::Backlog backlog;
+        const PeerId to{"cdeaf"};
+        const wire::Bye message{.reason = std::string(1 << 20, 'x')};
+        constexpr int past = 3 * (limits::unread_bytes >> 20);  // more than that, and what the kernel takes
+        int sent = 0;
+        while (sent < past && net::send_to(router, backlog, to, message) == net::Sent::yes) ++sent;
+        CHECK(sent >= (limits::unread_bytes >> 20) - 1);
+        CHECK(sent < past);
+        CHECK(net::send_to(router, backlog, to, message) == net::Sent::unread);
+        CHECK(net::send_to(router, backlog, {"creader"}, message) == net::Sent::yes);
+
+        for (int i = 0; i < sent; ++i) {
+            REQUIRE(arrives(deaf));
+            CHECK(net::receive(deaf)->message.has_value());
+        }
+        CHECK(net::send_to(router, backlog, to, message) == net::Sent::yes);
+        CHECK(arrives(deaf));
     }
 
     TEST_CASE("A wait that stays awake finds what is there, and sleeps as long as it may when nothing comes") {

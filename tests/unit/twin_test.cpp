@@ -11,6 +11,7 @@
 #include <fstream>
 #include <zmq.hpp>
 
+#include "shared/backlog.hpp"
 #include "shared/net.hpp"
 
 using namespace fanfold;
@@ -95,7 +96,8 @@ TEST_CASE("a message goes by the twin, and the routing id says so") {
     CHECK(incoming->from.bytes == "Cabc");
     CHECK(std::get<wire::Bye>(*incoming->message).reason == "over the twin");
 
-    net::send_to(router, {"Cabc"}, wire::Bye{.reason = "back"});
+    net::Backlog backlog;
+    net::send_to(router, backlog, {"Cabc"}, wire::Bye{.reason = "back"});
     items[0] = {dealer.handle(), 0, ZMQ_POLLIN, 0};
     REQUIRE(zmq::poll(items.data(), items.size(), std::chrono::seconds(20)) == 1);
     CHECK(net::receive(dealer)->message.has_value());

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "shared/backlog.hpp"
 #include "shared/net.hpp"
 #include "tests/unit/executor_bench.hpp"
 #include "worker/shell.hpp"
@@ -47,7 +48,7 @@ public:
     }
 
     void send(const wire::Message& message, const std::string& body = {}) {
-        CHECK(net::send_to(control_, worker_, message, Slice::copy(body)) == net::Sent::yes);
+        CHECK(net::send_to(control_, backlog_, worker_, message, Slice::copy(body)) == net::Sent::yes);
     }
     void dispatch(const std::string& function, std::uint32_t count, const std::string& body, wire::Milliseconds timeout = {}) {
         wire::JobSpec spec{.function = function, .timeout = timeout, .owner = {}};
@@ -109,6 +110,7 @@ private:
     zmq::context_t context_;
     std::vector<std::string> bound_;
     zmq::socket_t control_;
+    net::Backlog backlog_;
     zmq::socket_t results_;
     PeerId worker_;
     std::uint64_t sequence_ = 0;
