@@ -3,20 +3,12 @@
 #include <csignal>
 
 #include "shared/codec.hpp"
+#include "shared/intake.hpp"
 #include "shared/logging.hpp"
 
 namespace fanfold::broker {
 
 namespace {
-constexpr int messages_a_turn = 64;  // before the other socket gets its turn
-
-std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
-    std::vector<std::string> result;
-    result.reserve(endpoints.size());
-    for (const auto& endpoint : endpoints) result.push_back(net::neighbour_endpoint(endpoint, 1));
-    return result;
-}
-
 /// What peers are told of the blocks' socket: its twins, then what it is bound to. --advertise is about the last endpoint (an embedded
 /// broker's first is its inproc one).
 std::vector<std::string> told(const ShellOptions& options, std::vector<std::string> endpoints, std::vector<std::string> bound) {
@@ -45,7 +37,8 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
       keys_(options.keys),
       journal_(options.state, "broker"),
       control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind", control_endpoints_, options.protection)),
-      blocks_(net::bind(context, zmq::socket_type::pull, neighbours(options.bind), "--bind", blocks_endpoints_, options.protection)),
+      blocks_(net::bind(context, zmq::socket_type::pull, net::neighbour_endpoints(options.bind, 1), "--bind", blocks_endpoints_,
+                        options.protection)),
       control_twins_(control_, control_endpoints_),
       blocks_twins_(blocks_, blocks_endpoints_),
       core_(core_options(options, told(options, blocks_twins_.endpoints(), blocks_endpoints_), journal_.epoch())) {
@@ -55,8 +48,9 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
 }
 
 void Shell::run(net::SignalReader* signals) {
-    loop_.watch(control_, [this] { receive_control(); });
-    loop_.watch(blocks_, [this] { receive_blocks(); });
+    for (zmq::socket_t* socket : {&control_, &blocks_})
+        loop_.watch(*socket,
+                    [this, socket] { net::take_in(*socket, gatekeeper_, core_, [this](Event event) { take(std::move(event)); }); });
     if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
     if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
     loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
@@ -81,6 +75,13 @@ void Shell::let_in(KeysChanged allowed) {
     gatekeeper_->replace(allowed.keys);
     write_log("broker", {.what = "allowed keys read", .detail = std::to_string(allowed.keys.size()) + " keys in " + keys_ + "/allowed"});
     step(std::move(allowed));
+}
+
+void Shell::take(Event event) {
+    // A gatherer of this program, over inproc, has this program's key.
+    if (auto* received = std::get_if<Received>(&event); received && gatekeeper_ && received->sender.public_key.empty())
+        received->sender.public_key = gatekeeper_->own().public_key;
+    step(std::move(event));
 }
 
 void Shell::step(Event event) {
@@ -122,46 +123,6 @@ void Shell::read_journal() {
     if (told.trouble) step(StoreTrouble{*std::move(told.trouble)});
     for (Fetched& fetched : told.fetched) step(std::move(fetched));
     if (told.committed) step(*told.committed);
-}
-
-bool Shell::is_ignored(const PeerId& from, const std::string& user_id) const {
-    return core_.is_ignored(from, {.user = {}, .roles = {}, .public_key = gatekeeper_ ? user_id : ""});
-}
-
-/// Whose the message is, if he may send it; else the core hears of that alone.
-std::optional<Sender> Shell::admit(const net::Incoming& incoming) {
-    if (!gatekeeper_) return Sender{};
-    auto verdict = gatekeeper_->admit(incoming);
-    // A gatherer of this program, over inproc, has this program's key.
-    if (verdict && incoming.user_id.empty()) verdict->public_key = gatekeeper_->own().public_key;
-    if (verdict) return *std::move(verdict);
-    step(std::move(verdict.error()));
-    return std::nullopt;
-}
-
-void Shell::receive_control() {
-    for (int i = 0; i < messages_a_turn; ++i) {
-        auto incoming = net::receive(control_, ignores_);
-        if (!incoming) return;
-        if (incoming->ignored) continue;
-        auto sender = admit(*incoming);
-        if (!sender) continue;
-        if (incoming->message)
-            step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
-        else step(Garbled{std::move(incoming->from), incoming->message.error().text, *std::move(sender), incoming->header_bytes});
-    }
-}
-
-void Shell::receive_blocks() {
-    for (int i = 0; i < messages_a_turn; ++i) {
-        auto incoming = net::receive(blocks_, ignores_);
-        if (!incoming) return;
-        if (incoming->ignored) continue;
-        auto sender = admit(*incoming);
-        if (!sender) continue;
-        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
-        else step(Garbled{{}, incoming->message.error().text, *std::move(sender), incoming->header_bytes});
-    }
 }
 
 }  // namespace fanfold::broker

@@ -44,6 +44,7 @@ public:
     void stop() { loop_.stop(); }
 
 private:
+    void take(Event event);
     void step(Event event);
     void act(Action& action);
     void send(Send& send);
@@ -52,10 +53,6 @@ private:
     void on_signal(net::SignalReader& signals);
     void read_keys_again();
     void let_in(KeysChanged allowed);
-    bool is_ignored(const PeerId& from, const std::string& user_id) const;
-    std::optional<Sender> admit(const net::Incoming& incoming);
-    void receive_control();
-    void receive_blocks();
 
     net::Gatekeeper* gatekeeper_;
     std::string keys_;
@@ -68,7 +65,6 @@ private:
     net::Twins blocks_twins_;
     net::Loop loop_;
     Core core_;
-    const net::Ignores ignores_ = [this](const PeerId& from, const std::string& user_id) { return is_ignored(from, user_id); };
     net::Backlog backlog_;          // of control
     std::vector<Unroutable> gone_;  // found while sending
     CompressedJobs compressed_;

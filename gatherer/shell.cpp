@@ -3,26 +3,21 @@
 #include <csignal>
 
 #include "shared/codec.hpp"
+#include "shared/intake.hpp"
 #include "shared/logging.hpp"
 
 namespace fanfold::gatherer {
 
 namespace {
-constexpr int messages_a_turn = 64;  // before the other sockets get their turn
-
-std::vector<std::string> neighbours(const std::vector<std::string>& endpoints) {
-    std::vector<std::string> result;
-    result.reserve(endpoints.size());
-    for (const auto& endpoint : endpoints) result.push_back(net::neighbour_endpoint(endpoint, 1));
-    return result;
-}
+constexpr int messages_a_turn = 64;  // of the broker, before other sockets get their turn
 }  // namespace
 
 Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     : context_(context),
       options_(options),
       results_(net::bind(context, zmq::socket_type::pull, options.bind, "--bind", results_endpoints_, options.protection)),
-      collect_(net::bind(context, zmq::socket_type::router, neighbours(options.bind), "--bind", collect_endpoints_, options.protection)),
+      collect_(net::bind(context, zmq::socket_type::router, net::neighbour_endpoints(options.bind, 1), "--bind", collect_endpoints_,
+                         options.protection)),
       results_twins_(results_, results_endpoints_),
       collect_twins_(collect_, collect_endpoints_),
       journal_(options.state, "gatherer"),
@@ -80,8 +75,10 @@ void Shell::read_handshakes() {
 }
 
 void Shell::run(net::SignalReader* signals) {
-    loop_.watch(results_, [this] { receive_results(); });
-    loop_.watch(collect_, [this] { receive_collect(); });
+    for (zmq::socket_t* socket : {&results_, &collect_})
+        loop_.watch(*socket, [this, socket] {
+            net::take_in(*socket, options_.protection.gatekeeper, core_, [this](Event event) { step(std::move(event)); });
+        });
     if (signals)
         loop_.watch(signals->fd(), [this, signals] {
             int signal = signals->read();
@@ -163,44 +160,6 @@ void Shell::receive_control() {
         if (auto* allowed = std::get_if<wire::AllowedKeys>(&*incoming->message); allowed && options_.protection.gatekeeper)
             options_.protection.gatekeeper->replace(allowed->keys);
         step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
-    }
-}
-
-bool Shell::is_ignored(const PeerId& from, const std::string& user_id) const {
-    return core_.is_ignored(from, {.user = {}, .roles = {}, .public_key = options_.protection.gatekeeper ? user_id : ""});
-}
-
-/// Whose the message is, if he may send it; else the core hears of that alone.
-std::optional<Sender> Shell::admit(const net::Incoming& incoming) {
-    if (!options_.protection.gatekeeper) return Sender{};
-    auto verdict = options_.protection.gatekeeper->admit(incoming);
-    if (verdict) return *std::move(verdict);
-    step(std::move(verdict.error()));
-    return std::nullopt;
-}
-
-void Shell::receive_results() {
-    for (int i = 0; i < messages_a_turn; ++i) {
-        auto incoming = net::receive(results_, ignores_);
-        if (!incoming) return;
-        if (incoming->ignored) continue;
-        auto sender = admit(*incoming);
-        if (!sender) continue;
-        if (incoming->message) step(Pulled{*std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
-        else step(Garbled{{}, incoming->message.error().text, *std::move(sender), incoming->header_bytes});
-    }
-}
-
-void Shell::receive_collect() {
-    for (int i = 0; i < messages_a_turn; ++i) {
-        auto incoming = net::receive(collect_, ignores_);
-        if (!incoming) return;
-        if (incoming->ignored) continue;
-        auto sender = admit(*incoming);
-        if (!sender) continue;
-        if (incoming->message)
-            step(Received{std::move(incoming->from), *std::move(incoming->message), std::move(incoming->body), *std::move(sender)});
-        else step(Garbled{std::move(incoming->from), incoming->message.error().text, *std::move(sender), incoming->header_bytes});
     }
 }
 

@@ -53,11 +53,7 @@ private:
     void connect();
     void forget_handshakes();
     void read_handshakes();
-    bool is_ignored(const PeerId& from, const std::string& user_id) const;
-    std::optional<Sender> admit(const net::Incoming& incoming);
     void receive_control();
-    void receive_results();
-    void receive_collect();
 
     zmq::context_t& context_;
     ShellOptions options_;
@@ -75,7 +71,6 @@ private:
     net::Loop loop_;
     Journal journal_;
     Core core_;
-    const net::Ignores ignores_ = [this](const PeerId& from, const std::string& user_id) { return is_ignored(from, user_id); };
 };
 
 }  // namespace fanfold::gatherer

@@ -212,6 +212,13 @@ std::string neighbour_endpoint(const std::string& endpoint, int offset) {
     return "tcp://" + address.host + ":" + std::to_string(std::stoi(address.port) + offset);
 }
 
+std::vector<std::string> neighbour_endpoints(const std::vector<std::string>& endpoints, int offset) {
+    std::vector<std::string> result;
+    result.reserve(endpoints.size());
+    for (const auto& endpoint : endpoints) result.push_back(neighbour_endpoint(endpoint, offset));
+    return result;
+}
+
 void require(const Result<void>& result) {
     if (!result) throw StartupError(result.error().text);
 }

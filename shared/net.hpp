@@ -50,6 +50,7 @@ Result<void> check_endpoint(const std::string& endpoint, const std::string& opti
 
 /// The same host with the port `offset` higher; ipc and inproc get "-offset" behind them; a wildcard port stays one.
 std::string neighbour_endpoint(const std::string& endpoint, int offset);
+std::vector<std::string> neighbour_endpoints(const std::vector<std::string>& endpoints, int offset);
 
 /// A Result that must be a success: throws its error as StartupError.
 void require(const Result<void>& result);
