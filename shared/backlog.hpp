@@ -11,19 +11,18 @@
 #include <utility>
 
 #include "shared/ids.hpp"
-#include "shared/limits.hpp"
 #include "shared/slice.hpp"
 
 namespace fanfold::net {
 
 class Backlog {
 public:
-    /// The header, which counts for this peer while the slice or a copy of it lives; nothing when too much waits for the peer already.
-    std::optional<Slice> hold(const PeerId& to, std::string header) {
+    /// The header, which counts for this peer while the slice or a copy of it lives; nothing when more than `most` bytes would wait for it.
+    std::optional<Slice> hold(const PeerId& to, std::string header, std::size_t most) {
         if (unread_.size() > sweep_above_) sweep();
         Count& unread = unread_[to.bytes];
         if (!unread) unread = std::make_shared<std::atomic<std::size_t>>(0);
-        if (*unread + cost_of(header) > limits::unread_bytes) return std::nullopt;
+        if (*unread + cost_of(header) > most) return std::nullopt;
         auto held = std::make_shared<const Held>(std::move(header), unread);
         return Slice::share(held, held->header);
     }

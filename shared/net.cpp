@@ -107,7 +107,14 @@ zmq::message_t frame_of_body(const Slice& bytes) {
 struct To {
     const PeerId& peer;
     Backlog& backlog;
+    std::size_t most_unread;
 };
+
+/// What workers and gatherers are told of jobs: as much as there are jobs, also at once, when they join.
+bool is_work(const wire::Message& message) {
+    auto kind = std::visit([](const auto& of) { return of.kind; }, message);
+    return kind >= wire::Dispatch::kind && kind < wire::Collect::kind;
+}
 
 Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, const To* to) {
     constexpr auto now = zmq::send_flags::dontwait;
@@ -115,7 +122,7 @@ Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, c
     try {
         auto last_or_more = body.empty() ? now : more;
         if (to) {
-            auto held = to->backlog.hold(to->peer, std::move(header));
+            auto held = to->backlog.hold(to->peer, std::move(header), to->most_unread);
             if (!held) return Sent::unread;
             if (!socket.send(zmq::buffer(to->peer.bytes), more)) return Sent::would_block;
             if (!socket.send(frame_of(*held), last_or_more)) return Sent::would_block;
@@ -320,7 +327,7 @@ Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body
 }
 
 Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer, const wire::Message& message, const Slice& body, bool compress) {
-    To to{peer, backlog};
+    To to{peer, backlog, is_work(message) ? limits::unread_work_bytes : limits::unread_bytes};
     return send_message(socket, message, body, compress && !is_marked_local(peer), &to);
 }
 
