@@ -77,7 +77,7 @@ void Core::report_jobs(wire::Report& report, const std::vector<JobId>& jobs, con
     }
 }
 
-/// As many of them as one message takes; those of one name are not parted.
+/// As many of them as one message takes. Those of one name come together; the rest of them is left out where there is no room.
 void Core::report_workers(wire::Report& report, const std::string& after) const {
     std::vector<std::pair<std::string_view, const Session*>> workers;
     for (const auto& [peer, session] : sessions_)
@@ -85,7 +85,8 @@ void Core::report_workers(wire::Report& report, const std::string& after) const 
     std::ranges::stable_sort(workers, {}, &decltype(workers)::value_type::first);
     std::size_t bytes = 0;
     for (const auto& [name, session] : workers) {
-        report.more = bytes > report_bytes && name != report.workers.back().name;
+        bool same_name = !report.workers.empty() && report.workers.back().name == name;
+        report.more = bytes > (same_name ? 2 : 1) * report_bytes;
         if (report.more) return;
         const wire::WorkerInfo& told = report.workers.emplace_back(info(*session));
         bytes += numbers_bytes + told.name.size();

@@ -313,6 +313,24 @@ TEST_CASE("more workers than a message takes are told in several reports") {
     CHECK(told == joined);
 }
 
+TEST_CASE("many workers of one name don't make a report that is too long to be read") {
+    Fleet fleet;
+    fleet.quiet = true;
+    for (std::uint64_t n = 1; n < 10; ++n)
+        fleet.say(std::to_string(n).c_str(), wire::Hello{.role = wire::Role::worker,
+                                                         .name = n == 9 ? "other" : "one",
+                                                         .epoch = {0, n},
+                                                         .slots = 1,
+                                                         .functions = {std::string(limits::names_bytes - 100, 'f')}});
+    fleet.sent.clear();
+    fleet.say("c", wire::Query{.number = 1, .topic = wire::Topic::workers});
+    auto report = fleet.take<wire::Report>("c");
+    CHECK(wire::decode(wire::encode(report)));
+    CHECK(report.more);
+    fleet.say("c", wire::Query{.number = 2, .topic = wire::Topic::workers, .selector = "one"});
+    CHECK(fleet.take<wire::Report>("c").workers.front().name == "other");
+}
+
 TEST_CASE("reports name jobs by what is typed") {
     Fleet fleet;
     JobId first = fleet.open(1, 1);
