@@ -10,9 +10,9 @@ namespace fanfold::net {
 
 namespace {
 using Clock = std::chrono::steady_clock;
-constexpr auto stay_awake = std::chrono::microseconds(300);
-constexpr auto others_ran = std::chrono::microseconds(60);  // between two looks: the processor is not idle, and is theirs
-constexpr auto short_wait = std::chrono::microseconds(600);
+constexpr auto stay_awake = std::chrono::microseconds(100);
+constexpr auto others_ran = std::chrono::microseconds(15);  // between two looks: the processor is not idle, and is theirs
+constexpr auto short_wait = std::chrono::microseconds(300);
 constexpr int habit = 2;
 thread_local int short_waits = 0;  // one after another
 }  // namespace
