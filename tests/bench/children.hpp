@@ -33,6 +33,7 @@ public:
         check(pid >= 0, "fork succeeds");
         if (pid > 0) return pids_.push_back(pid);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setsid();  // as a daemon has: the kernel shares processors between sessions first
         try {
             body();
             _exit(0);
