@@ -9,14 +9,24 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 
 #include "shared/ids.hpp"
+#include "shared/limits.hpp"
+#include "shared/messages.hpp"
 #include "shared/slice.hpp"
 
 namespace fanfold::net {
 
 class Backlog {
 public:
+    /// Bytes that may wait for the peer that gets this message. Workers and gatherers are told of as much as there are jobs, also at once,
+    /// when they join.
+    static std::size_t most_for(const wire::Message& message) {
+        auto kind = std::visit([](const auto& of) { return of.kind; }, message);
+        bool work = kind >= wire::Dispatch::kind && kind < wire::Collect::kind;
+        return work ? limits::unread_work_bytes : limits::unread_bytes;
+    }
     /// The header, which counts for this peer while the slice or a copy of it lives; nothing when more than `most` bytes would wait for it.
     std::optional<Slice> hold(const PeerId& to, std::string header, std::size_t most) {
         if (unread_.size() > sweep_above_) sweep();

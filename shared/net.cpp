@@ -110,12 +110,6 @@ struct To {
     std::size_t most_unread;
 };
 
-/// What workers and gatherers are told of jobs: as much as there are jobs, also at once, when they join.
-bool is_work(const wire::Message& message) {
-    auto kind = std::visit([](const auto& of) { return of.kind; }, message);
-    return kind >= wire::Dispatch::kind && kind < wire::Collect::kind;
-}
-
 Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, const To* to) {
     constexpr auto now = zmq::send_flags::dontwait;
     constexpr auto more = now | zmq::send_flags::sndmore;
@@ -327,7 +321,7 @@ Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body
 }
 
 Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer, const wire::Message& message, const Slice& body, bool compress) {
-    To to{peer, backlog, is_work(message) ? limits::unread_work_bytes : limits::unread_bytes};
+    To to{peer, backlog, Backlog::most_for(message)};
     return send_message(socket, message, body, compress && !is_marked_local(peer), &to);
 }
 
