@@ -107,7 +107,7 @@ zmq::message_t frame_of_body(const Slice& bytes) {
 struct To {
     const PeerId& peer;
     Backlog& backlog;
-    std::size_t most_unread;
+    const wire::Message& message;
 };
 
 Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, const To* to) {
@@ -116,7 +116,7 @@ Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, c
     try {
         auto last_or_more = body.empty() ? now : more;
         if (to) {
-            auto held = to->backlog.hold(to->peer, std::move(header), to->most_unread);
+            auto held = to->backlog.hold(to->peer, to->message, std::move(header));
             if (!held) return Sent::unread;
             if (!socket.send(zmq::buffer(to->peer.bytes), more)) return Sent::would_block;
             if (!socket.send(frame_of(*held), last_or_more)) return Sent::would_block;
@@ -321,7 +321,7 @@ Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body
 }
 
 Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer, const wire::Message& message, const Slice& body, bool compress) {
-    To to{peer, backlog, Backlog::most_for(message)};
+    To to{peer, backlog, message};
     return send_message(socket, message, body, compress && !is_marked_local(peer), &to);
 }
 

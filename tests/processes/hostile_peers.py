@@ -5,7 +5,7 @@ usage: hostile_peers.py noise PORT...                        random bytes over r
        hostile_peers.py oversize PORT...                     frames that announce more than the limit
        hostile_peers.py malformed dealer|push PORT COUNT     messages that are none
        hostile_peers.py loans PORT                           a worker that takes work and then talks nonsense
-       hostile_peers.py deaf PORT                            a client that asks and asks, and reads no answer
+       hostile_peers.py deaf PORT LOG                        a client that asks and asks, and reads no answer until the log is about it
        hostile_peers.py stale-epoch PORT                     a gatherer that was started again, and its earlier life
        hostile_peers.py replay PORT                          a job of ten fragments whose block comes a thousand times
 """
@@ -193,7 +193,7 @@ def loans(port):
     peer.close()
 
 
-def deaf(port):
+def deaf(port, log):
     """Once it reads, it is served again."""
     talker = connect(zmq.DEALER, port, b"talker")
     talker.send(msgpack.packb([HELLO, 1, 0, 2, "talker", [0, 8], 1, ["long-" + "x" * 900_000]]))
@@ -210,7 +210,10 @@ def deaf(port):
     workers = 2
     for number in range(2_000):  # near two gigabytes of answers
         peer.send(msgpack.packb([QUERY, number, workers]))
-    time.sleep(3)
+    deadline = time.monotonic() + 3 * PATIENCE / 1000
+    while not any(b"peer=deaf: it does not read" in line for line in open(log, "rb")):
+        assert time.monotonic() < deadline, "nothing is said of who does not read"
+        time.sleep(0.1)
     while peer.poll(1_000):
         peer.recv_multipart()
     peer.send(hello)
@@ -276,7 +279,7 @@ def main(attack, arguments):
     elif attack == "loans":
         loans(int(arguments[0]))
     elif attack == "deaf":
-        deaf(int(arguments[0]))
+        deaf(int(arguments[0]), arguments[1])
     elif attack == "stale-epoch":
         stale_epoch(int(arguments[0]))
     elif attack == "replay":

@@ -51,7 +51,18 @@ TEST_SUITE("net") {
 
         net::Backlog backlog;
         const PeerId to{"cdeaf"};
-        const wire::Bye message{.reason = std::string(1 << 20, 'x')};
+        wire::Message message = wire::Bye{.reason = std::string(1 << 20, 'x')};
+        SUBCASE("answers") {}
+        SUBCASE("answers, beside work, of which more may wait") {
+            const wire::Message work = wire::Assign{.job = {}, .spec = {.title = std::string(1 << 20, 'x')}};
+            constexpr int much = 2 * (limits::unread_bytes >> 20);
+            for (int i = 0; i < much; ++i) CHECK(net::send_to(router, backlog, to, work) == net::Sent::yes);
+            CHECK(net::send_to(router, backlog, to, wire::Heartbeat{}) == net::Sent::yes);
+            for (int i = 0; i < much + 1; ++i) {
+                REQUIRE(arrives(deaf));
+                net::receive(deaf);
+            }
+        }
         constexpr int past = 3 * (limits::unread_bytes >> 20);  // more than that, and what the kernel takes
         int sent = 0;
         while (sent < past && net::send_to(router, backlog, to, message) == net::Sent::yes) ++sent;
