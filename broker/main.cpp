@@ -1,58 +1,84 @@
 #include <csignal>
 
 #include "broker/shell.hpp"
-#include "shared/handshake.hpp"
-#include "shared/keys.hpp"
-#include "shared/program.hpp"
-#include "shared/twin.hpp"
+#include "shared/net/twin.hpp"
+#include "shared/program/program.hpp"
+#include "shared/security/handshake.hpp"
+#include "shared/security/keys.hpp"
 
 int main(int argc, char** argv) {
     using namespace fanfold;
-    CLI::App app("Accepts jobs, lends their fragments to workers, and knows of each where it is.", "fanfold-broker");
+    CLI::App app("Accepts jobs, lends their fragments to workers, and knows of each where it is.",
+                 "fanfold-broker");
     app.footer(
         "Examples:\n"
         "  fanfold-broker                                    on this machine only\n"
         "  fanfold-broker --state /srv/fanfold --memory 4G   jobs may be far larger than that\n"
         "  fanfold-broker --volatile                         nothing is kept on disk\n"
-        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411      for a fleet of several machines\n"
-        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411\n\n"
-        "It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it reads the allowed keys again.\n"
-        "The --user limits are those of each user who has none in the file of allowed keys; without keys, of everybody together.");
+        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411      for a fleet of several "
+        "machines\n"
+        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411 --advertise "
+        "tcp://203.0.113.5:7411\n\n"
+        "It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it "
+        "reads the allowed keys again.\n"
+        "The --user limits are those of each user who has none in the file of allowed keys; "
+        "without keys, of everybody together.");
     LogOptions log;
     broker::ShellOptions options;
     std::string bind = "tcp://127.0.0.1:7411";
-    app.add_option("--bind", bind, "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
+    app.add_option(
+           "--bind", bind,
+           "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
         ->capture_default_str();
     app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
     bool no_ipc = false;
-    app.add_flag("--no-ipc", no_ipc, "no ipc beside TCP for peers of this host and user; also by FANFOLD_TRANSPORT=tcp");
-    add_duration(app, "--worker-timeout", options.worker_timeout, "silence after which a worker counts as gone");
-    app.add_option("--crash-limit", options.crash_limit, "a fragment that kills its worker so often, running alone, ends as crashed")
+    app.add_flag(
+        "--no-ipc", no_ipc,
+        "no ipc beside TCP for peers of this host and user; also by FANFOLD_TRANSPORT=tcp");
+    add_duration(app, "--worker-timeout", options.worker_timeout,
+                 "silence after which a worker counts as gone");
+    app.add_option("--crash-limit", options.crash_limit,
+                   "a fragment that kills its worker so often, running alone, ends as crashed")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
-    add_size(app, "--memory", options.memory_bytes,
-             "most bytes of payloads held in memory; more wait in the store, or at their clients [1G]");
-    add_duration(app, "--keep", options.keep, "how long an ended job is remembered, with its results");
+    add_size(
+        app, "--memory", options.memory_bytes,
+        "most bytes of payloads held in memory; more wait in the store, or at their clients [1G]");
+    add_duration(app, "--keep", options.keep,
+                 "how long an ended job is remembered, with its results");
     UserLimits& most = options.user_limits;
-    app.add_option("--user-jobs", most.open_jobs, "jobs of one user that have not ended, at most; 0: no limit")->capture_default_str();
-    add_size(app, "--user-bytes", most.held_bytes, "bytes of payloads held for one user; past that its jobs wait [no limit]");
-    add_size(app, "--user-payload", most.payload_bytes, "bytes of one fragment's payload, at most [no limit]");
-    app.add_option("--user-fragments", most.fragments, "fragments of one job, at most; 0: no limit")->capture_default_str();
-    app.add_option("--user-submissions", most.submissions, "jobs that one user opens in a minute, at most; 0: no limit")
+    app.add_option("--user-jobs", most.open_jobs,
+                   "jobs of one user that have not ended, at most; 0: no limit")
+        ->capture_default_str();
+    add_size(app, "--user-bytes", most.held_bytes,
+             "bytes of payloads held for one user; past that its jobs wait [no limit]");
+    add_size(app, "--user-payload", most.payload_bytes,
+             "bytes of one fragment's payload, at most [no limit]");
+    app.add_option("--user-fragments", most.fragments, "fragments of one job, at most; 0: no limit")
+        ->capture_default_str();
+    app.add_option("--user-submissions", most.submissions,
+                   "jobs that one user opens in a minute, at most; 0: no limit")
         ->capture_default_str();
     options.state = default_state_folder();
-    auto* state = app.add_option("--state", options.state, "the folder in which accepted jobs are kept: they survive the broker's death")
-                      ->capture_default_str();
+    auto* state =
+        app.add_option(
+               "--state", options.state,
+               "the folder in which accepted jobs are kept: they survive the broker's death")
+            ->capture_default_str();
     bool in_memory = false;
-    app.add_flag("--volatile", in_memory, "keep all in memory: jobs die with the broker")->excludes(state);
+    app.add_flag("--volatile", in_memory, "keep all in memory: jobs die with the broker")
+        ->excludes(state);
     add_keys_options(app, options.keys, &options.protection.insecure);
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
         net::require(net::check_endpoint(bind, "--bind", true));
-        if (!options.advertise.empty()) net::require(net::check_endpoint(options.advertise, "--advertise", false));
+        if (!options.advertise.empty())
+            net::require(net::check_endpoint(options.advertise, "--advertise", false));
         if (in_memory) options.state.clear();
-        if (options.memory_bytes < limits::least_memory_bytes) throw StartupError("--memory: 32M is the least");
-        if (options.worker_timeout < limits::shortest_timeout) throw StartupError("--worker-timeout: 500ms is the least");
+        if (options.memory_bytes < limits::least_memory_bytes)
+            throw StartupError("--memory: 32M is the least");
+        if (options.worker_timeout < limits::shortest_timeout)
+            throw StartupError("--worker-timeout: 500ms is the least");
         options.bind = {bind};
         if (no_ipc) net::use_tcp_alone();
         net::share_one_heap();
@@ -62,7 +88,8 @@ int main(int argc, char** argv) {
         std::optional<net::Gatekeeper> gatekeeper;
         if (!options.keys.empty()) {
             options.protection.gatekeeper = &gatekeeper.emplace(
-                context, net::Gatekeeper::Options{.own = net::require(load_identity(options.keys)), .component = "broker"});
+                context, net::Gatekeeper::Options{.own = net::require(load_identity(options.keys)),
+                                                  .component = "broker"});
         }
         net::warn_if_open("broker", options.protection, {bind});
         broker::Shell shell(context, options);

@@ -2,22 +2,25 @@
 
 #include <csignal>
 
-#include "shared/codec.hpp"
-#include "shared/intake.hpp"
-#include "shared/logging.hpp"
+#include "shared/log/logging.hpp"
+#include "shared/security/intake.hpp"
+#include "shared/wire/codec.hpp"
 
 namespace fanfold::broker {
 
 namespace {
-/// What peers are told of the blocks' socket: its twins, then what it is bound to. --advertise is about the last endpoint (an embedded
-/// broker's first is its inproc one).
-std::vector<std::string> told(const ShellOptions& options, std::vector<std::string> endpoints, std::vector<std::string> bound) {
-    if (!bound.empty()) bound.back() = net::advertised(options.bind.back(), bound.back(), options.advertise, 1);
+/// What peers are told of the blocks' socket: its twins, then what it is bound to. --advertise is
+/// about the last endpoint (an embedded broker's first is its inproc one).
+std::vector<std::string> told(const ShellOptions& options, std::vector<std::string> endpoints,
+                              std::vector<std::string> bound) {
+    if (!bound.empty())
+        bound.back() = net::advertised(options.bind.back(), bound.back(), options.advertise, 1);
     endpoints.insert(endpoints.end(), bound.begin(), bound.end());
     return endpoints;
 }
 
-Options core_options(const ShellOptions& options, const std::vector<std::string>& blocks, std::uint64_t epoch) {
+Options core_options(const ShellOptions& options, const std::vector<std::string>& blocks,
+                     std::uint64_t epoch) {
     return {.epoch = {.number = epoch, .incarnation = net::random_number()},
             .blocks = blocks,
             .worker_timeout = options.worker_timeout,
@@ -25,7 +28,8 @@ Options core_options(const ShellOptions& options, const std::vector<std::string>
             .memory_bytes = options.memory_bytes,
             .durable = !options.state.empty(),
             .started = net::Loop::now(),
-            .started_since_1970 = std::chrono::floor<std::chrono::milliseconds>(net::microseconds_since_1970()),
+            .started_since_1970 =
+                std::chrono::floor<std::chrono::milliseconds>(net::microseconds_since_1970()),
             .keep = options.keep,
             .fixed_fleet = options.fixed_fleet,
             .user_limits = options.user_limits};
@@ -36,12 +40,14 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     : gatekeeper_(options.protection.gatekeeper),
       keys_(options.keys),
       journal_(options.state, "broker"),
-      control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind", control_endpoints_, options.protection)),
-      blocks_(net::bind(context, zmq::socket_type::pull, net::neighbour_endpoints(options.bind, 1), "--bind", blocks_endpoints_,
-                        options.protection)),
+      control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind",
+                         control_endpoints_, options.protection)),
+      blocks_(net::bind(context, zmq::socket_type::pull, net::neighbour_endpoints(options.bind, 1),
+                        "--bind", blocks_endpoints_, options.protection)),
       control_twins_(control_, control_endpoints_),
       blocks_twins_(blocks_, blocks_endpoints_),
-      core_(core_options(options, told(options, blocks_twins_.endpoints(), blocks_endpoints_), journal_.epoch())) {
+      core_(core_options(options, told(options, blocks_twins_.endpoints(), blocks_endpoints_),
+                         journal_.epoch())) {
     journal_.load([this](const Record& record) { core_.restore(record); });
     core_.restored();
     if (gatekeeper_ && !keys_.empty()) let_in(net::require(load_allowed(keys_)));
@@ -49,8 +55,10 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
 
 void Shell::run(net::SignalReader* signals) {
     for (zmq::socket_t* socket : {&control_, &blocks_})
-        loop_.watch(*socket,
-                    [this, socket] { net::take_in(*socket, gatekeeper_, core_, [this](Event event) { take(std::move(event)); }); });
+        loop_.watch(*socket, [this, socket] {
+            net::take_in(*socket, gatekeeper_, core_,
+                         [this](Event event) { take(std::move(event)); });
+        });
     if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
     if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
     loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
@@ -64,22 +72,28 @@ void Shell::on_signal(net::SignalReader& signals) {
 
 void Shell::read_keys_again() {
     if (!gatekeeper_ || keys_.empty())
-        return write_log("broker", {.what = "SIGHUP: there is nothing to read again, since no keys are in use"});
+        return write_log(
+            "broker", {.what = "SIGHUP: there is nothing to read again, since no keys are in use"});
     auto allowed = load_allowed(keys_);
     if (allowed) return let_in(*std::move(allowed));
-    write_log("broker", {.level = Level::error, .what = "the allowed keys stay as they were", .detail = allowed.error().text});
+    write_log("broker", {.level = Level::error,
+                         .what = "the allowed keys stay as they were",
+                         .detail = allowed.error().text});
 }
 
 /// These keys, and no others from now on.
 void Shell::let_in(KeysChanged allowed) {
     gatekeeper_->replace(allowed.keys);
-    write_log("broker", {.what = "allowed keys read", .detail = std::to_string(allowed.keys.size()) + " keys in " + keys_ + "/allowed"});
+    write_log("broker",
+              {.what = "allowed keys read",
+               .detail = std::to_string(allowed.keys.size()) + " keys in " + keys_ + "/allowed"});
     step(std::move(allowed));
 }
 
 void Shell::take(Event event) {
     // A gatherer of this program, over inproc, has this program's key.
-    if (auto* received = std::get_if<Received>(&event); received && gatekeeper_ && received->sender.public_key.empty())
+    if (auto* received = std::get_if<Received>(&event);
+        received && gatekeeper_ && received->sender.public_key.empty())
         received->sender.public_key = gatekeeper_->own().public_key;
     step(std::move(event));
 }
@@ -100,7 +114,8 @@ void Shell::tell_of_gone() {
 
 void Shell::act(Action& action) {
     if (std::holds_alternative<Note>(action)) return;
-    if (auto* persist = std::get_if<Persist>(&action)) return journal_.append(std::move(persist->record));
+    if (auto* persist = std::get_if<Persist>(&action))
+        return journal_.append(std::move(persist->record));
     if (auto* fetch = std::get_if<Fetch>(&action)) return journal_.fetch(*fetch);
     auto& message = std::get<Send>(action);
     if (promises_nothing(message.message)) return send(message);
@@ -112,7 +127,8 @@ void Shell::act(Action& action) {
 void Shell::send(Send& message) {
     compressed_.learn(message.message);
     bool compress = compressed_.wants(message.message);
-    auto sent = net::send_to(control_, backlog_, message.to, message.message, message.body, compress);
+    auto sent =
+        net::send_to(control_, backlog_, message.to, message.message, message.body, compress);
     if (sent == net::Sent::unroutable || sent == net::Sent::unread)
         gone_.push_back({.peer = message.to, .unread = sent == net::Sent::unread});
 }

@@ -7,19 +7,20 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "broker/core.hpp"
-#include "shared/backlog.hpp"
-#include "shared/gatekeeper.hpp"
-#include "shared/journal.hpp"
-#include "shared/net.hpp"
-#include "shared/packing.hpp"
-#include "shared/twin.hpp"
+#include "broker/core/core.hpp"
+#include "shared/net/backlog.hpp"
+#include "shared/net/net.hpp"
+#include "shared/net/twin.hpp"
+#include "shared/security/gatekeeper.hpp"
+#include "shared/store/journal.hpp"
+#include "shared/wire/packing.hpp"
 
 namespace fanfold::broker {
 
 struct ShellOptions {
-    std::vector<std::string> bind{};  // control endpoints; the blocks' socket takes the neighbour of each (port + 1)
-    std::string advertise{};          // as which peers reach the last of them; empty: as bound
+    std::vector<std::string>
+        bind{};  // control endpoints; the blocks' socket takes the neighbour of each (port + 1)
+    std::string advertise{};  // as which peers reach the last of them; empty: as bound
     Duration worker_timeout = limits::peer_timeout;
     std::uint32_t crash_limit = limits::crash_limit;
     bool fixed_fleet = false;
@@ -28,7 +29,8 @@ struct ShellOptions {
     UserLimits user_limits{};
     std::string state{};           // folder of its store; empty: all is in memory
     net::Protection protection{};  // of its sockets
-    std::string keys{};            // with a gatekeeper: the folder with the file of allowed keys; empty: its table stays as it is
+    std::string keys{};  // with a gatekeeper: the folder with the file of allowed keys; empty: its
+                         // table stays as it is
 };
 
 class Shell {
@@ -39,7 +41,8 @@ public:
     /// The control endpoints, wildcards resolved.
     const std::vector<std::string>& endpoints() const { return control_endpoints_; }
 
-    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM. At SIGHUP the allowed keys are read again.
+    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM. At SIGHUP the allowed
+    /// keys are read again.
     void run(net::SignalReader* signals = nullptr);
     void stop() { loop_.stop(); }
 

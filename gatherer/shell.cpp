@@ -2,9 +2,9 @@
 
 #include <csignal>
 
-#include "shared/codec.hpp"
-#include "shared/intake.hpp"
-#include "shared/logging.hpp"
+#include "shared/log/logging.hpp"
+#include "shared/security/intake.hpp"
+#include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
 
@@ -15,8 +15,10 @@ constexpr int messages_a_turn = 64;  // of the broker, before other sockets get 
 Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     : context_(context),
       options_(options),
-      results_(net::bind(context, zmq::socket_type::pull, options.bind, "--bind", results_endpoints_, options.protection)),
-      collect_(net::bind(context, zmq::socket_type::router, net::neighbour_endpoints(options.bind, 1), "--bind", collect_endpoints_,
+      results_(net::bind(context, zmq::socket_type::pull, options.bind, "--bind",
+                         results_endpoints_, options.protection)),
+      collect_(net::bind(context, zmq::socket_type::router,
+                         net::neighbour_endpoints(options.bind, 1), "--bind", collect_endpoints_,
                          options.protection)),
       results_twins_(results_, results_endpoints_),
       collect_twins_(collect_, collect_endpoints_),
@@ -26,11 +28,13 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     connect();
 }
 
-/// The broker hands the gatherer's endpoints on to hosts that may be others than its own: a wildcard address becomes this host's name.
-/// Twins come first.
+/// The broker hands the gatherer's endpoints on to hosts that may be others than its own: a
+/// wildcard address becomes this host's name. Twins come first.
 Options Shell::core_options() const {
-    auto told = [this](std::vector<std::string> endpoints, std::vector<std::string> bound, int offset) {
-        bound.back() = net::with_host_name(net::advertised(options_.bind.back(), bound.back(), options_.advertise, offset));
+    auto told = [this](std::vector<std::string> endpoints, std::vector<std::string> bound,
+                       int offset) {
+        bound.back() = net::with_host_name(
+            net::advertised(options_.bind.back(), bound.back(), options_.advertise, offset));
         endpoints.insert(endpoints.end(), bound.begin(), bound.end());
         return endpoints;
     };
@@ -40,17 +44,19 @@ Options Shell::core_options() const {
                      .collect = told(collect_twins_.endpoints(), collect_endpoints_, 1)},
             .memory_bytes = options_.memory_bytes,
             .durable = !options_.state.empty(),
-            .steady_began =
-                std::chrono::duration_cast<std::chrono::milliseconds>(net::microseconds_since_1970() - net::Loop::now().time_since_epoch()),
+            .steady_began = std::chrono::duration_cast<std::chrono::milliseconds>(
+                net::microseconds_since_1970() - net::Loop::now().time_since_epoch()),
             .keep = options_.keep,
             .state = options_.state};
 }
 
 void Shell::read_state() {
-    if (!options_.state.empty()) write_log("gatherer", Note{.what = "jobs and results are kept", .detail = options_.state});
+    if (!options_.state.empty())
+        write_log("gatherer", Note{.what = "jobs and results are kept", .detail = options_.state});
     journal_.load([this](const Record& record) {
         if (auto restored = core_.restore(record); !restored)
-            throw StartupError("the state in " + options_.state + " can't be used: " + restored.error().text);
+            throw StartupError("the state in " + options_.state +
+                               " can't be used: " + restored.error().text);
     });
 }
 
@@ -58,8 +64,8 @@ void Shell::connect() {
     if (control_) loop_.forget(*control_);
     forget_handshakes();
     ++connection_;
-    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('g'),
-                            net::proof_for(options_.keys, &handshakes_));
+    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker,
+                            net::random_peer_id('g'), net::proof_for(options_.keys, &handshakes_));
     loop_.watch(*control_, [this] { receive_control(); });
     loop_.watch(handshakes_->socket(), [this] { read_handshakes(); });
 }
@@ -77,7 +83,8 @@ void Shell::read_handshakes() {
 void Shell::run(net::SignalReader* signals) {
     for (zmq::socket_t* socket : {&results_, &collect_})
         loop_.watch(*socket, [this, socket] {
-            net::take_in(*socket, options_.protection.gatekeeper, core_, [this](Event event) { step(std::move(event)); });
+            net::take_in(*socket, options_.protection.gatekeeper, core_,
+                         [this](Event event) { step(std::move(event)); });
         });
     if (signals)
         loop_.watch(signals->fd(), [this, signals] {
@@ -110,7 +117,8 @@ void Shell::perform(Action& action) {
     } else if (auto* send = std::get_if<Send>(&action)) {
         if (journal_.safe()) return say(std::move(*send));
         auto job = wire::job_of(send->message);
-        journal_.when_safe(job, [this, held = std::move(*send)]() mutable { say(std::move(held)); });
+        journal_.when_safe(job,
+                           [this, held = std::move(*send)]() mutable { say(std::move(held)); });
     } else if (auto* to_broker = std::get_if<SendBroker>(&action)) {
         bool at_once = journal_.safe() || std::holds_alternative<wire::Hello>(to_broker->message) ||
                        std::holds_alternative<wire::Heartbeat>(to_broker->message);
@@ -157,7 +165,8 @@ void Shell::receive_control() {
             continue;
         }
         if (std::holds_alternative<wire::Welcome>(*incoming->message)) forget_handshakes();
-        if (auto* allowed = std::get_if<wire::AllowedKeys>(&*incoming->message); allowed && options_.protection.gatekeeper)
+        if (auto* allowed = std::get_if<wire::AllowedKeys>(&*incoming->message);
+            allowed && options_.protection.gatekeeper)
             options_.protection.gatekeeper->replace(allowed->keys);
         step(FromBroker{*std::move(incoming->message), std::move(incoming->body)});
     }

@@ -7,27 +7,29 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "gatherer/core.hpp"
-#include "shared/backlog.hpp"
-#include "shared/gatekeeper.hpp"
-#include "shared/handshake.hpp"
-#include "shared/journal.hpp"
-#include "shared/keys.hpp"
-#include "shared/net.hpp"
-#include "shared/twin.hpp"
+#include "gatherer/core/core.hpp"
+#include "shared/net/backlog.hpp"
+#include "shared/net/net.hpp"
+#include "shared/net/twin.hpp"
+#include "shared/security/gatekeeper.hpp"
+#include "shared/security/handshake.hpp"
+#include "shared/security/keys.hpp"
+#include "shared/store/journal.hpp"
 
 namespace fanfold::gatherer {
 
 struct ShellOptions {
     std::string broker{};             // the broker's control endpoint
-    std::vector<std::string> bind{};  // of the socket for results; the one for collectors takes the neighbour of each (port + 1)
+    std::vector<std::string> bind{};  // of the socket for results; the one for collectors takes the
+                                      // neighbour of each (port + 1)
     std::string advertise{};          // as which peers reach the last of them; empty: as bound
     std::string name{};
     std::uint64_t memory_bytes = limits::gatherer_memory_bytes;
     Duration keep = limits::keep_ended;  // of jobs that no broker knows any more
-    std::string state;                   // the folder in which its jobs are kept; empty: in memory alone
-    net::Protection protection{};        // of its sockets; the table of a gatekeeper comes from the broker
-    std::optional<Keys> keys{};          // by which it connects to the broker
+    std::string state;  // the folder in which its jobs are kept; empty: in memory alone
+    net::Protection
+        protection{};            // of its sockets; the table of a gatekeeper comes from the broker
+    std::optional<Keys> keys{};  // by which it connects to the broker
 };
 
 class Shell {
@@ -65,9 +67,10 @@ private:
     net::Twins collect_twins_;
     std::optional<zmq::socket_t> control_;
     std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
-    std::uint64_t connection_ = 0;                   // to the broker, counted: what was to be said on an earlier one is not said on a later
-    net::Backlog backlog_;                           // of collectors
-    std::vector<Unroutable> gone_;                   // collectors, not yet told to the core
+    std::uint64_t connection_ =
+        0;  // to the broker, counted: what was to be said on an earlier one is not said on a later
+    net::Backlog backlog_;          // of collectors
+    std::vector<Unroutable> gone_;  // collectors, not yet told to the core
     net::Loop loop_;
     Journal journal_;
     Core core_;

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <stdexcept>
 
-#include "shared/duration.hpp"
-#include "shared/limits.hpp"
+#include "shared/base/duration.hpp"
+#include "shared/base/limits.hpp"
 
 namespace fanfold::worker {
 
@@ -15,14 +15,18 @@ constexpr std::size_t longest_name = 200;
 
 /// `what` is "label" or "resource".
 void check_name(const std::string& what, const std::string& name) {
-    auto refuse = [&](const std::string& why) { throw std::invalid_argument(what + " '" + name + "' " + why); };
+    auto refuse = [&](const std::string& why) {
+        throw std::invalid_argument(what + " '" + name + "' " + why);
+    };
     if (name.empty()) refuse("is empty; give it a name, such as gpu");
-    if (name.size() > longest_name) refuse("is longer than " + std::to_string(longest_name) + " bytes; choose a shorter one");
+    if (name.size() > longest_name)
+        refuse("is longer than " + std::to_string(longest_name) + " bytes; choose a shorter one");
 }
 
 void check_count(const std::string& what, std::size_t count) {
     if (count < limits::labels) return;
-    throw std::invalid_argument("a worker has " + std::to_string(limits::labels) + " " + what + "s at most; leave some out");
+    throw std::invalid_argument("a worker has " + std::to_string(limits::labels) + " " + what +
+                                "s at most; leave some out");
 }
 
 }  // namespace
@@ -36,9 +40,13 @@ void Abilities::add_label(const std::string& label) {
 
 void Abilities::add_resource(const std::string& name, std::uint64_t amount) {
     check_name("resource", name);
-    if (amount == 0) throw std::invalid_argument("resource '" + name + "' has the amount 0; give it more, or leave it out");
-    if (std::any_of(resources_.begin(), resources_.end(), [&](const auto& resource) { return resource.name == name; })) {
-        throw std::invalid_argument("resource '" + name + "' is given twice; name it once, with all that there is of it");
+    if (amount == 0)
+        throw std::invalid_argument("resource '" + name +
+                                    "' has the amount 0; give it more, or leave it out");
+    if (std::any_of(resources_.begin(), resources_.end(),
+                    [&](const auto& resource) { return resource.name == name; })) {
+        throw std::invalid_argument("resource '" + name +
+                                    "' is given twice; name it once, with all that there is of it");
     }
     check_count("resource", resources_.size());
     resources_.push_back({name, amount});
@@ -46,9 +54,13 @@ void Abilities::add_resource(const std::string& name, std::uint64_t amount) {
 
 void Abilities::add_resource(const std::string& text) {
     auto equals = text.find('=');
-    auto amount = parse_size(equals == std::string::npos ? std::string_view() : std::string_view(text).substr(equals + 1));
+    auto amount =
+        parse_size(equals == std::string::npos ? std::string_view()
+                                               : std::string_view(text).substr(equals + 1));
     if (equals == std::string::npos || !amount) {
-        throw std::invalid_argument("resource '" + text + "' has no amount that can be read; write it as NAME=AMOUNT, with 2, 512M or 16G");
+        throw std::invalid_argument(
+            "resource '" + text +
+            "' has no amount that can be read; write it as NAME=AMOUNT, with 2, 512M or 16G");
     }
     add_resource(text.substr(0, equals), *amount);
 }

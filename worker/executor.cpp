@@ -14,17 +14,22 @@ constexpr int idle_looks = 50;  // then the watch goes to sleep
 }  // namespace
 
 Executors::Executors(Options options)
-    : options_(std::move(options)), functions_(std::make_shared<const FunctionTable>(std::move(options_.functions))) {
+    : options_(std::move(options)),
+      functions_(std::make_shared<const FunctionTable>(std::move(options_.functions))) {
     if (functions_->runs_commands()) {
-        commands_ = std::make_unique<CommandTasks>(CommandTasks::Options{.guardian = options_.guardian,
-                                                                         .max_output = options_.max_output,
-                                                                         .containment = options_.containment,
-                                                                         .deliver = options_.deliver});
+        commands_ = std::make_unique<CommandTasks>(
+            CommandTasks::Options{.guardian = options_.guardian,
+                                  .max_output = options_.max_output,
+                                  .containment = options_.containment,
+                                  .deliver = options_.deliver});
     }
     for (const std::string& name : functions_->names()) paces_->try_emplace(name);
     for (std::uint32_t i = 0; i < std::max(options_.slots, 1u); ++i) {
-        slots_.push_back(std::make_shared<HandlerSlot>(
-            HandlerSlot::Options{.functions = functions_, .paces = paces_, .deliver = options_.deliver, .log = options_.log}));
+        slots_.push_back(
+            std::make_shared<HandlerSlot>(HandlerSlot::Options{.functions = functions_,
+                                                               .paces = paces_,
+                                                               .deliver = options_.deliver,
+                                                               .log = options_.log}));
     }
     watch_ = std::thread([this] { watch(); });
 }
@@ -53,7 +58,8 @@ void Executors::run(Run action) {
     FANFOLD_CHECK(action.slot < slots_.size());
     const Function* function = functions_->find(action.task.spec.function);
     FANFOLD_CHECK(function != nullptr);  // the core runs only what it was told is offered
-    bool is_command = std::holds_alternative<CommandLine>(*function) || std::holds_alternative<Exec>(*function);
+    bool is_command =
+        std::holds_alternative<CommandLine>(*function) || std::holds_alternative<Exec>(*function);
     if (is_command) {
         if (action.task.count > 1) wake_watch();
         return commands_->run(std::move(action.task), *function);
@@ -64,7 +70,8 @@ void Executors::run(Run action) {
 
 Duration Executors::expected(const Task& task) const {
     const Function* function = functions_->find(task.spec.function);
-    bool may_be_short = function != nullptr && (std::holds_alternative<RawHandler>(*function) || std::holds_alternative<Echo>(*function));
+    bool may_be_short = function != nullptr && (std::holds_alternative<RawHandler>(*function) ||
+                                                std::holds_alternative<Echo>(*function));
     if (!may_be_short) return Duration::max();
     return paces_->at(task.spec.function).expected(task.count);
 }
@@ -94,7 +101,8 @@ void Executors::trim(const Trim& action) {
     options_.deliver(Trimmed{.task = action.task, .range = {}});
 }
 
-/// Looks at the slots every half flush interval, so that nothing finished waits longer than one. Sleeps when all are idle.
+/// Looks at the slots every half flush interval, so that nothing finished waits longer than one.
+/// Sleeps when all are idle.
 void Executors::watch() {
     std::unique_lock lock(mutex_);
     int idle = 0;

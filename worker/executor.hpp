@@ -1,8 +1,10 @@
-// Runs tasks for the worker's core: handlers on a thread for each slot, commands through the guardian. What happens comes back
-// as events (Values, Failed, Overran, Trimmed, Finished), in order for each task, always Finished last.
+// Runs tasks for the worker's core: handlers on a thread for each slot, commands through the
+// guardian. What happens comes back as events (Values, Failed, Overran, Trimmed, Finished), in
+// order for each task, always Finished last.
 //
-// Threads: run(), stop() and trim() are called by the shell's thread. `deliver` and `log` are called by the executors' own threads,
-// and by trim(), with a mutex of theirs held: they put things into a mailbox and return, and never call back.
+// Threads: run(), stop() and trim() are called by the shell's thread. `deliver` and `log` are
+// called by the executors' own threads, and by trim(), with a mutex of theirs held: they put things
+// into a mailbox and return, and never call back.
 #pragma once
 
 #include <condition_variable>
@@ -14,10 +16,10 @@
 #include <thread>
 #include <vector>
 
-#include "worker/command_tasks.hpp"
-#include "worker/core.hpp"
-#include "worker/functions.hpp"
-#include "worker/handler_slot.hpp"
+#include "worker/commands/command_tasks.hpp"
+#include "worker/core/core.hpp"
+#include "worker/handlers/functions.hpp"
+#include "worker/handlers/handler_slot.hpp"
 
 namespace fanfold::worker {
 
@@ -27,31 +29,34 @@ public:
         std::uint32_t slots = 1;
         FunctionTable functions;
         std::function<void(Event)> deliver;
-        LogLine log;                                      // what handlers log; may be empty
-        std::string guardian;                             // path of the guardian program; empty: found
+        LogLine log;           // what handlers log; may be empty
+        std::string guardian;  // path of the guardian program; empty: found
         std::uint64_t max_output = limits::output_bytes;  // of commands, bytes of each stream
         Containment containment = {};                     // of commands
-        Duration close_patience = limits::kill_grace;     // for handlers that still run when this ends
-        std::function<void()> on_look = {};               // each half flush interval, while anything runs
+        Duration close_patience = limits::kill_grace;  // for handlers that still run when this ends
+        std::function<void()> on_look = {};  // each half flush interval, while anything runs
     };
     /// Throws StartupError when the functions need the guardian and it can't be started.
     explicit Executors(Options options);
-    /// Kills commands, cancels handlers. One that does not return within the patience is left behind on its thread.
+    /// Kills commands, cancels handlers. One that does not return within the patience is left
+    /// behind on its thread.
     ~Executors();
     Executors(const Executors&) = delete;
     Executors& operator=(const Executors&) = delete;
 
     void run(Run action);
-    /// How long a task will take, if it may be run by run_here(); else, or when it is not known, Duration::max().
+    /// How long a task will take, if it may be run by run_here(); else, or when it is not known,
+    /// Duration::max().
     Duration expected(const Task& task) const;
-    /// Runs a task on the calling thread, until its end. When a handler has kept it for long this may be gone at its return.
+    /// Runs a task on the calling thread, until its end. When a handler has kept it for long this
+    /// may be gone at its return.
     void run_here(Run action);
     void stop(std::uint64_t task);
     /// Answered by Trimmed, before this returns.
     void trim(const Trim& action);
 
-    /// Delivers nothing any more, and ends the threads; false when a handler was left behind on its own, so that the process
-    /// had better end by std::quick_exit. The destructor does the same.
+    /// Delivers nothing any more, and ends the threads; false when a handler was left behind on its
+    /// own, so that the process had better end by std::quick_exit. The destructor does the same.
     bool close();
 
 private:

@@ -59,18 +59,24 @@ void Leaders::State::follow(std::size_t self) {
     changed.notify_all();
 }
 
-Leaders::Leaders(std::function<void()> lead) : state_(std::make_shared<State>()) { state_->lead = std::move(lead); }
+Leaders::Leaders(std::function<void()> lead) : state_(std::make_shared<State>()) {
+    state_->lead = std::move(lead);
+}
 
 Leaders::~Leaders() {
     std::unique_lock lock(state_->mutex);
     state_->ended = true;
     state_->changed.notify_all();
     using Place = State::Place;
-    state_->changed.wait(lock, [&] { return state_->all([](Place place) { return place == Place::gone || place == Place::working; }); });
+    state_->changed.wait(lock, [&] {
+        return state_->all(
+            [](Place place) { return place == Place::gone || place == Place::working; });
+    });
     const auto places = state_->places;
     lock.unlock();
     for (std::size_t self = 0; self < threads_.size(); ++self) {
-        if (threads_[self].joinable()) places[self] == Place::gone ? threads_[self].join() : threads_[self].detach();
+        if (threads_[self].joinable())
+            places[self] == Place::gone ? threads_[self].join() : threads_[self].detach();
     }
 }
 
@@ -86,7 +92,8 @@ void Leaders::run() {
 
 bool Leaders::may_work() const {
     std::lock_guard lock(state_->mutex);
-    return state_->places[0] == State::Place::following || state_->places[1] == State::Place::following;
+    return state_->places[0] == State::Place::following ||
+           state_->places[1] == State::Place::following;
 }
 
 bool Leaders::work(const std::function<void()>& what) {

@@ -2,8 +2,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "shared/handshake.hpp"
-#include "shared/program.hpp"
+#include "shared/program/program.hpp"
+#include "shared/security/handshake.hpp"
 #include "worker/shell.hpp"
 
 namespace {
@@ -17,28 +17,40 @@ void named(const char* option, const std::function<void()>& declare) {
 }
 
 /// Whoever may send commands over the network sees nothing of the worker that it does not need.
-void contain(fanfold::worker::Containment& containment, fanfold::Duration limit_cpu, bool allow_exec) {
+void contain(fanfold::worker::Containment& containment, fanfold::Duration limit_cpu,
+             bool allow_exec) {
     containment.clean_environment = true;
     containment.own_folders = true;
     containment.job_chooses_surroundings = allow_exec;
-    containment.limits.cpu = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(limit_cpu).count());
+    containment.limits.cpu =
+        static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(limit_cpu).count());
 }
 }  // namespace
 
 int main(int argc, char** argv) {
     using namespace fanfold;
-    CLI::App app("Runs the fragments of jobs: commands that you declare, or that come with a job where you allow it.", "fanfold-worker");
+    CLI::App app(
+        "Runs the fragments of jobs: commands that you declare, or that come with a job where you "
+        "allow it.",
+        "fanfold-worker");
     app.footer(
         "Examples:\n"
-        "  fanfold-worker --function wc='wc -w'              offers one command: payload on stdin, result from stdout\n"
-        "  fanfold-worker --slots 8 --allow-exec             runs whatever command comes with a job\n"
+        "  fanfold-worker --function wc='wc -w'              offers one command: payload on stdin, "
+        "result from stdout\n"
+        "  fanfold-worker --slots 8 --allow-exec             runs whatever command comes with a "
+        "job\n"
         "  fanfold-worker --keys node --broker tcp://head:7411\n"
-        "  fanfold-worker --label gpu --resource mem=16G     runs also what `fanfold map --require gpu --resource mem=2G` sends\n"
+        "  fanfold-worker --label gpu --resource mem=16G     runs also what `fanfold map --require "
+        "gpu --resource mem=2G` sends\n"
         "  fanfold-worker --function size='wc -c' --idempotent size      may be hedged\n\n"
-        "Commands get a folder of their own, which goes with them, and of the worker's environment only PATH, HOME, LANG, LC_*, TZ,\n"
-        "USER, LOGNAME, SHELL and TMPDIR. Nothing that they start outlives them, and they leave no core dump.\n"
-        "Without --allow-exec a job chooses a function that is offered here, and its payloads, and nothing else.\n\n"
-        "Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for trying out a fleet.\n"
+        "Commands get a folder of their own, which goes with them, and of the worker's environment "
+        "only PATH, HOME, LANG, LC_*, TZ,\n"
+        "USER, LOGNAME, SHELL and TMPDIR. Nothing that they start outlives them, and they leave no "
+        "core dump.\n"
+        "Without --allow-exec a job chooses a function that is offered here, and its payloads, and "
+        "nothing else.\n\n"
+        "Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for "
+        "trying out a fleet.\n"
         "On SIGTERM it finishes what runs and gives the rest back; a second one ends it at once.");
     LogOptions log;
     worker::ShellOptions options;
@@ -51,23 +63,38 @@ int main(int argc, char** argv) {
     Duration limit_cpu{0};
     bool allow_exec = false;
     add_broker_option(app, options.broker);
-    app.add_option("--slots", options.slots, "executions at a time")->capture_default_str()->check(CLI::Range(1u, limits::slots));
+    app.add_option("--slots", options.slots, "executions at a time")
+        ->capture_default_str()
+        ->check(CLI::Range(1u, limits::slots));
     app.add_option("--name", options.name, "a name for people and logs")->capture_default_str();
-    app.add_option("--function", declared, "offer a command as a function: NAME='COMMAND LINE' (may be given more than once)")->take_all();
-    app.add_flag("--allow-exec", allow_exec, "run command lines that come with jobs, whatever they are");
-    app.add_option("--idempotent", idempotent, "a fragment of this FUNCTION may run twice: the broker may hedge it (repeatable)")
+    app.add_option(
+           "--function", declared,
+           "offer a command as a function: NAME='COMMAND LINE' (may be given more than once)")
         ->take_all();
-    app.add_option("--label", labels, "a NAME that jobs may require of their workers (repeatable)")->take_all();
-    app.add_option("--resource", resources, "what running fragments share: NAME=AMOUNT; K, M, G, T: powers of 1024 (repeatable)")
+    app.add_flag("--allow-exec", allow_exec,
+                 "run command lines that come with jobs, whatever they are");
+    app.add_option(
+           "--idempotent", idempotent,
+           "a fragment of this FUNCTION may run twice: the broker may hedge it (repeatable)")
+        ->take_all();
+    app.add_option("--label", labels, "a NAME that jobs may require of their workers (repeatable)")
+        ->take_all();
+    app.add_option(
+           "--resource", resources,
+           "what running fragments share: NAME=AMOUNT; K, M, G, T: powers of 1024 (repeatable)")
         ->take_all();
     add_size(app, "--max-output", options.max_output, "most bytes of a command's output [64M]");
     std::string keys;
     add_keys_options(app, keys);
-    add_size(app, "--limit-memory", options.containment.limits.memory, "most memory of each process of a command, such as 2G [no limit]");
-    add_duration(app, "--limit-cpu", limit_cpu, "most processor time of each process of a command, in whole seconds [no limit]");
-    app.add_option("--limit-files", options.containment.limits.files, "most files that a process of a command has open [no limit]")
+    add_size(app, "--limit-memory", options.containment.limits.memory,
+             "most memory of each process of a command, such as 2G [no limit]");
+    add_duration(app, "--limit-cpu", limit_cpu,
+                 "most processor time of each process of a command, in whole seconds [no limit]");
+    app.add_option("--limit-files", options.containment.limits.files,
+                   "most files that a process of a command has open [no limit]")
         ->check(CLI::Range(8u, 1u << 30));
-    app.add_option("--keep-env", options.containment.kept_names, "commands get this variable of the worker's environment, too (repeatable)")
+    app.add_option("--keep-env", options.containment.kept_names,
+                   "commands get this variable of the worker's environment, too (repeatable)")
         ->take_all();
     add_common_options(app, log);
     return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
@@ -75,14 +102,18 @@ int main(int argc, char** argv) {
         for (const std::string& function : declared) {
             auto equals = function.find('=');
             if (equals == std::string::npos)
-                throw StartupError("--function: '" + function + "' has no '='; write it as NAME='COMMAND LINE'");
+                throw StartupError("--function: '" + function +
+                                   "' has no '='; write it as NAME='COMMAND LINE'");
             options.functions.add_command(function.substr(0, equals), function.substr(equals + 1));
         }
         if (allow_exec) options.functions.allow_exec();
         contain(options.containment, limit_cpu, allow_exec);
-        for (const std::string& function : idempotent) named("--idempotent", [&] { options.functions.declare_idempotent(function); });
-        for (const std::string& label : labels) named("--label", [&] { options.abilities.add_label(label); });
-        for (const std::string& resource : resources) named("--resource", [&] { options.abilities.add_resource(resource); });
+        for (const std::string& function : idempotent)
+            named("--idempotent", [&] { options.functions.declare_idempotent(function); });
+        for (const std::string& label : labels)
+            named("--label", [&] { options.abilities.add_label(label); });
+        for (const std::string& resource : resources)
+            named("--resource", [&] { options.abilities.add_resource(resource); });
         if (!keys.empty()) options.keys = net::require(load_keys(keys));
         net::warn_if_plain("worker", options.keys, options.broker);
         zmq::context_t context;

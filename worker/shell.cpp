@@ -1,6 +1,6 @@
 #include "worker/shell.hpp"
 
-#include "shared/logging.hpp"
+#include "shared/log/logging.hpp"
 
 namespace fanfold::worker {
 
@@ -9,8 +9,10 @@ constexpr int messages_a_turn = 64;  // before the executors get their turn
 constexpr Duration short_task = std::chrono::microseconds(100);
 
 void log_handler_line(const Context& context, std::string_view text) {
-    Note note{
-        .what = "handler", .range = {context.index(), context.index() + 1}, .attempt = context.attempt(), .detail = std::string(text)};
+    Note note{.what = "handler",
+              .range = {context.index(), context.index() + 1},
+              .attempt = context.attempt(),
+              .detail = std::string(text)};
     if (auto job = parse_job_id(context.job())) note.job = *job;
     write_log("worker", note);
 }
@@ -27,22 +29,23 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
              .labels = options_.abilities.labels(),
              .resources = options_.abilities.resources()}),
       leaders_([this] { lead(); }) {
-    executors_ = std::make_unique<Executors>(Executors::Options{.slots = options_.slots,
-                                                                .functions = options_.functions,
-                                                                .deliver = [this](Event event) { mailbox_.post(std::move(event)); },
-                                                                .log = log_handler_line,
-                                                                .guardian = {},
-                                                                .max_output = options_.max_output,
-                                                                .containment = options_.containment,
-                                                                .on_look = [this] { leaders_.look(); }});
+    executors_ = std::make_unique<Executors>(
+        Executors::Options{.slots = options_.slots,
+                           .functions = options_.functions,
+                           .deliver = [this](Event event) { mailbox_.post(std::move(event)); },
+                           .log = log_handler_line,
+                           .guardian = {},
+                           .max_output = options_.max_output,
+                           .containment = options_.containment,
+                           .on_look = [this] { leaders_.look(); }});
     connect();
 }
 
 void Shell::connect() {
     if (control_) loop_.forget(*control_);
     forget_handshakes();
-    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker, net::random_peer_id('w'),
-                            net::proof_for(options_.keys, &handshakes_));
+    control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker,
+                            net::random_peer_id('w'), net::proof_for(options_.keys, &handshakes_));
     loop_.watch(*control_, [this] { receive_control(); });
     loop_.watch(handshakes_->socket(), [this] { read_handshakes(); });
 }
@@ -70,7 +73,8 @@ void Shell::run(net::SignalReader* signals, const std::function<void()>& on_regi
 
 /// On the thread that has just got the lead.
 void Shell::lead() {
-    // The one before may have been kept in a handler, with tasks behind it, and events that nobody was woken for.
+    // The one before may have been kept in a handler, with tasks behind it, and events that nobody
+    // was woken for.
     for (Run& run : std::exchange(short_tasks_, {})) executors_->run(std::move(run));
     take_events();
     while (loop_.turn(short_tasks_.empty() ? core_.next_wakeup() : net::Loop::now())) {
@@ -79,8 +83,8 @@ void Shell::lead() {
     }
 }
 
-/// Those that are here now; what comes of them waits for the next turn, so that the sockets get theirs. False when the lead was lost:
-/// then nothing of this may be touched any more.
+/// Those that are here now; what comes of them waits for the next turn, so that the sockets get
+/// theirs. False when the lead was lost: then nothing of this may be touched any more.
 bool Shell::run_short_tasks() {
     for (std::size_t left = short_tasks_.size(); left > 0; --left) {
         Run run = std::move(short_tasks_.front());
@@ -92,7 +96,8 @@ bool Shell::run_short_tasks() {
     return true;
 }
 
-/// A short task runs here when it is all that there is to do. Where there is more, the slots' threads run it side by side.
+/// A short task runs here when it is all that there is to do. Where there is more, the slots'
+/// threads run it side by side.
 void Shell::start(Run run) {
     bool is_all = core_.held() == run.task.count;
     bool runs_here = is_all && executors_->expected(run.task) <= short_task && leaders_.may_work();
@@ -151,16 +156,21 @@ void Shell::act(Action& action) {
 
 void Shell::push(PushResults& push) {
     // Without one it is kept, and the broker hears nothing of it being safe.
-    if (Gatherer* to = gatherer(push.to)) net::send(to->socket, push.message, push.body, compressed_.wants(push.message));
+    if (Gatherer* to = gatherer(push.to))
+        net::send(to->socket, push.message, push.body, compressed_.wants(push.message));
 }
 
 Shell::Gatherer* Shell::gatherer(const wire::GathererRef& where) {
     auto known = gatherers_.find(where.name);
-    if (known != gatherers_.end() && known->second->epoch == where.epoch && known->second->public_key == where.public_key)
+    if (known != gatherers_.end() && known->second->epoch == where.epoch &&
+        known->second->public_key == where.public_key)
         return known->second.get();
-    if (known != gatherers_.end()) forget_gatherer(where.name);  // another life: what waits for the old one is for nobody
+    if (known != gatherers_.end())
+        forget_gatherer(where.name);  // another life: what waits for the old one is for nobody
     auto unusable = [&](const char* what, std::string why) {
-        write_log("worker", {.level = Level::error, .what = what, .peer = where.name, .detail = std::move(why)});
+        write_log(
+            "worker",
+            {.level = Level::error, .what = what, .peer = where.name, .detail = std::move(why)});
         return nullptr;
     };
     std::string endpoint = net::choose_endpoint(where.results, options_.broker);
@@ -168,10 +178,13 @@ Shell::Gatherer* Shell::gatherer(const wire::GathererRef& where) {
     auto made = std::make_unique<Gatherer>();
     made->epoch = where.epoch;
     made->public_key = where.public_key;
-    auto proof = net::proof_for(options_.keys, where, endpoint, options_.keys ? &made->handshakes : nullptr);
+    auto proof =
+        net::proof_for(options_.keys, where, endpoint, options_.keys ? &made->handshakes : nullptr);
     if (!proof) return unusable("no results are sent to the gatherer", proof.error().text);
     made->socket = net::connect(context_, zmq::socket_type::push, endpoint, {}, *proof);
-    if (made->handshakes) loop_.watch(made->handshakes->socket(), [this, name = where.name] { read_handshakes(name); });
+    if (made->handshakes)
+        loop_.watch(made->handshakes->socket(),
+                    [this, name = where.name] { read_handshakes(name); });
     return gatherers_.emplace(where.name, std::move(made)).first->second.get();
 }
 
@@ -180,8 +193,8 @@ void Shell::forget_gatherer(const std::string& name) {
     gatherers_.erase(name);
 }
 
-/// libzmq gives a connection up when its key is refused. The gatherer may have heard of the key only after that: with the next results
-/// there is another connection.
+/// libzmq gives a connection up when its key is refused. The gatherer may have heard of the key
+/// only after that: with the next results there is another connection.
 void Shell::read_handshakes(const std::string& name) {
     auto known = gatherers_.find(name);
     while (known != gatherers_.end() && known->second->handshakes) {

@@ -1,8 +1,9 @@
-// The worker's shell: its sockets, its executors and its thread of control around the core. Made and run on one thread; stop() may be
-// called from any.
+// The worker's shell: its sockets, its executors and its thread of control around the core. Made
+// and run on one thread; stop() may be called from any.
 //
-// While it runs, everything in it belongs to the thread that leads (leaders.hpp), which runs tasks that are known to be short itself,
-// between two turns of the loop. A handler that keeps it loses it the lead, so heartbeats come from a thread that no handler holds up.
+// While it runs, everything in it belongs to the thread that leads (leaders.hpp), which runs tasks
+// that are known to be short itself, between two turns of the loop. A handler that keeps it loses
+// it the lead, so heartbeats come from a thread that no handler holds up.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +16,14 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "shared/handshake.hpp"
-#include "shared/keys.hpp"
-#include "shared/net.hpp"
-#include "shared/packing.hpp"
+#include "shared/net/net.hpp"
+#include "shared/security/handshake.hpp"
+#include "shared/security/keys.hpp"
+#include "shared/wire/packing.hpp"
 #include "worker/abilities.hpp"
-#include "worker/core.hpp"
+#include "worker/core/core.hpp"
 #include "worker/executor.hpp"
-#include "worker/functions.hpp"
+#include "worker/handlers/functions.hpp"
 #include "worker/leaders.hpp"
 
 namespace fanfold::worker {
@@ -43,8 +44,9 @@ public:
     /// Connects and starts the executors. Throws StartupError.
     Shell(zmq::context_t& context, ShellOptions options);
 
-    /// Until the worker has left: after stop(), or the first SIGINT or SIGTERM that `signals` (if any) brings, it finishes what runs and
-    /// gives the rest back; after the second it leaves at once. `on_registered` is called once, when the broker has welcomed it. Throws
+    /// Until the worker has left: after stop(), or the first SIGINT or SIGTERM that `signals` (if
+    /// any) brings, it finishes what runs and gives the rest back; after the second it leaves at
+    /// once. `on_registered` is called once, when the broker has welcomed it. Throws
     /// std::runtime_error when all its slots are stuck, or the broker refuses it.
     void run(net::SignalReader* signals = nullptr, const std::function<void()>& on_registered = {});
     void stop() { mailbox_.post(Drain{}); }
@@ -88,7 +90,8 @@ private:
     Core core_;
     std::deque<Run> short_tasks_;  // for the end of this turn
     Leaders leaders_;
-    std::unique_ptr<Executors> executors_;  // ends before the leaders, one of which may be in a handler
+    std::unique_ptr<Executors>
+        executors_;  // ends before the leaders, one of which may be in a handler
     std::function<void()> on_registered_;
     std::string error_;
     bool draining_ = false;

@@ -8,9 +8,9 @@
 #include <mutex>
 #include <thread>
 
-#include "shared/limits.hpp"
-#include "shared/logging.hpp"
-#include "worker/functions.hpp"
+#include "shared/base/limits.hpp"
+#include "shared/log/logging.hpp"
+#include "worker/handlers/functions.hpp"
 #include "worker/shell.hpp"
 
 namespace fanfold {
@@ -25,7 +25,9 @@ std::string host_and_pid() {
 
 /// What was left open is filled in from the environment and the machine.
 WorkerOptions completed(WorkerOptions options) {
-    if (const char* broker = std::getenv("FANFOLD_BROKER"); options.broker.empty() && broker != nullptr) options.broker = broker;
+    if (const char* broker = std::getenv("FANFOLD_BROKER");
+        options.broker.empty() && broker != nullptr)
+        options.broker = broker;
     if (options.slots == 0) options.slots = std::max(1u, std::thread::hardware_concurrency());
     if (options.name.empty()) options.name = host_and_pid();
     if (options.max_output == 0) options.max_output = limits::output_bytes;
@@ -46,7 +48,8 @@ struct Worker::State {
 Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>()) {
     state_->options = completed(std::move(options));
     for (const std::string& label : state_->options.labels) state_->abilities.add_label(label);
-    for (const auto& [name, amount] : state_->options.resources) state_->abilities.add_resource(name, amount);
+    for (const auto& [name, amount] : state_->options.resources)
+        state_->abilities.add_resource(name, amount);
 }
 
 Worker::~Worker() = default;
@@ -70,27 +73,33 @@ Worker& Worker::allow_exec() {
 
 void Worker::run() {
     const WorkerOptions& options = state_->options;
-    set_up_logging({.level = options.log_level, .file = options.log_file, .format = options.log_format});
+    set_up_logging(
+        {.level = options.log_level, .file = options.log_file, .format = options.log_format});
     if (options.broker.empty())
-        throw StartupError("no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set FANFOLD_BROKER");
+        throw StartupError(
+            "no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set "
+            "FANFOLD_BROKER");
     net::require(net::check_endpoint(options.broker, "broker", false));
     net::tune_memory();
     std::optional<Keys> keys;
-    if (std::string folder = keys_folder(options.keys); !folder.empty()) keys = net::require(load_keys(folder));
+    if (std::string folder = keys_folder(options.keys); !folder.empty())
+        keys = net::require(load_keys(folder));
     net::SignalReader signals;
     zmq::context_t context;
-    worker::Shell shell(context,
-                        {.broker = options.broker,
-                         .name = options.name,
-                         .slots = options.slots,
-                         .functions = state_->functions,
-                         .max_output = options.max_output,
-                         .abilities = state_->abilities,
-                         .keys = std::move(keys),
-                         .containment = {.clean_environment = true,
-                                         .kept_names = {},
-                                         .own_folders = true,
-                                         .job_chooses_surroundings = state_->functions.find(std::string(worker::exec_name)) != nullptr}});
+    worker::Shell shell(
+        context,
+        {.broker = options.broker,
+         .name = options.name,
+         .slots = options.slots,
+         .functions = state_->functions,
+         .max_output = options.max_output,
+         .abilities = state_->abilities,
+         .keys = std::move(keys),
+         .containment = {.clean_environment = true,
+                         .kept_names = {},
+                         .own_folders = true,
+                         .job_chooses_surroundings =
+                             state_->functions.find(std::string(worker::exec_name)) != nullptr}});
     auto become = [this](worker::Shell* running) {
         std::lock_guard lock(state_->mutex);
         state_->running = running;

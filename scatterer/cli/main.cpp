@@ -5,16 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "scatterer/cli/console.hpp"
-#include "scatterer/cli/exit_codes.hpp"
-#include "scatterer/cli/keygen.hpp"
-#include "scatterer/cli/map.hpp"
-#include "scatterer/cli/options.hpp"
-#include "scatterer/cli/output.hpp"
-#include "scatterer/cli/queries.hpp"
-#include "scatterer/cli/signal_watch.hpp"
-#include "shared/logging.hpp"
-#include "shared/net.hpp"
+#include "scatterer/cli/output/console.hpp"
+#include "scatterer/cli/output/exit_codes.hpp"
+#include "scatterer/cli/output/output.hpp"
+#include "scatterer/cli/verbs/keygen.hpp"
+#include "scatterer/cli/verbs/map.hpp"
+#include "scatterer/cli/verbs/options.hpp"
+#include "scatterer/cli/verbs/queries.hpp"
+#include "scatterer/cli/verbs/signal_watch.hpp"
+#include "shared/log/logging.hpp"
+#include "shared/net/net.hpp"
 
 namespace {
 
@@ -23,7 +23,9 @@ namespace cli = fanfold::scatterer::cli;
 int run(const cli::CommandLine& line, cli::Console& console) {
     fanfold::net::tune_memory();
     fanfold::net::share_one_heap();
-    fanfold::set_up_logging({.level = line.common.log_level, .file = line.common.log_file, .format = line.common.log_format});
+    fanfold::set_up_logging({.level = line.common.log_level,
+                             .file = line.common.log_file,
+                             .format = line.common.log_format});
     cli::SignalWatch signals;  // before any other thread
     switch (line.verb) {
         case cli::Verb::keygen: return cli::run_keygen(line);

@@ -1,4 +1,5 @@
-// Word counts over text files: scattered over an embedded fleet, gathered into one table of the most frequent words.
+// Word counts over text files: scattered over an embedded fleet, gathered into one table of the
+// most frequent words.
 //
 //     embedded_word_count FILE...
 #include <algorithm>
@@ -38,9 +39,12 @@ void each_text(const std::string& path, Take take) {
 
 void print_table(const Counts& counts) {
     std::vector<std::pair<std::string, std::uint64_t>> table(counts.begin(), counts.end());
-    std::ranges::sort(table, [](const auto& a, const auto& b) { return std::tie(b.second, a.first) < std::tie(a.second, b.first); });
+    std::ranges::sort(table, [](const auto& a, const auto& b) {
+        return std::tie(b.second, a.first) < std::tie(a.second, b.first);
+    });
     table.resize(std::min(table.size(), table_rows));
-    for (const auto& [word, count] : table) std::cout << std::setw(10) << count << "  " << word << '\n';
+    for (const auto& [word, count] : table)
+        std::cout << std::setw(10) << count << "  " << word << '\n';
 }
 
 void run(const std::vector<std::string>& files) {
@@ -58,11 +62,12 @@ void run(const std::vector<std::string>& files) {
     while (auto result = job.next()) merge(all, result->as<Counts>());
     auto end = job.wait();
 
-    if (end.outcome != fanfold::JobOutcome::complete) throw std::runtime_error("the job ended otherwise: " + end.reason);
+    if (end.outcome != fanfold::JobOutcome::complete)
+        throw std::runtime_error("the job ended otherwise: " + end.reason);
     print_table(all);
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    std::cout << all.size() << " different words in " << files.size() << " files: " << fragments << " fragments in " << std::fixed
-              << std::setprecision(2) << took.count() << " s\n";
+    std::cout << all.size() << " different words in " << files.size() << " files: " << fragments
+              << " fragments in " << std::fixed << std::setprecision(2) << took.count() << " s\n";
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
-// Scatters texts to a running fleet and prints the results in order. The fleet's address is in $FANFOLD_BROKER.
+// Scatters texts to a running fleet and prints the results in order. The fleet's address is in
+// $FANFOLD_BROKER.
 //
 //     remote_client echo TEXT...      each text comes back (the built-in function fanfold.echo)
-//     remote_client count TEXT...     the number of different words in each (the function of word_count_worker)
+//     remote_client count TEXT...     the number of different words in each (the function of
+//     word_count_worker)
 #include <chrono>
 #include <exception>
 #include <fanfold/scatterer.hpp>
@@ -15,7 +17,8 @@
 namespace {
 
 std::string describe(const fanfold::FragmentResult& result, bool counted) {
-    if (!result.ok()) return std::string(fanfold::to_string(result.outcome)) + ": " + result.message;
+    if (!result.ok())
+        return std::string(fanfold::to_string(result.outcome)) + ": " + result.message;
     return counted ? std::to_string(result.as<Counts>().size()) : result.as<std::string>();
 }
 
@@ -23,10 +26,13 @@ int run(const std::string& what, const std::vector<std::string>& texts) {
     using namespace std::chrono_literals;
     const bool counted = what == "count";
     fanfold::Scatterer scatterer(fanfold::ConnectOptions{});
-    auto job = scatterer.scatter(counted ? "count" : "fanfold.echo", texts, {.deadline = 30s, .ordered = true});
-    while (auto result = job.next()) std::cout << result->index << '\t' << describe(*result, counted) << '\n';
+    auto job = scatterer.scatter(counted ? "count" : "fanfold.echo", texts,
+                                 {.deadline = 30s, .ordered = true});
+    while (auto result = job.next())
+        std::cout << result->index << '\t' << describe(*result, counted) << '\n';
     auto end = job.wait();
-    std::cerr << job.id() << ": " << fanfold::to_string(end.outcome) << (end.reason.empty() ? "" : ", ") << end.reason << '\n';
+    std::cerr << job.id() << ": " << fanfold::to_string(end.outcome)
+              << (end.reason.empty() ? "" : ", ") << end.reason << '\n';
     return end.outcome == fanfold::JobOutcome::complete ? 0 : 1;
 }
 

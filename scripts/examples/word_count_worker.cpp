@@ -1,4 +1,5 @@
-// A worker with a C++ handler: it offers the function "count" to the broker in $FANFOLD_BROKER, until it is told to stop (Ctrl-C).
+// A worker with a C++ handler: it offers the function "count" to the broker in $FANFOLD_BROKER,
+// until it is told to stop (Ctrl-C).
 //
 //     word_count_worker [SLOTS]
 #include <exception>

@@ -1,4 +1,5 @@
-// What the word count examples share: a table of words, and how a text is counted. Plain functions, any thread.
+// What the word count examples share: a table of words, and how a text is counted. Plain functions,
+// any thread.
 #pragma once
 
 #include <cctype>

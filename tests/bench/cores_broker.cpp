@@ -1,5 +1,6 @@
-// Google Benchmark for the broker's core: what one decision costs, by the size of the fleet and the number of open jobs. The time is that
-// of the core's steps alone; what plays its peers is not measured.
+// Google Benchmark for the broker's core: what one decision costs, by the size of the fleet and the
+// number of open jobs. The time is that of the core's steps alone; what plays its peers is not
+// measured.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -16,15 +17,19 @@ constexpr std::uint32_t job_block = 1000;   // fragments, where there are many j
 constexpr std::uint32_t small_block = 100;  // where it is blocks that are measured
 
 /// Fragments of a job that wait at least: so many that chunks don't shrink as toward a job's end.
-std::uint64_t fed_below(std::uint32_t workers, std::uint32_t jobs) { return jobs == 1 ? 500 + 50 * std::uint64_t{workers} : 500; }
+std::uint64_t fed_below(std::uint32_t workers, std::uint32_t jobs) {
+    return jobs == 1 ? 500 + 50 * std::uint64_t{workers} : 500;
+}
 
-/// A busy fleet with open jobs that never end. Filling one takes longer than measuring it: the last is kept.
+/// A busy fleet with open jobs that never end. Filling one takes longer than measuring it: the last
+/// is kept.
 PlayedBroker& busy_fleet(std::uint32_t workers, std::uint32_t jobs, std::uint32_t block) {
     static std::unique_ptr<PlayedBroker> last;
     static std::tuple<std::uint32_t, std::uint32_t, std::uint32_t> made;
     if (last && made == std::tuple(workers, jobs, block)) return *last;
     last.reset();
-    last = std::make_unique<PlayedBroker>(FleetPlan{.workers = workers, .each = std::chrono::milliseconds(1)});
+    last = std::make_unique<PlayedBroker>(
+        FleetPlan{.workers = workers, .each = std::chrono::milliseconds(1)});
     made = {workers, jobs, block};
     for (std::uint32_t number = 1; number <= jobs; ++number) {
         last->open(number, 0, block);
@@ -34,13 +39,16 @@ PlayedBroker& busy_fleet(std::uint32_t workers, std::uint32_t jobs, std::uint32_
     // The estimates of time settle, and each worker has what it takes.
     for (std::uint32_t i = 0; i < 20 * workers + 2 * jobs; ++i) {
         if (!last->finish_next()) throw std::runtime_error("the fleet has come to rest");
-        while (last->waiting(last->finished_job()) < fed_below(workers, jobs) && last->feed(last->finished_job())) {
+        while (last->waiting(last->finished_job()) < fed_below(workers, jobs) &&
+               last->feed(last->finished_job())) {
         }
     }
     return *last;
 }
 
-std::uint32_t argument(const benchmark::State& state, std::size_t which) { return static_cast<std::uint32_t>(state.range(which)); }
+std::uint32_t argument(const benchmark::State& state, std::size_t which) {
+    return static_cast<std::uint32_t>(state.range(which));
+}
 
 PlayedBroker& fleet_of(const benchmark::State& state) {
     std::uint32_t jobs = argument(state, 1);
@@ -56,7 +64,8 @@ void decision(benchmark::State& state) {
         Duration before = fleet.spent(About::decision).time;
         if (!fleet.finish_next()) state.SkipWithError("nothing runs");
         state.SetIterationTime(seconds(fleet.spent(About::decision).time - before));
-        while (fleet.waiting(fleet.finished_job()) < fed_below(argument(state, 0), argument(state, 1)) &&
+        while (fleet.waiting(fleet.finished_job()) <
+                   fed_below(argument(state, 0), argument(state, 1)) &&
                fleet.feed(fleet.finished_job())) {
         }
     }

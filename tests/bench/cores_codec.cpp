@@ -1,7 +1,7 @@
 // Google Benchmark for the codec: headers to bytes and back, and the walk over a body.
 #include <benchmark/benchmark.h>
 
-#include "shared/codec.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/bench/played.hpp"
 
 namespace fanfold::bench {
@@ -11,10 +11,18 @@ using namespace std::chrono_literals;
 
 const std::vector<wire::Message>& samples() {
     static const std::vector<wire::Message> all{
-        wire::Block{.job = job_number(1), .token = 1, .first = 61'680, .count = full_block, .stride = 16, .cuts = packed_cuts(full_block)},
+        wire::Block{.job = job_number(1),
+                    .token = 1,
+                    .first = 61'680,
+                    .count = full_block,
+                    .stride = 16,
+                    .cuts = packed_cuts(full_block)},
         wire::Dispatch{.sequence = 7, .job = job_number(1), .first = 61'680, .count = 8192},
         wire::Done{.runs = {{job_number(1), {61'680, 69'872}, 5000us, 139'264}}},
-        wire::Results{.job = job_number(1), .first = 61'680, .count = 8192, .meta = {.worker = "host-1234", .elapsed = 5000us}},
+        wire::Results{.job = job_number(1),
+                      .first = 61'680,
+                      .count = 8192,
+                      .meta = {.worker = "host-1234", .elapsed = 5000us}},
         wire::Gathered{.job = job_number(1), .ranges = {{61'680, 69'872}, {80'000, 88'192}}},
         wire::Heartbeat{.handled = 7, .held = {{job_number(1), {{0, 10}}}}},
     };

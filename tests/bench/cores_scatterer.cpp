@@ -1,8 +1,8 @@
-// Google Benchmark for the scatterer's core and its packing: what a fragment costs in a block, a block on its way, and a run that comes
-// back.
+// Google Benchmark for the scatterer's core and its packing: what a fragment costs in a block, a
+// block on its way, and a run that comes back.
 #include <benchmark/benchmark.h>
 
-#include "scatterer/core.hpp"
+#include "scatterer/core/core.hpp"
 #include "tests/bench/played.hpp"
 
 namespace fanfold::bench {
@@ -14,7 +14,10 @@ using namespace std::chrono_literals;
 class PlayedClient {
 public:
     PlayedClient() {
-        wire::GathererRef gatherer{.name = "gatherer", .epoch = {.number = 0, .incarnation = 9}, .results = {"a"}, .collect = {"b"}};
+        wire::GathererRef gatherer{.name = "gatherer",
+                                   .epoch = {.number = 0, .incarnation = 9},
+                                   .results = {"a"},
+                                   .collect = {"b"}};
         step(scatterer::ControlOpened{{"client"}});
         step(scatterer::FromBroker{wire::Welcome{.epoch = {.number = 0, .incarnation = 1},
                                                  .blocks = {"c"},
@@ -26,22 +29,32 @@ public:
                                                  .job_credit = std::uint64_t{1} << 60}});
         gatherer_ = scatterer::key_of(gatherer);
         wire::JobSpec spec{.function = "f", .attached = true, .lease = 10s, .ordered = true};
-        step(scatterer::OpenJob{.job = job_, .token = 1, .spec = spec, .collect = scatterer::CollectHow{.ordered = true}});
+        step(scatterer::OpenJob{.job = job_,
+                                .token = 1,
+                                .spec = spec,
+                                .collect = scatterer::CollectHow{.ordered = true}});
         send_block(1);
-        step(scatterer::FromBroker{wire::Located{.job = job_, .assignment = 1, .gatherer = gatherer}});
+        step(scatterer::FromBroker{
+            wire::Located{.job = job_, .assignment = 1, .gatherer = gatherer}});
         take_values(1);
     }
     void send_block(std::uint32_t count) {
-        step(scatterer::AppendBlock{
-            .job = job_, .block = {.first = appended_, .count = count, .cuts = packed_cuts(count), .body = packed_fragments(count)}});
+        step(scatterer::AppendBlock{.job = job_,
+                                    .block = {.first = appended_,
+                                              .count = count,
+                                              .cuts = packed_cuts(count),
+                                              .body = packed_fragments(count)}});
         appended_ += count;
-        step(scatterer::FromBroker{wire::Accepted{.job = job_, .next = appended_, .limit = std::uint64_t{1} << 60}});
+        step(scatterer::FromBroker{
+            wire::Accepted{.job = job_, .next = appended_, .limit = std::uint64_t{1} << 60}});
     }
     void take_values(std::uint32_t count) {
         Index first = received_;
         received_ += count;
-        step(scatterer::FromGatherer{gatherer_, wire::Values{.job = job_, .position = received_, .first = first, .count = count},
-                                     packed_fragments(count)});
+        step(scatterer::FromGatherer{
+            gatherer_,
+            wire::Values{.job = job_, .position = received_, .first = first, .count = count},
+            packed_fragments(count)});
     }
     std::uint64_t pushed() const { return pushed_; }
     std::uint64_t delivered() const { return delivered_; }
@@ -59,7 +72,8 @@ private:
         }
     }
 
-    scatterer::Core core_{{.broker = "broker", .name = "client", .epoch = {.number = 0, .incarnation = 3}}};
+    scatterer::Core core_{
+        {.broker = "broker", .name = "client", .epoch = {.number = 0, .incarnation = 3}}};
     Time now_{std::chrono::hours(1)};
     JobId job_ = job_number(1);
     scatterer::GathererKey gatherer_;
@@ -82,7 +96,8 @@ void sent_block(benchmark::State& state) {
     std::uint64_t before = client.pushed();
     auto count = static_cast<std::uint32_t>(state.range(0));
     for (auto _ : state) client.send_block(count);
-    if (client.pushed() - before != static_cast<std::uint64_t>(state.iterations())) state.SkipWithError("blocks were held back");
+    if (client.pushed() - before != static_cast<std::uint64_t>(state.iterations()))
+        state.SkipWithError("blocks were held back");
     state.SetItemsProcessed(state.iterations() * count);
 }
 BENCHMARK(sent_block)->ArgName("fragments")->Arg(10)->Arg(full_block);
@@ -92,7 +107,8 @@ void received_run(benchmark::State& state) {
     std::uint64_t before = client.delivered();
     auto count = static_cast<std::uint32_t>(state.range(0));
     for (auto _ : state) client.take_values(count);
-    if (client.delivered() - before != static_cast<std::uint64_t>(state.iterations()) * count) state.SkipWithError("not all was delivered");
+    if (client.delivered() - before != static_cast<std::uint64_t>(state.iterations()) * count)
+        state.SkipWithError("not all was delivered");
     state.SetItemsProcessed(state.iterations() * count);
 }
 BENCHMARK(received_run)->ArgName("fragments")->Arg(1)->Arg(64)->Arg(8192);

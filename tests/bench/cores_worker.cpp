@@ -1,8 +1,9 @@
-// Google Benchmark for the worker's core: what a chunk costs, from its dispatch to the release of its results.
+// Google Benchmark for the worker's core: what a chunk costs, from its dispatch to the release of
+// its results.
 #include <benchmark/benchmark.h>
 
 #include "tests/bench/played.hpp"
-#include "worker/core.hpp"
+#include "worker/core/core.hpp"
 
 namespace fanfold::bench {
 namespace {
@@ -13,15 +14,25 @@ class PlayedWorker {
 public:
     PlayedWorker() {
         step(Tick{});
-        step(worker::FromBroker{wire::Welcome{.epoch = {.number = 0, .incarnation = 1}, .heartbeat = 500ms, .timeout = 5s}, {}});
+        step(worker::FromBroker{
+            wire::Welcome{
+                .epoch = {.number = 0, .incarnation = 1}, .heartbeat = 500ms, .timeout = 5s},
+            {}});
     }
 
     /// A chunk comes, runs, and is let go of.
     void run_chunk(std::uint32_t count) {
-        wire::Dispatch dispatch{.sequence = ++sequence_, .job = job_, .first = next_, .count = count};
-        if (sequence_ == 1) dispatch.brief = wire::JobBrief{.spec = {.function = "f"}, .assignment = 1, .gatherer = {.name = "gatherer"}};
+        wire::Dispatch dispatch{
+            .sequence = ++sequence_, .job = job_, .first = next_, .count = count};
+        if (sequence_ == 1)
+            dispatch.brief = wire::JobBrief{
+                .spec = {.function = "f"}, .assignment = 1, .gatherer = {.name = "gatherer"}};
         step(worker::FromBroker{std::move(dispatch), packed_fragments(count)});
-        step(worker::Values{.task = task_, .first = next_, .count = count, .body = packed_fragments(count), .elapsed = 5000us});
+        step(worker::Values{.task = task_,
+                            .first = next_,
+                            .count = count,
+                            .body = packed_fragments(count),
+                            .elapsed = 5000us});
         step(worker::Finished{task_});
         now_ += 5ms;
         step(Tick{});
@@ -38,7 +49,10 @@ private:
             if (auto* run = std::get_if<worker::Run>(&action)) task_ = run->task.number;
     }
 
-    worker::Core core_{{.name = "worker", .epoch = {.number = 0, .incarnation = 2}, .slots = 1, .functions = {"f"}}};
+    worker::Core core_{{.name = "worker",
+                        .epoch = {.number = 0, .incarnation = 2},
+                        .slots = 1,
+                        .functions = {"f"}}};
     Time now_{std::chrono::hours(1)};
     JobId job_ = job_number(1);
     std::uint64_t sequence_ = 0;

@@ -1,16 +1,17 @@
-// Fanfold through its C++ API, over the fleet that $FANFOLD_BROKER names or embedded in this process.
+// Fanfold through its C++ API, over the fleet that $FANFOLD_BROKER names or embedded in this
+// process.
 //
 //     fleet_bench KIND COUNT
 //
-// Kinds: small           fragments of 16 bytes through fanfold.echo, assembled in order and compared
-//        kept            the same in a job that is not attached: accepted fragments and results are kept for whoever collects
-//        large           fragments of 1 MiB
-//        medium          fragments of 64 KiB
-//        job             jobs of 10 small fragments in sequence
-//        embedded        `small`, with a C++ handler in two slots of this process
-//        embedded-job    `job`, likewise
+// Kinds: small           fragments of 16 bytes through fanfold.echo, assembled in order and
+// compared
+//        kept            the same in a job that is not attached: accepted fragments and results are
+//        kept for whoever collects large           fragments of 1 MiB medium          fragments of
+//        64 KiB job             jobs of 10 small fragments in sequence embedded        `small`,
+//        with a C++ handler in two slots of this process embedded-job    `job`, likewise
 //        embedded-work   fragments whose handler takes about 10 µs, likewise
-//        pool            the same handler in a hand-made pool of two threads that takes 1,000 fragments at a time
+//        pool            the same handler in a hand-made pool of two threads that takes 1,000
+//        fragments at a time
 #include <cstring>
 #include <fanfold/embedded.hpp>
 #include <functional>
@@ -27,13 +28,16 @@ namespace {
 constexpr std::uint32_t slots = 2;
 constexpr const char* echo = "fanfold.echo";
 
-// --- payloads -------------------------------------------------------------------------------------------------
+// --- payloads
+// -------------------------------------------------------------------------------------------------
 
 /// A Small as one MessagePack object: a str of 16 bytes.
 class PackedSmall {
 public:
     static constexpr std::size_t size = 1 + sizeof(Small);
-    explicit PackedSmall(const Small& payload) { std::memcpy(bytes_ + 1, &payload, sizeof(payload)); }
+    explicit PackedSmall(const Small& payload) {
+        std::memcpy(bytes_ + 1, &payload, sizeof(payload));
+    }
     operator std::string_view() const { return {bytes_, size}; }
 
 private:
@@ -47,19 +51,23 @@ void take_small(const ResultRun& run, std::vector<Small>& results, std::uint64_t
     check(run.values.size() == run.count * PackedSmall::size, "values have their size");
     check(received + run.count <= results.size(), "there are as many results as fragments");
     for (std::uint32_t i = 0; i < run.count; ++i) {
-        std::memcpy(&results[received++], run.values.data() + i * PackedSmall::size + 1, sizeof(Small));
+        std::memcpy(&results[received++], run.values.data() + i * PackedSmall::size + 1,
+                    sizeof(Small));
     }
 }
 
 void expect_complete(Job& job) {
     JobEnd end = job.wait();
-    if (end.outcome != JobOutcome::complete) throw std::runtime_error("the job ended otherwise: " + end.reason);
+    if (end.outcome != JobOutcome::complete)
+        throw std::runtime_error("the job ended otherwise: " + end.reason);
 }
 
-// --- the kinds ------------------------------------------------------------------------------------------------
+// --- the kinds
+// ------------------------------------------------------------------------------------------------
 
 /// One thread adds while this one collects. Returns the seconds.
-double echo_small(Scatterer& scatterer, const char* function, const std::vector<Small>& payloads, bool attached) {
+double echo_small(Scatterer& scatterer, const char* function, const std::vector<Small>& payloads,
+                  bool attached) {
     std::vector<Small> results(payloads.size());
     auto begin = Clock::now();
     Job job = scatterer.open(function, {.ordered = true, .attached = attached});
@@ -80,7 +88,9 @@ double echo_small(Scatterer& scatterer, const char* function, const std::vector<
 void small(Scatterer& scatterer, const char* function, std::uint64_t count, bool attached = true) {
     touch_memory(small_memory * count);
     echo_small(scatterer, function, small_payloads(count / 20 + 1), true);  // to warm up
-    print_figure("per_second", static_cast<double>(count) / echo_small(scatterer, function, small_payloads(count), attached));
+    print_figure("per_second",
+                 static_cast<double>(count) /
+                     echo_small(scatterer, function, small_payloads(count), attached));
 }
 
 void jobs(Scatterer& scatterer, const char* function, std::uint64_t count) {
@@ -134,7 +144,9 @@ double echo_large(Scatterer& scatterer, std::uint64_t count, Large kind) {
         job.seal();
     });
     while (auto run = job.next_run()) {
-        check(!run->failure && run->first == received && run->values.size() == run->count * object.size(), "values come in order");
+        check(!run->failure && run->first == received &&
+                  run->values.size() == run->count * object.size(),
+              "values come in order");
         received += run->count;
         room.release(run->count);
         results.push_back(*std::move(run));
@@ -147,7 +159,8 @@ double echo_large(Scatterer& scatterer, std::uint64_t count, Large kind) {
         for (std::uint64_t i = 0; i < run.count; ++i) {
             std::uint64_t index = run.first + i;
             std::memcpy(object.data() + header, &index, sizeof(index));
-            check(run.values.substr(i * object.size(), object.size()) == object, "each result is its fragment's");
+            check(run.values.substr(i * object.size(), object.size()) == object,
+                  "each result is its fragment's");
         }
     return took;
 }
@@ -155,18 +168,23 @@ double echo_large(Scatterer& scatterer, std::uint64_t count, Large kind) {
 void large(Scatterer& scatterer, std::uint64_t count, Large kind = {}) {
     touch_memory(2 * kind.bytes * count);
     echo_large(scatterer, large_window, kind);  // to warm up
-    print_figure("mb_per_second", static_cast<double>(count * kind.bytes) / echo_large(scatterer, count, kind) / 1e6);
+    print_figure("mb_per_second", static_cast<double>(count * kind.bytes) /
+                                      echo_large(scatterer, count, kind) / 1e6);
 }
 
-// --- a handler that takes its time ------------------------------------------------------------------------------
+// --- a handler that takes its time
+// ------------------------------------------------------------------------------
 
-/// A fixed amount of computing, about 10 µs: a handler that watched the clock instead would hide what it waits for a processor.
+/// A fixed amount of computing, about 10 µs: a handler that watched the clock instead would hide
+/// what it waits for a processor.
 Small compute(Small value) {
     for (int i = 0; i < 6'000; ++i) value.low = value.low * 6364136223846793005U + value.high;
     return value;
 }
 
-std::string_view bytes_of(const Small& value) { return {reinterpret_cast<const char*>(&value), sizeof(value)}; }
+std::string_view bytes_of(const Small& value) {
+    return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
 
 std::string compute_text(std::string_view text) {
     Small value;
@@ -191,7 +209,8 @@ void embedded_work(std::uint64_t count) {
     adder.get();
     expect_complete(job);
     double took = seconds_since(begin);
-    for (std::uint64_t index = 0; index < count; index += 997) check(results[index] == compute(payloads[index]), "a result is right");
+    for (std::uint64_t index = 0; index < count; index += 997)
+        check(results[index] == compute(payloads[index]), "a result is right");
     print_figure("per_second", static_cast<double>(count) / took);
 }
 
@@ -213,7 +232,8 @@ void pool(std::uint64_t count) {
         for (std::uint32_t slot = 0; slot < slots; ++slot) {
             threads.emplace_back([&] {
                 for (std::uint64_t first = take_chunk(); first < count; first = take_chunk()) {
-                    for (std::uint64_t i = first; i < std::min(first + chunk, count); ++i) results[i] = handler(bytes_of(payloads[i]));
+                    for (std::uint64_t i = first; i < std::min(first + chunk, count); ++i)
+                        results[i] = handler(bytes_of(payloads[i]));
                 }
             });
         }
@@ -238,9 +258,11 @@ void run(const std::string& kind, std::uint64_t count) {
     if (kind == "small") return small(scatterer, echo, count);
     if (kind == "kept") return small(scatterer, echo, count, false);
     if (kind == "large") return large(scatterer, count);
-    if (kind == "medium") return large(scatterer, count, {.bytes = 64 << 10, .window = 16 * large_window});
+    if (kind == "medium")
+        return large(scatterer, count, {.bytes = 64 << 10, .window = 16 * large_window});
     if (kind == "job") return jobs(scatterer, echo, count);
-    throw std::runtime_error("unknown kind '" + kind + "'; they are listed at the head of its source");
+    throw std::runtime_error("unknown kind '" + kind +
+                             "'; they are listed at the head of its source");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What the benches of the cores share: time that is spent in a core, memory that it asks for, and blocks whose payloads weigh nothing.
-// One thread.
+// What the benches of the cores share: time that is spent in a core, memory that it asks for, and
+// blocks whose payloads weigh nothing. One thread.
 #pragma once
 
 #include <algorithm>
@@ -8,10 +8,10 @@
 #include <ctime>
 #include <string>
 
-#include "shared/ids.hpp"
-#include "shared/limits.hpp"
-#include "shared/messages.hpp"
-#include "shared/slice.hpp"
+#include "shared/base/ids.hpp"
+#include "shared/base/limits.hpp"
+#include "shared/base/slice.hpp"
+#include "shared/wire/messages.hpp"
 #include "tests/simulation/random.hpp"
 
 namespace fanfold::bench {
@@ -63,11 +63,13 @@ private:
 /// A payload or value of 16 bytes as it travels: a MessagePack str.
 constexpr std::size_t packed_bytes = 17;
 
-/// `count` of them, at most a block's. All share one buffer: however many there are, they take no memory.
+/// `count` of them, at most a block's. All share one buffer: however many there are, they take no
+/// memory.
 inline Slice packed_fragments(std::uint32_t count) {
     static const Slice all = [] {
         std::string bytes;
-        for (std::uint32_t i = 0; i < limits::block_fragments; ++i) bytes += static_cast<char>(0xb0) + std::string(packed_bytes - 1, 'x');
+        for (std::uint32_t i = 0; i < limits::block_fragments; ++i)
+            bytes += static_cast<char>(0xb0) + std::string(packed_bytes - 1, 'x');
         return Slice::take(std::move(bytes));
     }();
     return all.sub(0, count * packed_bytes);
@@ -87,6 +89,8 @@ inline std::string packed_cuts(std::uint32_t count) {
     return cuts;
 }
 
-inline JobId job_number(std::uint64_t number) { return make_job_id(std::chrono::milliseconds(number), 0, number); }
+inline JobId job_number(std::uint64_t number) {
+    return make_job_id(std::chrono::milliseconds(number), 0, number);
+}
 
 }  // namespace fanfold::bench

@@ -25,18 +25,29 @@ std::vector<wire::JobRanges> sorted(const std::map<JobId, RangeSet>& sets) {
 }  // namespace
 
 PlayedBroker::PlayedBroker(FleetPlan plan)
-    : plan_(plan), core_({.epoch = {.number = 0, .incarnation = 1}, .blocks = {"inproc://blocks"}, .memory_bytes = plan.memory}) {
+    : plan_(plan),
+      core_({.epoch = {.number = 0, .incarnation = 1},
+             .blocks = {"inproc://blocks"},
+             .memory_bytes = plan.memory}) {
     const Epoch epoch{.number = 0, .incarnation = 9};
-    say(About::time, client, wire::Hello{.role = wire::Role::client, .name = "client", .epoch = epoch});
+    say(About::time, client,
+        wire::Hello{.role = wire::Role::client, .name = "client", .epoch = epoch});
     say(About::time, gatherer,
-        wire::Hello{.role = wire::Role::gatherer, .name = "gatherer", .epoch = epoch, .gatherer = {.name = "gatherer", .epoch = epoch}});
+        wire::Hello{.role = wire::Role::gatherer,
+                    .name = "gatherer",
+                    .epoch = epoch,
+                    .gatherer = {.name = "gatherer", .epoch = epoch}});
     workers_.resize(plan.workers);
     for (std::uint32_t number = 0; number < plan.workers; ++number) {
         PeerId id = worker_id(number);
         workers_[number].id = id;
         workers_by_id_[id] = number;
         say(About::time, id,
-            wire::Hello{.role = wire::Role::worker, .name = id.bytes, .epoch = epoch, .slots = plan.slots, .functions = {"f"}});
+            wire::Hello{.role = wire::Role::worker,
+                        .name = id.bytes,
+                        .epoch = epoch,
+                        .slots = plan.slots,
+                        .functions = {"f"}});
     }
     beat_at_ = now_ + beat_interval;
 }
@@ -64,10 +75,14 @@ void PlayedBroker::step(About about, broker::Event event) {
 
 void PlayedBroker::take(Send& send) {
     if (auto it = workers_by_id_.find(send.to); it != workers_by_id_.end()) {
-        if (auto* dispatch = std::get_if<wire::Dispatch>(&send.message)) take(it->second, *dispatch);
-        else if (auto* release = std::get_if<wire::Release>(&send.message)) take(it->second, *release);
-        else if (auto* drop = std::get_if<wire::Drop>(&send.message)) workers_[it->second].books.erase(drop->job);
-        else if (auto* recall = std::get_if<wire::Recall>(&send.message)) recalls_.emplace_back(it->second, std::move(*recall));
+        if (auto* dispatch = std::get_if<wire::Dispatch>(&send.message))
+            take(it->second, *dispatch);
+        else if (auto* release = std::get_if<wire::Release>(&send.message))
+            take(it->second, *release);
+        else if (auto* drop = std::get_if<wire::Drop>(&send.message))
+            workers_[it->second].books.erase(drop->job);
+        else if (auto* recall = std::get_if<wire::Recall>(&send.message))
+            recalls_.emplace_back(it->second, std::move(*recall));
     } else if (auto* accepted = std::get_if<wire::Accepted>(&send.message)) {
         Job& its = job(accepted->job);
         if (accepted->next < its.appended) throw std::runtime_error("a block was not accepted");
@@ -75,15 +90,18 @@ void PlayedBroker::take(Send& send) {
         most_open_ = std::max(most_open_, open_);
         its.accepted = accepted->next;
         its.limit = std::max(its.limit, accepted->limit);
-    } else if (auto* ended = std::get_if<wire::Ended>(&send.message); ended && send.to == gatherer) {
-        if (ended->outcome != wire::Outcome::complete) throw std::runtime_error("a job ended otherwise: " + ended->reason);
+    } else if (auto* ended = std::get_if<wire::Ended>(&send.message);
+               ended && send.to == gatherer) {
+        if (ended->outcome != wire::Outcome::complete)
+            throw std::runtime_error("a job ended otherwise: " + ended->reason);
         ++ended_;
     } else if (auto* refused = std::get_if<wire::Refused>(&send.message)) {
         throw std::runtime_error("refused: " + refused->text);
     }
 }
 
-// --- workers ----------------------------------------------------------------------------------------------------
+// --- workers
+// ----------------------------------------------------------------------------------------------------
 
 void PlayedBroker::take(std::uint32_t number, const wire::Dispatch& dispatch) {
     Worker& worker = workers_[number];
@@ -101,7 +119,8 @@ void PlayedBroker::start(std::uint32_t number) {
         Chunk chunk = worker.queue.front();
         worker.queue.pop_front();
         ++worker.busy;
-        Duration busy(static_cast<std::int64_t>(static_cast<double>(plan_.each.count()) * static_cast<double>(chunk.range.size()) *
+        Duration busy(static_cast<std::int64_t>(static_cast<double>(plan_.each.count()) *
+                                                static_cast<double>(chunk.range.size()) *
                                                 (0.5 + random_.fraction())));
         endings_.push({now_ + busy, ++started_, number, chunk, busy});
     }
@@ -184,7 +203,8 @@ void PlayedBroker::beat() {
     step(About::time, Tick{});
 }
 
-// --- the client and the gatherer --------------------------------------------------------------------------------
+// --- the client and the gatherer
+// --------------------------------------------------------------------------------
 
 void PlayedBroker::open(std::uint64_t number, std::uint64_t total, std::uint32_t block_fragments) {
     Job& made = jobs_[number];
@@ -198,12 +218,21 @@ void PlayedBroker::open(std::uint64_t number, std::uint64_t total, std::uint32_t
 
 bool PlayedBroker::feed(std::uint64_t number) {
     Job& its = jobs_.at(number);
-    std::uint64_t left = its.total == 0 ? its.block_fragments : std::min<std::uint64_t>(its.block_fragments, its.total - its.appended);
+    std::uint64_t left =
+        its.total == 0 ? its.block_fragments
+                       : std::min<std::uint64_t>(its.block_fragments, its.total - its.appended);
     if (left == 0 || its.bytes > its.limit) return false;
-    wire::Block block{
-        .job = its.id, .token = 1, .first = its.appended, .count = static_cast<std::uint32_t>(left), .stride = limits::cut_stride};
+    wire::Block block{.job = its.id,
+                      .token = 1,
+                      .first = its.appended,
+                      .count = static_cast<std::uint32_t>(left),
+                      .stride = limits::cut_stride};
     if (its.appended == 0)
-        block.spec = wire::JobSpec{.function = "f", .attached = true, .lease = 10s, .owner = client, .preferred_gatherer = "gatherer"};
+        block.spec = wire::JobSpec{.function = "f",
+                                   .attached = true,
+                                   .lease = 10s,
+                                   .owner = client,
+                                   .preferred_gatherer = "gatherer"};
     its.appended += left;
     its.bytes += left * packed_bytes;
     if (its.appended == its.total) block.total = its.total;
@@ -227,7 +256,10 @@ void PlayedBroker::confirm() {
         say(About::confirmation, gatherer, std::move(gathered));
         if (its.confirmed != its.total || std::exchange(its.proposed, true)) continue;
         say(About::confirmation, gatherer,
-            wire::Propose{.job = id, .assignment = 1, .outcome = wire::Outcome::complete, .every_value = true});
+            wire::Propose{.job = id,
+                          .assignment = 1,
+                          .outcome = wire::Outcome::complete,
+                          .every_value = true});
     }
 }
 
@@ -247,7 +279,8 @@ void PlayedBroker::run_to_end() {
         now_ += 10ms;
         step(About::time, Tick{});
         if (now_ >= beat_at_) beat();
-        if (endings_.empty() && now_ > Time{} + 100h) throw std::runtime_error("the jobs don't go on");
+        if (endings_.empty() && now_ > Time{} + 100h)
+            throw std::runtime_error("the jobs don't go on");
     }
 }
 

@@ -1,7 +1,9 @@
-// A broker's core among peers that are played: workers which run chunks under virtual time and end them somewhat out of order, clients
-// that send blocks as their credit allows, one gatherer. One thread.
+// A broker's core among peers that are played: workers which run chunks under virtual time and end
+// them somewhat out of order, clients that send blocks as their credit allows, one gatherer. One
+// thread.
 //
-// Invariant: what the workers' inventories say is what they have been sent, less what they have told the end of or were let go of.
+// Invariant: what the workers' inventories say is what they have been sent, less what they have
+// told the end of or were let go of.
 #pragma once
 
 #include <array>
@@ -10,7 +12,7 @@
 #include <queue>
 #include <vector>
 
-#include "broker/core.hpp"
+#include "broker/core/core.hpp"
 #include "tests/bench/played.hpp"
 
 namespace fanfold::bench {
@@ -30,10 +32,12 @@ public:
     explicit PlayedBroker(FleetPlan plan);
 
     /// A job with its first block. `total` 0: it never ends.
-    void open(std::uint64_t number, std::uint64_t total, std::uint32_t block_fragments = full_block);
+    void open(std::uint64_t number, std::uint64_t total,
+              std::uint32_t block_fragments = full_block);
     /// Sends a job's next block; false when it has no credit for it, or no more.
     bool feed(std::uint64_t number);
-    /// Goes on to the next end of a chunk, whose worker tells it: a decision about its slot. False when nothing runs.
+    /// Goes on to the next end of a chunk, whose worker tells it: a decision about its slot. False
+    /// when nothing runs.
     bool finish_next();
     /// The job of that chunk.
     std::uint64_t finished_job() const { return finished_job_; }
@@ -48,7 +52,9 @@ public:
     bool all_ended() const { return ended_ == jobs_.size(); }
     Spent spent(About about) const { return spent_[static_cast<std::size_t>(about)]; }
     Spent spent() const;
-    std::uint64_t most_open() const { return most_open_; }  // fragments accepted and not confirmed, at the most
+    std::uint64_t most_open() const {
+        return most_open_;
+    }  // fragments accepted and not confirmed, at the most
     const broker::Core& core() const { return core_; }
 
 private:
@@ -86,11 +92,15 @@ private:
         std::uint32_t worker = 0;
         Chunk chunk;
         Duration busy{};
-        bool operator<(const Ending& other) const { return std::pair(when, number) > std::pair(other.when, other.number); }
+        bool operator<(const Ending& other) const {
+            return std::pair(when, number) > std::pair(other.when, other.number);
+        }
     };
 
     void step(About about, broker::Event event);
-    void say(About about, const PeerId& peer, wire::Message message) { step(about, Received{peer, std::move(message), {}}); }
+    void say(About about, const PeerId& peer, wire::Message message) {
+        step(about, Received{peer, std::move(message), {}});
+    }
     void take(Send& send);
     void take(std::uint32_t worker, const wire::Dispatch& dispatch);
     void take(std::uint32_t worker, const wire::Release& release);

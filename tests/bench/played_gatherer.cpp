@@ -13,14 +13,17 @@ constexpr Duration beat_interval = 400ms;
 
 gatherer::Options options() {
     gatherer::Options options;
-    options.self = {.name = "gatherer", .epoch = {.number = 0, .incarnation = 9}, .results = {}, .collect = {}};
+    options.self = {
+        .name = "gatherer", .epoch = {.number = 0, .incarnation = 9}, .results = {}, .collect = {}};
     return options;
 }
 }  // namespace
 
 PlayedGatherer::PlayedGatherer(GatheringPlan plan) : plan_(plan), core_(options()) {
     step(Tick{});
-    step(gatherer::FromBroker{wire::Welcome{.epoch = {.number = 0, .incarnation = 1}, .heartbeat = 500ms, .timeout = 5s}, {}});
+    step(gatherer::FromBroker{
+        wire::Welcome{.epoch = {.number = 0, .incarnation = 1}, .heartbeat = 500ms, .timeout = 5s},
+        {}});
     beat_at_ = now_ + beat_interval;
 }
 
@@ -32,8 +35,12 @@ void PlayedGatherer::open(std::uint64_t total) {
     wire::JobSpec spec{.function = "f", .attached = true, .lease = 10s, .ordered = true};
     std::optional<std::uint64_t> known;
     if (total > 0) known = total;
-    step(gatherer::FromBroker{wire::Assign{.job = job_, .assignment = 1, .spec = spec, .total = known}, {}});
-    step(Received{collector, wire::Collect{.job = job_, .ordered = true, .credit = limits::collector_credit_bytes}, {}});
+    step(gatherer::FromBroker{
+        wire::Assign{.job = job_, .assignment = 1, .spec = spec, .total = known}, {}});
+    step(Received{
+        collector,
+        wire::Collect{.job = job_, .ordered = true, .credit = limits::collector_credit_bytes},
+        {}});
 }
 
 void PlayedGatherer::step(gatherer::Event event) {
@@ -44,7 +51,8 @@ void PlayedGatherer::step(gatherer::Event event) {
     }
     for (gatherer::Action& action : actions) {
         if (auto* send = std::get_if<Send>(&action)) answer(send->message);
-        else if (auto* send_broker = std::get_if<gatherer::SendBroker>(&action)) answer(send_broker->message);
+        else if (auto* send_broker = std::get_if<gatherer::SendBroker>(&action))
+            answer(send_broker->message);
     }
     while (!answers_.empty()) {
         for (gatherer::Event& each : std::exchange(answers_, {})) step(std::move(each));
@@ -54,12 +62,18 @@ void PlayedGatherer::step(gatherer::Event event) {
 void PlayedGatherer::answer(wire::Message& message) {
     if (auto* values = std::get_if<wire::Values>(&message)) {
         delivered_ += values->count;
-        answers_.emplace_back(Received{collector, wire::Acknowledge{.job = values->job, .position = values->position}, {}});
+        answers_.emplace_back(Received{
+            collector, wire::Acknowledge{.job = values->job, .position = values->position}, {}});
     } else if (auto* proposal = std::get_if<wire::Propose>(&message)) {
-        answers_.emplace_back(gatherer::FromBroker{
-            wire::Ended{.job = proposal->job, .assignment = 1, .outcome = proposal->outcome, .total = total_, .values = total_}, {}});
+        answers_.emplace_back(gatherer::FromBroker{wire::Ended{.job = proposal->job,
+                                                               .assignment = 1,
+                                                               .outcome = proposal->outcome,
+                                                               .total = total_,
+                                                               .values = total_},
+                                                   {}});
     } else if (auto* concluded = std::get_if<wire::Concluded>(&message)) {
-        if (concluded->outcome != wire::Outcome::complete) throw std::runtime_error("the job ended otherwise: " + concluded->reason);
+        if (concluded->outcome != wire::Outcome::complete)
+            throw std::runtime_error("the job ended otherwise: " + concluded->reason);
         concluded_ = true;
     }
 }
@@ -82,10 +96,11 @@ void PlayedGatherer::take_run() {
     Range range = window_.back();
     window_.pop_back();
     auto count = static_cast<std::uint32_t>(range.size());
-    wire::Results results{.job = job_,
-                          .first = range.begin,
-                          .count = count,
-                          .meta = {.worker = "worker", .started = {}, .elapsed = wire::Microseconds{5000}}};
+    wire::Results results{
+        .job = job_,
+        .first = range.begin,
+        .count = count,
+        .meta = {.worker = "worker", .started = {}, .elapsed = wire::Microseconds{5000}}};
     step(Pulled{std::move(results), packed_fragments(count)});
     now_ += between_runs;
     if (now_ >= beat_at_) beat();
@@ -100,7 +115,8 @@ void PlayedGatherer::run_to_end() {
         step(Tick{});
         if (now_ >= beat_at_) beat();
     }
-    if (!concluded_ || delivered_ - before != total_) throw std::runtime_error("the job does not end");
+    if (!concluded_ || delivered_ - before != total_)
+        throw std::runtime_error("the job does not end");
 }
 
 }  // namespace fanfold::bench

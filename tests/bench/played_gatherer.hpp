@@ -1,10 +1,11 @@
-// A gatherer's core with one job among peers that are played: a broker that has assigned it, workers whose runs come somewhat out of
-// order, and a collector that takes them in order and acknowledges at once. One thread.
+// A gatherer's core with one job among peers that are played: a broker that has assigned it,
+// workers whose runs come somewhat out of order, and a collector that takes them in order and
+// acknowledges at once. One thread.
 #pragma once
 
 #include <vector>
 
-#include "gatherer/core.hpp"
+#include "gatherer/core/core.hpp"
 #include "tests/bench/played.hpp"
 
 namespace fanfold::bench {

@@ -1,10 +1,12 @@
-// What running commands is measured against: posix_spawn, with the pipes that Fanfold gives a command without input.
+// What running commands is measured against: posix_spawn, with the pipes that Fanfold gives a
+// command without input.
 //
 //     reference_commands COUNT [PROGRAM]
 //
-// Runs PROGRAM (/bin/true) COUNT times, two at a time, on one thread, with its number as an argument: standard input from /dev/null,
-// standard output and standard error through a pipe each until both end, then its status. (The argument matters: with one, the
-// usual /bin/true loads its locale first.)
+// Runs PROGRAM (/bin/true) COUNT times, two at a time, on one thread, with its number as an
+// argument: standard input from /dev/null, standard output and standard error through a pipe each
+// until both end, then its status. (The argument matters: with one, the usual /bin/true loads its
+// locale first.)
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -49,7 +51,8 @@ Command start(const char* program, std::uint64_t number) {
     std::string name = program;
     std::string argument = std::to_string(number);
     std::array<char*, 3> words{name.data(), argument.data(), nullptr};
-    check(posix_spawn(&command.pid, program, &actions, nullptr, words.data(), environ) == 0, "the program starts");
+    check(posix_spawn(&command.pid, program, &actions, nullptr, words.data(), environ) == 0,
+          "the program starts");
     posix_spawn_file_actions_destroy(&actions);
     close(out.writer);
     close(error.writer);
@@ -60,12 +63,14 @@ Command start(const char* program, std::uint64_t number) {
 bool step(Command& command, const pollfd* polled) {
     std::array<char, 4096> bytes{};
     for (std::size_t i = 0; i < command.readers.size(); ++i) {
-        if (polled[i].revents == 0 || read(command.readers[i], bytes.data(), bytes.size()) > 0) continue;
+        if (polled[i].revents == 0 || read(command.readers[i], bytes.data(), bytes.size()) > 0)
+            continue;
         close(std::exchange(command.readers[i], -1));
     }
     if (command.readers != std::array{-1, -1}) return false;
     int status = 0;
-    check(waitpid(command.pid, &status, 0) == command.pid && status == 0, "the command exits with 0");
+    check(waitpid(command.pid, &status, 0) == command.pid && status == 0,
+          "the command exits with 0");
     return true;
 }
 
@@ -75,14 +80,17 @@ void run(std::uint64_t count, const char* program) {
     std::vector<Command> running;
     std::vector<pollfd> polled;
     for (std::uint64_t ended = 0; ended < count;) {
-        while (running.size() < at_a_time && started < count) running.push_back(start(program, ++started));
+        while (running.size() < at_a_time && started < count)
+            running.push_back(start(program, ++started));
         polled.clear();
         for (const Command& command : running) {
-            for (int reader : command.readers) polled.push_back({.fd = reader, .events = POLLIN, .revents = 0});
+            for (int reader : command.readers)
+                polled.push_back({.fd = reader, .events = POLLIN, .revents = 0});
         }
         check(poll(polled.data(), polled.size(), -1) > 0, "poll returns");
         for (std::size_t i = running.size(); i-- > 0;) {
-            if (step(running[i], &polled[2 * i])) running.erase(running.begin() + static_cast<std::ptrdiff_t>(i)), ++ended;
+            if (step(running[i], &polled[2 * i]))
+                running.erase(running.begin() + static_cast<std::ptrdiff_t>(i)), ++ended;
         }
     }
     print_figure("per_second", static_cast<double>(count) / seconds_since(begin));
@@ -93,7 +101,8 @@ void run(std::uint64_t count, const char* program) {
 
 int main(int count, char** arguments) {
     try {
-        if (count < 2 || count > 3) throw std::runtime_error("usage: reference_commands COUNT [PROGRAM]");
+        if (count < 2 || count > 3)
+            throw std::runtime_error("usage: reference_commands COUNT [PROGRAM]");
         fanfold::bench::run(std::stoull(arguments[1]), count == 3 ? arguments[2] : "/bin/true");
         return 0;
     } catch (const std::exception& error) {

@@ -1,10 +1,11 @@
-// How the cost of a fragment, and the books about it, grow with the size of a job: the broker's and the gatherer's core, driven by steps
-// alone. Prints CSV: core,fragments,steps,nanoseconds_per_fragment,books_bytes,books_bytes_per_fragment
+// How the cost of a fragment, and the books about it, grow with the size of a job: the broker's and
+// the gatherer's core, driven by steps alone. Prints CSV:
+// core,fragments,steps,nanoseconds_per_fragment,books_bytes,books_bytes_per_fragment
 //
 //     scale_curve [MILLIONS...]      sizes of the jobs, in millions of fragments (1 10 100)
 //
-// The books are what the core has asked of malloc and not given back, at the most; bodies are not in them. Each size is run three times,
-// in turn with the others; the shortest time counts.
+// The books are what the core has asked of malloc and not given back, at the most; bodies are not
+// in them. Each size is run three times, in turn with the others; the shortest time counts.
 #include <malloc.h>
 
 #include <algorithm>
@@ -63,7 +64,9 @@ struct Measured {
     std::int64_t books = 0;
 };
 
-Measured measure(Spent spent) { return {static_cast<double>(spent.time.count()), spent.steps, peak}; }
+Measured measure(Spent spent) {
+    return {static_cast<double>(spent.time.count()), spent.steps, peak};
+}
 
 Measured through_broker(std::uint64_t fragments) {
     live = peak = 0;
@@ -81,7 +84,8 @@ Measured through_gatherer(std::uint64_t fragments) {
     return measure(gatherer.spent());
 }
 
-void curve(const char* core, Measured (*through)(std::uint64_t), const std::vector<std::uint64_t>& sizes) {
+void curve(const char* core, Measured (*through)(std::uint64_t),
+           const std::vector<std::uint64_t>& sizes) {
     std::map<std::uint64_t, Measured> best;
     for (int round = 0; round < rounds; ++round) {
         for (std::uint64_t size : sizes) {
@@ -91,8 +95,9 @@ void curve(const char* core, Measured (*through)(std::uint64_t), const std::vect
         }
     }
     for (const auto& [size, measured] : best)
-        std::printf("%s,%lu,%lu,%.3f,%ld,%.4f\n", core, size, measured.steps, measured.nanoseconds / static_cast<double>(size),
-                    measured.books, static_cast<double>(measured.books) / static_cast<double>(size));
+        std::printf("%s,%lu,%lu,%.3f,%ld,%.4f\n", core, size, measured.steps,
+                    measured.nanoseconds / static_cast<double>(size), measured.books,
+                    static_cast<double>(measured.books) / static_cast<double>(size));
 }
 
 }  // namespace
@@ -101,9 +106,11 @@ void curve(const char* core, Measured (*through)(std::uint64_t), const std::vect
 int main(int count, char** arguments) {
     try {
         std::vector<std::uint64_t> sizes;
-        for (int i = 1; i < count; ++i) sizes.push_back(static_cast<std::uint64_t>(std::stod(arguments[i]) * 1e6));
+        for (int i = 1; i < count; ++i)
+            sizes.push_back(static_cast<std::uint64_t>(std::stod(arguments[i]) * 1e6));
         if (sizes.empty()) sizes = {1'000'000, 10'000'000, 100'000'000};
-        std::printf("core,fragments,steps,nanoseconds_per_fragment,books_bytes,books_bytes_per_fragment\n");
+        std::printf(
+            "core,fragments,steps,nanoseconds_per_fragment,books_bytes,books_bytes_per_fragment\n");
         fanfold::bench::curve("broker", fanfold::bench::through_broker, sizes);
         fanfold::bench::curve("gatherer", fanfold::bench::through_gatherer, sizes);
         return 0;

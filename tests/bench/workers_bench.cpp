@@ -1,12 +1,15 @@
-// Fleets of workers of this program's own, at the broker that $FANFOLD_BROKER names: how well work is spread over them, and what they cost
-// while they idle.
+// Fleets of workers of this program's own, at the broker that $FANFOLD_BROKER names: how well work
+// is spread over them, and what they cost while they idle.
 //
-//     workers_bench slow-worker FRAGMENTS MILLISECONDS   eight workers of one slot, one of which takes ten times as long for each fragment
-//     workers_bench pareto FRAGMENTS SECONDS             eight workers of one slot; times from a Pareto distribution, so long in sum
-//     workers_bench two-paretos FRAGMENTS SECONDS        the same in two jobs at once, each with half of the fragments and of the time
-//     workers_bench idle WORKERS SECONDS BROKER_PID      processor time of the broker, and of the workers
+//     workers_bench slow-worker FRAGMENTS MILLISECONDS   eight workers of one slot, one of which
+//     takes ten times as long for each fragment workers_bench pareto FRAGMENTS SECONDS eight
+//     workers of one slot; times from a Pareto distribution, so long in sum workers_bench
+//     two-paretos FRAGMENTS SECONDS        the same in two jobs at once, each with half of the
+//     fragments and of the time workers_bench idle WORKERS SECONDS BROKER_PID      processor time
+//     of the broker, and of the workers
 //
-// Each worker is a process, whose handler waits as long as the payload says. The bounds are computed from the same times.
+// Each worker is a process, whose handler waits as long as the payload says. The bounds are
+// computed from the same times.
 #include <poll.h>
 
 #include <cmath>
@@ -35,7 +38,8 @@ constexpr auto patience = 30s;  // for workers to come
 
 void wait(double seconds) {
     double whole = std::floor(seconds);
-    timespec time{.tv_sec = static_cast<time_t>(whole), .tv_nsec = static_cast<long>((seconds - whole) * 1e9)};
+    timespec time{.tv_sec = static_cast<time_t>(whole),
+                  .tv_nsec = static_cast<long>((seconds - whole) * 1e9)};
     ppoll(nullptr, 0, &time, nullptr);
 }
 
@@ -50,13 +54,17 @@ void work(double times_slower, const std::string& name) {
 
 void start_workers(Children& children, std::uint32_t count, double first_slower) {
     for (std::uint32_t number = 0; number < count; ++number)
-        children.start([=] { work(number == 0 ? first_slower : 1, "waiting-" + std::to_string(number)); });
+        children.start(
+            [=] { work(number == 0 ? first_slower : 1, "waiting-" + std::to_string(number)); });
 }
 
 void await_workers(Scatterer& scatterer, std::uint32_t count) {
     for (auto begin = Clock::now(); Clock::now() - begin < patience; wait(0.02)) {
         auto there = scatterer.workers();
-        if (std::ranges::count_if(there, [](const WorkerStatus& one) { return one.name.starts_with("waiting-"); }) == count) return;
+        if (std::ranges::count_if(there, [](const WorkerStatus& one) {
+                return one.name.starts_with("waiting-");
+            }) == count)
+            return;
     }
     throw std::runtime_error("the workers don't come");
 }
@@ -75,7 +83,8 @@ double makespan(Scatterer& scatterer, const std::vector<std::vector<Duration>>& 
             job.seal();
             std::uint64_t received = 0;
             while (auto result = job.next()) received += result->ok() ? 1 : 0;
-            check(job.wait().outcome == JobOutcome::complete && received == times.size(), "a job is complete");
+            check(job.wait().outcome == JobOutcome::complete && received == times.size(),
+                  "a job is complete");
         }));
     }
     for (auto& user : users) user.get();
@@ -92,29 +101,37 @@ void run_jobs(const std::vector<std::vector<Duration>>& jobs, double first_slowe
 }
 
 void slow_worker(std::uint64_t fragments, double each) {
-    std::vector<Duration> times(fragments, std::chrono::duration_cast<Duration>(std::chrono::duration<double>(each)));
-    run_jobs({times}, slowness, each * static_cast<double>(fragments) / (workers - 1 + 1 / slowness));
+    std::vector<Duration> times(
+        fragments, std::chrono::duration_cast<Duration>(std::chrono::duration<double>(each)));
+    run_jobs({times}, slowness,
+             each * static_cast<double>(fragments) / (workers - 1 + 1 / slowness));
 }
 
 void pareto(std::uint64_t fragments, double total) {
-    auto times = pareto_times(seed, fragments, std::chrono::duration_cast<Duration>(std::chrono::duration<double>(total)));
+    auto times =
+        pareto_times(seed, fragments,
+                     std::chrono::duration_cast<Duration>(std::chrono::duration<double>(total)));
     run_jobs({times}, 1, seconds(greedy_makespan(times, workers)));
 }
 
 void two_paretos(std::uint64_t fragments, double total) {
     auto half = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(total / 2));
-    std::vector<std::vector<Duration>> jobs{pareto_times(seed, fragments / 2, half), pareto_times(seed + 1, fragments / 2, half)};
+    std::vector<std::vector<Duration>> jobs{pareto_times(seed, fragments / 2, half),
+                                            pareto_times(seed + 1, fragments / 2, half)};
     std::vector<Duration> in_turn;
-    for (std::size_t i = 0; i < jobs[0].size(); ++i) in_turn.insert(in_turn.end(), {jobs[0][i], jobs[1][i]});
+    for (std::size_t i = 0; i < jobs[0].size(); ++i)
+        in_turn.insert(in_turn.end(), {jobs[0][i], jobs[1][i]});
     run_jobs(jobs, 1, seconds(greedy_makespan(in_turn, workers)));
 }
 
-// --- idling -----------------------------------------------------------------------------------------------------
+// --- idling
+// -----------------------------------------------------------------------------------------------------
 
 /// Processor time of all threads of a process, in seconds.
 double processor_time(pid_t pid) {
     double nanoseconds = 0;
-    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    for (const auto& task :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
         double running = 0;
         std::ifstream file(task.path() / "schedstat");
         check(static_cast<bool>(file >> running), "the kernel tells how long a thread ran");
@@ -148,8 +165,10 @@ void run(const std::string& kind, std::uint64_t count, double amount, pid_t brok
     if (kind == "slow-worker") return slow_worker(count, amount / 1000);
     if (kind == "pareto") return pareto(count, amount);
     if (kind == "two-paretos") return two_paretos(count, amount);
-    if (kind == "idle" && broker > 0) return idle(static_cast<std::uint32_t>(count), amount, broker);
-    throw std::runtime_error("unknown kind '" + kind + "'; they are listed at the head of its source");
+    if (kind == "idle" && broker > 0)
+        return idle(static_cast<std::uint32_t>(count), amount, broker);
+    throw std::runtime_error("unknown kind '" + kind +
+                             "'; they are listed at the head of its source");
 }
 
 }  // namespace
@@ -157,8 +176,10 @@ void run(const std::string& kind, std::uint64_t count, double amount, pid_t brok
 
 int main(int count, char** arguments) {
     try {
-        if (count < 4 || count > 5) throw std::runtime_error("usage: workers_bench KIND COUNT AMOUNT [BROKER_PID]");
-        fanfold::bench::run(arguments[1], std::stoull(arguments[2]), std::stod(arguments[3]), count == 5 ? std::stoi(arguments[4]) : 0);
+        if (count < 4 || count > 5)
+            throw std::runtime_error("usage: workers_bench KIND COUNT AMOUNT [BROKER_PID]");
+        fanfold::bench::run(arguments[1], std::stoull(arguments[2]), std::stod(arguments[3]),
+                            count == 5 ? std::stoi(arguments[4]) : 0);
         return 0;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "workers_bench: %s\n", error.what());

@@ -1,4 +1,5 @@
-// A client of a broker at the address of its first argument: every word that follows is doubled by the function "double".
+// A client of a broker at the address of its first argument: every word that follows is doubled by
+// the function "double".
 #include <exception>
 #include <fanfold/scatterer.hpp>
 #include <iostream>

@@ -1,10 +1,11 @@
-// The broker's core, told anything in any order: messages of every kind, answers to what it sent, commits, a store in trouble, silence,
-// crashes. Its invariants hold after each step, what it says can be read, and it finds its jobs again in whatever rows are left.
+// The broker's core, told anything in any order: messages of every kind, answers to what it sent,
+// commits, a store in trouble, silence, crashes. Its invariants hold after each step, what it says
+// can be read, and it finds its jobs again in whatever rows are left.
 #include <deque>
 #include <optional>
 #include <vector>
 
-#include "broker/core.hpp"
+#include "broker/core/core.hpp"
 #include "tests/fuzz/maker.hpp"
 #include "tests/fuzz/played_store.hpp"
 #include "tests/fuzz/target.hpp"
@@ -50,7 +51,8 @@ public:
                 PeerId from = maker.peer();
                 if (auto message = maker.message()) {
                     Slice body = maker.body_of(*message);
-                    step(Received{std::move(from), *std::move(message), std::move(body), maker.sender()});
+                    step(Received{std::move(from), *std::move(message), std::move(body),
+                                  maker.sender()});
                 }
         }
     }
@@ -100,7 +102,10 @@ private:
                      : peer.bytes.starts_with('g') ? wire::Role::gatherer
                                                    : wire::Role::client;
         if (hello.role == wire::Role::gatherer) {
-            hello.gatherer = {.name = peer.bytes, .epoch = hello.epoch, .results = {"tcp://127.0.0.1:1"}, .collect = {"tcp://127.0.0.1:2"}};
+            hello.gatherer = {.name = peer.bytes,
+                              .epoch = hello.epoch,
+                              .results = {"tcp://127.0.0.1:1"},
+                              .collect = {"tcp://127.0.0.1:2"}};
         }
         if (hello.role == wire::Role::worker) {
             hello.functions = {"f"};
@@ -119,8 +124,11 @@ private:
             case 0: return step(Garbled{maker.peer(), "no message", maker.sender()});
             case 1: return step(Denied{maker.peer(), maker.sender(), "Hello"});
             default:
-                KeysChanged change{.keys = maker.make<wire::AllowedKeys>().keys, .limits = {}, .others = {}};
-                change.others = {.open_jobs = event.below(3), .held_bytes = event.number(), .payload_bytes = event.number()};
+                KeysChanged change{
+                    .keys = maker.make<wire::AllowedKeys>().keys, .limits = {}, .others = {}};
+                change.others = {.open_jobs = event.below(3),
+                                 .held_bytes = event.number(),
+                                 .payload_bytes = event.number()};
                 change.others.fragments = event.number();
                 change.others.submissions = event.below(4);
                 if (event.flag()) change.limits["ada"] = {.open_jobs = 1};
@@ -140,7 +148,8 @@ private:
         if (block.first == 0) {
             block.spec = maker.make<wire::JobSpec>();
             // Such sizes as a client's own shell lets through.
-            if (auto message = wire::decode(wire::encode(block))) block = std::get<wire::Block>(*std::move(message));
+            if (auto message = wire::decode(wire::encode(block)))
+                block = std::get<wire::Block>(*std::move(message));
             else return;
         }
         if (block.count == 0) body = {};
@@ -150,12 +159,18 @@ private:
     /// What a worker says of a part of a chunk that it was sent.
     void answer_dispatch(fuzz::Bytes& event, fuzz::Maker& maker) {
         if (dispatches_.empty()) return;
-        const auto& [worker, chunk] = dispatches_[dispatches_.size() - 1 - event.below(dispatches_.size())];
+        const auto& [worker, chunk] =
+            dispatches_[dispatches_.size() - 1 - event.below(dispatches_.size())];
         std::uint64_t skipped = event.below(chunk.count);
-        Range part{chunk.first + skipped, chunk.first + chunk.count - event.below(chunk.count - skipped)};
+        Range part{chunk.first + skipped,
+                   chunk.first + chunk.count - event.below(chunk.count - skipped)};
         wire::Done done;
         switch (event.below(4)) {
-            case 0: done.runs = {{.job = chunk.job, .range = part, .busy = wire::Microseconds(event.number() % 1'000'000'000)}}; break;
+            case 0:
+                done.runs = {{.job = chunk.job,
+                              .range = part,
+                              .busy = wire::Microseconds(event.number() % 1'000'000'000)}};
+                break;
             case 1: {
                 auto failure = maker.make<wire::Failure>();
                 failure.index = part.begin;
@@ -164,7 +179,9 @@ private:
                 break;
             }
             case 2: done.returned = {{.job = chunk.job, .ranges = {part}}}; break;
-            default: done.recalled = {{.job = chunk.job, .ranges = {part}}}; done.recall = event.number();
+            default:
+                done.recalled = {{.job = chunk.job, .ranges = {part}}};
+                done.recall = event.number();
         }
         auto message = wire::decode(wire::encode(done));
         if (message) step(Received{worker, *std::move(message), Slice::copy(event.text(32))});
@@ -186,7 +203,8 @@ private:
         auto propose = maker.make<wire::Propose>();
         propose.job = job;
         propose.assignment = known->second.assignment;
-        if (auto message = wire::decode(wire::encode(propose))) step(Received{gatherer, *std::move(message), {}});
+        if (auto message = wire::decode(wire::encode(propose)))
+            step(Received{gatherer, *std::move(message), {}});
     }
 
     void inventory(fuzz::Bytes& event, fuzz::Maker& maker) {
@@ -196,7 +214,8 @@ private:
         for (const auto& [to, chunk] : dispatches_)
             if (to == worker && (++which & 1) != 0)
                 (which & 2 ? heartbeat.held : heartbeat.kept)
-                    .push_back({.job = chunk.job, .ranges = {{chunk.first, chunk.first + chunk.count}}});
+                    .push_back(
+                        {.job = chunk.job, .ranges = {{chunk.first, chunk.first + chunk.count}}});
         step(Received{worker, std::move(heartbeat), {}});
     }
 

@@ -1,6 +1,7 @@
-// Any rows in the broker's store: it refuses to start, saying why, or it goes on in a sound state, with workers and gatherers that come.
-#include "broker/core.hpp"
-#include "shared/result.hpp"
+// Any rows in the broker's store: it refuses to start, saying why, or it goes on in a sound state,
+// with workers and gatherers that come.
+#include "broker/core/core.hpp"
+#include "shared/base/result.hpp"
 #include "tests/fuzz/rows.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -34,7 +35,8 @@ void go_on(Core& core, Time now) {
         core.step(now += std::chrono::seconds(4), std::move(event), actions);
         core.check_invariants();
         for (const Action& action : actions)
-            if (auto* send = std::get_if<Send>(&action)) FANFOLD_CHECK(wire::decode(wire::encode(send->message)).has_value());
+            if (auto* send = std::get_if<Send>(&action))
+                FANFOLD_CHECK(wire::decode(wire::encode(send->message)).has_value());
     };
     wire::Hello gatherer{.role = wire::Role::gatherer, .name = "gatherer"};
     gatherer.gatherer.name = "gatherer";
@@ -60,7 +62,8 @@ FANFOLD_FUZZ_TARGET(broker_rows) {
     Options options{.epoch = {.number = 2, .incarnation = 7}, .blocks = {}};
     options.durable = true;
     options.started = now;
-    options.started_since_1970 = std::chrono::milliseconds(setting.flag() ? 200 : 1'700'000'000'000);
+    options.started_since_1970 =
+        std::chrono::milliseconds(setting.flag() ? 200 : 1'700'000'000'000);
     if (setting.flag()) options.memory_bytes = 2000;
     Core core(std::move(options));
     try {

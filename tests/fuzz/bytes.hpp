@@ -1,5 +1,6 @@
-// A fuzzer's input, read as decisions from its beginning. What lies past its end is zeros, so every input means something.
-// A list of events is lines: a mutation changes the event in which it is, and those that follow stay what they were.
+// A fuzzer's input, read as decisions from its beginning. What lies past its end is zeros, so every
+// input means something. A list of events is lines: a mutation changes the event in which it is,
+// and those that follow stay what they were.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,8 @@ namespace fanfold::fuzz {
 class Bytes {
 public:
     explicit Bytes(std::string_view bytes) : rest_(bytes) {}
-    Bytes(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
+    Bytes(const std::uint8_t* data, std::size_t size)
+        : rest_(reinterpret_cast<const char*>(data), size) {}
 
     bool empty() const { return rest_.empty(); }
 
@@ -36,9 +38,10 @@ public:
     }
     /// Mostly small, sometimes near a limit of a type, sometimes anything.
     std::uint64_t number() {
-        static constexpr std::uint64_t edges[] = {0xffff,        0x1'0000,   0x7fff'ffff,           0x8000'0000,           0xffff'ffff,
-                                                  0x1'0000'0000, 1ull << 40, 0x7fff'ffff'ffff'ffff, 0x8000'0000'0000'0000, ~0ull - 1,
-                                                  ~0ull};
+        static constexpr std::uint64_t edges[] = {
+            0xffff,        0x1'0000,   0x7fff'ffff,           0x8000'0000,           0xffff'ffff,
+            0x1'0000'0000, 1ull << 40, 0x7fff'ffff'ffff'ffff, 0x8000'0000'0000'0000, ~0ull - 1,
+            ~0ull};
         std::uint8_t first = byte();
         if (first < 224) return first;
         return first < 232 ? word() : edges[first % std::size(edges)];

@@ -1,14 +1,14 @@
-// Job logs: a line that was written reads back as that one fragment, whatever the worker's name and the command hold; a file of any
-// bytes is read or refused.
+// Job logs: a line that was written reads back as that one fragment, whatever the worker's name and
+// the command hold; a file of any bytes is read or refused.
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <string>
 
-#include "scatterer/cli/errors.hpp"
-#include "scatterer/cli/joblog.hpp"
-#include "scatterer/cli/joblog_past.hpp"
-#include "shared/result.hpp"
+#include "scatterer/cli/output/errors.hpp"
+#include "scatterer/cli/output/joblog.hpp"
+#include "scatterer/cli/output/joblog_past.hpp"
+#include "shared/base/result.hpp"
 #include "tests/fuzz/bytes.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -21,7 +21,8 @@ using namespace fanfold::scatterer::cli;
 class MemoryFile {
 public:
     explicit MemoryFile(const std::string& text) : fd_(::memfd_create("joblog", MFD_CLOEXEC)) {
-        FANFOLD_CHECK(fd_ >= 0 && ::write(fd_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+        FANFOLD_CHECK(fd_ >= 0 &&
+                      ::write(fd_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
     }
     ~MemoryFile() { ::close(fd_); }
     MemoryFile(const MemoryFile&) = delete;

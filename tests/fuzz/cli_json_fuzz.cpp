@@ -1,14 +1,15 @@
-// Values from anywhere as JSON text: one line that every reader of JSON takes, whatever the bytes. Payloads of commands as their input.
+// Values from anywhere as JSON text: one line that every reader of JSON takes, whatever the bytes.
+// Payloads of commands as their input.
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "scatterer/cli/fragments.hpp"
-#include "scatterer/cli/json_text.hpp"
-#include "scatterer/cli/printer.hpp"
-#include "shared/result.hpp"
+#include "scatterer/cli/output/fragments.hpp"
+#include "scatterer/cli/output/json_text.hpp"
+#include "scatterer/cli/output/printer.hpp"
+#include "shared/base/result.hpp"
 #include "tests/fuzz/bytes.hpp"
 #include "tests/fuzz/target.hpp"
-#include "worker/command_values.hpp"
+#include "worker/commands/command_values.hpp"
 
 FANFOLD_FUZZ_TARGET(cli_json) {
     using namespace fanfold;

@@ -1,12 +1,13 @@
-// Commands with replacement strings, and values of any bytes in them: what a value is never changes how the command line is read.
-// The first line is options, the words of the command follow, one a line; an empty line ends them; then the values.
+// Commands with replacement strings, and values of any bytes in them: what a value is never changes
+// how the command line is read. The first line is options, the words of the command follow, one a
+// line; an empty line ends them; then the values.
 #include <algorithm>
 #include <string>
 #include <vector>
 
-#include "scatterer/cli/shell.hpp"
-#include "scatterer/cli/template.hpp"
-#include "shared/result.hpp"
+#include "scatterer/cli/command/shell_quoting.hpp"
+#include "scatterer/cli/command/template.hpp"
+#include "shared/base/result.hpp"
 #include "tests/fuzz/bytes.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -34,7 +35,9 @@ void check_quoting(std::string_view value) {
     std::string line;
     append_quoted(line, value);
     FANFOLD_CHECK(unquoted(line) == value);
-    if (!needs_quotes(value)) FANFOLD_CHECK(quoted(value) == value && value.find_first_of("\n'\"\\$`;&|<>(){}*?[]#~ \t!") == value.npos);
+    if (!needs_quotes(value))
+        FANFOLD_CHECK(quoted(value) == value &&
+                      value.find_first_of("\n'\"\\$`;&|<>(){}*?[]#~ \t!") == value.npos);
 }
 
 bool ends_open(std::string_view line) {
@@ -67,7 +70,8 @@ FANFOLD_FUZZ_TARGET(cli_template) {
     const auto usual = made->argv(plain, 7);
     FANFOLD_CHECK(usual.has_value());
     if (!command) {  // only for what no argv can carry
-        FANFOLD_CHECK(std::ranges::any_of(values, [](const auto& value) { return value.find('\0') != value.npos; }));
+        FANFOLD_CHECK(std::ranges::any_of(
+            values, [](const auto& value) { return value.find('\0') != value.npos; }));
         return;
     }
     if (made->uses_shell()) {

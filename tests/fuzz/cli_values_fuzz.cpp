@@ -1,19 +1,19 @@
-// Values of options as people type them, and names that come from them: each is taken or refused with a reason, and what is taken reads
-// back as what it was.
+// Values of options as people type them, and names that come from them: each is taken or refused
+// with a reason, and what is taken reads back as what it was.
 #include <climits>
 #include <stdexcept>
 #include <string>
 
-#include "scatterer/cli/errors.hpp"
-#include "scatterer/cli/option_values.hpp"
-#include "scatterer/cli/results_folder.hpp"
-#include "shared/duration.hpp"
-#include "shared/ids.hpp"
-#include "shared/net.hpp"
+#include "scatterer/cli/output/errors.hpp"
+#include "scatterer/cli/output/results_folder.hpp"
+#include "scatterer/cli/verbs/option_values.hpp"
+#include "shared/base/duration.hpp"
+#include "shared/base/ids.hpp"
+#include "shared/net/net.hpp"
 #include "tests/fuzz/bytes.hpp"
 #include "tests/fuzz/target.hpp"
 #include "worker/abilities.hpp"
-#include "worker/text.hpp"
+#include "worker/core/text.hpp"
 
 namespace {
 using namespace fanfold;
@@ -80,7 +80,9 @@ FANFOLD_FUZZ_TARGET(cli_values) {
             case 4: resource_value(job, text); break;
             case 5: FANFOLD_CHECK(weight_value(text) > 0); break;
             case 6: priority_value(text); break;
-            case 7: FANFOLD_CHECK(number_value("--retries", text, {.least = 3, .most = 300}) <= 300); break;
+            case 7:
+                FANFOLD_CHECK(number_value("--retries", text, {.least = 3, .most = 300}) <= 300);
+                break;
             case 8: FANFOLD_CHECK(duration_value("--timeout", text).count() >= 0); break;
             case 9: FANFOLD_CHECK(!assignment_value("--env", text).first.empty()); break;
             default: abilities.add_resource(text), abilities.add_label(text);

@@ -1,9 +1,10 @@
-// Any bytes as a message's header: decoding never harms, and what was decoded survives another journey unchanged.
+// Any bytes as a message's header: decoding never harms, and what was decoded survives another
+// journey unchanged.
 #include <cstdint>
 #include <string_view>
 
-#include "shared/codec.hpp"
-#include "shared/result.hpp"
+#include "shared/base/result.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/fuzz/target.hpp"
 
 FANFOLD_FUZZ_TARGET(decode) {

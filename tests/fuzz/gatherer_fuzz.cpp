@@ -1,10 +1,11 @@
-// The gatherer's core, told anything in any order: by its broker, by workers, by collectors, by its store; crashes in between. Its
-// invariants hold after each step, what it says can be read, and what it kept is what it goes on with.
+// The gatherer's core, told anything in any order: by its broker, by workers, by collectors, by its
+// store; crashes in between. Its invariants hold after each step, what it says can be read, and
+// what it kept is what it goes on with.
 #include <map>
 #include <optional>
 #include <vector>
 
-#include "gatherer/core.hpp"
+#include "gatherer/core/core.hpp"
 #include "tests/fuzz/maker.hpp"
 #include "tests/fuzz/played_store.hpp"
 #include "tests/fuzz/target.hpp"
@@ -18,7 +19,8 @@ constexpr std::size_t most_actions = 2000;  // of one step
 class PlayedGatherer {
 public:
     explicit PlayedGatherer(fuzz::Bytes setting) {
-        options_.self = {.name = "gatherer", .results = {"tcp://127.0.0.1:1"}, .collect = {"tcp://127.0.0.1:2"}};
+        options_.self = {
+            .name = "gatherer", .results = {"tcp://127.0.0.1:1"}, .collect = {"tcp://127.0.0.1:2"}};
         options_.durable = setting.flag();
         if (setting.flag()) options_.memory_bytes = 3000;
         options_.state = "/state";
@@ -62,7 +64,8 @@ private:
     void start() {
         options_.self.epoch.incarnation++;
         if (options_.durable) options_.self.epoch.number++;
-        options_.steady_began = clock_.since_1970() - std::chrono::floor<std::chrono::milliseconds>(clock_.now().time_since_epoch());
+        options_.steady_began = clock_.since_1970() - std::chrono::floor<std::chrono::milliseconds>(
+                                                          clock_.now().time_since_epoch());
         core_.emplace(options_);
         store_.each([&](const Record& record) {
             auto restored = core_->restore(record);
@@ -101,7 +104,8 @@ private:
         } else if (auto* failures = std::get_if<wire::Failures>(&send.message)) {
             told_[send.to] = {.job = failures->job, .position = failures->position};
         } else if (auto* concluded = std::get_if<wire::Concluded>(&send.message)) {
-            FANFOLD_CHECK(!concluded->total || concluded->values + concluded->failures <= *concluded->total);
+            FANFOLD_CHECK(!concluded->total ||
+                          concluded->values + concluded->failures <= *concluded->total);
         }
     }
 
@@ -112,14 +116,17 @@ private:
         step(FromBroker{std::move(welcome), {}});
     }
 
-    /// As its broker would say it: of a job that is there, perhaps in a later round or with its total.
+    /// As its broker would say it: of a job that is there, perhaps in a later round or with its
+    /// total.
     void assign(fuzz::Bytes& event, fuzz::Maker& maker) {
-        wire::Assign assign{.job = maker.job(), .assignment = static_cast<std::uint32_t>(event.below(5))};
+        wire::Assign assign{.job = maker.job(),
+                            .assignment = static_cast<std::uint32_t>(event.below(5))};
         assign.round = static_cast<std::uint32_t>(event.below(4));
         if (event.flag()) assign.total = event.below(24);
         assign.user = fuzz::name_of_user(event.byte());
         assign.spec = maker.make<wire::JobSpec>();
-        if (auto message = wire::decode(wire::encode(assign))) step(FromBroker{*std::move(message), {}});
+        if (auto message = wire::decode(wire::encode(assign)))
+            step(FromBroker{*std::move(message), {}});
     }
 
     void push_results(fuzz::Bytes& event, fuzz::Maker& maker) {
@@ -139,7 +146,8 @@ private:
 
     void acknowledge(fuzz::Bytes& event) {
         if (told_.empty()) return;
-        auto told = std::next(told_.begin(), static_cast<std::ptrdiff_t>(event.below(told_.size())));
+        auto told =
+            std::next(told_.begin(), static_cast<std::ptrdiff_t>(event.below(told_.size())));
         auto answer = told->second;
         answer.position -= std::min<std::uint64_t>(answer.position, event.below(4));
         step(Received{told->first, std::move(answer), {}});
@@ -147,7 +155,8 @@ private:
 
     void tell_errors(fuzz::Bytes& event, fuzz::Maker& maker) {
         if (event.flag()) {
-            wire::Ended ended{.job = maker.job(), .assignment = static_cast<std::uint32_t>(event.below(5))};
+            wire::Ended ended{.job = maker.job(),
+                              .assignment = static_cast<std::uint32_t>(event.below(5))};
             ended.outcome = static_cast<wire::Outcome>(1 + event.below(5));
             if (event.flag()) ended.total = event.below(24);
             return step(FromBroker{std::move(ended), {}});
@@ -156,7 +165,8 @@ private:
         std::size_t count = 1 + event.below(3);
         std::string outputs;
         for (std::size_t i = 0; i < count; ++i) {
-            wire::Failure failure{.index = event.below(24), .kind = static_cast<wire::FailureKind>(1 + event.below(4))};
+            wire::Failure failure{.index = event.below(24),
+                                  .kind = static_cast<wire::FailureKind>(1 + event.below(4))};
             failure.output_bytes = event.below(100);
             outputs += std::string(failure.output_bytes, 'e');
             errors.failures.push_back(std::move(failure));

@@ -1,6 +1,7 @@
-// Any rows in the gatherer's store: it refuses to start, saying why, or it goes on in a sound state, with collectors that come.
-#include "gatherer/core.hpp"
-#include "shared/result.hpp"
+// Any rows in the gatherer's store: it refuses to start, saying why, or it goes on in a sound
+// state, with collectors that come.
+#include "gatherer/core/core.hpp"
+#include "shared/base/result.hpp"
 #include "tests/fuzz/rows.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -31,20 +32,24 @@ void go_on(Core& core, Time now) {
         core.step(now += std::chrono::seconds(4), std::move(event), actions);
         core.check_invariants();
         for (const Action& action : actions)
-            if (auto* send = std::get_if<Send>(&action)) FANFOLD_CHECK(wire::decode(wire::encode(send->message)).has_value());
+            if (auto* send = std::get_if<Send>(&action))
+                FANFOLD_CHECK(wire::decode(wire::encode(send->message)).has_value());
     };
     step(Tick{});
-    step(FromBroker{
-        wire::Welcome{.epoch = {.number = 1, .incarnation = 1}, .heartbeat = wire::Milliseconds(500), .timeout = wire::Milliseconds(5000)},
-        {}});
+    step(FromBroker{wire::Welcome{.epoch = {.number = 1, .incarnation = 1},
+                                  .heartbeat = wire::Milliseconds(500),
+                                  .timeout = wire::Milliseconds(5000)},
+                    {}});
     for (std::size_t i = 0; i < fuzz::job_pool; ++i) {
         JobId job = fuzz::job_number(i);
         step(Received{{"c0"}, wire::Collect{.job = job, .ordered = true, .credit = 1 << 20}, {}});
         step(Received{{"c1"}, wire::Collect{.job = job, .now = true, .credit = 1 << 20}, {}});
         std::string body;
         wire::append_text(body, "value");
-        step(Pulled{wire::Results{.job = job, .first = 0, .count = 1}, Slice::take(std::move(body))});
-        step(FromBroker{wire::Ended{.job = job, .outcome = wire::Outcome::cancelled, .total = 3}, {}});
+        step(Pulled{wire::Results{.job = job, .first = 0, .count = 1},
+                    Slice::take(std::move(body))});
+        step(FromBroker{wire::Ended{.job = job, .outcome = wire::Outcome::cancelled, .total = 3},
+                        {}});
         step(Received{{"c0"}, wire::Acknowledge{.job = job, .position = 1}, {}});
     }
     step(Tick{});
@@ -61,7 +66,8 @@ FANFOLD_FUZZ_TARGET(gatherer_rows) {
     if (setting.flag()) options.steady_began = std::chrono::milliseconds(1'700'000'000'000);
     Core core(std::move(options));
     for (const Record& record : maker().rows(input)) {
-        if (auto restored = core.restore(record); !restored) return FANFOLD_CHECK(!restored.error().text.empty());
+        if (auto restored = core.restore(record); !restored)
+            return FANFOLD_CHECK(!restored.error().text.empty());
     }
     go_on(core, Time(std::chrono::hours(1)));
 }

@@ -1,5 +1,6 @@
-// Messages from a fuzzer's bytes. Ids, names and indices come from small pools, so that messages meet; a message is made by its
-// `fields`, so a new one, or a new field, is fuzzed without a word here. A zero byte gives a field the plainest value.
+// Messages from a fuzzer's bytes. Ids, names and indices come from small pools, so that messages
+// meet; a message is made by its `fields`, so a new one, or a new field, is fuzzed without a word
+// here. A zero byte gives a field the plainest value.
 #pragma once
 
 #include <array>
@@ -12,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "shared/codec.hpp"
-#include "shared/core.hpp"
+#include "shared/events/events.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/fuzz/bytes.hpp"
 
 namespace fanfold::fuzz {
@@ -45,8 +46,11 @@ public:
         return value;
     }
 
-    /// Any message. It has passed the codec, as all that a core is told has; nothing for one that the codec refuses.
-    std::optional<wire::Message> message() { return message_of(bytes_.below(std::variant_size_v<wire::Message>)); }
+    /// Any message. It has passed the codec, as all that a core is told has; nothing for one that
+    /// the codec refuses.
+    std::optional<wire::Message> message() {
+        return message_of(bytes_.below(std::variant_size_v<wire::Message>));
+    }
     /// By its place in wire::Message.
     std::optional<wire::Message> message_of(std::size_t index) {
         auto decoded = wire::decode(wire::encode(raw_message_of(index)));
@@ -61,7 +65,9 @@ public:
     Sender sender() {
         std::uint8_t which = bytes_.byte();
         if (which < 128) return {};
-        return {.user = name_of_user(which), .roles = {static_cast<std::uint8_t>(which / 8 % 16)}, .public_key = name_of_user(which)};
+        return {.user = name_of_user(which),
+                .roles = {static_cast<std::uint8_t>(which / 8 % 16)},
+                .public_key = name_of_user(which)};
     }
     /// `count` MessagePack objects; sometimes fewer, more, or none at all.
     Slice objects(std::uint64_t count) {
@@ -71,7 +77,8 @@ public:
         if (flaw == 254) ++count;
         if (flaw == 253 && count > 0) --count;
         std::size_t size = flaw % 64 * (flaw >= 192 ? 100 : 1);
-        for (std::uint64_t i = 0; i < count && i < 200; ++i) wire::append_text(body, std::string(size, 'x'));
+        for (std::uint64_t i = 0; i < count && i < 200; ++i)
+            wire::append_text(body, std::string(size, 'x'));
         return Slice::take(std::move(body));
     }
     /// What a message of this kind is sent with, or any bytes.
@@ -83,7 +90,8 @@ public:
                                   known.first;
                               })
                     return objects(known.count);
-                else if constexpr (requires { known.failures; }) return Slice::copy(bytes_.text(64));
+                else if constexpr (requires { known.failures; })
+                    return Slice::copy(bytes_.text(64));
                 else return Slice();
             },
             message);
@@ -92,8 +100,9 @@ public:
 private:
     template <std::size_t... i>
     wire::Message of_index(std::size_t index, std::index_sequence<i...>) {
-        static constexpr wire::Message (*make_one[])(Maker&) = {
-            [](Maker& maker) -> wire::Message { return maker.make<std::variant_alternative_t<i, wire::Message>>(); }...};
+        static constexpr wire::Message (*make_one[])(Maker&) = {[](Maker& maker) -> wire::Message {
+            return maker.make<std::variant_alternative_t<i, wire::Message>>();
+        }...};
         return make_one[index](*this);
     }
 
@@ -122,26 +131,41 @@ private:
     template <class T>
     requires requires { typename T::period; }
     void fill(T& value) {
-        static constexpr std::int64_t counts[] = {0, 1, 10, 100, 500, 2000, 10'000, 3'600'000, 3'153'600'000'000, -1, -3'153'600'000'000};
+        static constexpr std::int64_t counts[] = {
+            0, 1, 10, 100, 500, 2000, 10'000, 3'600'000, 3'153'600'000'000, -1, -3'153'600'000'000};
         value = T(bytes_.pick(counts));
     }
     void fill(double& value) {
-        static constexpr double doubles[] = {
-            1, 0, 0.5, 2, 50, 100, 1e-300, 1e300, -1, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()};
+        static constexpr double doubles[] = {1,
+                                             0,
+                                             0.5,
+                                             2,
+                                             50,
+                                             100,
+                                             1e-300,
+                                             1e300,
+                                             -1,
+                                             std::numeric_limits<double>::infinity(),
+                                             std::numeric_limits<double>::quiet_NaN()};
         value = bytes_.pick(doubles);
     }
     void fill(JobId& value) { value = job(); }
     void fill(PeerId& value) { value = peer(); }
     void fill(Epoch& value) { value = {.number = bytes_.below(3), .incarnation = bytes_.below(3)}; }
     void fill(std::string& value) {
-        static constexpr const char* words[] = {"f", "", "g", "gatherer", "other", "key", "gpu", "memory", "last", "01", "fanfold.exec"};
+        static constexpr const char* words[] = {"f",     "",    "g",           "gatherer",
+                                                "other", "key", "gpu",         "memory",
+                                                "last",  "01",  "fanfold.exec"};
         std::uint8_t which = bytes_.byte();
-        value = which < 240 ? std::string(words[which % std::size(words)]) : std::string(bytes_.text(which < 255 ? 16 : 200));
+        value = which < 240 ? std::string(words[which % std::size(words)])
+                            : std::string(bytes_.text(which < 255 ? 16 : 200));
     }
     void fill(Range& value) {
         value.begin = bytes_.number();
         std::uint64_t length = bytes_.number();
-        value.end = value.begin + (length == 0 ? 1 : length);  // one that is empty by overflow, too: the codec refuses it
+        value.end =
+            value.begin +
+            (length == 0 ? 1 : length);  // one that is empty by overflow, too: the codec refuses it
     }
     template <class T>
     void fill(std::optional<T>& value) {

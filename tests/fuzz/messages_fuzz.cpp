@@ -1,11 +1,11 @@
-// Messages of every kind, made field by field: each comes back as it was, with the fields of a later minor version behind it, and
-// without those that an earlier one had not.
+// Messages of every kind, made field by field: each comes back as it was, with the fields of a
+// later minor version behind it, and without those that an earlier one had not.
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "shared/codec.hpp"
-#include "shared/result.hpp"
+#include "shared/base/result.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/fuzz/maker.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -45,5 +45,6 @@ FANFOLD_FUZZ_TARGET(messages) {
 
     std::string damaged = once;
     damaged[bytes.word() % damaged.size()] = static_cast<char>(bytes.byte());
-    if (const auto survived = wire::decode(damaged)) FANFOLD_CHECK(wire::decode(wire::encode(*survived)).has_value());
+    if (const auto survived = wire::decode(damaged))
+        FANFOLD_CHECK(wire::decode(wire::encode(*survived)).has_value());
 }

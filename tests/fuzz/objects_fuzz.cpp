@@ -1,9 +1,10 @@
-// Any bytes as payloads: the walk over MessagePack objects stays inside the bytes, and its readings agree.
+// Any bytes as payloads: the walk over MessagePack objects stays inside the bytes, and its readings
+// agree.
 #include <cstdint>
 #include <string_view>
 
-#include "shared/codec.hpp"
-#include "shared/result.hpp"
+#include "shared/base/result.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/fuzz/target.hpp"
 
 FANFOLD_FUZZ_TARGET(objects) {
@@ -20,7 +21,8 @@ FANFOLD_FUZZ_TARGET(objects) {
         const auto elements = wire::elements_of(object);
         FANFOLD_CHECK(text + number + elements.has_value() + wire::is_nil(object) <= 1);
         if (elements) {
-            for (const std::string_view element : *elements) FANFOLD_CHECK(wire::is_objects(element, 1));
+            for (const std::string_view element : *elements)
+                FANFOLD_CHECK(wire::is_objects(element, 1));
         }
         used += *length;
         ++count;

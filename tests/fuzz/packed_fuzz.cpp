@@ -1,14 +1,15 @@
-// Any two frames as a packed message: unwrapping gives a body of exactly the promised size or an error, and what was packed comes back.
-// The first two bytes (little-endian) say how many of the rest are the header.
+// Any two frames as a packed message: unwrapping gives a body of exactly the promised size or an
+// error, and what was packed comes back. The first two bytes (little-endian) say how many of the
+// rest are the header.
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "shared/codec.hpp"
-#include "shared/limits.hpp"
-#include "shared/packing.hpp"
-#include "shared/result.hpp"
+#include "shared/base/limits.hpp"
+#include "shared/base/result.hpp"
+#include "shared/wire/codec.hpp"
+#include "shared/wire/packing.hpp"
 #include "tests/fuzz/target.hpp"
 
 FANFOLD_FUZZ_TARGET(packed) {
@@ -21,11 +22,13 @@ FANFOLD_FUZZ_TARGET(packed) {
 
     if (const auto packed = wire::decode_packed(header); packed && *packed) {
         FANFOLD_CHECK(!wire::decode(header));
-        if (const auto unpacked = unpack(**packed, body)) FANFOLD_CHECK(unpacked->size() == (*packed)->raw_bytes);
+        if (const auto unpacked = unpack(**packed, body))
+            FANFOLD_CHECK(unpacked->size() == (*packed)->raw_bytes);
     }
     // Also under other promises than that of the header.
     for (const std::uint64_t raw : {std::uint64_t{body.size()}, std::uint64_t{limits::body_bytes}})
-        if (const auto unpacked = unpack({.raw_bytes = raw, .header = {}}, body)) FANFOLD_CHECK(unpacked->size() == raw);
+        if (const auto unpacked = unpack({.raw_bytes = raw, .header = {}}, body))
+            FANFOLD_CHECK(unpacked->size() == raw);
 
     // Long enough to be packed: the input over and over.
     std::string large;

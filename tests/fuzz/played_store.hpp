@@ -1,4 +1,5 @@
-// A store in memory for the cores that keep rows: what was appended is safe once it is committed, and a crash may take what was not.
+// A store in memory for the cores that keep rows: what was appended is safe once it is committed,
+// and a crash may take what was not.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "shared/store.hpp"
+#include "shared/store/store.hpp"
 #include "tests/fuzz/bytes.hpp"
 
 namespace fanfold::fuzz {
@@ -63,9 +64,16 @@ private:
 
     static void apply(Rows& rows, Record record) {
         switch (record.change) {
-            case Record::Change::put: rows.insert_or_assign({record.job, record.kind, record.number}, std::move(record)); return;
-            case Record::Change::erase: rows.erase({record.job, record.kind, record.number}); return;
-            case Record::Change::erase_job: std::erase_if(rows, [&](const auto& row) { return std::get<JobId>(row.first) == record.job; });
+            case Record::Change::put:
+                rows.insert_or_assign({record.job, record.kind, record.number}, std::move(record));
+                return;
+            case Record::Change::erase:
+                rows.erase({record.job, record.kind, record.number});
+                return;
+            case Record::Change::erase_job:
+                std::erase_if(rows, [&](const auto& row) {
+                    return std::get<JobId>(row.first) == record.job;
+                });
         }
     }
 
@@ -80,11 +88,13 @@ class PlayedClock {
 public:
     Time now() const { return now_; }
     std::chrono::milliseconds since_1970() const {
-        return std::chrono::milliseconds(1'700'000'000'000) + std::chrono::floor<std::chrono::milliseconds>(now_.time_since_epoch());
+        return std::chrono::milliseconds(1'700'000'000'000) +
+               std::chrono::floor<std::chrono::milliseconds>(now_.time_since_epoch());
     }
     void advance(Bytes& event) {
         using namespace std::chrono_literals;
-        static constexpr Duration jumps[] = {1ms, 0ms, 20ms, 100ms, 500ms, 1s, 3s, 10s, 60s, 15min, 25h};
+        static constexpr Duration jumps[] = {1ms, 0ms, 20ms, 100ms, 500ms, 1s,
+                                             3s,  10s, 60s,  15min, 25h};
         now_ += event.pick(jumps);
     }
 

@@ -1,5 +1,5 @@
-// Runs inputs that fuzzers kept, with any compiler and any sanitizer: a finding ends the process, as with the fuzzer.
-// usage: fuzz-replay TARGET FILE_OR_FOLDER...
+// Runs inputs that fuzzers kept, with any compiler and any sanitizer: a finding ends the process,
+// as with the fuzzer. usage: fuzz-replay TARGET FILE_OR_FOLDER...
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -15,7 +15,8 @@ namespace {
 std::vector<std::filesystem::path> files_of(const std::filesystem::path& path) {
     std::vector<std::filesystem::path> files;
     if (!std::filesystem::is_directory(path)) return {path};
-    for (const auto& entry : std::filesystem::directory_iterator(path)) files.push_back(entry.path());
+    for (const auto& entry : std::filesystem::directory_iterator(path))
+        files.push_back(entry.path());
     std::sort(files.begin(), files.end());
     return files;
 }
@@ -30,7 +31,9 @@ std::vector<std::uint8_t> bytes_of(const std::filesystem::path& path) {
 int main(int count, char** arguments) {
     const std::vector<std::string> words(arguments + 1, arguments + count);
     const auto& all = fanfold::fuzz::targets();
-    auto target = std::find_if(all.begin(), all.end(), [&](const auto& one) { return !words.empty() && one.name == words[0]; });
+    auto target = std::find_if(all.begin(), all.end(), [&](const auto& one) {
+        return !words.empty() && one.name == words[0];
+    });
     if (target == all.end()) {
         std::fprintf(stderr, "usage: fuzz-replay TARGET FILE_OR_FOLDER...; targets:");
         for (const auto& one : all) std::fprintf(stderr, " %s", one.name.c_str());

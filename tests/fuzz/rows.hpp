@@ -1,5 +1,5 @@
-// Rows of a store from a fuzzer's bytes: mostly of a message that belongs in such a row, about the job that the row is of; in the order
-// in which a store hands them out.
+// Rows of a store from a fuzzer's bytes: mostly of a message that belongs in such a row, about the
+// job that the row is of; in the order in which a store hands them out.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "shared/codec.hpp"
-#include "shared/store.hpp"
+#include "shared/store/store.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/fuzz/maker.hpp"
 
 namespace fanfold::fuzz {
@@ -33,13 +33,16 @@ class RowMaker {
 public:
     explicit RowMaker(std::vector<RowKind> kinds) : kinds_(std::move(kinds)) {}
 
-    /// A line is a row; one that can't be made is left out, one of the same name replaces the earlier.
+    /// A line is a row; one that can't be made is left out, one of the same name replaces the
+    /// earlier.
     std::vector<Record> rows(Bytes& input) const {
         std::map<std::tuple<JobId, std::uint8_t, std::uint64_t>, Record> named;
         while (!input.empty()) {
             Bytes line(input.line());
             if (line.empty()) break;
-            if (auto record = row(line)) named.insert_or_assign({record->job, record->kind, record->number}, *std::move(record));
+            if (auto record = row(line))
+                named.insert_or_assign({record->job, record->kind, record->number},
+                                       *std::move(record));
         }
         std::vector<Record> rows;
         for (auto& [name, record] : named) rows.push_back(std::move(record));

@@ -1,10 +1,11 @@
-// The scatterer's core between a user who keeps the contract of its calls and a fleet that says anything: its invariants hold after each
-// step, each job hears one last word and nothing after it, each question one answer, each fragment is delivered once.
+// The scatterer's core between a user who keeps the contract of its calls and a fleet that says
+// anything: its invariants hold after each step, each job hears one last word and nothing after it,
+// each question one answer, each fragment is delivered once.
 #include <map>
 #include <set>
 #include <vector>
 
-#include "scatterer/core.hpp"
+#include "scatterer/core/core.hpp"
 #include "tests/fuzz/maker.hpp"
 #include "tests/fuzz/played_store.hpp"
 #include "tests/fuzz/target.hpp"
@@ -17,7 +18,10 @@ constexpr const char* gatherers[] = {"gatherer", "other", ""};
 
 class PlayedScatterer {
 public:
-    PlayedScatterer() : core_({.broker = "tcp://127.0.0.1:7411", .name = "client", .epoch = {.number = 0, .incarnation = 1}}) {
+    PlayedScatterer()
+        : core_({.broker = "tcp://127.0.0.1:7411",
+                 .name = "client",
+                 .epoch = {.number = 0, .incarnation = 1}}) {
         step(ControlOpened{{"c0"}});
     }
 
@@ -75,21 +79,27 @@ private:
 
     template <class T>
     void look_at(const T&) {}
-    void look_at(const SendBroker& send) { FANFOLD_CHECK(wire::decode(wire::encode(send.message)).has_value()); }
-    void look_at(const SendGatherer& send) { FANFOLD_CHECK(wire::decode(wire::encode(send.message)).has_value()); }
+    void look_at(const SendBroker& send) {
+        FANFOLD_CHECK(wire::decode(wire::encode(send.message)).has_value());
+    }
+    void look_at(const SendGatherer& send) {
+        FANFOLD_CHECK(wire::decode(wire::encode(send.message)).has_value());
+    }
     void look_at(const PushBlock& push) {
         FANFOLD_CHECK(wire::decode(wire::encode(push.message)).has_value());
         FANFOLD_CHECK(wire::is_objects(push.body.view(), push.message.count));
     }
     void look_at(const Deliver& run) {
         Known& job = listening(run.job);
-        FANFOLD_CHECK(run.count > 0 && job.delivered.add({run.first, run.first + run.count}) == run.count);
+        FANFOLD_CHECK(run.count > 0 &&
+                      job.delivered.add({run.first, run.first + run.count}) == run.count);
         job.unconsumed.push_back({.job = run.job, .upto = run.receipt, .bytes = run.body.size()});
     }
     void look_at(const DeliverFailure& failure) {
         Known& job = listening(failure.job);
         FANFOLD_CHECK(job.delivered.add({failure.failure.index, failure.failure.index + 1}) == 1);
-        job.unconsumed.push_back({.job = failure.job, .upto = failure.receipt, .bytes = failure.output.size()});
+        job.unconsumed.push_back(
+            {.job = failure.job, .upto = failure.receipt, .bytes = failure.output.size()});
     }
     void look_at(const JobConcluded& word) { end(word.job); }
     void look_at(const JobRefused& word) { end(word.job); }
@@ -106,14 +116,19 @@ private:
 
     static GathererKey gatherer(fuzz::Bytes& event) {
         std::uint8_t which = event.byte();
-        return {.name = gatherers[which % std::size(gatherers)], .epoch = {.number = 0, .incarnation = which / 64u}};
+        return {.name = gatherers[which % std::size(gatherers)],
+                .epoch = {.number = 0, .incarnation = which / 64u}};
     }
     static wire::GathererRef reference(const GathererKey& key) {
-        return {.name = key.name, .epoch = key.epoch, .results = {"tcp://127.0.0.1:1"}, .collect = {"tcp://127.0.0.1:2"}};
+        return {.name = key.name,
+                .epoch = key.epoch,
+                .results = {"tcp://127.0.0.1:1"},
+                .collect = {"tcp://127.0.0.1:2"}};
     }
 
     void welcome(fuzz::Bytes& event) {
-        wire::Welcome welcome{.epoch = {.number = event.below(3), .incarnation = event.below(3)}, .blocks = {"tcp://127.0.0.1:7412"}};
+        wire::Welcome welcome{.epoch = {.number = event.below(3), .incarnation = event.below(3)},
+                              .blocks = {"tcp://127.0.0.1:7412"}};
         if (event.flag()) welcome.gatherers.push_back(reference(gatherer(event)));
         welcome.heartbeat = wire::Milliseconds(500);
         welcome.timeout = wire::Milliseconds(5000);
@@ -127,16 +142,19 @@ private:
         if (jobs_.contains(job)) return;
         OpenJob opening{.job = job, .spec = maker.make<wire::JobSpec>(), .collect = {}};
         std::uint8_t how = event.byte();
-        if ((how & 1) != 0) opening.collect = CollectHow{.ordered = (how & 2) != 0, .now = (how & 4) != 0};
+        if ((how & 1) != 0)
+            opening.collect = CollectHow{.ordered = (how & 2) != 0, .now = (how & 4) != 0};
         Known& known = jobs_[job];
         known.own = true;
         if ((how & 24) == 24) {
             opening.spec.key = "key";
-            opening.continues = Continuation{.next = event.below(20), .bytes = event.number(), .limit = event.number()};
+            opening.continues = Continuation{
+                .next = event.below(20), .bytes = event.number(), .limit = event.number()};
             known.end = opening.continues->next;
         }
         // What the user hands in has sound sizes; only the codec knows them.
-        if (wire::decode(wire::encode(wire::Block{.job = job, .spec = opening.spec}))) return step(std::move(opening));
+        if (wire::decode(wire::encode(wire::Block{.job = job, .spec = opening.spec})))
+            return step(std::move(opening));
         jobs_.erase(job);
     }
 
@@ -152,7 +170,8 @@ private:
         }
         BlockBuilder builder({});
         std::string payload(event.below(64), 'p');
-        for (std::size_t i = 0; i < count; ++i) FANFOLD_CHECK(builder.add_text(payload).has_value());
+        for (std::size_t i = 0; i < count; ++i)
+            FANFOLD_CHECK(builder.add_text(payload).has_value());
         AppendBlock block{.job = job, .block = builder.take()};
         block.block.first = known.end;
         known.end = block.block.end();
@@ -165,12 +184,15 @@ private:
 
     void answer_submission(fuzz::Bytes& event, fuzz::Maker& maker) {
         JobId job = maker.job();
-        if (event.flag()) return step(FromBroker{wire::Sealed{.job = job, .total = event.below(40)}, {}});
-        step(FromBroker{wire::Accepted{.job = job, .next = event.below(80), .limit = event.number()}, {}});
+        if (event.flag())
+            return step(FromBroker{wire::Sealed{.job = job, .total = event.below(40)}, {}});
+        step(FromBroker{
+            wire::Accepted{.job = job, .next = event.below(80), .limit = event.number()}, {}});
     }
 
     void locate(fuzz::Bytes& event, fuzz::Maker& maker) {
-        wire::Located located{.job = maker.job(), .assignment = static_cast<std::uint32_t>(event.below(5))};
+        wire::Located located{.job = maker.job(),
+                              .assignment = static_cast<std::uint32_t>(event.below(5))};
         located.gatherer = reference(gatherer(event));
         step(FromBroker{std::move(located), {}});
     }
@@ -195,7 +217,8 @@ private:
                 return step(FromGatherer{std::move(from), std::move(failures), std::move(body)});
             }
             default: {
-                wire::Concluded concluded{.job = job, .outcome = static_cast<wire::Outcome>(event.below(6))};
+                wire::Concluded concluded{.job = job,
+                                          .outcome = static_cast<wire::Outcome>(event.below(6))};
                 concluded.values = event.below(24);
                 concluded.failures = event.below(4);
                 return step(FromGatherer{std::move(from), std::move(concluded), {}});
@@ -218,7 +241,8 @@ private:
         std::uint8_t which = event.byte();
         if (which % 6 == 5 && which > 200) return step(Leave{});
         auto at = jobs_.find(job);
-        if (which % 6 == 4 && (at == jobs_.end() || (!at->second.own && (at->second.over || at->second.closed)))) {
+        if (which % 6 == 4 &&
+            (at == jobs_.end() || (!at->second.own && (at->second.over || at->second.closed)))) {
             jobs_.insert_or_assign(job, Known{});  // of somebody else; watched anew
             return step(WatchJob{job});
         }

@@ -1,5 +1,5 @@
-// The worker's core between a broker that says anything and executors that keep their contract: its invariants hold after each step,
-// a slot runs one task, and what it says can be read.
+// The worker's core between a broker that says anything and executors that keep their contract: its
+// invariants hold after each step, a slot runs one task, and what it says can be read.
 #include <deque>
 #include <map>
 #include <vector>
@@ -7,7 +7,7 @@
 #include "tests/fuzz/maker.hpp"
 #include "tests/fuzz/played_store.hpp"
 #include "tests/fuzz/target.hpp"
-#include "worker/core.hpp"
+#include "worker/core/core.hpp"
 
 namespace {
 using namespace fanfold;
@@ -17,7 +17,10 @@ class PlayedWorker {
 public:
     explicit PlayedWorker(fuzz::Bytes setting)
         : slots_(1 + static_cast<std::uint32_t>(setting.below(4))),
-          core_({.name = "w0", .epoch = {.number = 0, .incarnation = 1}, .slots = slots_, .functions = {"f", "g"}}) {
+          core_({.name = "w0",
+                 .epoch = {.number = 0, .incarnation = 1},
+                 .slots = slots_,
+                 .functions = {"f", "g"}}) {
         step(Tick{});
     }
 
@@ -57,7 +60,8 @@ private:
         for (Action& action : actions) {
             if (auto* run = std::get_if<Run>(&action)) start(*run);
             else if (auto* trim = std::get_if<Trim>(&action)) trims_.push_back(*trim);
-            else if (auto* send = std::get_if<SendBroker>(&action)) FANFOLD_CHECK(wire::decode(wire::encode(send->message)).has_value());
+            else if (auto* send = std::get_if<SendBroker>(&action))
+                FANFOLD_CHECK(wire::decode(wire::encode(send->message)).has_value());
             else if (auto* push = std::get_if<PushResults>(&action))
                 FANFOLD_CHECK(wire::is_objects(push->body.view(), push->message.count));
             else if (std::holds_alternative<Leave>(action)) left_ = true;
@@ -79,9 +83,12 @@ private:
     }
 
     void dispatch(fuzz::Bytes& event, fuzz::Maker& maker) {
-        wire::Dispatch chunk{.sequence = dispatched_ += 1 + event.below(2), .job = maker.job(), .first = event.below(24)};
+        wire::Dispatch chunk{.sequence = dispatched_ += 1 + event.below(2),
+                             .job = maker.job(),
+                             .first = event.below(24)};
         chunk.count = 1 + static_cast<std::uint32_t>(event.below(12));
-        chunk.brief = wire::JobBrief{.spec = {.function = event.below(8) == 7 ? "none" : "f"}, .assignment = 1};
+        chunk.brief = wire::JobBrief{.spec = {.function = event.below(8) == 7 ? "none" : "f"},
+                                     .assignment = 1};
         chunk.brief->gatherer.name = "gatherer";
         Slice body = maker.objects(chunk.count);
         step(FromBroker{std::move(chunk), std::move(body)});
@@ -89,7 +96,8 @@ private:
 
     std::map<std::uint64_t, Running>::iterator task(fuzz::Bytes& event) {
         if (running_.empty()) return running_.end();
-        return std::next(running_.begin(), static_cast<std::ptrdiff_t>(event.below(running_.size())));
+        return std::next(running_.begin(),
+                         static_cast<std::ptrdiff_t>(event.below(running_.size())));
     }
 
     void report_values(fuzz::Bytes& event, fuzz::Maker& maker) {
@@ -97,7 +105,8 @@ private:
         if (at == running_.end() || at->second.rest.empty()) return;
         Range& rest = at->second.rest;
         Values values{.task = at->first, .first = rest.begin, .body = {}};
-        values.count = 1 + static_cast<std::uint32_t>(event.below(std::min<std::uint64_t>(rest.size(), 200)));
+        values.count =
+            1 + static_cast<std::uint32_t>(event.below(std::min<std::uint64_t>(rest.size(), 200)));
         std::string body;
         for (std::uint32_t i = 0; i < values.count; ++i) wire::append_text(body, "value");
         values.body = Slice::take(std::move(body));
@@ -109,14 +118,16 @@ private:
     void report_failure(fuzz::Bytes& event, fuzz::Maker& maker) {
         auto at = task(event);
         if (at == running_.end() || at->second.rest.empty()) return;
-        Failed failed{.task = at->first, .failure = {.index = at->second.rest.begin++}, .output = {}};
+        Failed failed{
+            .task = at->first, .failure = {.index = at->second.rest.begin++}, .output = {}};
         failed.output = Slice::copy(event.text(32));
         failed.failure.output_bytes = failed.output.size();
         failed.failure.message = maker.make<std::string>();
         step(std::move(failed));
     }
 
-    /// The oldest question; of a task that is over, or that has begun all, there is nothing to give up.
+    /// The oldest question; of a task that is over, or that has begun all, there is nothing to give
+    /// up.
     void answer_trim() {
         if (trims_.empty()) return;
         Trimmed answer{.task = trims_.front().task, .range = {}};

@@ -1,4 +1,4 @@
-"""A client with a key, written from shared/PROTOCOL.md alone, that says what it may not.
+"""A client with a key, written from shared/wire/PROTOCOL.md alone, that says what it may not.
 
 usage: keys_client.py knock FOLDER ROUTER|PULL ENDPOINT says whether its key is let in
        keys_client.py deny FOLDER ROLE ENDPOINT         sends a ROUTER each message that the role may not; all are refused

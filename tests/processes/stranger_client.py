@@ -1,4 +1,4 @@
-"""A client of Fanfold written from shared/PROTOCOL.md alone: ten fragments for fanfold.echo, collected in order.
+"""A client of Fanfold written from shared/wire/PROTOCOL.md alone: ten fragments for fanfold.echo, collected in order.
 
 usage: stranger_client.py BROKER      (its control endpoint, such as tcp://127.0.0.1:7411)
 """

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A client in Python that knows the protocol from shared/PROTOCOL.md alone, against a fleet: shows that the document is enough.
+# A client in Python that knows the protocol from shared/wire/PROTOCOL.md alone, against a fleet: shows that the document is enough.
 # shellcheck disable=SC1091,SC2119,SC2154  # common.sh beside it is read, and names the endpoint
 client=$(realpath "$(dirname "$0")/stranger_client.py")
 . "$(dirname "$0")/common.sh"

@@ -1,7 +1,7 @@
 #include "tests/simulation/bugs.hpp"
 
-#include "gatherer/records.hpp"
-#include "shared/codec.hpp"
+#include "gatherer/core/records.hpp"
+#include "shared/wire/codec.hpp"
 
 namespace fanfold::simulation {
 
@@ -36,16 +36,20 @@ const std::vector<BugInfo>& planted_bugs() {
 bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
     switch (bug_) {
         case Bug::result_not_pushed_again:
-            if (auto* results = std::get_if<wire::Results>(&message)) return first_time(life, results->job, results->first);
+            if (auto* results = std::get_if<wire::Results>(&message))
+                return first_time(life, results->job, results->first);
             return true;
         case Bug::seal_said_once:
             if (auto* block = std::get_if<wire::Block>(&message); block && block->total)
                 if (!first_time(life, block->job, 0)) block->total.reset();
-            if (auto* seal = std::get_if<wire::Seal>(&message)) return first_time(life, seal->job, 0);
+            if (auto* seal = std::get_if<wire::Seal>(&message))
+                return first_time(life, seal->job, 0);
             return true;
         case Bug::error_told_once:
             if (auto* errors = std::get_if<wire::Errors>(&message)) {
-                std::erase_if(errors->failures, [&](const auto& failure) { return !first_time(life, errors->job, failure.index); });
+                std::erase_if(errors->failures, [&](const auto& failure) {
+                    return !first_time(life, errors->job, failure.index);
+                });
                 return !errors->failures.empty();
             }
             return true;
@@ -53,20 +57,24 @@ bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
             if (auto* assign = std::get_if<wire::Assign>(&message)) assign->spec.deadline = {};
             return true;
         case Bug::inventory_left_out:
-            if (auto* heartbeat = std::get_if<wire::Heartbeat>(&message)) heartbeat->held.clear(), heartbeat->kept.clear();
+            if (auto* heartbeat = std::get_if<wire::Heartbeat>(&message))
+                heartbeat->held.clear(), heartbeat->kept.clear();
             return true;
         case Bug::outcome_told_once:
-            if (auto* ended = std::get_if<wire::Ended>(&message)) return first_time(life, ended->job, 0);
+            if (auto* ended = std::get_if<wire::Ended>(&message))
+                return first_time(life, ended->job, 0);
             return true;
         case Bug::attempt_forgotten:
             if (auto* done = std::get_if<wire::Done>(&message)) done->failures.clear();
             return true;
         case Bug::values_shifted:
-            if (auto* results = std::get_if<wire::Results>(&message); results && results->count == 1 && results->first % 7 == 1)
+            if (auto* results = std::get_if<wire::Results>(&message);
+                results && results->count == 1 && results->first % 7 == 1)
                 --results->first;
             return true;
         case Bug::block_sent_once:
-            if (auto* block = std::get_if<wire::Block>(&message)) return first_time(life, block->job, block->first);
+            if (auto* block = std::get_if<wire::Block>(&message))
+                return first_time(life, block->job, block->first);
             return true;
         case Bug::none:
         case Bug::released_before_gathered:
@@ -88,11 +96,13 @@ bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
 
 bool Saboteur::restores(bool broker, Record& row) const {
     if (bug_ == Bug::results_not_restored && !broker)
-        return row.kind != static_cast<std::uint8_t>(gatherer::Row::entry) && row.kind != static_cast<std::uint8_t>(gatherer::Row::let_go);
+        return row.kind != static_cast<std::uint8_t>(gatherer::Row::entry) &&
+               row.kind != static_cast<std::uint8_t>(gatherer::Row::let_go);
     if (bug_ != Bug::deadline_not_restored) return true;
     auto message = wire::decode(row.data);
     if (!message) return true;
-    if (auto* block = std::get_if<wire::Block>(&*message); block && block->spec) block->spec->deadline = {};
+    if (auto* block = std::get_if<wire::Block>(&*message); block && block->spec)
+        block->spec->deadline = {};
     if (auto* assign = std::get_if<wire::Assign>(&*message)) assign->spec.deadline = {};
     row.data = wire::encode(*message);
     return true;

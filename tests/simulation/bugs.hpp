@@ -1,4 +1,5 @@
-// Planted bugs: each breaks one rule that the system stands on, from outside of the cores, to show that the checker notices. Plain values.
+// Planted bugs: each breaks one rule that the system stands on, from outside of the cores, to show
+// that the checker notices. Plain values.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +8,8 @@
 #include <tuple>
 #include <vector>
 
-#include "shared/messages.hpp"
-#include "shared/store.hpp"
+#include "shared/store/store.hpp"
+#include "shared/wire/messages.hpp"
 
 namespace fanfold::simulation {
 
@@ -18,23 +19,24 @@ enum class Bug : std::uint8_t {
     released_before_gathered,  // a worker lets go of a result as soon as it is done
     position_ignored,          // a collector takes whatever a gatherer streams, again and again
     epoch_ignored,             // a broker that lost its memory passes for the one before
-    seal_said_once,            // a client says once that its job is whole, and the broker is told of it in no other way
-    error_told_once,           // a broker tells a final error once
-    deadline_not_armed,        // a gatherer does not hear of deadlines
-    time_not_looked_at,        // a gatherer works when messages come, and never by itself
-    inventory_left_out,        // a worker's heartbeat does not say what it holds and keeps
-    outcome_told_once,         // a broker answers a proposal once
-    attempt_forgotten,         // a worker never tells the broker of a failure
-    values_shifted,            // a worker mixes up two fragments of a chunk
-    block_sent_once,           // a client sends each block once
+    seal_said_once,  // a client says once that its job is whole, and the broker is told of it in no
+                     // other way
+    error_told_once,     // a broker tells a final error once
+    deadline_not_armed,  // a gatherer does not hear of deadlines
+    time_not_looked_at,  // a gatherer works when messages come, and never by itself
+    inventory_left_out,  // a worker's heartbeat does not say what it holds and keeps
+    outcome_told_once,   // a broker answers a proposal once
+    attempt_forgotten,   // a worker never tells the broker of a failure
+    values_shifted,      // a worker mixes up two fragments of a chunk
+    block_sent_once,     // a client sends each block once
     // of what is on disk
-    accepted_too_early,     // a broker says things before they are committed
-    shown_too_early,        // a gatherer does
-    last_record_lost,       // a commit leaves out its last record
-    group_torn,             // a death may leave a part of a commit
-    blocks_erased_early,    // payloads are erased before it is committed that their results are safe
-    results_not_restored,   // a gatherer that starts again does not know what it has
-    epoch_not_raised,       // a life bears the number of the one before
+    accepted_too_early,    // a broker says things before they are committed
+    shown_too_early,       // a gatherer does
+    last_record_lost,      // a commit leaves out its last record
+    group_torn,            // a death may leave a part of a commit
+    blocks_erased_early,   // payloads are erased before it is committed that their results are safe
+    results_not_restored,  // a gatherer that starts again does not know what it has
+    epoch_not_raised,      // a life bears the number of the one before
     deadline_not_restored,  // deadlines are forgotten at a restart
     held_not_adopted,       // a broker that starts again does not hear what its workers run
 };
@@ -57,7 +59,9 @@ public:
     bool restores(bool broker, Record& row) const;
 
 private:
-    bool first_time(std::uint64_t life, const JobId& job, std::uint64_t what) { return seen_.emplace(life, job, what).second; }
+    bool first_time(std::uint64_t life, const JobId& job, std::uint64_t what) {
+        return seen_.emplace(life, job, what).second;
+    }
 
     Bug bug_;
     std::set<std::tuple<std::uint64_t, JobId, std::uint64_t>> seen_;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "shared/codec.hpp"
-#include "shared/limits.hpp"
+#include "shared/base/limits.hpp"
+#include "shared/wire/codec.hpp"
 
 namespace fanfold::simulation {
 
@@ -13,13 +13,15 @@ using namespace std::chrono_literals;
 using wire::FailureKind;
 using wire::GatherPolicy;
 using wire::Outcome;
-constexpr Duration slack = 1500ms;            // of a deadline's timer and of what it takes to tell
-constexpr Duration slack_after_faults = 50s;  // a message of the end may be lost; who collects asks again, ever more seldom
+constexpr Duration slack = 1500ms;  // of a deadline's timer and of what it takes to tell
+constexpr Duration slack_after_faults =
+    50s;  // a message of the end may be lost; who collects asks again, ever more seldom
 
 std::uint64_t tolerated(const wire::JobSpec& spec, std::uint64_t total) {
     if (spec.max_failures_percent > 0)
         return std::max(spec.max_failures,
-                        static_cast<std::uint64_t>(std::floor(static_cast<double>(total) * spec.max_failures_percent / 100)));
+                        static_cast<std::uint64_t>(std::floor(static_cast<double>(total) *
+                                                              spec.max_failures_percent / 100)));
     return spec.max_failures;
 }
 
@@ -27,7 +29,8 @@ std::uint64_t tolerated(const wire::JobSpec& spec, std::uint64_t total) {
 std::optional<FailureKind> own_failure(const JobPlan& plan, Index index) {
     switch (plan.fragment(index).behaviour) {
         case Behaviour::value: return {};
-        case Behaviour::flaky: return plan.spec.retries == 0 ? std::optional(FailureKind::failed) : std::nullopt;
+        case Behaviour::flaky:
+            return plan.spec.retries == 0 ? std::optional(FailureKind::failed) : std::nullopt;
         case Behaviour::fails: return FailureKind::failed;
         case Behaviour::overruns:
         case Behaviour::sticks: return FailureKind::timeout;
@@ -54,7 +57,8 @@ void Checker::complain(const Collector& collector, const std::string& what) {
     complain("job #" + std::to_string(collector.plan->number) + ", " + collector.who + ": " + what);
 }
 
-// --- what is seen -----------------------------------------------------------------------------------------------
+// --- what is seen
+// -----------------------------------------------------------------------------------------------
 
 Collector& Checker::begin(const JobPlan& plan, std::string who, Time now) {
     collectors_.push_back(std::make_unique<Collector>());
@@ -67,21 +71,26 @@ Collector& Checker::begin(const JobPlan& plan, std::string who, Time now) {
 
 void Checker::see(Collector& collector, Index index) {
     ++delivered_;
-    if (index >= collector.plan->count) complain(collector, "unexpected fragment " + std::to_string(index));
+    if (index >= collector.plan->count)
+        complain(collector, "unexpected fragment " + std::to_string(index));
     if (collector.values.contains(index) || collector.failures.contains(index))
         complain(collector, "fragment " + std::to_string(index) + " seen twice");
     if (collector.ordered && collector.last && index <= *collector.last)
-        complain(collector, "fragment " + std::to_string(index) + " after " + std::to_string(*collector.last) + ", though in order");
-    if (collector.finished()) complain(collector, "fragment " + std::to_string(index) + " after the end");
+        complain(collector, "fragment " + std::to_string(index) + " after " +
+                                std::to_string(*collector.last) + ", though in order");
+    if (collector.finished())
+        complain(collector, "fragment " + std::to_string(index) + " after the end");
     collector.last = index;
 }
 
-void Checker::delivered(Collector& collector, Index first, std::uint32_t count, std::string_view body) {
+void Checker::delivered(Collector& collector, Index first, std::uint32_t count,
+                        std::string_view body) {
     for (Index index = first; index < first + count; ++index) {
         see(collector, index);
         collector.values.add({index, index + 1});
         auto length = wire::object_length(body);
-        bool right = length && body.substr(0, *length) == collector.plan->value(index) && may_have_value(*collector.plan, index);
+        bool right = length && body.substr(0, *length) == collector.plan->value(index) &&
+                     may_have_value(*collector.plan, index);
         if (!right) return complain(collector, "wrong value for fragment " + std::to_string(index));
         body.remove_prefix(*length);
     }
@@ -94,10 +103,12 @@ void Checker::failed(Collector& collector, const wire::Failure& failure) {
     auto expected = own_failure(*collector.plan, failure.index);
     if (failure.kind == expected) return;
     bool faultless = scenario_.faults.empty();
-    if (failure.kind == FailureKind::crashed && !faultless && records_[collector.plan->id].dangers[failure.index] >= limits::crash_limit)
+    if (failure.kind == FailureKind::crashed && !faultless &&
+        records_[collector.plan->id].dangers[failure.index] >= limits::crash_limit)
         return;
-    complain(collector, "fragment " + std::to_string(failure.index) + " ended as " + wire::to_string(failure.kind) + " (" +
-                            failure.message + "), which is not its own fault");
+    complain(collector, "fragment " + std::to_string(failure.index) + " ended as " +
+                            wire::to_string(failure.kind) + " (" + failure.message +
+                            "), which is not its own fault");
 }
 
 void Checker::concluded(Collector& collector, const wire::Concluded& end, Time now) {
@@ -121,12 +132,14 @@ void Checker::executed(const JobPlan& plan, Index index, bool alone) {
     if (alone) ++records_[plan.id].lone_executions[index];
     auto& record = records_[plan.id];
     // What a broker with a disk has not said that it has accepted it may forget, and is sent again.
-    if (!scenario_.durable[scenario_.broker()] || index < record.accepted) ++record.executions[index];
+    if (!scenario_.durable[scenario_.broker()] || index < record.accepted)
+        ++record.executions[index];
 }
 
 void Checker::endangered(const JobId& job, Index index) { ++records_[job].dangers[index]; }
 
-// --- what is said -----------------------------------------------------------------------------------------------
+// --- what is said
+// -----------------------------------------------------------------------------------------------
 
 void Checker::promised(const wire::Message& message) {
     std::visit(
@@ -139,8 +152,9 @@ void Checker::promised(const wire::Message& message) {
 void Checker::hold_to(const wire::Accepted& message) {
     auto& accepted = records_[message.job].accepted;
     if (message.next < accepted)
-        complain("job #" + std::to_string(records_[message.job].plan->number) + ": accepted up to " + std::to_string(accepted) +
-                 ", and later only up to " + std::to_string(message.next));
+        complain("job #" + std::to_string(records_[message.job].plan->number) +
+                 ": accepted up to " + std::to_string(accepted) + ", and later only up to " +
+                 std::to_string(message.next));
     accepted = std::max(accepted, message.next);
 }
 
@@ -153,9 +167,11 @@ void Checker::hold_to(const wire::Sealed& message) {
 
 void Checker::hold_to(const wire::Ended& message) {
     auto& record = records_[message.job];
-    bool won = record.ended == Outcome::cancelled && message.outcome == Outcome::complete;  // every value was in hand before
+    bool won = record.ended == Outcome::cancelled &&
+               message.outcome == Outcome::complete;  // every value was in hand before
     if (record.ended.value_or(message.outcome) != message.outcome && !won)
-        complain("job #" + std::to_string(record.plan->number) + ": its broker said " + wire::to_string(*record.ended) + ", and later " +
+        complain("job #" + std::to_string(record.plan->number) + ": its broker said " +
+                 wire::to_string(*record.ended) + ", and later " +
                  wire::to_string(message.outcome));
     record.ended = message.outcome;
 }
@@ -164,11 +180,15 @@ void Checker::hold_to(const wire::Concluded& message) {
     if (message.outcome == Outcome::running) return;
     auto& record = records_[message.job];
     const auto& before = record.concluded;
-    bool same = !before || (before->outcome == message.outcome && before->values == message.values && before->failures == message.failures);
+    bool same =
+        !before || (before->outcome == message.outcome && before->values == message.values &&
+                    before->failures == message.failures);
     if (!same)
-        complain("job #" + std::to_string(record.plan->number) + ": its gatherer said " + wire::to_string(before->outcome) + " with " +
-                 std::to_string(before->values) + " values and " + std::to_string(before->failures) + " failures, and later " +
-                 wire::to_string(message.outcome) + " with " + std::to_string(message.values) + " and " + std::to_string(message.failures));
+        complain("job #" + std::to_string(record.plan->number) + ": its gatherer said " +
+                 wire::to_string(before->outcome) + " with " + std::to_string(before->values) +
+                 " values and " + std::to_string(before->failures) + " failures, and later " +
+                 wire::to_string(message.outcome) + " with " + std::to_string(message.values) +
+                 " and " + std::to_string(message.failures));
     record.concluded = message;
 }
 
@@ -191,11 +211,14 @@ bool Checker::all_finished() const {
 std::string Checker::unfinished() const {
     std::string text;
     for (const auto& one : collectors_)
-        if (!one->finished()) text += (text.empty() ? "" : ", ") + ("job #" + std::to_string(one->plan->number)) + " of " + one->who;
+        if (!one->finished())
+            text += (text.empty() ? "" : ", ") + ("job #" + std::to_string(one->plan->number)) +
+                    " of " + one->who;
     return text;
 }
 
-// --- the judgement ----------------------------------------------------------------------------------------------
+// --- the judgement
+// ----------------------------------------------------------------------------------------------
 
 void Checker::judge(const Disturbances& disturbances) {
     for (const auto& collector : collectors_) {
@@ -209,13 +232,18 @@ void Checker::judge(const Disturbances& disturbances) {
     judge_executions(disturbances);
 }
 
-/// A client may be too long without an answer; and what was never sealed its owner may have to give up.
+/// A client may be too long without an answer; and what was never sealed its owner may have to give
+/// up.
 bool Checker::excused(const Collector& collector, const Disturbances& disturbances) const {
-    auto says = [&](const char* what) { return collector.refused->find(what) != std::string::npos; };
+    auto says = [&](const char* what) {
+        return collector.refused->find(what) != std::string::npos;
+    };
     bool cut_off = !disturbances.client_cut_off.empty();
     if (scenario_.memory_lost) return true;
     if (cut_off && (says("no broker answers") || says("did not come back in"))) return true;
-    if (disturbances.any && (says("no gatherer") || says("does not send its results") || says("accepts nothing at present"))) return true;
+    if (disturbances.any && (says("no gatherer") || says("does not send its results") ||
+                             says("accepts nothing at present")))
+        return true;
     bool promised = records_.at(collector.plan->id).sealed && !collector.plan->spec.attached;
     return !promised && (disturbances.client_died.contains(collector.plan->client) || cut_off);
 }
@@ -223,34 +251,44 @@ bool Checker::excused(const Collector& collector, const Disturbances& disturbanc
 void Checker::judge_ended(const Collector& collector, const Disturbances& disturbances) {
     if (!collector.finished()) return complain(collector, "has not ended");
     if (collector.refused) {
-        if (!excused(collector, disturbances)) complain(collector, "refused: " + *collector.refused);
+        if (!excused(collector, disturbances))
+            complain(collector, "refused: " + *collector.refused);
         return;
     }
     const auto& opened = records_[collector.plan->id].opened;
     if (collector.died || !opened || collector.plan->spec.deadline.count() == 0) return;
-    Time due = std::max(*opened + Duration(collector.plan->spec.deadline), collector.since) + limits::deadline_grace + slack;
+    Time due = std::max(*opened + Duration(collector.plan->spec.deadline), collector.since) +
+               limits::deadline_grace + slack;
     due += disturbances.clocks_jumped;
-    if (!scenario_.faults.empty()) due = std::max(due, Time{} + scenario_.quiet_after + slack_after_faults);
+    if (!scenario_.faults.empty())
+        due = std::max(due, Time{} + scenario_.quiet_after + slack_after_faults);
     due = std::max(due, collector.consumed_at + slack);  // a slow user keeps only itself waiting
     if (collector.finished_at > due)
-        complain(collector, "ended " + std::to_string((collector.finished_at - due) / 1ms) + " ms past its deadline and grace");
+        complain(collector, "ended " + std::to_string((collector.finished_at - due) / 1ms) +
+                                " ms past its deadline and grace");
 }
 
 void Checker::judge_numbers(const Collector& collector) {
     const wire::Concluded& end = *collector.concluded;
     if (collector.values.size() != end.values || collector.failures.size() != end.failures)
-        complain(collector, std::string(wire::to_string(end.outcome)) + " with " + std::to_string(end.values) + " values and " +
-                                std::to_string(end.failures) + " failures, delivered " + std::to_string(collector.values.size()) + " and " +
+        complain(collector, std::string(wire::to_string(end.outcome)) + " with " +
+                                std::to_string(end.values) + " values and " +
+                                std::to_string(end.failures) + " failures, delivered " +
+                                std::to_string(collector.values.size()) + " and " +
                                 std::to_string(collector.failures.size()));
     RangeSet missing;
     for (const auto& item : end.missing)
         for (Range range : item.ranges)
-            if (missing.add(range) != range.size()) complain(collector, "fragments are missing for two reasons");
+            if (missing.add(range) != range.size())
+                complain(collector, "fragments are missing for two reasons");
     for (Range range : missing.ranges())
-        if (!collector.values.within(range).empty()) complain(collector, "fragments are missing that have a value");
+        if (!collector.values.within(range).empty())
+            complain(collector, "fragments are missing that have a value");
     if (end.total && missing.size() + end.values != *end.total)
-        complain(collector, std::string(wire::to_string(end.outcome)) + ": of " + std::to_string(*end.total) + " fragments, " +
-                                std::to_string(end.values) + " have a value and " + std::to_string(missing.size()) + " are missing");
+        complain(collector, std::string(wire::to_string(end.outcome)) + ": of " +
+                                std::to_string(*end.total) + " fragments, " +
+                                std::to_string(end.values) + " have a value and " +
+                                std::to_string(missing.size()) + " are missing");
 }
 
 void Checker::judge_outcome(const Collector& collector, const Disturbances& disturbances) {
@@ -263,39 +301,48 @@ void Checker::judge_outcome(const Collector& collector, const Disturbances& dist
     bool whole = end.total && values + failures == *end.total;
     if (end.total && *end.total != plan.count) complain(collector, "has a wrong total");
     auto wrong = [&] {
-        complain(collector, std::string("wrongly ") + wire::to_string(end.outcome) + (end.reason.empty() ? "" : ": " + end.reason));
+        complain(collector, std::string("wrongly ") + wire::to_string(end.outcome) +
+                                (end.reason.empty() ? "" : ": " + end.reason));
     };
     bool limited = spec.tolerance && end.total && failures > tolerated(spec, *end.total);
     switch (end.outcome) {
         case Outcome::running: return wrong();
         case Outcome::complete:
             if (!collector.collects) return;
-            if (spec.policy == GatherPolicy::all && (!whole || (!spec.tolerance && failures > 0) || limited)) wrong();
+            if (spec.policy == GatherPolicy::all &&
+                (!whole || (!spec.tolerance && failures > 0) || limited))
+                wrong();
             if (spec.policy == GatherPolicy::quorum && values < spec.quorum) wrong();
             if (spec.policy == GatherPolicy::first && values < 1) wrong();
             return;
         case Outcome::partial:
             if (!collector.collects) return;
-            if (!whole || failures == 0 || spec.policy == GatherPolicy::quorum || spec.policy == GatherPolicy::first) wrong();
+            if (!whole || failures == 0 || spec.policy == GatherPolicy::quorum ||
+                spec.policy == GatherPolicy::first)
+                wrong();
             return;
         case Outcome::expired: {
             auto opened = records_[plan.id].opened;
             auto least = Duration(spec.deadline) * 99 / 100 - disturbances.clocks_jumped;
-            if (spec.deadline.count() == 0 || !opened || collector.finished_at - *opened < least) wrong();
+            if (spec.deadline.count() == 0 || !opened || collector.finished_at - *opened < least)
+                wrong();
             if (spec.policy == GatherPolicy::available && scenario_.faults.empty()) wrong();
             return;
         }
         case Outcome::failed: return judge_failed(collector, values, failures, disturbances);
         case Outcome::cancelled: {
-            bool client = disturbances.client_died.contains(plan.client) || disturbances.client_cut_off.contains(plan.client);
-            bool sealed = records_[plan.id].sealed && !spec.attached;  // it belongs to nobody's connection
+            bool client = disturbances.client_died.contains(plan.client) ||
+                          disturbances.client_cut_off.contains(plan.client);
+            bool sealed =
+                records_[plan.id].sealed && !spec.attached;  // it belongs to nobody's connection
             if (!plan.cancel_at && (!client || sealed) && !scenario_.memory_lost) wrong();
             return;
         }
     }
 }
 
-void Checker::judge_failed(const Collector& collector, std::uint64_t, std::uint64_t failures, const Disturbances& disturbances) {
+void Checker::judge_failed(const Collector& collector, std::uint64_t, std::uint64_t failures,
+                           const Disturbances& disturbances) {
     const wire::JobSpec& spec = collector.plan->spec;
     const wire::Concluded& end = *collector.concluded;
     if (scenario_.memory_lost || !collector.collects) return;
@@ -306,7 +353,9 @@ void Checker::judge_failed(const Collector& collector, std::uint64_t, std::uint6
             for (Range range : item.ranges) failures += range.size();
     if (disturbances.any && !end.total) return;
     bool too_many = spec.tolerance && failures > tolerated(spec, end.total.value_or(0));
-    std::uint64_t wanted = spec.policy == GatherPolicy::quorum ? spec.quorum : spec.policy == GatherPolicy::first ? 1 : 0;
+    std::uint64_t wanted = spec.policy == GatherPolicy::quorum  ? spec.quorum
+                           : spec.policy == GatherPolicy::first ? 1
+                                                                : 0;
     bool out_of_reach = end.total && *end.total < failures + wanted;
     if (!too_many && !out_of_reach) complain(collector, "wrongly failed: " + end.reason);
 }
@@ -319,26 +368,32 @@ void Checker::judge_agreement() {
     }
     for (const auto& [job, outcomes] : said) {
         if (outcomes.size() < 2) continue;
-        std::string text = "job #" + std::to_string(plan_of(job)->number) + " has several outcomes:";
-        for (const auto& [outcome, who] : outcomes) text += std::string(" ") + wire::to_string(outcome) + " for " + who + ";";
+        std::string text =
+            "job #" + std::to_string(plan_of(job)->number) + " has several outcomes:";
+        for (const auto& [outcome, who] : outcomes)
+            text += std::string(" ") + wire::to_string(outcome) + " for " + who + ";";
         complain(text);
     }
 }
 
 /// Who kills its worker ran alone at least so often before it was given up, and not for ever.
 void Checker::judge_kills(const Record& record, const Collector& collector) {
-    constexpr std::uint32_t not_counted = 5;  // lone runs of which its worker's death could not be blamed on it
+    constexpr std::uint32_t not_counted =
+        5;  // lone runs of which its worker's death could not be blamed on it
     for (const auto& [index, kind] : collector.failures) {
         if (kind != FailureKind::crashed) continue;
-        if (record.plan->fragment(index).behaviour != Behaviour::kills) complain(collector, "an innocent fragment ended as crashed");
+        if (record.plan->fragment(index).behaviour != Behaviour::kills)
+            complain(collector, "an innocent fragment ended as crashed");
         auto lone = record.lone_executions.contains(index) ? record.lone_executions.at(index) : 0;
         if (lone < limits::crash_limit || lone > limits::crash_limit + not_counted)
-            complain(collector, "fragment " + std::to_string(index) + " ended as crashed after " + std::to_string(lone) + " lone runs");
+            complain(collector, "fragment " + std::to_string(index) + " ended as crashed after " +
+                                    std::to_string(lone) + " lone runs");
     }
 }
 
-/// Without anything that looks like a dead worker, each attempt is one execution; the death of a server that has a disk changes nothing
-/// about what a worker has begun. How often a fragment failed a broker forgets.
+/// Without anything that looks like a dead worker, each attempt is one execution; the death of a
+/// server that has a disk changes nothing about what a worker has begun. How often a fragment
+/// failed a broker forgets.
 void Checker::judge_executions(const Disturbances& disturbances) {
     if (disturbances.workers) return;
     for (const auto& [job, record] : records_)
@@ -350,8 +405,9 @@ void Checker::judge_executions(const Disturbances& disturbances) {
             if (record.plan->spec.hedging == wire::Hedging::automatic) ++most;
             if (disturbances.any && behaviour != Behaviour::value) continue;
             if (times > most)
-                complain("job #" + std::to_string(record.plan->number) + ": fragment " + std::to_string(index) + " ran " +
-                         std::to_string(times) + " times, though nothing was disturbed");
+                complain("job #" + std::to_string(record.plan->number) + ": fragment " +
+                         std::to_string(index) + " ran " + std::to_string(times) +
+                         " times, though nothing was disturbed");
         }
 }
 

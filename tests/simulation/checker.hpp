@@ -1,5 +1,6 @@
-// What must be true of a run, whatever happened in it: collects what users saw and what workers ran, complains at once about what may
-// never be, and judges the whole at the end. In the manner of Jepsen's total-queue: lost, doubled and unexpected must be empty. One thread.
+// What must be true of a run, whatever happened in it: collects what users saw and what workers
+// ran, complains at once about what may never be, and judges the whole at the end. In the manner of
+// Jepsen's total-queue: lost, doubled and unexpected must be empty. One thread.
 #pragma once
 
 #include <map>
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "shared/range_set.hpp"
+#include "shared/base/range_set.hpp"
 #include "tests/simulation/scenario.hpp"
 
 namespace fanfold::simulation {
@@ -56,9 +57,11 @@ public:
     void executed(const JobPlan& plan, Index index, bool alone);
     /// The owner was told that all of the job is accepted.
     void sealed(const JobPlan& plan);
-    /// A broker or gatherer with a disk says this to somebody: no later life of it may say otherwise.
+    /// A broker or gatherer with a disk says this to somebody: no later life of it may say
+    /// otherwise.
     void promised(const wire::Message& message);
-    /// A worker that may be running the fragment is disturbed in a way that the broker can take for its death.
+    /// A worker that may be running the fragment is disturbed in a way that the broker can take for
+    /// its death.
     void endangered(const JobId& job, Index index);
     void complain(const std::string& what);
 
@@ -70,7 +73,8 @@ public:
     std::string unfinished() const;
     std::uint64_t executions() const { return executions_; }
     std::uint64_t delivered_fragments() const { return delivered_; }
-    /// From opening to the last word, of each collector that heard one, in the order of their beginning.
+    /// From opening to the last word, of each collector that heard one, in the order of their
+    /// beginning.
     std::vector<Duration> job_times() const;
 
 private:
@@ -91,7 +95,8 @@ private:
     void judge_ended(const Collector& collector, const Disturbances& disturbances);
     void judge_numbers(const Collector& collector);
     void judge_outcome(const Collector& collector, const Disturbances& disturbances);
-    void judge_failed(const Collector& collector, std::uint64_t values, std::uint64_t failures, const Disturbances& disturbances);
+    void judge_failed(const Collector& collector, std::uint64_t values, std::uint64_t failures,
+                      const Disturbances& disturbances);
     void judge_agreement();
     void judge_executions(const Disturbances& disturbances);
     void complain(const Collector& collector, const std::string& what);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "shared/codec.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace fanfold::simulation {
@@ -16,7 +16,9 @@ constexpr Duration watch_again = 1s;
 ClientProcess::ClientProcess(World& world, HostId host, std::uint32_t number)
     : Process(world, host),
       number_(number),
-      core_({.broker = "broker", .name = world.name_of(host), .epoch = {.number = 0, .incarnation = world.chance().next()}}) {}
+      core_({.broker = "broker",
+             .name = world.name_of(host),
+             .epoch = {.number = 0, .incarnation = world.chance().next()}}) {}
 
 void ClientProcess::start() {
     Time begin = world_.scheduler().now();
@@ -26,9 +28,11 @@ void ClientProcess::start() {
     connect();
     for (const JobPlan& job : world_.scenario().jobs) {
         // What an earlier life was to do it has done, or it is lost with it.
-        if (job.client == number_ && begin < Time{} + job.open_at && !job.follows) arrange(job.open_at, [this, &job] { open(job); });
+        if (job.client == number_ && begin < Time{} + job.open_at && !job.follows)
+            arrange(job.open_at, [this, &job] { open(job); });
         for (const CollectorPlan& other : job.others)
-            if (other.client == number_) arrange(other.at, [this, &job, &other] { watch(job, other, watch_tries); });
+            if (other.client == number_)
+                arrange(other.at, [this, &job, &other] { watch(job, other, watch_tries); });
     }
 }
 
@@ -37,9 +41,11 @@ void ClientProcess::connect() {
     if (blocks_ != 0) world_.network().close(blocks_, false);
     blocks_ = 0;
     self_ = random_peer('c');
-    control_ = world_.network().connect(host(), {world_.scenario().broker(), Port::control}, self_, guarded([this](Arrival arrival) {
-                                            step(scatterer::FromBroker{std::move(arrival.message), std::move(arrival.body)});
-                                        }));
+    control_ = world_.network().connect(
+        host(), {world_.scenario().broker(), Port::control}, self_,
+        guarded([this](Arrival arrival) {
+            step(scatterer::FromBroker{std::move(arrival.message), std::move(arrival.body)});
+        }));
     input([this] { step(scatterer::ControlOpened{self_}); });
 }
 
@@ -52,7 +58,8 @@ void ClientProcess::close_sockets(bool silently) {
 }
 
 std::string ClientProcess::leftovers() const {
-    return core_.job_count() == 0 ? std::string() : " remembers " + std::to_string(core_.job_count()) + " jobs";
+    return core_.job_count() == 0 ? std::string()
+                                  : " remembers " + std::to_string(core_.job_count()) + " jobs";
 }
 
 ClientProcess::User* ClientProcess::find(const JobId& job) {
@@ -60,14 +67,16 @@ ClientProcess::User* ClientProcess::find(const JobId& job) {
     return it == users_.end() ? nullptr : &it->second;
 }
 
-// --- what users do ----------------------------------------------------------------------------------------------
+// --- what users do
+// ----------------------------------------------------------------------------------------------
 
 void ClientProcess::open(const JobPlan& plan) {
     User& user = users_[plan.id];
     user.plan = &plan;
     user.how = &plan.owner;
     user.owner = true;
-    user.collector = &world_.checker().begin(plan, world_.name_of(host()) + " (owner)", world_.scheduler().now());
+    user.collector = &world_.checker().begin(plan, world_.name_of(host()) + " (owner)",
+                                             world_.scheduler().now());
     user.collector->owner = true;
     user.collector->collects = plan.collected_by_owner;
     user.collector->ordered = plan.owner.ordered;
@@ -75,9 +84,12 @@ void ClientProcess::open(const JobPlan& plan) {
     std::optional<scatterer::CollectHow> how;
     bool from_start = plan.collected_by_owner && (plan.collected_from_start || plan.spec.attached);
     if (from_start) how = {.ordered = plan.owner.ordered, .now = false};
-    step(scatterer::OpenJob{.job = plan.id, .token = plan.token, .spec = plan.spec, .collect = how});
+    step(
+        scatterer::OpenJob{.job = plan.id, .token = plan.token, .spec = plan.spec, .collect = how});
     if (plan.cancel_at)
-        input_after(*plan.cancel_at - plan.open_at, [this, &plan] { step(scatterer::CancelJob{plan.id, "somebody changed their mind"}); });
+        input_after(*plan.cancel_at - plan.open_at, [this, &plan] {
+            step(scatterer::CancelJob{plan.id, "somebody changed their mind"});
+        });
     append(plan);
 }
 
@@ -89,7 +101,8 @@ void ClientProcess::append(const JobPlan& plan) {
     while (user->appended < plan.count && block.count < plan.block_fragments) {
         auto offset = static_cast<std::uint32_t>(body.size());
         if (block.count > 0 && block.count % limits::cut_stride == 0)
-            for (int shift = 0; shift < 32; shift += 8) block.cuts += static_cast<char>(offset >> shift);
+            for (int shift = 0; shift < 32; shift += 8)
+                block.cuts += static_cast<char>(offset >> shift);
         body += plan.payload(user->appended++);
         ++block.count;
     }
@@ -115,14 +128,16 @@ void ClientProcess::seal(const JobPlan& plan) {
 
 void ClientProcess::watch(const JobPlan& plan, const CollectorPlan& how, int patience) {
     User* before = find(plan.id);
-    if (before && (before->owner || !before->collector->finished())) return;  // one at a time for each job
+    if (before && (before->owner || !before->collector->finished()))
+        return;  // one at a time for each job
     User& user = users_[plan.id];
     user = User{};
     user.plan = &plan;
     user.how = &how;
     user.patience = patience;
-    user.collector = &world_.checker().begin(plan, world_.name_of(host()) + " (try " + std::to_string(watch_tries - patience + 1) + ")",
-                                             world_.scheduler().now());
+    user.collector = &world_.checker().begin(
+        plan, world_.name_of(host()) + " (try " + std::to_string(watch_tries - patience + 1) + ")",
+        world_.scheduler().now());
     user.collector->collects = true;
     user.collector->ordered = how.ordered;
     step(scatterer::WatchJob{plan.id});
@@ -134,7 +149,8 @@ void ClientProcess::deliver(const JobId& job, scatterer::Receipt receipt, std::u
     user.waiting.push_back(receipt);
     user.waiting_bytes.push_back(bytes);
     if (std::exchange(user.busy, true)) return;
-    input_after(world_.chance().duration(user.how->consume_least, user.how->consume_most), [this, job] { consume(job); });
+    input_after(world_.chance().duration(user.how->consume_least, user.how->consume_most),
+                [this, job] { consume(job); });
 }
 
 void ClientProcess::consume(const JobId& job) {
@@ -146,18 +162,22 @@ void ClientProcess::consume(const JobId& job) {
     user->waiting_bytes.pop_front();
     user->busy = !user->waiting.empty();
     user->collector->consumed_at = world_.scheduler().now();
-    if (user->busy) input_after(world_.chance().duration(user->how->consume_least, user->how->consume_most), [this, job] { consume(job); });
+    if (user->busy)
+        input_after(world_.chance().duration(user->how->consume_least, user->how->consume_most),
+                    [this, job] { consume(job); });
     step(scatterer::Consumed{job, receipt, bytes});
     if (user = find(job); user) let_go_when_done(*user);
 }
 
 void ClientProcess::let_go_when_done(User& user) {
-    if (user.collector->finished() && user.waiting.empty()) step(scatterer::CloseJob{user.plan->id});
+    if (user.collector->finished() && user.waiting.empty())
+        step(scatterer::CloseJob{user.plan->id});
 }
 
 void ClientProcess::take_word(User& user, const wire::Concluded& end) {
-    world_.remark(world_.name_of(host()) + " has the last word on job #" + std::to_string(user.plan->number) + ": " +
-                  wire::to_string(end.outcome) + (end.reason.empty() ? "" : ", " + end.reason));
+    world_.remark(world_.name_of(host()) + " has the last word on job #" +
+                  std::to_string(user.plan->number) + ": " + wire::to_string(end.outcome) +
+                  (end.reason.empty() ? "" : ", " + end.reason));
     world_.checker().concluded(*user.collector, end, world_.scheduler().now());
     std::uint32_t ended = user.plan->number;
     let_go_when_done(user);
@@ -166,18 +186,21 @@ void ClientProcess::take_word(User& user, const wire::Concluded& end) {
 }
 
 void ClientProcess::take_refusal(User& user, const std::string& text) {
-    world_.remark(world_.name_of(host()) + " is refused job #" + std::to_string(user.plan->number) + ": " + text);
+    world_.remark(world_.name_of(host()) + " is refused job #" + std::to_string(user.plan->number) +
+                  ": " + text);
     bool too_early = !user.owner && user.patience > 0 && text.find("no job") != std::string::npos;
     if (too_early) {
         user.collector->died = true;
-        input_after(watch_again, [this, plan = user.plan, how = user.how, patience = user.patience - 1] { watch(*plan, *how, patience); });
+        input_after(watch_again, [this, plan = user.plan, how = user.how,
+                                  patience = user.patience - 1] { watch(*plan, *how, patience); });
     } else {
         world_.checker().refused(*user.collector, text, world_.scheduler().now());
     }
     let_go_when_done(user);
 }
 
-// --- the shell --------------------------------------------------------------------------------------------------
+// --- the shell
+// --------------------------------------------------------------------------------------------------
 
 void ClientProcess::step(scatterer::Event event) {
     std::vector<scatterer::Action> actions;
@@ -188,7 +211,8 @@ void ClientProcess::step(scatterer::Event event) {
 }
 
 void ClientProcess::send_gatherer(const scatterer::SendGatherer& send) {
-    if (send.to.collect.empty()) return world_.checker().complain("a client is sent to a gatherer without an address");
+    if (send.to.collect.empty())
+        return world_.checker().complain("a client is sent to a gatherer without an address");
     auto it = gatherers_.find(send.to.name);
     if (it != gatherers_.end() && it->second.epoch != send.to.epoch) {
         world_.network().close(it->second.connection, false);
@@ -203,7 +227,8 @@ void ClientProcess::send_gatherer(const scatterer::SendGatherer& send) {
             if (world_.bug() == Bug::position_ignored) return take_unquestioned(arrival);
             step(scatterer::FromGatherer{key, std::move(arrival.message), std::move(arrival.body)});
         });
-        ConnectionId connection = world_.network().connect(host(), parse_endpoint(send.to.collect.front()), random_peer('c'), handler);
+        ConnectionId connection = world_.network().connect(
+            host(), parse_endpoint(send.to.collect.front()), random_peer('c'), handler);
         it = gatherers_.emplace(send.to.name, Gatherer{key.epoch, connection}).first;
     }
     world_.network().send(it->second.connection, send.message, {});
@@ -212,32 +237,42 @@ void ClientProcess::send_gatherer(const scatterer::SendGatherer& send) {
 /// A collector that takes whatever comes: the core only hears how it ends.
 void ClientProcess::take_unquestioned(const Arrival& arrival) {
     if (auto* values = std::get_if<wire::Values>(&arrival.message)) {
-        if (User* user = find(values->job)) world_.checker().delivered(*user->collector, values->first, values->count, arrival.body.view());
+        if (User* user = find(values->job))
+            world_.checker().delivered(*user->collector, values->first, values->count,
+                                       arrival.body.view());
     } else if (auto* failures = std::get_if<wire::Failures>(&arrival.message)) {
         if (User* user = find(failures->job))
-            for (const auto& failure : failures->failures) world_.checker().failed(*user->collector, failure);
+            for (const auto& failure : failures->failures)
+                world_.checker().failed(*user->collector, failure);
     } else if (auto* end = std::get_if<wire::Concluded>(&arrival.message)) {
-        if (User* user = find(end->job); user && !user->collector->finished()) take_word(*user, *end);
+        if (User* user = find(end->job); user && !user->collector->finished())
+            take_word(*user, *end);
     }
 }
 
 void ClientProcess::act(scatterer::Action& action) {
     struct Acts {
         ClientProcess& self;
-        void operator()(scatterer::SendBroker& send) { self.world_.network().send(self.control_, send.message, {}); }
-        void operator()(scatterer::PushBlock& push) { self.world_.network().send(self.blocks_, push.message, push.body); }
+        void operator()(scatterer::SendBroker& send) {
+            self.world_.network().send(self.control_, send.message, {});
+        }
+        void operator()(scatterer::PushBlock& push) {
+            self.world_.network().send(self.blocks_, push.message, push.body);
+        }
         void operator()(scatterer::SendGatherer& send) { self.send_gatherer(send); }
         void operator()(scatterer::Reconnect&) { self.connect(); }
         void operator()(scatterer::Connected& connected) {
             if (self.blocks_ == 0)
-                self.blocks_ =
-                    self.world_.network().connect(self.host(), parse_endpoint(connected.welcome.blocks.front()), {}, [](Arrival) {});
+                self.blocks_ = self.world_.network().connect(
+                    self.host(), parse_endpoint(connected.welcome.blocks.front()), {},
+                    [](Arrival) {});
         }
         void operator()(scatterer::ConnectionFailed&) {}
         void operator()(scatterer::Deliver& part) {
             User* user = self.find(part.job);
             if (!user) return;
-            self.world_.checker().delivered(*user->collector, part.first, part.count, part.body.view());
+            self.world_.checker().delivered(*user->collector, part.first, part.count,
+                                            part.body.view());
             self.deliver(part.job, part.receipt, part.body.size());
         }
         void operator()(scatterer::DeliverFailure& part) {
@@ -248,7 +283,8 @@ void ClientProcess::act(scatterer::Action& action) {
         }
         void operator()(scatterer::JobRoom&) {}
         void operator()(scatterer::JobSealed& sealed) {
-            if (User* user = self.find(sealed.job); user && user->owner) self.world_.checker().sealed(*user->plan);
+            if (User* user = self.find(sealed.job); user && user->owner)
+                self.world_.checker().sealed(*user->plan);
             let_go(sealed.job);
         }
         void operator()(scatterer::JobLocated&) {}

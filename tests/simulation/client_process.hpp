@@ -1,11 +1,12 @@
-// A life of a client, with the users of its jobs: they add fragments bit by bit, collect, take their time, and sometimes cancel.
+// A life of a client, with the users of its jobs: they add fragments bit by bit, collect, take
+// their time, and sometimes cancel.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <memory>
 
-#include "scatterer/core.hpp"
+#include "scatterer/core/core.hpp"
 #include "tests/simulation/checker.hpp"
 #include "tests/simulation/process.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "broker/records.hpp"
+#include "broker/core/records.hpp"
 
 namespace fanfold::simulation {
 
@@ -57,8 +57,9 @@ void Disk::begin_commit() {
     scheduler_.after(random_.duration(1us, 100us), [this, life = life_] {
         if (life != life_ || !group_.empty() || queue_.empty()) return;
         group_ = std::exchange(queue_, {});
-        Duration takes = random_.chance(hiccups_percent) ? random_.duration(most_, std::max<Duration>(most_ * 2, hiccup_most))
-                                                         : random_.duration(least_, most_);
+        Duration takes = random_.chance(hiccups_percent)
+                             ? random_.duration(most_, std::max<Duration>(most_ * 2, hiccup_most))
+                             : random_.duration(least_, most_);
         scheduler_.after(takes, [this, life] { end_commit(life); });
     });
 }
@@ -84,8 +85,11 @@ void Disk::end_commit(std::uint64_t life) {
 /// Whether the process dies now.
 bool Disk::strikes(Moment moment) {
     if (!strike_ || moment_ != moment) return false;
-    auto erases_job = [](const Record& record) { return record.change == Record::Change::erase_job; };
-    if (bug_ == Bug::group_torn && std::ranges::none_of(group_, erases_job)) return false;  // where it hurts
+    auto erases_job = [](const Record& record) {
+        return record.change == Record::Change::erase_job;
+    };
+    if (bug_ == Bug::group_torn && std::ranges::none_of(group_, erases_job))
+        return false;  // where it hurts
     std::exchange(strike_, {})();
     return true;
 }
@@ -101,14 +105,16 @@ void Disk::apply(const Record& record) {
         case Record::Change::put: rows_[name_of(record)] = record; return;
         case Record::Change::erase: rows_.erase(name_of(record)); return;
         case Record::Change::erase_job:
-            rows_.erase(rows_.lower_bound({record.job, 0, 0}), rows_.upper_bound({record.job, 255, ~std::uint64_t{0}}));
+            rows_.erase(rows_.lower_bound({record.job, 0, 0}),
+                        rows_.upper_bound({record.job, 255, ~std::uint64_t{0}}));
             return;
     }
 }
 
 /// As it was appended last, whether or not it is committed.
 Fetched Disk::look_up(const Fetch& wanted) const {
-    Fetched none{.record = {.job = wanted.job, .kind = wanted.kind, .number = wanted.number}, .sound = false};
+    Fetched none{.record = {.job = wanted.job, .kind = wanted.kind, .number = wanted.number},
+                 .sound = false};
     for (const auto* records : {&queue_, &group_})
         for (auto record = records->rbegin(); record != records->rend(); ++record) {
             if (record->job != wanted.job) continue;
@@ -128,9 +134,11 @@ void Disk::fetch(const Fetch& wanted) {
     });
 }
 
-// --- the journal ------------------------------------------------------------------------------------------------
+// --- the journal
+// ------------------------------------------------------------------------------------------------
 
-SimulatedJournal::SimulatedJournal(Disk* disk, std::function<void()> awake) : disk_(disk), awake_(std::move(awake)) {
+SimulatedJournal::SimulatedJournal(Disk* disk, std::function<void()> awake)
+    : disk_(disk), awake_(std::move(awake)) {
     if (!disk_) return;
     epoch_ = disk_->open([this](Disk::News news) {
         mailbox_.push_back(std::move(news));
@@ -162,7 +170,8 @@ void SimulatedJournal::when_safe(std::function<void()> say) {
 std::size_t SimulatedJournal::due() const {
     Ticket committed = committed_;
     for (const auto& news : mailbox_) committed = std::max(committed, news.committed);
-    return static_cast<std::size_t>(std::ranges::count_if(held_, [&](const auto& one) { return one.first <= committed; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(held_, [&](const auto& one) { return one.first <= committed; }));
 }
 
 SimulatedJournal::Told SimulatedJournal::read(const std::function<bool()>& goes_on) {

@@ -1,6 +1,7 @@
-// The disk of a host under virtual time, as shared/store.hpp and shared/journal.hpp use one: records wait, a group of them becomes durable
-// at once after a while, and who died meanwhile finds all of a group or nothing. A full disk refuses groups, and is tried again each
-// second. It outlives the processes on its host. One thread.
+// The disk of a host under virtual time, as shared/store/store.hpp and shared/store/journal.hpp use
+// one: records wait, a group of them becomes durable at once after a while, and who died meanwhile
+// finds all of a group or nothing. A full disk refuses groups, and is tried again each second. It
+// outlives the processes on its host. One thread.
 //
 // Invariant: what a life was told to be committed is in the rows that each later life reads.
 #pragma once
@@ -15,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "shared/store.hpp"
+#include "shared/store/store.hpp"
 #include "tests/simulation/bugs.hpp"
 #include "tests/simulation/random.hpp"
 #include "tests/simulation/scheduler.hpp"
@@ -51,11 +52,15 @@ public:
     Ticket append(std::vector<Record> records);
     void fetch(const Fetch& wanted);
 
-    // --- faults -------------------------------------------------------------------------------------------------
+    // --- faults
+    // -------------------------------------------------------------------------------------------------
     void set_full(bool full) { full_ = full; }
     bool full() const { return full_; }
-    /// Calls `strike`, which kills the process, at the next commit: just before it or just after it.
-    void arm(Moment moment, std::function<void()> strike) { moment_ = moment, strike_ = std::move(strike); }
+    /// Calls `strike`, which kills the process, at the next commit: just before it or just after
+    /// it.
+    void arm(Moment moment, std::function<void()> strike) {
+        moment_ = moment, strike_ = std::move(strike);
+    }
 
     std::uint64_t commits() const { return commits_; }
     std::uint64_t fetches() const { return fetches_; }
@@ -88,7 +93,8 @@ private:
     std::uint64_t commits_ = 0, fetches_ = 0;
 };
 
-/// Between a core and its sockets, as shared/journal.hpp: what is said after a record waits for its commit. Without a disk nothing waits.
+/// Between a core and its sockets, as shared/store/journal.hpp: what is said after a record waits
+/// for its commit. Without a disk nothing waits.
 class SimulatedJournal {
 public:
     struct Told {

@@ -8,11 +8,14 @@ namespace fanfold::simulation {
 namespace {
 using namespace std::chrono_literals;
 
-bool is_worker(const Scenario& scenario, std::uint32_t host) { return host >= scenario.worker(0) && host < scenario.client(0); }
+bool is_worker(const Scenario& scenario, std::uint32_t host) {
+    return host >= scenario.worker(0) && host < scenario.client(0);
+}
 bool is_client(const Scenario& scenario, std::uint32_t host) { return host >= scenario.client(0); }
 
 /// Short where a longer one would, by the rules, cost a job its gatherer or its client.
-Duration length_of_block(Random& random, const Scenario& scenario, std::uint32_t a, std::uint32_t b) {
+Duration length_of_block(Random& random, const Scenario& scenario, std::uint32_t a,
+                         std::uint32_t b) {
     return random.duration(20ms, is_worker(scenario, std::max(a, b)) ? 15s : 2s);
 }
 
@@ -20,15 +23,17 @@ std::vector<std::uint32_t> others_of(const Scenario& scenario, std::uint32_t hos
     std::vector<std::uint32_t> result;
     bool worker_or_client = host >= scenario.worker(0);
     for (std::uint32_t other = 0; other < scenario.hosts(); ++other) {
-        bool talks =
-            worker_or_client ? other < scenario.worker(0) : other != host && (host == 0 || other == 0 || other >= scenario.worker(0));
+        bool talks = worker_or_client ? other < scenario.worker(0)
+                                      : other != host && (host == 0 || other == 0 ||
+                                                          other >= scenario.worker(0));
         if (talks) result.push_back(other);
     }
     return result;
 }
 
 Duration some_time(Random& random, Duration end) {
-    return 400ms + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(end.count()))));
+    return 400ms + Duration(static_cast<std::int64_t>(
+                       random.below(static_cast<std::uint64_t>(end.count()))));
 }
 
 /// Between hosts, of workers and clients.
@@ -56,8 +61,10 @@ Fault choose_fault(Random& random, const Scenario& scenario, Duration end) {
             break;
         default:
             fault.kind = FaultKind::crashed;
-            if (!is_worker(scenario, fault.host) && !(is_client(scenario, fault.host) && random.chance(30)))
-                fault.host = scenario.worker(static_cast<std::uint32_t>(random.below(scenario.workers.size())));
+            if (!is_worker(scenario, fault.host) &&
+                !(is_client(scenario, fault.host) && random.chance(30)))
+                fault.host = scenario.worker(
+                    static_cast<std::uint32_t>(random.below(scenario.workers.size())));
             fault.length = random.duration(10ms, 4s);
     }
     return fault;
@@ -78,7 +85,8 @@ void strike_server(Random& random, Fault& fault) {
 }
 
 /// Of what has a disk, and of clients.
-Fault choose_durable_fault(Random& random, const Scenario& scenario, const std::vector<std::uint32_t>& servers, Duration end) {
+Fault choose_durable_fault(Random& random, const Scenario& scenario,
+                           const std::vector<std::uint32_t>& servers, Duration end) {
     Fault fault{.at = some_time(random, end), .host = random.pick(servers)};
     switch (random.below(8)) {
         case 0:
@@ -91,7 +99,8 @@ Fault choose_durable_fault(Random& random, const Scenario& scenario, const std::
             break;
         case 2:
             fault.kind = FaultKind::crashed;
-            fault.host = scenario.client(static_cast<std::uint32_t>(random.below(scenario.clients)));
+            fault.host =
+                scenario.client(static_cast<std::uint32_t>(random.below(scenario.clients)));
             fault.length = random.duration(10ms, 4s);
             fault.flag = random.chance(50);
             break;
@@ -101,7 +110,9 @@ Fault choose_durable_fault(Random& random, const Scenario& scenario, const std::
 }
 
 void choose_blackout(Random& random, Scenario& scenario, Duration end) {
-    Fault fault{.kind = FaultKind::blackout, .at = some_time(random, end), .length = until_restart(random) + 10ms};
+    Fault fault{.kind = FaultKind::blackout,
+                .at = some_time(random, end),
+                .length = until_restart(random) + 10ms};
     fault.flag = !scenario.calm_workers && random.chance(60);
     if (random.chance(30)) fault.jump = random.duration(1ms, 300ms) * (random.chance(50) ? 1 : -1);
     scenario.faults.push_back(fault);
@@ -117,11 +128,13 @@ void choose_faults(Random& random, Scenario& scenario) {
     scenario.doubled_percent = random.chance(50) ? 0 : random.fraction() * 5;
     scenario.calm_workers = durable.size() == scenario.durable.size() && random.chance(30);
     if (!scenario.calm_workers)
-        for (std::uint64_t i = random.between(1, 12); i > 0; --i) scenario.faults.push_back(choose_fault(random, scenario, end));
+        for (std::uint64_t i = random.between(1, 12); i > 0; --i)
+            scenario.faults.push_back(choose_fault(random, scenario, end));
     if (!durable.empty() && random.chance(90))
         for (std::uint64_t i = random.between(1, 6); i > 0; --i)
             scenario.faults.push_back(choose_durable_fault(random, scenario, durable, end));
-    if (durable.size() == scenario.durable.size() && random.chance(20)) choose_blackout(random, scenario, end);
+    if (durable.size() == scenario.durable.size() && random.chance(20))
+        choose_blackout(random, scenario, end);
     if (durable.size() < scenario.durable.size() && random.chance(50)) {
         Fault fault{.at = some_time(random, end)};
         strike_server(random, fault);
@@ -131,7 +144,8 @@ void choose_faults(Random& random, Scenario& scenario) {
         scenario.faults.push_back(fault);
     }
     std::ranges::stable_sort(scenario.faults, {}, &Fault::at);
-    for (const Fault& fault : scenario.faults) scenario.quiet_after = std::max(scenario.quiet_after, fault.at + fault.length);
+    for (const Fault& fault : scenario.faults)
+        scenario.quiet_after = std::max(scenario.quiet_after, fault.at + fault.length);
 }
 
 Scenario make_kills(std::uint64_t seed) {
@@ -141,10 +155,13 @@ Scenario make_kills(std::uint64_t seed) {
     scenario.least_commit = 100us, scenario.most_commit = 3ms;
     scenario.least_delay = 50us, scenario.most_delay = 1ms;
     constexpr std::uint32_t workers = 8, kills = 560;  // some find their worker dead
-    for (std::uint32_t i = 0; i < workers; ++i) scenario.workers.push_back({.slots = 2, .functions = {"resize"}});
+    for (std::uint32_t i = 0; i < workers; ++i)
+        scenario.workers.push_back({.slots = 2, .functions = {"resize"}});
     for (std::uint32_t number = 1; number <= 3; ++number) {
-        JobPlan job{.number = number, .token = random.next(), .count = 30'000, .seed = random.next()};
-        job.id = make_job_id(1'700'000'000'000ms + std::chrono::milliseconds(number), random.next(), random.next());
+        JobPlan job{
+            .number = number, .token = random.next(), .count = 30'000, .seed = random.next()};
+        job.id = make_job_id(1'700'000'000'000ms + std::chrono::milliseconds(number), random.next(),
+                             random.next());
         job.spec.function = "resize";
         job.killing_percent = 0.01;
         job.work_least = 10ms, job.work_most = 40ms;  // seldom struck three times by chance
@@ -156,7 +173,9 @@ Scenario make_kills(std::uint64_t seed) {
     }
     constexpr Duration time = 120s;  // what the jobs take, about
     for (std::uint32_t i = 0; i < kills; ++i) {
-        Fault fault{.kind = FaultKind::crashed, .at = some_time(random, time), .length = random.duration(10ms, 500ms)};
+        Fault fault{.kind = FaultKind::crashed,
+                    .at = some_time(random, time),
+                    .length = random.duration(10ms, 500ms)};
         fault.host = scenario.worker(static_cast<std::uint32_t>(random.below(workers)));
         scenario.faults.push_back(fault);
     }

@@ -1,5 +1,6 @@
-// How long a job takes with work that can't be divided evenly: one slow worker of eight, and run times from a Pareto distribution; the
-// real cores under virtual time, beside what a scheduler without any overhead would take.
+// How long a job takes with work that can't be divided evenly: one slow worker of eight, and run
+// times from a Pareto distribution; the real cores under virtual time, beside what a scheduler
+// without any overhead would take.
 #include <cstdio>
 
 #include "tests/simulation/schedule.hpp"
@@ -18,12 +19,15 @@ Comparison comparison(const std::string& name, const std::string& what, std::uin
     return {.name = name, .what = what + ", seed " + std::to_string(seed)};
 }
 
-bool slow_worker(std::uint64_t seed, const std::string& name, std::uint64_t fragments, Duration each) {
+bool slow_worker(std::uint64_t seed, const std::string& name, std::uint64_t fragments,
+                 Duration each) {
     constexpr int slowness = 10;
     auto time = [&](std::uint32_t, RunOf run) { return run.worker == 0 ? each * slowness : each; };
-    RunReport report = run_schedule({.seed = seed, .fragments = fragments, .longest = 60s, .time = time});
+    RunReport report =
+        run_schedule({.seed = seed, .fragments = fragments, .longest = 60s, .time = time});
     double speeds = workers - 1 + 1.0 / slowness;
-    Comparison made = comparison(name, "one of 8 workers ten times slower, " + std::to_string(each / 1us) + " us", seed);
+    Comparison made = comparison(
+        name, "one of 8 workers ten times slower, " + std::to_string(each / 1us) + " us", seed);
     made.measured = seconds(report.job_times.at(0));
     made.reference = seconds(each) * static_cast<double>(fragments) / speeds;
     made.most = most_for_slow_worker;
@@ -33,8 +37,12 @@ bool slow_worker(std::uint64_t seed, const std::string& name, std::uint64_t frag
 bool pareto(std::uint64_t seed, const std::string& name, std::size_t fragments, Duration total) {
     auto times = pareto_times(seed, fragments, total);
     auto time = [&](std::uint32_t, RunOf run) { return times.at(run.index); };
-    RunReport report = run_schedule({.seed = seed, .fragments = times.size(), .longest = 60s, .time = time});
-    Comparison made = comparison(name, "Pareto (1.2), mean " + std::to_string(total / static_cast<int>(fragments) / 1us) + " us", seed);
+    RunReport report =
+        run_schedule({.seed = seed, .fragments = times.size(), .longest = 60s, .time = time});
+    Comparison made = comparison(
+        name,
+        "Pareto (1.2), mean " + std::to_string(total / static_cast<int>(fragments) / 1us) + " us",
+        seed);
     made.measured = seconds(report.job_times.at(0));
     made.reference = seconds(greedy_makespan(times, workers));
     made.most = most_for_pareto;
@@ -43,13 +51,17 @@ bool pareto(std::uint64_t seed, const std::string& name, std::size_t fragments, 
 
 /// Two such jobs at once: until both have ended, beside their fragments in turn.
 bool two_paretos(std::uint64_t seed) {
-    std::vector<Duration> times[] = {pareto_times(seed, 1000, 80s), pareto_times(seed + 1000, 1000, 80s)};
+    std::vector<Duration> times[] = {pareto_times(seed, 1000, 80s),
+                                     pareto_times(seed + 1000, 1000, 80s)};
     std::vector<Duration> both;
-    for (std::size_t i = 0; i < times[0].size(); ++i) both.insert(both.end(), {times[0][i], times[1][i]});
-    RunReport report =
-        run_schedule({.seed = seed, .jobs = 2, .fragments = times[0].size(), .longest = 60s, .time = [&](std::uint32_t job, RunOf run) {
-                          return times[job].at(run.index);
-                      }});
+    for (std::size_t i = 0; i < times[0].size(); ++i)
+        both.insert(both.end(), {times[0][i], times[1][i]});
+    RunReport report = run_schedule(
+        {.seed = seed,
+         .jobs = 2,
+         .fragments = times[0].size(),
+         .longest = 60s,
+         .time = [&](std::uint32_t job, RunOf run) { return times[job].at(run.index); }});
     double last = std::max(seconds(report.job_times.at(0)), seconds(report.job_times.at(1)));
     Comparison made = comparison("two-paretos", "two jobs of Pareto (1.2) at once", seed);
     made.measured = last;

@@ -1,6 +1,8 @@
-// A network between hosts under virtual time, with ZeroMQ's ways: sockets that connect keep what they could not send yet and reconnect by
-// themselves; what is on its way when a connection breaks is lost but for a first part, which may arrive after what the next connection
-// brings; a ROUTER reports peers that are not connected; a PUSH hears of nothing. Every message passes through the codec. One thread.
+// A network between hosts under virtual time, with ZeroMQ's ways: sockets that connect keep what
+// they could not send yet and reconnect by themselves; what is on its way when a connection breaks
+// is lost but for a first part, which may arrive after what the next connection brings; a ROUTER
+// reports peers that are not connected; a PUSH hears of nothing. Every message passes through the
+// codec. One thread.
 //
 // Invariant: within one connection's life each direction keeps its order.
 #pragma once
@@ -12,7 +14,7 @@
 #include <string>
 #include <utility>
 
-#include "shared/core.hpp"
+#include "shared/events/events.hpp"
 #include "tests/simulation/bugs.hpp"
 #include "tests/simulation/random.hpp"
 #include "tests/simulation/scheduler.hpp"
@@ -43,10 +45,13 @@ using Handler = std::function<void(Arrival)>;
 
 class Network {
 public:
-    Network(Scheduler& scheduler, Random random, Trace& trace, Saboteur& saboteur, std::function<std::string(HostId)> name);
+    Network(Scheduler& scheduler, Random random, Trace& trace, Saboteur& saboteur,
+            std::function<std::string(HostId)> name);
 
-    // --- sockets ------------------------------------------------------------------------------------------------
-    /// A listening socket; an earlier one at the same place is gone, and who was connected to it has to connect again.
+    // --- sockets
+    // ------------------------------------------------------------------------------------------------
+    /// A listening socket; an earlier one at the same place is gone, and who was connected to it
+    /// has to connect again.
     void bind(Endpoint endpoint, Handler handler);
     /// Silently: those who are connected notice nothing until somebody else binds there.
     void unbind(Endpoint endpoint, bool silently);
@@ -57,9 +62,11 @@ public:
     /// Silently: a ROUTER at the other end takes the peer for connected for a while.
     void close(ConnectionId connection, bool silently);
 
-    // --- faults -------------------------------------------------------------------------------------------------
+    // --- faults
+    // -------------------------------------------------------------------------------------------------
     void set_delays(HostId a, HostId b, Duration least, Duration most);
-    /// So many of what may be sent again is: on the sockets that only go one way with a delay of its own, as over another connection.
+    /// So many of what may be sent again is: on the sockets that only go one way with a delay of
+    /// its own, as over another connection.
     void set_doubled(double percent) { doubled_percent_ = percent; }
     void break_connections(HostId a, HostId b);
     /// Nothing passes between the two, and nobody is told.
@@ -109,7 +116,8 @@ private:
     void scatter_strays(ConnectionId id, Connection& connection);
     void try_to_connect(ConnectionId id);
     void double_late(const Connection& connection, const Packet& packet);
-    bool sound(std::uint64_t life, HostId from, HostId to, wire::Message& message, std::string& header);
+    bool sound(std::uint64_t life, HostId from, HostId to, wire::Message& message,
+               std::string& header);
 
     Scheduler& scheduler_;
     Random random_;

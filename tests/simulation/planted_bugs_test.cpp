@@ -1,4 +1,5 @@
-// Shows that the simulator bites: each planted bug (bugs.hpp) must be found within the number of seeds that stands beside it.
+// Shows that the simulator bites: each planted bug (bugs.hpp) must be found within the number of
+// seeds that stands beside it.
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -11,12 +12,14 @@ namespace {
 using namespace fanfold::simulation;
 constexpr int found = 7;  // exit code
 
-/// In a process of its own, since a bug may break an invariant, which ends the process: that counts as found.
+/// In a process of its own, since a bug may break an invariant, which ends the process: that counts
+/// as found.
 int look_for(const BugInfo& info) {
     for (std::uint64_t seed = 1; seed <= info.seeds; ++seed) {
         RunReport report = run({.seed = seed, .bug = info.bug});
         if (report.complaints.empty()) continue;
-        std::printf("%-26s found by seed %llu: %s\n", info.name, static_cast<unsigned long long>(seed), report.complaints.front().c_str());
+        std::printf("%-26s found by seed %llu: %s\n", info.name,
+                    static_cast<unsigned long long>(seed), report.complaints.front().c_str());
         std::fflush(stdout);
         return found;
     }

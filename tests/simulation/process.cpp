@@ -2,15 +2,16 @@
 
 #include <algorithm>
 
-#include "shared/idling.hpp"
+#include "shared/events/idling.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace fanfold::simulation {
 
 namespace {
 using namespace std::chrono_literals;
-constexpr Duration shortest_sleep = 50us;     // what a shell's turn takes
-constexpr std::uint64_t most_wakeups = 5000;  // in a second; more is a core that asks for time again and again
+constexpr Duration shortest_sleep = 50us;  // what a shell's turn takes
+constexpr std::uint64_t most_wakeups =
+    5000;  // in a second; more is a core that asks for time again and again
 constexpr Duration linger = 200ms;
 constexpr std::int64_t million = 1'000'000;
 }  // namespace
@@ -85,7 +86,8 @@ void Process::go_on() {
 void Process::arm() {
     if (!alive_ || paused_) return;
     auto local = now();
-    Duration sleep = std::clamp<Duration>(std::min(next_wakeup(), local + longest_sleep) - local, shortest_sleep, longest_sleep);
+    Duration sleep = std::clamp<Duration>(std::min(next_wakeup(), local + longest_sleep) - local,
+                                          shortest_sleep, longest_sleep);
     Time when = world_.scheduler().now() + sleep + sleep / 900;  // its clock may be slow
     if (armed_ <= when) return;
     armed_ = when;
@@ -105,7 +107,8 @@ void Process::count_wakeup() {
         second_ = world_.scheduler().now();
         wakeups_ = 0;
     }
-    if (++wakeups_ == most_wakeups) world_.checker().complain(world_.name_of(host_) + " asks for time again and again");
+    if (++wakeups_ == most_wakeups)
+        world_.checker().complain(world_.name_of(host_) + " asks for time again and again");
 }
 
 }  // namespace fanfold::simulation

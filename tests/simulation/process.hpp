@@ -1,4 +1,5 @@
-// A life of a process on a host: a core, its sockets and its clock, as its shell would drive it. One thread.
+// A life of a process on a host: a core, its sockets and its clock, as its shell would drive it.
+// One thread.
 //
 // Invariant: a dead life does nothing, and a paused one nothing until it goes on.
 #pragma once
@@ -22,7 +23,8 @@ public:
     Process& operator=(const Process&) = delete;
 
     virtual void start() = 0;
-    /// All its memory and sockets are gone. Silently: nobody is told, as when a machine loses its power.
+    /// All its memory and sockets are gone. Silently: nobody is told, as when a machine loses its
+    /// power.
     void die(bool silently);
     /// It ends by itself: what it has said is still sent.
     void end();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "shared/codec.hpp"
+#include "shared/wire/codec.hpp"
 
 namespace fanfold::simulation {
 
@@ -42,7 +42,9 @@ void choose_fragments(Random& random, JobPlan& job) {
     if (random.chance(15)) job.killing_percent = 100.0 / static_cast<double>(job.count + 1);
     if (random.chance(20)) {
         job.slow_sticks = random.chance(40);
-        job.slow_percent = 100.0 * static_cast<double>(random.between(1, job.slow_sticks ? 3 : 10)) / static_cast<double>(job.count + 1);
+        job.slow_percent = 100.0 *
+                           static_cast<double>(random.between(1, job.slow_sticks ? 3 : 10)) /
+                           static_cast<double>(job.count + 1);
         job.spec.timeout = milliseconds(random, 100ms, 1s);
     }
     job.work_least = random.duration(1us, 5ms);
@@ -51,7 +53,8 @@ void choose_fragments(Random& random, JobPlan& job) {
     if (job.count <= 12 && random.chance(15)) job.work_most += 2s;
     if (job.count > 300) job.work_most = std::min<Duration>(job.work_most, 5ms);
     job.work_least = std::min(job.work_least, job.work_most);
-    if (job.spec.timeout.count() > 0) job.work_most = std::min<Duration>(job.work_most, Duration(job.spec.timeout) / 4);
+    if (job.spec.timeout.count() > 0)
+        job.work_most = std::min<Duration>(job.work_most, Duration(job.spec.timeout) / 4);
     job.work_least = std::min(job.work_least, job.work_most);
     job.value_bytes = random.chance(10) ? 20'000 : random.below(200);
     if (random.chance(15)) job.payload_bytes = random.below(2000);
@@ -69,7 +72,8 @@ CollectorPlan choose_collector(Random& random, std::uint32_t clients, std::uint6
 JobPlan choose_job(Random& random, std::uint32_t number, std::uint32_t clients) {
     JobPlan job;
     job.number = number;
-    job.id = make_job_id(1'700'000'000'000ms + std::chrono::milliseconds(number), random.next(), random.next());
+    job.id = make_job_id(1'700'000'000'000ms + std::chrono::milliseconds(number), random.next(),
+                         random.next());
     job.token = random.next();
     job.seed = random.next();
     switch (random.below(10)) {
@@ -82,8 +86,10 @@ JobPlan choose_job(Random& random, std::uint32_t number, std::uint32_t clients) 
     choose_policy(random, job);
     choose_fragments(random, job);
     job.open_at = 300ms + random.duration(1ms, 8s);
-    job.block_fragments = static_cast<std::uint32_t>(random.chance(40) ? job.count + 1 : random.between(1, job.count / 4 + 1));
-    job.block_pause = random.duration(10us, job.count / job.block_fragments > 10 ? Duration(100ms) : Duration(2s));
+    job.block_fragments = static_cast<std::uint32_t>(
+        random.chance(40) ? job.count + 1 : random.between(1, job.count / 4 + 1));
+    job.block_pause = random.duration(
+        10us, job.count / job.block_fragments > 10 ? Duration(100ms) : Duration(2s));
     job.sealed_by_last_block = random.chance(60);
     job.owner = choose_collector(random, clients, job.count);
     job.client = job.owner.client;
@@ -107,8 +113,10 @@ void choose_fleet(Random& random, Scenario& scenario) {
     scenario.gatherers = random.chance(70) ? 1 : 2;
     scenario.clients = static_cast<std::uint32_t>(random.between(1, 3));
     for (std::uint64_t i = random.between(1, 4); i > 0; --i) {
-        WorkerPlan worker{.slots = static_cast<std::uint32_t>(random.between(1, 4)), .functions = function_names};
-        if (i > 1 && random.chance(30)) worker.functions = {random.pick(function_names)};  // one at least offers all
+        WorkerPlan worker{.slots = static_cast<std::uint32_t>(random.between(1, 4)),
+                          .functions = function_names};
+        if (i > 1 && random.chance(30))
+            worker.functions = {random.pick(function_names)};  // one at least offers all
         scenario.workers.push_back(worker);
     }
     scenario.least_commit = random.duration(50us, 5ms);
@@ -124,14 +132,16 @@ void choose_memory(Random& random, Scenario& scenario) {
     constexpr std::uint64_t beside = 100;  // of each fragment
     std::uint64_t block = 16 << 10, values = 1 << 20;
     for (const JobPlan& job : scenario.jobs) {
-        block = std::max(block, std::min<std::uint64_t>(job.block_fragments, job.count) * (job.payload_bytes + beside));
+        block = std::max(block, std::min<std::uint64_t>(job.block_fragments, job.count) *
+                                    (job.payload_bytes + beside));
         values = std::max(values, 50 * (job.value_bytes + beside));
     }
     if (random.chance(50)) scenario.broker_memory = block * random.between(4, 20);
     if (random.chance(50)) scenario.gatherer_memory = values * random.between(1, 8);
 }
 
-/// Somebody asks for submitted jobs when all is over: what was told of them before must still be so.
+/// Somebody asks for submitted jobs when all is over: what was told of them before must still be
+/// so.
 void late_collectors(Random& random, Scenario& scenario) {
     Duration begin = scenario.quiet_after, end = begin;
     for (JobPlan& job : scenario.jobs) {
@@ -147,11 +157,13 @@ void late_collectors(Random& random, Scenario& scenario) {
 
 FragmentPlan JobPlan::fragment(Index index) const {
     Random random(seed + index * 0x632be59bd9b4e019u);
-    FragmentPlan plan{.behaviour = Behaviour::value, .work = random.duration(work_least, work_most)};
+    FragmentPlan plan{.behaviour = Behaviour::value,
+                      .work = random.duration(work_least, work_most)};
     double die = random.fraction() * 100;
     auto falls = [&die](double percent) { return (die -= percent) < 0; };
     if (falls(killing_percent)) plan.behaviour = Behaviour::kills;
-    else if (falls(slow_percent)) plan.behaviour = slow_sticks ? Behaviour::sticks : Behaviour::overruns;
+    else if (falls(slow_percent))
+        plan.behaviour = slow_sticks ? Behaviour::sticks : Behaviour::overruns;
     else if (falls(failing_percent)) plan.behaviour = Behaviour::fails;
     else if (falls(flaky_percent)) plan.behaviour = Behaviour::flaky;
     return plan;
@@ -174,9 +186,11 @@ Scenario make_scenario(std::uint64_t seed) {
     Scenario scenario{.seed = seed};
     choose_fleet(random, scenario);
     auto jobs = static_cast<std::uint32_t>(random.between(1, 5));
-    for (std::uint32_t number = 1; number <= jobs; ++number) scenario.jobs.push_back(choose_job(random, number, scenario.clients));
+    for (std::uint32_t number = 1; number <= jobs; ++number)
+        scenario.jobs.push_back(choose_job(random, number, scenario.clients));
     for (const JobPlan& job : scenario.jobs) {
-        Duration last = job.open_at + job.block_pause * static_cast<std::int64_t>(job.count / job.block_fragments + 2);
+        Duration last = job.open_at + job.block_pause * static_cast<std::int64_t>(
+                                                            job.count / job.block_fragments + 2);
         for (const auto& other : job.others) last = std::max(last, other.at);
         if (job.cancel_at) last = std::max(last, *job.cancel_at);
         scenario.quiet_after = std::max(scenario.quiet_after, last);
@@ -190,22 +204,30 @@ Scenario make_scenario(std::uint64_t seed) {
 std::string to_string(const Scenario& scenario) {
     std::ostringstream text;
     auto seconds = [](Duration duration) { return static_cast<double>(duration.count()) / 1e9; };
-    text << "seed " << scenario.seed << ": " << scenario.gatherers << " gatherers, " << scenario.workers.size() << " workers, "
-         << scenario.clients << " clients, quiet after " << seconds(scenario.quiet_after) << " s"
-         << (scenario.memory_lost ? ", memory is lost" : "") << (scenario.calm_workers ? ", calm workers" : "") << ", durable:";
+    text << "seed " << scenario.seed << ": " << scenario.gatherers << " gatherers, "
+         << scenario.workers.size() << " workers, " << scenario.clients << " clients, quiet after "
+         << seconds(scenario.quiet_after) << " s"
+         << (scenario.memory_lost ? ", memory is lost" : "")
+         << (scenario.calm_workers ? ", calm workers" : "") << ", durable:";
     for (bool durable : scenario.durable) text << (durable ? " yes" : " no");
     text << "\n";
     for (const JobPlan& job : scenario.jobs) {
-        text << "  job #" << job.number << " of client " << job.client << " at " << seconds(job.open_at) << " s: " << job.count
-             << " fragments in blocks of " << job.block_fragments << ", policy " << static_cast<int>(job.spec.policy) << " quorum "
-             << job.spec.quorum << ", tolerance "
-             << (job.spec.tolerance ? std::to_string(job.spec.max_failures) + " or " + std::to_string(job.spec.max_failures_percent) + "%"
+        text << "  job #" << job.number << " of client " << job.client << " at "
+             << seconds(job.open_at) << " s: " << job.count << " fragments in blocks of "
+             << job.block_fragments << ", policy " << static_cast<int>(job.spec.policy)
+             << " quorum " << job.spec.quorum << ", tolerance "
+             << (job.spec.tolerance ? std::to_string(job.spec.max_failures) + " or " +
+                                          std::to_string(job.spec.max_failures_percent) + "%"
                                     : "none")
-             << ", deadline " << job.spec.deadline.count() << " ms, timeout " << job.spec.timeout.count() << " ms, retries "
-             << job.spec.retries << (job.spec.attached ? ", attached" : ", submitted") << (job.owner.ordered ? ", ordered" : "")
-             << (job.sealing_fails ? ", never sealed" : "") << (job.collected_by_owner ? "" : ", not collected by its owner") << ", "
+             << ", deadline " << job.spec.deadline.count() << " ms, timeout "
+             << job.spec.timeout.count() << " ms, retries " << job.spec.retries
+             << (job.spec.attached ? ", attached" : ", submitted")
+             << (job.owner.ordered ? ", ordered" : "")
+             << (job.sealing_fails ? ", never sealed" : "")
+             << (job.collected_by_owner ? "" : ", not collected by its owner") << ", "
              << job.others.size() << " more collectors"
-             << (job.cancel_at ? ", cancelled at " + std::to_string(seconds(*job.cancel_at)) : "") << "\n";
+             << (job.cancel_at ? ", cancelled at " + std::to_string(seconds(*job.cancel_at)) : "")
+             << "\n";
     }
     return text.str();
 }

@@ -1,4 +1,5 @@
-// What a seed decides before anything runs: the fleet, the jobs and their users, what each fragment does, and the faults. Plain values.
+// What a seed decides before anything runs: the fleet, the jobs and their users, what each fragment
+// does, and the faults. Plain values.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "shared/messages.hpp"
+#include "shared/wire/messages.hpp"
 #include "tests/simulation/disk.hpp"
 #include "tests/simulation/random.hpp"
 
@@ -67,9 +68,11 @@ struct JobPlan {
     std::vector<CollectorPlan> others{};
     std::optional<Duration> cancel_at{};
     // of runs that measure schedules
-    std::function<Duration(RunOf)> time{};   // of each run of a fragment; none: as work_least and work_most say
-    bool heeds_stops = false;                // what runs ends soon when nobody wants it any more
-    std::optional<std::uint32_t> follows{};  // opened when the job of this number has ended for its owner, and not at open_at
+    std::function<Duration(RunOf)>
+        time{};                // of each run of a fragment; none: as work_least and work_most say
+    bool heeds_stops = false;  // what runs ends soon when nobody wants it any more
+    std::optional<std::uint32_t> follows{};  // opened when the job of this number has ended for its
+                                             // owner, and not at open_at
 
     FragmentPlan fragment(Index index) const;
     std::string payload(Index index) const;  // a MessagePack object
@@ -89,12 +92,14 @@ enum class FaultKind : std::uint8_t {
 struct Fault {
     FaultKind kind = FaultKind::broken;
     Duration at{};
-    Duration length{};  // of a block, of a slow time, of a pause, of a full disk, and until a restart (the last one, with blackout)
+    Duration length{};  // of a block, of a slow time, of a pause, of a full disk, and until a
+                        // restart (the last one, with blackout)
     std::uint32_t host = 0;
-    std::uint32_t other = 0;      // with broken, blocked, slowed
-    bool flag = false;            // blocked: the connections are dead afterwards; crashed: silently; blackout: clients and workers too
+    std::uint32_t other = 0;  // with broken, blocked, slowed
+    bool flag = false;        // blocked: the connections are dead afterwards; crashed: silently;
+                              // blackout: clients and workers too
     Moment moment = Moment::any;  // crashed: of the broker's or gatherer's work with its disk
-    Duration jump{};              // crashed, blackout: by which the wall clock is another afterwards
+    Duration jump{};  // crashed, blackout: by which the wall clock is another afterwards
 };
 
 struct WorkerPlan {
@@ -112,10 +117,12 @@ struct Scenario {
     Duration least_delay{}, most_delay{};
     double doubled_percent = 0;  // of messages that are sent again
     Duration least_commit{}, most_commit{};
-    std::uint64_t broker_memory = 0, gatherer_memory = 0;  // of those with disks; 0: as much as they want
-    std::vector<bool> durable{};                           // the broker, each gatherer: whether it has a disk
-    bool memory_lost = false;                              // one that has none is started again
-    bool calm_workers = false;  // faults are of the servers, their disks and clients alone: what a worker has begun it ends
+    std::uint64_t broker_memory = 0,
+                  gatherer_memory = 0;  // of those with disks; 0: as much as they want
+    std::vector<bool> durable{};        // the broker, each gatherer: whether it has a disk
+    bool memory_lost = false;           // one that has none is started again
+    bool calm_workers = false;  // faults are of the servers, their disks and clients alone: what a
+                                // worker has begun it ends
     bool many_kills = false;    // a run of worker deaths
     Duration quiet_after{};     // no fault and no user's act comes after
 
@@ -123,7 +130,9 @@ struct Scenario {
     std::uint32_t broker() const { return 0; }
     std::uint32_t gatherer(std::uint32_t n) const { return 1 + n; }
     std::uint32_t worker(std::uint32_t n) const { return 1 + gatherers + n; }
-    std::uint32_t client(std::uint32_t n) const { return 1 + gatherers + static_cast<std::uint32_t>(workers.size()) + n; }
+    std::uint32_t client(std::uint32_t n) const {
+        return 1 + gatherers + static_cast<std::uint32_t>(workers.size()) + n;
+    }
     std::uint32_t hosts() const { return client(clients); }
 };
 

@@ -13,7 +13,8 @@ JobPlan make_job(const SchedulePlan& plan, std::uint32_t number) {
     Random random(plan.seed + number);
     JobPlan job;
     job.number = number + 1;
-    job.id = make_job_id(1'700'000'000'000ms + std::chrono::milliseconds(number), random.next(), random.next());
+    job.id = make_job_id(1'700'000'000'000ms + std::chrono::milliseconds(number), random.next(),
+                         random.next());
     job.token = random.next();
     job.seed = random.next();
     job.spec = {.function = "f", .attached = true, .lease = 5s, .hedging = plan.hedging};
@@ -34,15 +35,19 @@ JobPlan make_job(const SchedulePlan& plan, std::uint32_t number) {
 RunReport run_schedule(const SchedulePlan& plan) {
     Scenario scenario{.seed = plan.seed};
     scenario.workers.assign(plan.workers, {.slots = plan.slots, .functions = {"f"}});
-    for (std::uint32_t number = 0; number < plan.jobs; ++number) scenario.jobs.push_back(make_job(plan, number));
+    for (std::uint32_t number = 0; number < plan.jobs; ++number)
+        scenario.jobs.push_back(make_job(plan, number));
     scenario.durable = {false, false};
     scenario.least_commit = scenario.most_commit = 1ms;
     scenario.least_delay = 40us;
     scenario.most_delay = 120us;
     scenario.quiet_after = plan.longest;
-    RunReport report = run({.seed = plan.seed, .check_every = 4096, .scenario = std::move(scenario)});
-    for (const auto& complaint : report.complaints) std::printf("complaint: %s\n", complaint.c_str());
-    if (report.job_times.size() != plan.jobs) std::printf("complaint: %zu of %u jobs have ended\n", report.job_times.size(), plan.jobs);
+    RunReport report =
+        run({.seed = plan.seed, .check_every = 4096, .scenario = std::move(scenario)});
+    for (const auto& complaint : report.complaints)
+        std::printf("complaint: %s\n", complaint.c_str());
+    if (report.job_times.size() != plan.jobs)
+        std::printf("complaint: %zu of %u jobs have ended\n", report.job_times.size(), plan.jobs);
     if (!report.complaints.empty() || report.job_times.size() != plan.jobs) std::exit(1);
     return report;
 }
@@ -57,10 +62,12 @@ void read_arguments(int count, char** arguments) {
 bool compare(const Comparison& comparison) {
     const auto& [name, what, measured, reference, most] = comparison;
     double ratio = measured / reference;
-    if (prints_figures) std::printf("%s-measured,%.4f\n%s-reference,%.4f\n", name.c_str(), measured, name.c_str(), reference);
+    if (prints_figures)
+        std::printf("%s-measured,%.4f\n%s-reference,%.4f\n", name.c_str(), measured, name.c_str(),
+                    reference);
     else
-        std::printf("%-52s %10.4f %10.4f   ratio %.3f, wanted <= %.2f%s\n", what.c_str(), measured, reference, ratio, most,
-                    ratio <= most ? "" : "   MISSED");
+        std::printf("%-52s %10.4f %10.4f   ratio %.3f, wanted <= %.2f%s\n", what.c_str(), measured,
+                    reference, ratio, most, ratio <= most ? "" : "   MISSED");
     return ratio <= most;
 }
 

@@ -1,4 +1,5 @@
-// Runs that measure schedules: a fleet without faults, jobs whose fragments take the times that they are given. One thread.
+// Runs that measure schedules: a fleet without faults, jobs whose fragments take the times that
+// they are given. One thread.
 #pragma once
 
 #include <functional>
@@ -15,9 +16,9 @@ struct SchedulePlan {
     std::uint32_t slots = 1;  // of each
     std::uint32_t jobs = 1;
     std::uint64_t fragments = 1;  // of each job
-    bool in_sequence = false;     // each job is opened when the one before has ended; else all at once
+    bool in_sequence = false;  // each job is opened when the one before has ended; else all at once
     wire::Hedging hedging = wire::Hedging::never;
-    Duration longest{};                                          // of all that there is to do: a run that takes longer hangs
+    Duration longest{};  // of all that there is to do: a run that takes longer hangs
     std::function<Duration(std::uint32_t job, RunOf run)> time;  // jobs are numbered from 0
 };
 

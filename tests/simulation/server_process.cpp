@@ -6,14 +6,15 @@ namespace fanfold::simulation {
 
 namespace {
 using namespace std::chrono_literals;
-constexpr Duration news_least = 1us, news_most = 500us;  // from the store's thread to the process's own
+constexpr Duration news_least = 1us,
+                   news_most = 500us;  // from the store's thread to the process's own
 constexpr Duration strikes_anyway = 500ms;
 }  // namespace
 
 ServerProcess::ServerProcess(World& world, HostId host)
-    : Process(world, host),
-      disk_(world.disk(host)),
-      journal_(disk_, [this] { input_after(world_.chance().duration(news_least, news_most), [this] { read_journal(); }); }) {}
+    : Process(world, host), disk_(world.disk(host)), journal_(disk_, [this] {
+          input_after(world_.chance().duration(news_least, news_most), [this] { read_journal(); });
+      }) {}
 
 std::chrono::milliseconds ServerProcess::wall_clock() const { return world_.wall_clock(host()); }
 
@@ -33,7 +34,8 @@ void ServerProcess::arm(Moment moment, Duration until_restart, bool silently) {
     if (moment == Moment::any || !disk_) return strike();
     moment_ = moment;
     left_.reset();
-    if (moment == Moment::before_commit || moment == Moment::after_commit) disk_->arm(moment, [this] { strike(); });
+    if (moment == Moment::before_commit || moment == Moment::after_commit)
+        disk_->arm(moment, [this] { strike(); });
     world_.scheduler().after(strikes_anyway, [this] { strike(); });
 }
 

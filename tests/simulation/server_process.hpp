@@ -1,4 +1,5 @@
-// What a broker's and a gatherer's process have in common: a disk, on which a life finds what the one before has left, or none.
+// What a broker's and a gatherer's process have in common: a disk, on which a life finds what the
+// one before has left, or none.
 #pragma once
 
 #include <optional>

@@ -11,12 +11,15 @@ constexpr std::uint64_t bytes_beside = 1000;         // of each fragment, its va
 constexpr std::uint64_t room_of_messages = 1 << 20;  // beyond the limit: what is being taken in
 
 /// Without a disk what does not fit is lost, which is not what runs with little memory are to show.
-std::uint64_t memory_of(std::uint64_t wanted, bool durable, std::uint64_t otherwise) { return durable && wanted > 0 ? wanted : otherwise; }
+std::uint64_t memory_of(std::uint64_t wanted, bool durable, std::uint64_t otherwise) {
+    return durable && wanted > 0 ? wanted : otherwise;
+}
 
 /// Reads what the life before has left; what can't be read is a complaint.
 template <class Take>
 void restore(
-    World& world, HostId host, const Disk* disk, Take take, const std::function<void()>& done = [] {}) {
+    World& world, HostId host, const Disk* disk, Take take,
+    const std::function<void()>& done = [] {}) {
     if (!disk) return;
     try {
         disk->load([&](const Record& record) {
@@ -25,37 +28,45 @@ void restore(
         });
         done();
     } catch (const std::exception& error) {
-        world.checker().complain(world.name_of(host) + " can't go on from its disk: " + error.what());
+        world.checker().complain(world.name_of(host) +
+                                 " can't go on from its disk: " + error.what());
         world.stop();
     }
 }
 }  // namespace
 
-// --- the broker -------------------------------------------------------------------------------------------------
+// --- the broker
+// -------------------------------------------------------------------------------------------------
 
 BrokerProcess::BrokerProcess(World& world, HostId host)
     : ServerProcess(world, host),
       core_({.epoch = new_epoch(),
              .blocks = {to_string(Endpoint{host, Port::blocks})},
-             .memory_bytes = memory_of(world.scenario().broker_memory, durable(), limits::broker_memory_bytes),
+             .memory_bytes =
+                 memory_of(world.scenario().broker_memory, durable(), limits::broker_memory_bytes),
              .durable = durable(),
              .started = now(),
              .started_since_1970 = wall_clock()}) {}
 
 void BrokerProcess::start() {
     restore(
-        world_, host(), disk(), [this](const Record& record) { core_.restore(record); }, [this] { core_.restored(); });
+        world_, host(), disk(), [this](const Record& record) { core_.restore(record); },
+        [this] { core_.restored(); });
     world_.network().bind(
         {host(), Port::control}, guarded([this](Arrival arrival) {
-            if (auto* hello = std::get_if<wire::Hello>(&arrival.message)) names_[arrival.from] = hello->name;
-            if (auto* done = std::get_if<wire::Done>(&arrival.message)) settle_books(arrival.from, *done);
+            if (auto* hello = std::get_if<wire::Hello>(&arrival.message))
+                names_[arrival.from] = hello->name;
+            if (auto* done = std::get_if<wire::Done>(&arrival.message))
+                settle_books(arrival.from, *done);
             if (auto* inventory = std::get_if<wire::Heartbeat>(&arrival.message);
                 inventory && world_.bug() == Bug::held_not_adopted && journal().epoch() > 1)
                 inventory->held.clear();
-            step(Received{std::move(arrival.from), std::move(arrival.message), std::move(arrival.body), world_.sender(arrival.sender)});
+            step(Received{std::move(arrival.from), std::move(arrival.message),
+                          std::move(arrival.body), world_.sender(arrival.sender)});
         }));
     world_.network().bind({host(), Port::blocks}, guarded([this](Arrival arrival) {
-                              step(Pulled{std::move(arrival.message), std::move(arrival.body), world_.sender(arrival.sender)});
+                              step(Pulled{std::move(arrival.message), std::move(arrival.body),
+                                          world_.sender(arrival.sender)});
                           }));
     tick_soon();
 }
@@ -73,7 +84,8 @@ void BrokerProcess::step(broker::Event event) {
 
 void BrokerProcess::act(broker::Action& action) {
     if (auto* note = std::get_if<Note>(&action)) return blame(*note);
-    if (auto* persist = std::get_if<broker::Persist>(&action)) return journal().append(std::move(persist->record));
+    if (auto* persist = std::get_if<broker::Persist>(&action))
+        return journal().append(std::move(persist->record));
     if (auto* fetch = std::get_if<Fetch>(&action)) return journal().fetch(*fetch);
     auto& send = std::get<Send>(action);
     bool early = world_.bug() == Bug::accepted_too_early;
@@ -84,7 +96,8 @@ void BrokerProcess::act(broker::Action& action) {
 void BrokerProcess::say(const Send& send) {
     keep_books(send);
     if (durable()) world_.checker().promised(send.message);
-    if (!world_.network().send_to({host(), Port::control}, send.to, send.message, send.body)) gone_.push_back(send.to);
+    if (!world_.network().send_to({host(), Port::control}, send.to, send.message, send.body))
+        gone_.push_back(send.to);
 }
 
 void BrokerProcess::tell_of_gone() {
@@ -106,9 +119,12 @@ void BrokerProcess::check() const {
     if (!durable() || limit == 0) return;
     for (const auto& [id, job] : core_.jobs()) held += job.payloads().held_bytes();
     for (const JobPlan& job : world_.scenario().jobs)
-        largest = std::max<std::uint64_t>(largest, std::min<std::uint64_t>(job.block_fragments, job.count) * (job.payload_bytes + 100));
+        largest = std::max<std::uint64_t>(
+            largest,
+            std::min<std::uint64_t>(job.block_fragments, job.count) * (job.payload_bytes + 100));
     if (held > limit + largest)
-        world_.checker().complain("the broker holds " + std::to_string(held) + " bytes, its limit is " + std::to_string(limit));
+        world_.checker().complain("the broker holds " + std::to_string(held) +
+                                  " bytes, its limit is " + std::to_string(limit));
 }
 
 void BrokerProcess::keep_books(const Send& send) {
@@ -120,23 +136,27 @@ void BrokerProcess::settle_books(const PeerId& from, const wire::Done& done) {
     auto& books = lent_[from];
     for (const auto& run : done.runs) books[run.job].remove(run.range);
     for (const auto& job : done.failures)
-        for (const auto& failure : job.failures) books[job.job].remove({failure.index, failure.index + 1});
+        for (const auto& failure : job.failures)
+            books[job.job].remove({failure.index, failure.index + 1});
     for (const auto& returned : done.returned)
         for (Range range : returned.ranges) books[returned.job].remove(range);
 }
 
-/// The broker takes a worker for dead: what that may have been running gets nearer to the crash limit.
+/// The broker takes a worker for dead: what that may have been running gets nearer to the crash
+/// limit.
 void BrokerProcess::blame(const Note& note) {
     world_.trace().add(world_.scheduler().now(), note.what, [&] {
-        return world_.name_of(host()) + ": " + note.what + " " + note.peer + " " + (note.job ? world_.trace().name_of(*note.job) : "") +
-               " " + (note.range.empty() ? "" : fanfold::to_string({note.range})) + " " + note.detail;
+        return world_.name_of(host()) + ": " + note.what + " " + note.peer + " " +
+               (note.job ? world_.trace().name_of(*note.job) : "") + " " +
+               (note.range.empty() ? "" : fanfold::to_string({note.range})) + " " + note.detail;
     });
     if (std::string_view(note.what) != "peer gone") return;
     for (auto& [peer, books] : lent_) {
         if (names_[peer] != note.peer) continue;
         for (auto& [job, ranges] : std::exchange(books, {}))
             for (Range range : ranges.ranges())
-                for (Index index = range.begin; index < range.end; ++index) world_.checker().endangered(job, index);
+                for (Index index = range.begin; index < range.end; ++index)
+                    world_.checker().endangered(job, index);
     }
 }
 
@@ -154,7 +174,8 @@ std::string BrokerProcess::leftovers() const {
     return text;
 }
 
-// --- a gatherer -------------------------------------------------------------------------------------------------
+// --- a gatherer
+// -------------------------------------------------------------------------------------------------
 
 GathererProcess::GathererProcess(World& world, HostId host)
     : ServerProcess(world, host),
@@ -162,19 +183,23 @@ GathererProcess::GathererProcess(World& world, HostId host)
                       .epoch = new_epoch(),
                       .results = {to_string(Endpoint{host, Port::results})},
                       .collect = {to_string(Endpoint{host, Port::collect})}},
-             .memory_bytes = memory_of(world.scenario().gatherer_memory, durable(), limits::gatherer_memory_bytes),
+             .memory_bytes = memory_of(world.scenario().gatherer_memory, durable(),
+                                       limits::gatherer_memory_bytes),
              .durable = durable(),
-             .steady_began = std::chrono::floor<std::chrono::milliseconds>(wall_clock() - now().time_since_epoch())}) {}
+             .steady_began = std::chrono::floor<std::chrono::milliseconds>(
+                 wall_clock() - now().time_since_epoch())}) {}
 
 void GathererProcess::start() {
     restore(world_, host(), disk(), [this](const Record& record) {
-        if (auto restored = core_.restore(record); !restored) throw StartupError(restored.error().text);
+        if (auto restored = core_.restore(record); !restored)
+            throw StartupError(restored.error().text);
     });
     world_.network().bind({host(), Port::results}, guarded([this](Arrival arrival) {
                               step(Pulled{std::move(arrival.message), std::move(arrival.body)});
                           }));
     world_.network().bind({host(), Port::collect}, guarded([this](Arrival arrival) {
-                              step(Received{std::move(arrival.from), std::move(arrival.message), std::move(arrival.body)});
+                              step(Received{std::move(arrival.from), std::move(arrival.message),
+                                            std::move(arrival.body)});
                           }));
     connect();
     input([this] { step(Tick{}); });
@@ -182,14 +207,17 @@ void GathererProcess::start() {
 
 void GathererProcess::connect() {
     if (control_ != 0) world_.network().close(control_, false);
-    control_ =
-        world_.network().connect(host(), {world_.scenario().broker(), Port::control}, random_peer('g'), guarded([this](Arrival arrival) {
-                                     step(gatherer::FromBroker{std::move(arrival.message), std::move(arrival.body)});
-                                 }));
+    control_ = world_.network().connect(
+        host(), {world_.scenario().broker(), Port::control}, random_peer('g'),
+        guarded([this](Arrival arrival) {
+            step(gatherer::FromBroker{std::move(arrival.message), std::move(arrival.body)});
+        }));
 }
 
 void GathererProcess::tick() {
-    if (world_.bug() != Bug::time_not_looked_at || world_.scheduler().now() < Time{} + std::chrono::milliseconds(200)) step(Tick{});
+    if (world_.bug() != Bug::time_not_looked_at ||
+        world_.scheduler().now() < Time{} + std::chrono::milliseconds(200))
+        step(Tick{});
 }
 
 void GathererProcess::step(gatherer::Event event) {
@@ -206,7 +234,8 @@ void GathererProcess::step(gatherer::Event event) {
 void GathererProcess::act(gatherer::Action& action) {
     bool early = world_.bug() == Bug::shown_too_early || !durable();
     if (std::holds_alternative<Note>(action)) return;
-    if (auto* record = std::get_if<gatherer::Persist>(&action)) return journal().append(std::move(*record));
+    if (auto* record = std::get_if<gatherer::Persist>(&action))
+        return journal().append(std::move(*record));
     if (auto* fetch = std::get_if<Fetch>(&action)) return journal().fetch(*fetch);
     if (std::holds_alternative<gatherer::Reconnect>(action)) return connect();
     if (auto* send = std::get_if<Send>(&action)) {
@@ -214,7 +243,8 @@ void GathererProcess::act(gatherer::Action& action) {
         return journal().when_safe([this, held = std::move(*send)] { say(held); });
     }
     auto& send = std::get<gatherer::SendBroker>(action);
-    early = early || std::holds_alternative<wire::Hello>(send.message) || std::holds_alternative<wire::Heartbeat>(send.message);
+    early = early || std::holds_alternative<wire::Hello>(send.message) ||
+            std::holds_alternative<wire::Heartbeat>(send.message);
     if (early) return say_to_broker(send);
     journal().when_safe([this, connection = control_, held = std::move(send)] {
         if (connection == control_) say_to_broker(held);
@@ -223,7 +253,8 @@ void GathererProcess::act(gatherer::Action& action) {
 
 void GathererProcess::say(const Send& send) {
     if (durable()) world_.checker().promised(send.message);
-    if (!world_.network().send_to({host(), Port::collect}, send.to, send.message, send.body)) gone_.push_back(send.to);
+    if (!world_.network().send_to({host(), Port::collect}, send.to, send.message, send.body))
+        gone_.push_back(send.to);
 }
 
 void GathererProcess::say_to_broker(const gatherer::SendBroker& send) {
@@ -248,8 +279,9 @@ void GathererProcess::check() const {
     core_.check_invariants();
     std::uint64_t limit = world_.scenario().gatherer_memory;
     if (!durable() || limit == 0 || core_.memory_bytes() <= limit + room_of_messages) return;
-    world_.checker().complain(world_.name_of(host()) + " has " + std::to_string(core_.memory_bytes()) + " bytes in memory, its limit is " +
-                              std::to_string(limit));
+    world_.checker().complain(world_.name_of(host()) + " has " +
+                              std::to_string(core_.memory_bytes()) +
+                              " bytes in memory, its limit is " + std::to_string(limit));
 }
 
 void GathererProcess::close_all(bool silently) {
@@ -263,7 +295,8 @@ std::string GathererProcess::leftovers() const {
     std::uint64_t most = 0;
     for (const JobPlan& job : world_.scenario().jobs)
         if (!job.spec.attached) most += job.count * (job.value_bytes + bytes_beside);
-        else if (!job.collected_by_owner || !world_.scenario().faults.empty()) most += job.count * (job.value_bytes + bytes_beside);
+        else if (!job.collected_by_owner || !world_.scenario().faults.empty())
+            most += job.count * (job.value_bytes + bytes_beside);
     if (core_.held_bytes() <= most) return {};
     return " holds " + std::to_string(core_.held_bytes()) + " bytes";
 }

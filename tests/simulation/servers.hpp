@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "broker/core.hpp"
-#include "gatherer/core.hpp"
+#include "broker/core/core.hpp"
+#include "gatherer/core/core.hpp"
 #include "tests/simulation/server_process.hpp"
 
 namespace fanfold::simulation {

@@ -1,5 +1,5 @@
-// Whole lives of the system, each from a seed. README.md says what is done to it and what is checked.
-// usage: simulation-simulation [--seeds FIRST-LAST] [--seed N [--trace]]
+// Whole lives of the system, each from a seed. README.md says what is done to it and what is
+// checked. usage: simulation-simulation [--seeds FIRST-LAST] [--seed N [--trace]]
 #include <unistd.h>
 #include <csignal>
 #include <cstdio>
@@ -12,7 +12,8 @@
 namespace {
 using namespace fanfold::simulation;
 constexpr std::uint64_t first_seed = 1, last_seed = 5000;
-constexpr std::uint64_t replayed_every = 50;  // such a seed runs twice, and both runs must be the same
+constexpr std::uint64_t replayed_every =
+    50;  // such a seed runs twice, and both runs must be the same
 
 char abort_text[64];
 
@@ -23,12 +24,15 @@ extern "C" void tell_seed(int) {
 }
 
 bool check_seed(std::uint64_t seed, bool prints, RunReport& report) {
-    std::snprintf(abort_text, sizeof abort_text, "seed %llu broke an invariant\n", static_cast<unsigned long long>(seed));
+    std::snprintf(abort_text, sizeof abort_text, "seed %llu broke an invariant\n",
+                  static_cast<unsigned long long>(seed));
     report = run({.seed = seed, .prints = prints});
     for (const auto& complaint : report.complaints)
         std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), complaint.c_str());
-    if (seed % replayed_every != 0 || run({.seed = seed}).hash == report.hash) return report.complaints.empty();
-    std::printf("seed %llu: a second run of it was another one\n", static_cast<unsigned long long>(seed));
+    if (seed % replayed_every != 0 || run({.seed = seed}).hash == report.hash)
+        return report.complaints.empty();
+    std::printf("seed %llu: a second run of it was another one\n",
+                static_cast<unsigned long long>(seed));
     return false;
 }
 }  // namespace
@@ -39,9 +43,15 @@ int main(int count, char** arguments) {
     for (int i = 1; i < count; ++i) {
         std::string word = arguments[i];
         if (word == "--trace") prints = true;
-        else if (word == "--seed" && i + 1 < count) first = last = std::strtoull(arguments[++i], nullptr, 10);
-        else if (word == "--seeds" && i + 1 < count && std::sscanf(arguments[++i], "%lu-%lu", &first, &last) == 2) continue;
-        else return std::fprintf(stderr, "usage: %s [--seeds FIRST-LAST] [--seed N [--trace]]\n", arguments[0]), 2;
+        else if (word == "--seed" && i + 1 < count)
+            first = last = std::strtoull(arguments[++i], nullptr, 10);
+        else if (word == "--seeds" && i + 1 < count &&
+                 std::sscanf(arguments[++i], "%lu-%lu", &first, &last) == 2)
+            continue;
+        else
+            return std::fprintf(stderr, "usage: %s [--seeds FIRST-LAST] [--seed N [--trace]]\n",
+                                arguments[0]),
+                   2;
     }
     std::signal(SIGABRT, tell_seed);
     std::uint64_t failed = 0, executions = 0, delivered = 0, faults = 0, commits = 0, fetches = 0;
@@ -57,7 +67,8 @@ int main(int count, char** arguments) {
         seconds += static_cast<double>(report.took.count()) / 1e9;
     }
     std::printf(
-        "%lu seeds, %lu failed: %lu faults, %lu commits, %lu rows read back, %lu executions, %lu fragments delivered, %.0f virtual hours\n",
+        "%lu seeds, %lu failed: %lu faults, %lu commits, %lu rows read back, %lu executions, %lu "
+        "fragments delivered, %.0f virtual hours\n",
         last - first + 1, failed, faults, commits, fetches, executions, delivered, seconds / 3600);
     return failed == 0 ? 0 : 1;
 }

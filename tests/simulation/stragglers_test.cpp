@@ -1,5 +1,6 @@
-// Hundreds of jobs one after another, in which each fragment takes fifty times as long, in its first attempt only, with a chance of 1 in
-// 2,000. With hedging, 99 of 100 jobs must take hardly longer than in the same run without such stragglers, for few executions more.
+// Hundreds of jobs one after another, in which each fragment takes fifty times as long, in its
+// first attempt only, with a chance of 1 in 2,000. With hedging, 99 of 100 jobs must take hardly
+// longer than in the same run without such stragglers, for few executions more.
 #include <algorithm>
 #include <cstdio>
 
@@ -25,7 +26,9 @@ Duration ordinary(std::uint32_t job, Index index) {
     Random random(0x517u + job * 1'000'003u + index);
     return std::chrono::duration_cast<Duration>(work * (0.7 + 0.6 * random.fraction()));
 }
-bool straggles(std::uint32_t job, Index index) { return Random(0xb1acu + job * 1'000'003u + index).below(one_in) == 0; }
+bool straggles(std::uint32_t job, Index index) {
+    return Random(0xb1acu + job * 1'000'003u + index).below(one_in) == 0;
+}
 
 RunReport run_jobs(const Fleet& fleet, bool stragglers, wire::Hedging hedging) {
     return run_schedule({.workers = fleet.workers,
@@ -37,7 +40,9 @@ RunReport run_jobs(const Fleet& fleet, bool stragglers, wire::Hedging hedging) {
                          .longest = 1200s,
                          .time = [stragglers](std::uint32_t job, RunOf run) {
                              Duration time = ordinary(job, run.index);
-                             return stragglers && run.attempt == 1 && straggles(job, run.index) ? time * slowness : time;
+                             return stragglers && run.attempt == 1 && straggles(job, run.index)
+                                        ? time * slowness
+                                        : time;
                          }});
 }
 
@@ -50,12 +55,17 @@ bool hedged(const Fleet& fleet) {
     RunReport calm = run_jobs(fleet, false, wire::Hedging::automatic);
     RunReport unhedged = run_jobs(fleet, true, wire::Hedging::never);
     RunReport report = run_jobs(fleet, true, wire::Hedging::automatic);
-    std::string about = std::to_string(fleet.fragments) + " fragments, " + std::to_string(fleet.workers * fleet.slots) + " slots: ";
+    std::string about = std::to_string(fleet.fragments) + " fragments, " +
+                        std::to_string(fleet.workers * fleet.slots) + " slots: ";
     double usual = percentile(calm.job_times, 99);
     std::string name = "stragglers-" + std::to_string(fleet.fragments);
     auto compare_time = [&](const char* kind, const RunReport& run) {
         double measured = percentile(run.job_times, 99);
-        return compare({.name = name + kind, .what = about + "p99" + kind, .measured = measured, .reference = usual, .most = most_time});
+        return compare({.name = name + kind,
+                        .what = about + "p99" + kind,
+                        .measured = measured,
+                        .reference = usual,
+                        .most = most_time});
     };
     compare_time("-unhedged", unhedged);
     bool quick = compare_time("-hedged", report);

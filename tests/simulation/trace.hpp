@@ -1,4 +1,5 @@
-// The transcript of a run: always as a hash, which two runs of one seed must share, and as readable lines when asked for.
+// The transcript of a run: always as a hash, which two runs of one seed must share, and as readable
+// lines when asked for.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "shared/messages.hpp"
+#include "shared/wire/messages.hpp"
 
 namespace fanfold::simulation {
 

@@ -1,6 +1,6 @@
 #include "tests/simulation/worker_process.hpp"
 
-#include "shared/codec.hpp"
+#include "shared/wire/codec.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace fanfold::simulation {
@@ -26,10 +26,11 @@ void WorkerProcess::start() {
 
 void WorkerProcess::connect() {
     if (control_ != 0) world_.network().close(control_, false);
-    control_ =
-        world_.network().connect(host(), {world_.scenario().broker(), Port::control}, random_peer('w'), guarded([this](Arrival arrival) {
-                                     step(worker::FromBroker{std::move(arrival.message), std::move(arrival.body)});
-                                 }));
+    control_ = world_.network().connect(
+        host(), {world_.scenario().broker(), Port::control}, random_peer('w'),
+        guarded([this](Arrival arrival) {
+            step(worker::FromBroker{std::move(arrival.message), std::move(arrival.body)});
+        }));
 }
 
 void WorkerProcess::close_sockets(bool silently) {
@@ -40,7 +41,8 @@ void WorkerProcess::close_sockets(bool silently) {
 std::string WorkerProcess::leftovers() const {
     std::string text;
     if (core_.held() > 0) text += " holds " + std::to_string(core_.held()) + " fragments";
-    if (core_.kept_bytes() > 0) text += " keeps " + std::to_string(core_.kept_bytes()) + " bytes of results";
+    if (core_.kept_bytes() > 0)
+        text += " keeps " + std::to_string(core_.kept_bytes()) + " bytes of results";
     return text;
 }
 
@@ -69,7 +71,9 @@ void WorkerProcess::act(worker::Action& action) {
             Running* running = self.find(stop.task);
             if (!running) return;
             running->stopped = true;
-            if (running->plan->heeds_stops) self.input_after(heeded_after, [this_ = &self, task = stop.task] { this_->give_up(task); });
+            if (running->plan->heeds_stops)
+                self.input_after(heeded_after,
+                                 [this_ = &self, task = stop.task] { this_->give_up(task); });
         }
         void operator()(worker::Trim& trim) { self.trim(trim); }
         void operator()(worker::Reconnect&) { self.connect(); }
@@ -80,7 +84,8 @@ void WorkerProcess::act(worker::Action& action) {
 }
 
 void WorkerProcess::push(worker::PushResults& results) {
-    if (results.to.results.empty()) return world_.checker().complain("a worker is sent to a gatherer without an address");
+    if (results.to.results.empty())
+        return world_.checker().complain("a worker is sent to a gatherer without an address");
     auto it = gatherers_.find(results.to.name);
     if (it != gatherers_.end() && it->second.epoch != results.to.epoch) {
         world_.network().close(it->second.connection, false);
@@ -88,7 +93,8 @@ void WorkerProcess::push(worker::PushResults& results) {
         it = gatherers_.end();
     }
     if (it == gatherers_.end()) {
-        ConnectionId connection = world_.network().connect(host(), parse_endpoint(results.to.results.front()), {}, [](Arrival) {});
+        ConnectionId connection = world_.network().connect(
+            host(), parse_endpoint(results.to.results.front()), {}, [](Arrival) {});
         it = gatherers_.emplace(results.to.name, Gatherer{results.to.epoch, connection}).first;
     }
     world_.network().send(it->second.connection, results.message, results.body);
@@ -99,7 +105,8 @@ void WorkerProcess::leave(const std::string& error) {
     world_.ended(host());
 }
 
-// --- the executor -----------------------------------------------------------------------------------------------
+// --- the executor
+// -----------------------------------------------------------------------------------------------
 
 WorkerProcess::Running* WorkerProcess::find(std::uint64_t number) {
     auto it = tasks_.find(number);
@@ -125,9 +132,13 @@ void WorkerProcess::trim(const worker::Trim& trim) {
     if (running && !running->stopped) {
         Index next = running->task.first + running->done + 1;
         Range asked{std::max(trim.from, next), running->task.first + running->task.count};
-        if (!asked.empty()) given_up = asked, running->task.count = static_cast<std::uint32_t>(asked.begin - running->task.first);
+        if (!asked.empty())
+            given_up = asked,
+            running->task.count = static_cast<std::uint32_t>(asked.begin - running->task.first);
     }
-    input_after(1us, [this, number = trim.task, given_up] { step(worker::Trimmed{number, given_up}); });
+    input_after(1us, [this, number = trim.task, given_up] {
+        step(worker::Trimmed{number, given_up});
+    });
 }
 
 void WorkerProcess::begin_fragment(std::uint64_t number) {
@@ -139,15 +150,19 @@ void WorkerProcess::begin_fragment(std::uint64_t number) {
         return finish(number);
     }
     std::string expected = running->plan->payload(index);
-    if (!running->rest.starts_with(expected)) world_.checker().complain("fragment " + std::to_string(index) + " has another's payload");
+    if (!running->rest.starts_with(expected))
+        world_.checker().complain("fragment " + std::to_string(index) + " has another's payload");
     running->rest.remove_prefix(std::min(expected.size(), running->rest.size()));
     world_.checker().executed(*running->plan, index, running->task.count == 1);
     FragmentPlan plan = running->plan->fragment(index);
     bool slow = plan.behaviour == Behaviour::overruns || plan.behaviour == Behaviour::sticks;
     Duration work = slow ? Duration(running->task.spec.timeout) : plan.work;
     if (const auto& time = running->plan->time)
-        work = time({.index = index, .attempt = running->task.attempt, .worker = host() - world_.scenario().worker(0)});
-    input_after(work, [this, number, behaviour = plan.behaviour] { end_fragment(number, behaviour); });
+        work = time({.index = index,
+                     .attempt = running->task.attempt,
+                     .worker = host() - world_.scenario().worker(0)});
+    input_after(work,
+                [this, number, behaviour = plan.behaviour] { end_fragment(number, behaviour); });
 }
 
 void WorkerProcess::end_fragment(std::uint64_t number, Behaviour behaviour) {
@@ -167,14 +182,19 @@ void WorkerProcess::end_fragment(std::uint64_t number, Behaviour behaviour) {
         case Behaviour::kills: return world_.kill(host());
     }
     if (running = find(number); !running || !alive()) return;
-    if (world_.scheduler().now() - running->reported > limits::flush_interval || world_.chance().chance(5)) report(number);
+    if (world_.scheduler().now() - running->reported > limits::flush_interval ||
+        world_.chance().chance(5))
+        report(number);
     if (running = find(number); running && alive()) {
-        if (running->stopped) input_after(world_.chance().duration(1us, stopping_most), [this, number] { begin_fragment(number); });
+        if (running->stopped)
+            input_after(world_.chance().duration(1us, stopping_most),
+                        [this, number] { begin_fragment(number); });
         else begin_fragment(number);
     }
 }
 
-void WorkerProcess::overrun(std::uint64_t number, Running& running, Behaviour behaviour, Index index) {
+void WorkerProcess::overrun(std::uint64_t number, Running& running, Behaviour behaviour,
+                            Index index) {
     if (behaviour == Behaviour::overruns) {
         fail(number, index, wire::FailureKind::timeout, "took too long");
         if (alive()) begin_fragment(number);
@@ -183,7 +203,8 @@ void WorkerProcess::overrun(std::uint64_t number, Running& running, Behaviour be
     running.stopped = true;
     report(number);
     step(worker::Overran{number, index});
-    if (alive()) input_after(world_.chance().duration(10ms, stuck_most), [this, number] { finish(number); });
+    if (alive())
+        input_after(world_.chance().duration(10ms, stuck_most), [this, number] { finish(number); });
 }
 
 void WorkerProcess::take_value(Running& running, Index index) {
@@ -192,20 +213,23 @@ void WorkerProcess::take_value(Running& running, Index index) {
     running.unsent += running.plan->value(index);
 }
 
-void WorkerProcess::fail(std::uint64_t number, Index index, wire::FailureKind kind, const std::string& message) {
+void WorkerProcess::fail(std::uint64_t number, Index index, wire::FailureKind kind,
+                         const std::string& message) {
     report(number);
-    if (alive()) step(worker::Failed{number, {.index = index, .kind = kind, .message = message}, {}});
+    if (alive())
+        step(worker::Failed{number, {.index = index, .kind = kind, .message = message}, {}});
 }
 
 void WorkerProcess::report(std::uint64_t number) {
     Running* running = find(number);
     if (!running || running->unsent_count == 0) return;
     Time since = std::exchange(running->reported, world_.scheduler().now());
-    worker::Values values{.task = number,
-                          .first = running->unsent_first,
-                          .count = std::exchange(running->unsent_count, 0),
-                          .body = Slice::take(std::exchange(running->unsent, {})),
-                          .elapsed = std::chrono::floor<wire::Microseconds>(running->reported - since)};
+    worker::Values values{
+        .task = number,
+        .first = running->unsent_first,
+        .count = std::exchange(running->unsent_count, 0),
+        .body = Slice::take(std::exchange(running->unsent, {})),
+        .elapsed = std::chrono::floor<wire::Microseconds>(running->reported - since)};
     step(std::move(values));
 }
 

@@ -1,5 +1,5 @@
-// A life of a worker, with slots that run fragments under virtual time. A fragment does what its plan says: gives a value made from its
-// payload, fails, overruns, or kills the process.
+// A life of a worker, with slots that run fragments under virtual time. A fragment does what its
+// plan says: gives a value made from its payload, fails, overruns, or kills the process.
 #pragma once
 
 #include <map>
@@ -7,7 +7,7 @@
 
 #include "tests/simulation/process.hpp"
 #include "tests/simulation/scenario.hpp"
-#include "worker/core.hpp"
+#include "worker/core/core.hpp"
 
 namespace fanfold::simulation {
 
@@ -48,7 +48,8 @@ private:
     void end_fragment(std::uint64_t number, Behaviour behaviour);
     void overrun(std::uint64_t number, Running& running, Behaviour behaviour, Index index);
     void take_value(Running& running, Index index);
-    void fail(std::uint64_t number, Index index, wire::FailureKind kind, const std::string& message);
+    void fail(std::uint64_t number, Index index, wire::FailureKind kind,
+              const std::string& message);
     void report(std::uint64_t number);
     void give_up(std::uint64_t number);
     void finish(std::uint64_t number);

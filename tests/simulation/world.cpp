@@ -17,7 +17,9 @@ constexpr Duration year_2026 = std::chrono::hours(24) * 365 * 56;
 constexpr Duration room_again = 500ms;    // between two tries to start on a full disk
 constexpr Duration client_patience = 3s;  // cut off for so long in sum, a client may give up
 
-Random derived(std::uint64_t seed, std::uint64_t purpose) { return Random(seed * 0xd1342543de82ef95u + purpose); }
+Random derived(std::uint64_t seed, std::uint64_t purpose) {
+    return Random(seed * 0xd1342543de82ef95u + purpose);
+}
 
 Scenario scenario_of(const RunOptions& options) {
     if (options.scenario) return *options.scenario;
@@ -33,18 +35,21 @@ World::World(const RunOptions& options)
       random_(derived(options.seed, 1)),
       trace_(options.prints),
       saboteur_(options.bug),
-      network_(scheduler_, derived(options.seed, 2), trace_, saboteur_, [this](HostId host) { return name_of(host); }),
+      network_(scheduler_, derived(options.seed, 2), trace_, saboteur_,
+               [this](HostId host) { return name_of(host); }),
       checker_(scenario_) {
     for (const JobPlan& job : scenario_.jobs) trace_.name_job(job.id, job.number);
     for (HostId a = 0; a < scenario_.hosts(); ++a)
-        for (HostId b = 0; b < a; ++b) network_.set_delays(a, b, scenario_.least_delay, scenario_.most_delay);
+        for (HostId b = 0; b < a; ++b)
+            network_.set_delays(a, b, scenario_.least_delay, scenario_.most_delay);
     network_.set_doubled(scenario_.doubled_percent);
     hosts_.resize(scenario_.hosts());
     make_disks();
     disturbances_.any = !scenario_.faults.empty();
     disturbances_.workers = !scenario_.faults.empty() && !scenario_.calm_workers;
     for (const JobPlan& job : scenario_.jobs)
-        if (job.killing_percent > 0 || (job.slow_percent > 0 && job.slow_sticks)) disturbances_.any = disturbances_.workers = true;
+        if (job.killing_percent > 0 || (job.slow_percent > 0 && job.slow_sticks))
+            disturbances_.any = disturbances_.workers = true;
 }
 
 void World::make_disks() {
@@ -53,12 +58,14 @@ void World::make_disks() {
         Random random = derived(options_.seed, 100 + host);
         wall_clocks_.push_back(year_2026 + std::chrono::milliseconds(random.below(7'200'000)));
         if (!scenario_.durable[host]) continue;
-        disks_.back() = std::make_unique<Disk>(scheduler_, random, options_.bug, scenario_.least_commit, scenario_.most_commit);
+        disks_.back() = std::make_unique<Disk>(scheduler_, random, options_.bug,
+                                               scenario_.least_commit, scenario_.most_commit);
     }
 }
 
 std::chrono::milliseconds World::wall_clock(HostId host) const {
-    return std::chrono::floor<std::chrono::milliseconds>(wall_clocks_[host] + scheduler_.now().time_since_epoch());
+    return std::chrono::floor<std::chrono::milliseconds>(wall_clocks_[host] +
+                                                         scheduler_.now().time_since_epoch());
 }
 
 World::~World() = default;
@@ -70,7 +77,8 @@ Sender World::sender(HostId host) const {
 
 std::string World::name_of(HostId host) const {
     if (host == scenario_.broker()) return "broker";
-    if (host < scenario_.worker(0)) return "gatherer-" + std::to_string(host - scenario_.gatherer(0));
+    if (host < scenario_.worker(0))
+        return "gatherer-" + std::to_string(host - scenario_.gatherer(0));
     if (host < scenario_.client(0)) return "worker-" + std::to_string(host - scenario_.worker(0));
     return "client-" + std::to_string(host - scenario_.client(0));
 }
@@ -79,12 +87,15 @@ void World::remark(const std::string& text) {
     trace_.add(scheduler_.now(), text, [&] { return "---- " + text; });
 }
 
-// --- lives ------------------------------------------------------------------------------------------------------
+// --- lives
+// ------------------------------------------------------------------------------------------------------
 
 std::unique_ptr<Process> World::make(HostId host) {
     if (host == scenario_.broker()) return std::make_unique<BrokerProcess>(*this, host);
     if (host < scenario_.worker(0)) return std::make_unique<GathererProcess>(*this, host);
-    if (is_worker(host)) return std::make_unique<WorkerProcess>(*this, host, scenario_.workers[host - scenario_.worker(0)]);
+    if (is_worker(host))
+        return std::make_unique<WorkerProcess>(*this, host,
+                                               scenario_.workers[host - scenario_.worker(0)]);
     return std::make_unique<ClientProcess>(*this, host, host - scenario_.client(0));
 }
 
@@ -118,17 +129,20 @@ void World::ended(HostId host) {
 }
 void World::kill(HostId host) { crash(host, worker_restart, false); }
 
-// --- faults -----------------------------------------------------------------------------------------------------
+// --- faults
+// -----------------------------------------------------------------------------------------------------
 
 void World::arrange_faults() {
-    for (const Fault& fault : scenario_.faults) scheduler_.at(Time{} + fault.at, [this, &fault] { apply(fault); });
+    for (const Fault& fault : scenario_.faults)
+        scheduler_.at(Time{} + fault.at, [this, &fault] { apply(fault); });
 }
 
 /// Clients that are cut off for long may give up, and lose their lease.
 void World::disturb(HostId a, HostId b, Duration length) {
     for (std::uint32_t client = 0; client < scenario_.clients; ++client) {
         HostId host = scenario_.client(client);
-        bool touched = a == scenario_.broker() ? (b == host || b == a) : a == host && (b == scenario_.broker() || b == a);
+        bool touched = a == scenario_.broker() ? (b == host || b == a)
+                                               : a == host && (b == scenario_.broker() || b == a);
         touched |= b == scenario_.broker() && a == host;
         if (touched) cut_off_[client] += length;
         if (cut_off_[client] >= client_patience) disturbances_.client_cut_off[client] = true;
@@ -139,20 +153,26 @@ void World::apply(const Fault& fault) {
     HostId a = fault.host, b = fault.other;
     std::string both = name_of(a) + " and " + name_of(b);
     switch (fault.kind) {
-        case FaultKind::broken: remark("the connections between " + both + " break"); return network_.break_connections(a, b);
+        case FaultKind::broken:
+            remark("the connections between " + both + " break");
+            return network_.break_connections(a, b);
         case FaultKind::blocked:
             remark("nothing passes between " + both);
             disturb(a, b, fault.length);
             network_.block(a, b);
             return scheduler_.after(fault.length, [this, a, b, both, dead = fault.flag] {
-                remark("the way is free between " + both + (dead ? ", the connections are dead" : ""));
+                remark("the way is free between " + both +
+                       (dead ? ", the connections are dead" : ""));
                 network_.unblock(a, b, dead);
             });
         case FaultKind::slowed:
             remark("it is slow between " + both);
             disturb(a, b, fault.length);
-            network_.set_delays(a, b, scenario_.most_delay, std::max<Duration>(fault.length, scenario_.most_delay));
-            return scheduler_.after(fault.length, [this, a, b] { network_.set_delays(a, b, scenario_.least_delay, scenario_.most_delay); });
+            network_.set_delays(a, b, scenario_.most_delay,
+                                std::max<Duration>(fault.length, scenario_.most_delay));
+            return scheduler_.after(fault.length, [this, a, b] {
+                network_.set_delays(a, b, scenario_.least_delay, scenario_.most_delay);
+            });
         case FaultKind::paused:
             remark(name_of(a) + " is paused");
             disturb(a, a, fault.length);
@@ -178,7 +198,8 @@ void World::apply_crash(const Fault& fault) {
     if (fault.host >= disks_.size()) return crash(fault.host, fault.length, fault.flag);
     if (!hosts_[fault.host]->alive()) return;
     wall_clocks_[fault.host] += fault.jump;
-    if (fault.jump.count() != 0) disturbances_.clocks_jumped += fault.jump.count() < 0 ? -fault.jump : fault.jump;
+    if (fault.jump.count() != 0)
+        disturbances_.clocks_jumped += fault.jump.count() < 0 ? -fault.jump : fault.jump;
     static_cast<ServerProcess&>(*hosts_[fault.host]).arm(fault.moment, fault.length, fault.flag);
 }
 
@@ -194,7 +215,8 @@ void World::apply_blackout(const Fault& fault) {
     disturbances_.clocks_jumped += fault.jump.count() < 0 ? -fault.jump : fault.jump;
 }
 
-// --- the end ----------------------------------------------------------------------------------------------------
+// --- the end
+// ----------------------------------------------------------------------------------------------------
 
 bool World::drained() const {
     if (!checker_.all_finished()) return false;
@@ -206,7 +228,8 @@ bool World::drained() const {
 void World::judge_leftovers() {
     for (const auto& process : hosts_) {
         if (!process->alive()) checker_.complain(name_of(process->host()) + " is dead at the end");
-        else if (auto left = process->leftovers(); !left.empty()) checker_.complain(name_of(process->host()) + left);
+        else if (auto left = process->leftovers(); !left.empty())
+            checker_.complain(name_of(process->host()) + left);
     }
 }
 

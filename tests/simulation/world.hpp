@@ -1,4 +1,5 @@
-// One run: the hosts with their lives, the network, the faults as the scenario has them, and the end. One thread.
+// One run: the hosts with their lives, the network, the faults as the scenario has them, and the
+// end. One thread.
 #pragma once
 
 #include <memory>
@@ -30,7 +31,8 @@ struct RunReport {
     std::uint64_t commits = 0, fetches = 0;  // of all disks
     std::uint64_t kills = 0;                 // of workers, by fault
     Duration took{};                         // virtual
-    std::vector<Duration> job_times{};       // of those that somebody was there to the end of, in the order of their opening
+    std::vector<Duration> job_times{};  // of those that somebody was there to the end of, in the
+                                        // order of their opening
 };
 
 RunReport run(const RunOptions& options);
@@ -42,7 +44,8 @@ public:
 
     RunReport run();
 
-    // --- for its processes --------------------------------------------------------------------------------------
+    // --- for its processes
+    // --------------------------------------------------------------------------------------
     Scheduler& scheduler() { return scheduler_; }
     Network& network() { return network_; }
     Checker& checker() { return checker_; }
@@ -57,7 +60,8 @@ public:
     std::chrono::milliseconds wall_clock(HostId host) const;
     std::uint64_t check_every() const { return options_.check_every; }
     std::string name_of(HostId host) const;
-    /// Clients are of two users in turn, who may see each other's jobs and yet own their own alone; servers and workers of none.
+    /// Clients are of two users in turn, who may see each other's jobs and yet own their own alone;
+    /// servers and workers of none.
     Sender sender(HostId host) const;
     void remark(const std::string& text);
     /// A process has ended by itself; whoever runs it starts it again.
@@ -79,7 +83,9 @@ private:
     void disturb(HostId a, HostId b, Duration length);
     bool drained() const;
     void judge_leftovers();
-    bool is_worker(HostId host) const { return host >= scenario_.worker(0) && host < scenario_.client(0); }
+    bool is_worker(HostId host) const {
+        return host >= scenario_.worker(0) && host < scenario_.client(0);
+    }
     bool is_client(HostId host) const { return host >= scenario_.client(0); }
 
     RunOptions options_;
@@ -95,9 +101,10 @@ private:
     std::vector<Duration> wall_clocks_;         // by host: what it reads at the beginning
     std::uint64_t kills_ = 0;
     bool stopped_ = false;
-    std::vector<std::unique_ptr<Process>> hosts_;      // the latest life on each
-    std::vector<std::unique_ptr<Process>> graveyard_;  // what is arranged for earlier lives still finds them
-    std::map<std::uint32_t, Duration> cut_off_;        // each client from the broker, in sum
+    std::vector<std::unique_ptr<Process>> hosts_;  // the latest life on each
+    std::vector<std::unique_ptr<Process>>
+        graveyard_;  // what is arranged for earlier lives still finds them
+    std::map<std::uint32_t, Duration> cut_off_;  // each client from the broker, in sum
 };
 
 }  // namespace fanfold::simulation

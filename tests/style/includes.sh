@@ -12,7 +12,7 @@ allowed_for() {
         broker/*) echo 'broker|shared' ;;
         worker/*) echo 'worker|shared' ;;
         gatherer/*) echo 'gatherer|shared' ;;
-        scatterer/cli/* | scatterer/embedded* | scatterer/include/fanfold/embedded.hpp) echo 'scatterer|broker|worker|gatherer|shared' ;;
+        scatterer/cli/* | scatterer/api/embedded* | scatterer/include/fanfold/embedded.hpp) echo 'scatterer|broker|worker|gatherer|shared' ;;
         scatterer/*) echo 'scatterer|shared' ;;
     esac
 }
@@ -48,7 +48,7 @@ while IFS=: read -r file line text; do
             ;;
     esac
     if [[ $component == scatterer && $target == scatterer/cli/* && $file != scatterer/cli/* ]]; then component=cli; fi
-    if [[ $component == scatterer && $target == scatterer/embedded* && $file != scatterer/cli/* && $file != scatterer/*embedded* ]]; then
+    if [[ $component == scatterer && $target == scatterer/api/embedded* && $file != scatterer/cli/* && $file != scatterer/*embedded* ]]; then
         component=embedded
     fi
     if [[ $component == embedded && ($file == scatterer/cli/* || $file == scatterer/*embedded*) ]]; then component=scatterer; fi

@@ -1,3 +1,4 @@
-// The program of all unit tests. `--source-file=*/unit/NAME_test.cpp` runs those of one file.
+// main() of the programs of unit tests. `--source-file=*/unit/COMPONENT/NAME_test.cpp` runs one
+// file.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>

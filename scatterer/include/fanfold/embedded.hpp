@@ -1,4 +1,5 @@
-// All four components in this process: broker, worker, gatherer and scatterer over inproc, with no server to start.
+// All four components in this process: broker, worker, gatherer and scatterer over inproc, with no
+// server to start.
 //
 //     fanfold::Embedded fleet({.slots = 4});
 //     fleet.function("count", [](std::string_view text) -> Counts { … });
@@ -18,16 +19,19 @@
 namespace fanfold {
 
 struct EmbeddedOptions {
-    std::uint32_t slots = 0;                                         // of the embedded worker; 0: one for each processor
-    std::string bind = {};                                           // tcp://HOST:PORT: remote workers may join there; empty: inproc only
-    std::string advertise = {};                                      // as which remote workers reach it; empty: as bound
-    std::vector<std::pair<std::string, std::string>> commands = {};  // declared command functions: name, command line
-    bool allow_exec = false;                                         // commands that come with a job (`fanfold.exec`)
-    std::size_t max_output = 0;                                      // bytes of each output stream of a command; 0: 64 MiB
-    std::uint64_t memory = std::uint64_t{1} << 30;                   // most bytes of results held
-    std::optional<std::string> keys = {};  // with `bind`: the folder of its key and of the file `allowed`, which says who may join; its own
-                                           // public key is what they know as the broker's. Nothing: $FANFOLD_KEYS; empty: none
-    bool insecure = false;                 // `bind` may be reached by other hosts without keys
+    std::uint32_t slots = 0;  // of the embedded worker; 0: one for each processor
+    std::string bind = {};    // tcp://HOST:PORT: remote workers may join there; empty: inproc only
+    std::string advertise = {};  // as which remote workers reach it; empty: as bound
+    std::vector<std::pair<std::string, std::string>> commands =
+        {};                      // declared command functions: name, command line
+    bool allow_exec = false;     // commands that come with a job (`fanfold.exec`)
+    std::size_t max_output = 0;  // bytes of each output stream of a command; 0: 64 MiB
+    std::uint64_t memory = std::uint64_t{1} << 30;  // most bytes of results held
+    std::optional<std::string> keys =
+        {};  // with `bind`: the folder of its key and of the file `allowed`, which says who may
+             // join; its own public key is what they know as the broker's. Nothing: $FANFOLD_KEYS;
+             // empty: none
+    bool insecure = false;  // `bind` may be reached by other hosts without keys
 };
 
 /// Declare functions first; the fleet starts with the first call of scatterer().
@@ -48,10 +52,12 @@ public:
     /// As Worker::function_raw.
     Embedded& function_raw(const std::string& name, RawHandler handler);
 
-    /// Starts the fleet if it is not running yet. Throws FanfoldError when it can't (an address in use, no guardian for commands).
+    /// Starts the fleet if it is not running yet. Throws FanfoldError when it can't (an address in
+    /// use, no guardian for commands).
     Scatterer& scatterer();
 
-    /// With EmbeddedOptions::bind: the endpoint that remote workers join (a wildcard port resolved). Starts the fleet.
+    /// With EmbeddedOptions::bind: the endpoint that remote workers join (a wildcard port
+    /// resolved). Starts the fleet.
     const std::string& endpoint();
 
 private:

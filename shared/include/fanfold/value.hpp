@@ -1,5 +1,6 @@
-// Values on their way: any type that msgpack-cxx can convert is a payload or a result, std::string_view among them.
-// Define MSGPACK_NO_BOOST alike in all of a program's translation units (the CMake package does).
+// Values on their way: any type that msgpack-cxx can convert is a payload or a result,
+// std::string_view among them. Define MSGPACK_NO_BOOST alike in all of a program's translation
+// units (the CMake package does).
 #pragma once
 
 #ifndef MSGPACK_NO_BOOST
@@ -36,23 +37,29 @@ struct Wording {
     const char* wanted = "the type that was asked for";
 };
 
-/// Reads the one object of `bytes`. Texts and bytes in the result point into it, arrays and maps live in the zone.
-/// No count in `bytes` makes it allocate more than in proportion to their size. Throws ConversionError.
-inline msgpack::object read_object(std::string_view bytes, msgpack::zone& zone, const Wording& wording) {
+/// Reads the one object of `bytes`. Texts and bytes in the result point into it, arrays and maps
+/// live in the zone. No count in `bytes` makes it allocate more than in proportion to their size.
+/// Throws ConversionError.
+inline msgpack::object read_object(std::string_view bytes, msgpack::zone& zone,
+                                   const Wording& wording) {
     auto by_reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
     auto size = bytes.size();
     std::size_t used = 0;
     try {
-        auto object = msgpack::unpack(zone, bytes.data(), size, used, by_reference, nullptr,
-                                      msgpack::unpack_limit(size, size, size, size, size, value_depth));
-        if (used != size) throw ConversionError(std::string(wording.value) + " is more than one MessagePack object");
+        auto object =
+            msgpack::unpack(zone, bytes.data(), size, used, by_reference, nullptr,
+                            msgpack::unpack_limit(size, size, size, size, size, value_depth));
+        if (used != size)
+            throw ConversionError(std::string(wording.value) +
+                                  " is more than one MessagePack object");
         return object;
     } catch (const msgpack::unpack_error& error) {
         throw ConversionError(std::string(wording.value) + " can't be read: " + error.what());
     }
 }
 
-/// The short way for the commonest of all: whether `bytes` is exactly one text or one run of bytes, which is then in `content`.
+/// The short way for the commonest of all: whether `bytes` is exactly one text or one run of bytes,
+/// which is then in `content`.
 inline bool read_content(std::string_view bytes, std::string_view& content) {
     if (bytes.empty()) return false;
     auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
@@ -93,7 +100,8 @@ inline const char* name_of(msgpack::type::object_type type) {
     return "something else";
 }
 
-/// Reads the one object of `bytes` as a T, which may point into `bytes` and the zone. Throws ConversionError.
+/// Reads the one object of `bytes` as a T, which may point into `bytes` and the zone. Throws
+/// ConversionError.
 template <class T>
 T read_value(std::string_view bytes, msgpack::zone& zone, const Wording& wording) {
     if constexpr (std::is_same_v<T, std::string_view> || std::is_same_v<T, std::string>) {
@@ -112,7 +120,8 @@ T read_value(std::string_view bytes, msgpack::zone& zone, const Wording& wording
                 return object.as<T>();
             }
         } catch (const msgpack::type_error&) {
-            throw ConversionError(std::string(wording.value) + " does not fit " + wording.wanted + ": it is " + name_of(object.type) +
+            throw ConversionError(std::string(wording.value) + " does not fit " + wording.wanted +
+                                  ": it is " + name_of(object.type) +
                                   ", or a part of it has another type than is wanted");
         }
     }
@@ -128,7 +137,8 @@ void append_packed(std::string& bytes, const T& value) {
     packer.pack(value);
 }
 
-/// Reads one MessagePack object as a T that owns what it holds, but that a std::string_view points into `object`. Throws ConversionError.
+/// Reads one MessagePack object as a T that owns what it holds, but that a std::string_view points
+/// into `object`. Throws ConversionError.
 template <class T>
 T unpack_as(std::string_view object) {
     msgpack::zone zone;

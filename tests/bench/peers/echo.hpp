@@ -1,5 +1,5 @@
-// What the programs for other systems share: the same work for each, measured in the same way. Two workers give back the 16 bytes that they
-// get; each result is compared. One thread calls.
+// What the programs for other systems share: the same work for each, measured in the same way. Two
+// workers give back the 16 bytes that they get; each result is compared. One thread calls.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ public:
         Numbered result;
         check(size == sizeof(result), "a result has its size");
         std::copy_n(static_cast<const char*>(data), size, reinterpret_cast<char*>(&result));
-        check(result.index < there_.size() && !there_[result.index], "a result is of this job, and comes once");
+        check(result.index < there_.size() && !there_[result.index],
+              "a result is of this job, and comes once");
         check(result.payload == small_payload(result.index), "a result is its fragment's");
         there_[result.index] = true;
         ++received_;
@@ -38,11 +39,14 @@ private:
     std::uint64_t received_ = 0;
 };
 
-inline Numbered numbered(std::uint64_t index) { return {.index = index, .payload = small_payload(index)}; }
+inline Numbered numbered(std::uint64_t index) {
+    return {.index = index, .payload = small_payload(index)};
+}
 
-/// `run` sends so many fragments and returns when all are back. Prints how many go in a second, in jobs of `large` one after another for
-/// `seconds`, and the times of jobs of 10, for as long.
-inline void measure_echo(double seconds, std::uint64_t large, const std::function<void(std::uint64_t)>& run) {
+/// `run` sends so many fragments and returns when all are back. Prints how many go in a second, in
+/// jobs of `large` one after another for `seconds`, and the times of jobs of 10, for as long.
+inline void measure_echo(double seconds, std::uint64_t large,
+                         const std::function<void(std::uint64_t)>& run) {
     run(job_fragments);  // to warm up
     std::uint64_t done = 0;
     auto begin = Clock::now();

@@ -1,4 +1,5 @@
-// The echo through gearmand: tasks in the foreground, run by two workers. usage: gearman_echo SECONDS PORT
+// The echo through gearmand: tasks in the foreground, run by two workers. usage: gearman_echo
+// SECONDS PORT
 #include <libgearman/gearman.h>
 
 #include "tests/bench/children.hpp"
@@ -16,9 +17,12 @@ gearman_return_t give_back(gearman_job_st* job, void*) {
 
 void work(int port) {
     gearman_worker_st* worker = gearman_worker_create(nullptr);
-    check(worker && gearman_success(gearman_worker_add_server(worker, host, static_cast<in_port_t>(port))), "a worker knows its server");
+    check(worker && gearman_success(
+                        gearman_worker_add_server(worker, host, static_cast<in_port_t>(port))),
+          "a worker knows its server");
     auto function = gearman_function_create(give_back);
-    check(gearman_success(gearman_worker_define_function(worker, "echo", 4, function, 0, nullptr)), "a worker offers its function");
+    check(gearman_success(gearman_worker_define_function(worker, "echo", 4, function, 0, nullptr)),
+          "a worker offers its function");
     while (gearman_success(gearman_worker_work(worker))) {
     }
 }
@@ -35,7 +39,8 @@ void run_job(gearman_client_st* client, std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i) fragments.push_back(numbered(i));
     for (std::uint64_t i = 0; i < count; ++i) {
         gearman_return_t outcome{};
-        gearman_client_add_task(client, nullptr, &results, "echo", nullptr, &fragments[i], sizeof(Numbered), &outcome);
+        gearman_client_add_task(client, nullptr, &results, "echo", nullptr, &fragments[i],
+                                sizeof(Numbered), &outcome);
         check(gearman_success(outcome), "a task is added");
         if ((i + 1) % tasks_at_once != 0 && i + 1 != count) continue;
         check(gearman_success(gearman_client_run_tasks(client)), "tasks run");
@@ -48,7 +53,9 @@ void run(double seconds, int port) {
     Children workers;
     for (std::uint32_t i = 0; i < peer_workers; ++i) workers.start([&] { work(port); });
     gearman_client_st* client = gearman_client_create(nullptr);
-    check(client && gearman_success(gearman_client_add_server(client, host, static_cast<in_port_t>(port))), "the client knows its server");
+    check(client && gearman_success(
+                        gearman_client_add_server(client, host, static_cast<in_port_t>(port))),
+          "the client knows its server");
     gearman_client_set_data_fn(client, take_result);
     measure_echo(seconds, 10 * tasks_at_once, [&](std::uint64_t count) { run_job(client, count); });
     gearman_client_free(client);
@@ -57,4 +64,6 @@ void run(double seconds, int port) {
 }  // namespace
 }  // namespace fanfold::bench
 
-int main(int count, char** arguments) { return fanfold::bench::peer_main(count, arguments, fanfold::bench::run); }
+int main(int count, char** arguments) {
+    return fanfold::bench::peer_main(count, arguments, fanfold::bench::run);
+}

@@ -1,4 +1,5 @@
-// The echo through NATS: requests to a queue group of two workers, answers to one inbox. usage: nats_echo SECONDS PORT
+// The echo through NATS: requests to a queue group of two workers, answers to one inbox. usage:
+// nats_echo SECONDS PORT
 #include <nats/nats.h>
 #include <poll.h>
 
@@ -13,8 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The library sends what it has at once, or gathers it for up to a millisecond: what is good for a small job is bad for a large one. There
-/// are connections and workers for both.
+/// The library sends what it has at once, or gathers it for up to a millisecond: what is good for a
+/// small job is bad for a large one. There are connections and workers for both.
 struct Way {
     const char* subject;
     bool at_once;
@@ -23,14 +24,16 @@ constexpr Way many{.subject = "many", .at_once = false}, few{.subject = "few", .
 constexpr auto patience = 30s;
 
 void must(natsStatus status, const char* what) {
-    if (status != NATS_OK) throw std::runtime_error(std::string(what) + ": " + natsStatus_GetText(status));
+    if (status != NATS_OK)
+        throw std::runtime_error(std::string(what) + ": " + natsStatus_GetText(status));
 }
 
 natsConnection* connect(int port, Way way) {
     natsConnection* connection = nullptr;
     natsOptions* options = nullptr;
     must(natsOptions_Create(&options), "making options");
-    must(natsOptions_SetURL(options, ("nats://127.0.0.1:" + std::to_string(port)).c_str()), "setting the address");
+    must(natsOptions_SetURL(options, ("nats://127.0.0.1:" + std::to_string(port)).c_str()),
+         "setting the address");
     must(natsOptions_SetSendAsap(options, way.at_once), "setting options");
     must(natsConnection_Connect(&connection, options), "connecting");
     natsOptions_Destroy(options);
@@ -38,14 +41,17 @@ natsConnection* connect(int port, Way way) {
 }
 
 void give_back(natsConnection* connection, natsSubscription*, natsMsg* message, void*) {
-    natsConnection_Publish(connection, natsMsg_GetReply(message), natsMsg_GetData(message), natsMsg_GetDataLength(message));
+    natsConnection_Publish(connection, natsMsg_GetReply(message), natsMsg_GetData(message),
+                           natsMsg_GetDataLength(message));
     natsMsg_Destroy(message);
 }
 
 void work(int port, Way way) {
     natsSubscription* subscription = nullptr;
     natsConnection* connection = connect(port, way);
-    must(natsConnection_QueueSubscribe(&subscription, connection, way.subject, "workers", give_back, nullptr), "subscribing");
+    must(natsConnection_QueueSubscribe(&subscription, connection, way.subject, "workers", give_back,
+                                       nullptr),
+         "subscribing");
     must(natsSubscription_SetPendingLimits(subscription, -1, -1), "setting limits");
     for (;;) poll(nullptr, 0, -1);
 }
@@ -62,11 +68,14 @@ void take_result(natsConnection*, natsSubscription*, natsMsg* message, void* clo
     auto& inbox = *static_cast<Inbox*>(closure);
     std::lock_guard lock(inbox.mutex);
     try {
-        if (inbox.results) inbox.results->take(natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message)));
+        if (inbox.results)
+            inbox.results->take(natsMsg_GetData(message),
+                                static_cast<std::size_t>(natsMsg_GetDataLength(message)));
     } catch (const std::exception& error) {
         inbox.error = error.what();
     }
-    if (!inbox.results || inbox.results->complete() || !inbox.error.empty()) inbox.changed.notify_one();
+    if (!inbox.results || inbox.results->complete() || !inbox.error.empty())
+        inbox.changed.notify_one();
     natsMsg_Destroy(message);
 }
 
@@ -77,7 +86,8 @@ public:
         await_workers();
         natsSubscription* subscription = nullptr;
         must(natsInbox_Create(&reply_), "making an inbox");
-        must(natsConnection_Subscribe(&subscription, connection_, reply_, take_result, &inbox_), "subscribing");
+        must(natsConnection_Subscribe(&subscription, connection_, reply_, take_result, &inbox_),
+             "subscribing");
         must(natsSubscription_SetPendingLimits(subscription, -1, -1), "setting limits");
         must(natsConnection_Flush(connection_), "flushing");
     }
@@ -93,20 +103,27 @@ public:
         }
         for (std::uint64_t i = 0; i < count; ++i) {
             Numbered fragment = numbered(i);
-            must(natsConnection_PublishRequest(connection_, way_.subject, reply_, &fragment, sizeof(fragment)), "publishing");
+            must(natsConnection_PublishRequest(connection_, way_.subject, reply_, &fragment,
+                                               sizeof(fragment)),
+                 "publishing");
         }
         std::unique_lock lock(inbox_.mutex);
-        bool there = inbox_.changed.wait_for(lock, patience, [&] { return results.complete() || !inbox_.error.empty(); });
+        bool there = inbox_.changed.wait_for(
+            lock, patience, [&] { return results.complete() || !inbox_.error.empty(); });
         inbox_.results = nullptr;
-        check(there && inbox_.error.empty(), inbox_.error.empty() ? "all results are there" : inbox_.error.c_str());
+        check(there && inbox_.error.empty(),
+              inbox_.error.empty() ? "all results are there" : inbox_.error.c_str());
     }
 
 private:
-    /// Requests before there is a worker are lost: one is sent again and again until it is answered.
+    /// Requests before there is a worker are lost: one is sent again and again until it is
+    /// answered.
     void await_workers() {
         natsMsg* answer = nullptr;
         for (auto begin = Clock::now(); Clock::now() - begin < patience;)
-            if (natsConnection_RequestString(&answer, connection_, way_.subject, "?", 100) == NATS_OK) return natsMsg_Destroy(answer);
+            if (natsConnection_RequestString(&answer, connection_, way_.subject, "?", 100) ==
+                NATS_OK)
+                return natsMsg_Destroy(answer);
         throw std::runtime_error("no worker answers");
     }
 
@@ -121,10 +138,14 @@ void run(double seconds, int port) {
     for (std::uint32_t i = 0; i < peer_workers; ++i)
         for (Way way : {many, few}) workers.start([=] { work(port, way); });
     Client large(port, many), small(port, few);
-    measure_echo(seconds, 50'000, [&](std::uint64_t count) { count == job_fragments ? small.run_job(count) : large.run_job(count); });
+    measure_echo(seconds, 50'000, [&](std::uint64_t count) {
+        count == job_fragments ? small.run_job(count) : large.run_job(count);
+    });
 }
 
 }  // namespace
 }  // namespace fanfold::bench
 
-int main(int count, char** arguments) { return fanfold::bench::peer_main(count, arguments, fanfold::bench::run); }
+int main(int count, char** arguments) {
+    return fanfold::bench::peer_main(count, arguments, fanfold::bench::run);
+}

@@ -1,5 +1,5 @@
-// The echo through two lists of Redis: fragments and results, one to an element, taken by two workers. What can go out together does.
-// usage: redis_echo SECONDS PORT
+// The echo through two lists of Redis: fragments and results, one to an element, taken by two
+// workers. What can go out together does. usage: redis_echo SECONDS PORT
 #include <hiredis/hiredis.h>
 
 #include <memory>
@@ -32,7 +32,9 @@ Reply read(const Connection& connection) {
     return owned;
 }
 
-void ask_for_one(const Connection& connection, const char* list) { redisAppendCommand(connection.get(), "BLPOP %s 0", list); }
+void ask_for_one(const Connection& connection, const char* list) {
+    redisAppendCommand(connection.get(), "BLPOP %s 0", list);
+}
 
 std::string_view element_of(const Reply& reply) {
     check(reply->type == REDIS_REPLY_ARRAY && reply->elements == 2, "a list gives an element");
@@ -76,4 +78,6 @@ void run(double seconds, int port) {
 }  // namespace
 }  // namespace fanfold::bench
 
-int main(int count, char** arguments) { return fanfold::bench::peer_main(count, arguments, fanfold::bench::run); }
+int main(int count, char** arguments) {
+    return fanfold::bench::peer_main(count, arguments, fanfold::bench::run);
+}

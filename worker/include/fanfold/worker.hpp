@@ -5,16 +5,18 @@
 //     int main() {
 //         fanfold::Worker worker({.broker = "tcp://127.0.0.1:7411", .slots = 2});
 //         worker.function("count", [](std::string_view text) -> Counts { … });
-//         worker.function("log", [](fanfold::Context& context, const std::string& text) { context.log(text); });
-//         worker.run();
+//         worker.function("log", [](fanfold::Context& context, const std::string& text) {
+//         context.log(text); }); worker.run();
 //     }
 //
-// A handler takes (T) or (Context&, T) and returns a value, or nothing (nil). Payloads and values are MessagePack: numbers,
-// bool, std::string, std::string_view (which points into the payload), vector, map, tuple, optional, and your own types by
-// MSGPACK_DEFINE. A payload that does not fit T, and any exception, makes a `failed` result with the message.
+// A handler takes (T) or (Context&, T) and returns a value, or nothing (nil). Payloads and values
+// are MessagePack: numbers, bool, std::string, std::string_view (which points into the payload),
+// vector, map, tuple, optional, and your own types by MSGPACK_DEFINE. A payload that does not fit
+// T, and any exception, makes a `failed` result with the message.
 //
-// Handlers are called from several threads at once, one for each slot. A fragment may run more than once (after a lost worker,
-// or a retry): job(), index() and attempt() let a handler be made idempotent. One that is may be declared so:
+// Handlers are called from several threads at once, one for each slot. A fragment may run more than
+// once (after a lost worker, or a retry): job(), index() and attempt() let a handler be made
+// idempotent. One that is may be declared so:
 //
 //         worker.function("count", …, {.idempotent = true});
 #pragma once
@@ -45,8 +47,9 @@ public:
         std::string job;  // its correlation ID
         std::uint64_t index = 0;
         std::uint32_t attempt = 1;
-        const std::atomic<bool>* cancelled = nullptr;                    // nothing: never cancelled
-        std::function<void(const Context&, std::string_view)> log = {};  // nothing: what is logged is dropped
+        const std::atomic<bool>* cancelled = nullptr;  // nothing: never cancelled
+        std::function<void(const Context&, std::string_view)> log =
+            {};  // nothing: what is logged is dropped
     };
     /// Workers make contexts; make one yourself to call a handler in a test.
     explicit Context(Setup setup) : setup_(std::move(setup)) {}
@@ -55,8 +58,11 @@ public:
     std::uint64_t index() const { return setup_.index; }
     /// 1 for the first run of this fragment.
     std::uint32_t attempt() const { return setup_.attempt; }
-    /// Nobody wants the result any more: the job was cancelled or is over. A long handler looks here now and then, and returns.
-    bool cancelled() const { return setup_.cancelled != nullptr && setup_.cancelled->load(std::memory_order_relaxed); }
+    /// Nobody wants the result any more: the job was cancelled or is over. A long handler looks
+    /// here now and then, and returns.
+    bool cancelled() const {
+        return setup_.cancelled != nullptr && setup_.cancelled->load(std::memory_order_relaxed);
+    }
     /// A line in the worker's log, with the job's id, the index and the attempt.
     void log(std::string_view text) const {
         if (setup_.log) setup_.log(*this, text);
@@ -68,18 +74,22 @@ private:
     Setup setup_;
 };
 
-/// The untyped form of a handler: reads one MessagePack object, appends exactly one to `out`. What is wrong is thrown.
-using RawHandler = std::function<void(Context& context, std::string_view payload, std::string& out)>;
+/// The untyped form of a handler: reads one MessagePack object, appends exactly one to `out`. What
+/// is wrong is thrown.
+using RawHandler =
+    std::function<void(Context& context, std::string_view payload, std::string& out)>;
 
 namespace detail {
 
-/// Reads a handler's payload, into which the result may point. What else it points to lives until the next call on the same
-/// thread: memory that is used again and again, because a zone of its own for each payload costs more than a short handler.
+/// Reads a handler's payload, into which the result may point. What else it points to lives until
+/// the next call on the same thread: memory that is used again and again, because a zone of its own
+/// for each payload costs more than a short handler.
 template <class T>
 T read_payload(std::string_view payload) {
     static thread_local msgpack::zone zone;
     zone.clear();
-    return read_value<T>(payload, zone, {.value = "the payload", .wanted = "the function's parameter"});
+    return read_value<T>(payload, zone,
+                         {.value = "the payload", .wanted = "the function's parameter"});
 }
 
 /// From std::function's own deduction: what a callable takes and returns.
@@ -95,16 +105,20 @@ struct Taken<std::function<R(Arguments...)>> {
 template <class Handler>
 RawHandler make_raw(Handler handler) {
     using Call = Taken<decltype(std::function{std::declval<Handler>()})>;
-    static_assert(Call::count == 1 || Call::count == 2, "a handler takes (T) or (fanfold::Context&, T)");
+    static_assert(Call::count == 1 || Call::count == 2,
+                  "a handler takes (T) or (fanfold::Context&, T)");
     using Parameter = std::tuple_element_t<Call::count - 1, typename Call::Parameters>;
     using Value = std::remove_cv_t<std::remove_reference_t<Parameter>>;
-    return [handler = std::move(handler)](Context& context, std::string_view payload, std::string& out) mutable {
+    return [handler = std::move(handler)](Context& context, std::string_view payload,
+                                          std::string& out) mutable {
         auto call = [&]() -> typename Call::Return {
             Value value = read_payload<Value>(payload);
             if constexpr (Call::count == 2) {
-                static_assert(std::is_same_v<std::tuple_element_t<0, typename Call::Parameters>, Context&> ||
-                                  std::is_same_v<std::tuple_element_t<0, typename Call::Parameters>, const Context&>,
-                              "a handler of two parameters takes fanfold::Context& first");
+                static_assert(
+                    std::is_same_v<std::tuple_element_t<0, typename Call::Parameters>, Context&> ||
+                        std::is_same_v<std::tuple_element_t<0, typename Call::Parameters>,
+                                       const Context&>,
+                    "a handler of two parameters takes fanfold::Context& first");
                 return handler(context, static_cast<Parameter&&>(value));
             } else {
                 return handler(static_cast<Parameter&&>(value));
@@ -129,18 +143,20 @@ struct WorkerOptions {
     std::string log_level = "info";   // trace, debug, info, warn, error, off
     std::string log_file = {};        // empty: standard error
     std::string log_format = "text";  // or json
-    // What jobs may require of their workers: labels, and amounts of what the running fragments share, such as {"mem", 16ULL << 30}.
-    // 100 of each at most, with names of 1 to 200 bytes and amounts above 0.
+    // What jobs may require of their workers: labels, and amounts of what the running fragments
+    // share, such as {"mem", 16ULL << 30}. 100 of each at most, with names of 1 to 200 bytes and
+    // amounts above 0.
     std::vector<std::string> labels = {};
     std::map<std::string, std::uint64_t> resources = {};
-    // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the broker is the one whose key lies there.
-    // Nothing: $FANFOLD_KEYS; empty: none.
+    // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the
+    // broker is the one whose key lies there. Nothing: $FANFOLD_KEYS; empty: none.
     std::optional<std::string> keys = {};
 };
 
 struct FunctionOptions {
-    /// A fragment may run twice, at the same time too, and nothing is wrong: one that takes far longer than others is then started a
-    /// second time on another worker, and the first value counts.
+    /// A fragment may run twice, at the same time too, and nothing is wrong: one that takes far
+    /// longer than others is then started a second time on another worker, and the first value
+    /// counts.
     bool idempotent = false;
 };
 
@@ -152,22 +168,26 @@ public:
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    /// Offers a handler: any callable that is not generic, taking (T) or (Context&, T). Throws std::invalid_argument for a name
-    /// that is taken, empty, longer than 200 bytes, of other characters than letters, digits and ._-:/@+, or that begins with
-    /// `fanfold.`. All functions are declared before run().
+    /// Offers a handler: any callable that is not generic, taking (T) or (Context&, T). Throws
+    /// std::invalid_argument for a name that is taken, empty, longer than 200 bytes, of other
+    /// characters than letters, digits and ._-:/@+, or that begins with `fanfold.`. All functions
+    /// are declared before run().
     template <class Handler>
     Worker& function(const std::string& name, Handler handler, FunctionOptions options = {}) {
         return function_raw(name, detail::make_raw(std::move(handler)), options);
     }
     /// Offers a handler that reads and writes MessagePack itself.
     Worker& function_raw(const std::string& name, RawHandler handler, FunctionOptions options = {});
-    /// Offers a command line, run by /bin/sh -c for each fragment: the payload on its standard input, its standard output the value.
+    /// Offers a command line, run by /bin/sh -c for each fragment: the payload on its standard
+    /// input, its standard output the value.
     Worker& command(const std::string& name, const std::string& line, FunctionOptions options = {});
-    /// Runs command lines that come with a job, whatever they are. Only where whoever may submit is trusted with that.
+    /// Runs command lines that come with a job, whatever they are. Only where whoever may submit is
+    /// trusted with that.
     Worker& allow_exec();
 
-    /// Works until stop() is called, or SIGTERM or SIGINT arrives; then finishes what runs, gives the rest back and returns.
-    /// Throws std::runtime_error when it can't start, or when all its slots are stuck.
+    /// Works until stop() is called, or SIGTERM or SIGINT arrives; then finishes what runs, gives
+    /// the rest back and returns. Throws std::runtime_error when it can't start, or when all its
+    /// slots are stuck.
     void run();
     /// From any thread: makes run() finish what runs and return.
     void stop();

@@ -1,0 +1,106 @@
+// One client's view of one job: how far it has been told, how far it has acknowledged, and what
+// comes next for it within its credit. Owned by the gatherer's core, on its thread.
+//
+// Invariants (checked by check_invariants()):
+// - what is on its way to the client, sent and not acknowledged, is within its credit, or is a
+// single entry and what weighs nothing;
+// - acknowledged position ≤ sent position.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "gatherer/core/assembly.hpp"
+
+namespace fanfold::gatherer {
+
+/// A message for the client.
+struct Parcel {
+    wire::Message message;
+    Slice body;
+};
+
+class Collector {
+public:
+    Collector(const wire::Collect& collect, const Assembly& assembly, Time heard);
+
+    /// The client asked again: from its position on, with nothing on its way.
+    void start(const wire::Collect& collect, const Assembly& assembly, Time heard);
+
+    /// The next entry for the client; nothing when there is none now, no credit, or its body is in
+    /// the store alone.
+    std::optional<Parcel> next(const Assembly& assembly, bool ended);
+    /// Entries in the store alone that come next for the client, a few, within its credit.
+    struct Wanted {
+        std::uint64_t sequence = 0;
+        std::uint64_t bytes = 0;
+    };
+    std::vector<Wanted> wanted(const Assembly& assembly, bool ended) const;
+    /// Whether all that there will ever be for it has been sent.
+    bool exhausted(const Assembly& assembly, bool ended) const;
+
+    /// Gives credit back. Returns the first fragments of the entries that were on their way and
+    /// have now arrived.
+    std::vector<Index> acknowledge(std::uint64_t position, Time heard);
+    bool has_acknowledged(Index first, const Entry& entry) const;
+    /// It was sent, or the client had it before.
+    bool is_past(Index first, const Entry& entry) const;
+    /// The client has something of the job.
+    bool begun() const { return position_ > 0; }
+
+    /// Stays until the job has ended, in contrast to one that takes what is there.
+    bool follows() const { return !now_; }
+    bool ordered() const { return ordered_; }
+    std::uint64_t acknowledged() const { return acknowledged_; }
+    bool waits_for_acknowledgement() const { return !on_its_way_.empty(); }
+    /// Lived time of its last message.
+    Time heard() const { return heard_; }
+    void mark_concluded() { concluded_ = true; }
+    bool concluded() const { return concluded_; }
+    /// Whose connection it is. Who takes its routing id over is another collector.
+    void set_sender(Sender sender) { sender_ = std::move(sender); }
+    const Sender& sender() const { return sender_; }
+    /// Its turn to have bodies fetched is still to come.
+    void mark_queued(bool queued) { queued_ = queued; }
+    bool queued() const { return queued_; }
+
+    void check_invariants() const;
+
+private:
+    struct Sent {
+        std::uint64_t position = 0;  // the client's once it has this
+        Index first = 0;             // of the entry
+        std::uint64_t bytes = 0;
+    };
+    struct Found {
+        Index first = 0;
+        const Entry* entry = nullptr;
+        std::uint32_t skip = 0;  // fragments of the entry that the client has already
+    };
+
+    std::optional<Found> find(const Assembly& assembly, bool ended, std::uint64_t position) const;
+    std::optional<Found> find_completed(const Assembly& assembly, std::uint64_t position) const;
+    std::optional<Found> find_ordered(const Assembly& assembly, bool skip_gaps,
+                                      std::uint64_t position) const;
+    std::uint64_t position_after(const Found& found) const;
+    Parcel pack(const Found& found, Slice body) const;
+
+    JobId job_;
+    Sender sender_;
+    bool ordered_ = false;
+    bool now_ = false;
+    bool concluded_ = false;
+    bool queued_ = false;
+    std::uint64_t position_ = 0;  // sent up to here
+    std::uint64_t acknowledged_ = 0;
+    std::uint64_t credit_ = 0;
+    std::uint64_t bytes_on_way_ = 0;
+    std::uint64_t until_ = 0;  // only entries stored before this sequence are for it
+    Time heard_;
+    std::deque<Sent> on_its_way_;
+};
+
+}  // namespace fanfold::gatherer

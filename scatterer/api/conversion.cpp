@@ -1,0 +1,262 @@
+#include "scatterer/api/conversion.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "shared/base/limits.hpp"
+
+namespace fanfold {
+
+const char* to_string(FragmentOutcome outcome) {
+    switch (outcome) {
+        case FragmentOutcome::value: return "value";
+        case FragmentOutcome::failed: return "failed";
+        case FragmentOutcome::timeout: return "timeout";
+        case FragmentOutcome::crashed: return "crashed";
+        case FragmentOutcome::cancelled: return "cancelled";
+    }
+    return "?";
+}
+
+const char* to_string(JobOutcome outcome) {
+    switch (outcome) {
+        case JobOutcome::running: return "running";
+        case JobOutcome::complete: return "complete";
+        case JobOutcome::partial: return "partial";
+        case JobOutcome::expired: return "expired";
+        case JobOutcome::failed: return "failed";
+        case JobOutcome::cancelled: return "cancelled";
+    }
+    return "?";
+}
+
+}  // namespace fanfold
+
+namespace fanfold::scatterer {
+
+namespace {
+std::chrono::microseconds microseconds(wire::Microseconds value) {
+    return std::chrono::microseconds(value.count());
+}
+std::chrono::milliseconds milliseconds(wire::Milliseconds value) {
+    return std::chrono::milliseconds(value.count());
+}
+
+wire::GatherPolicy policy_of(Gather gather) {
+    switch (gather) {
+        case Gather::all: return wire::GatherPolicy::all;
+        case Gather::quorum: return wire::GatherPolicy::quorum;
+        case Gather::first: return wire::GatherPolicy::first;
+        case Gather::available: return wire::GatherPolicy::available;
+    }
+    return wire::GatherPolicy::all;
+}
+
+wire::Hedging hedging_of(Hedge hedge) {
+    switch (hedge) {
+        case Hedge::by_function: return wire::Hedging::by_function;
+        case Hedge::never: return wire::Hedging::never;
+        case Hedge::automatic: return wire::Hedging::automatic;
+        case Hedge::after: return wire::Hedging::after;
+    }
+    return wire::Hedging::by_function;
+}
+
+/// What a job asks of a worker: names that are there, once each, and not too many.
+void check_names(const std::string& what, std::vector<std::string> names) {
+    if (names.size() > limits::labels)
+        throw FanfoldError("the job names " + std::to_string(names.size()) + " " + what +
+                           "s, at most " + std::to_string(limits::labels) + " are taken");
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) {
+        if (name.empty())
+            throw FanfoldError("a " + what + " has no name; name it as the workers do");
+        if (name.size() > limits::text_bytes)
+            throw FanfoldError("a " + what + "'s name has " + std::to_string(name.size()) +
+                               " bytes, at most " + std::to_string(limits::text_bytes) +
+                               " are taken");
+    }
+    if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
+        throw FanfoldError("the " + what + " '" + *twice + "' is named twice; name it once");
+}
+
+void check_needs(const JobOptions& options) {
+    if (options.hedge == Hedge::after && options.hedge_after.count() <= 0)
+        throw FanfoldError(
+            "hedge_after is " + std::to_string(options.hedge_after.count()) +
+            "ms; with Hedge::after say past which time a fragment is started a second time");
+    check_names("label", options.require);
+    std::vector<std::string> names;
+    for (const ResourceAmount& resource : options.resources) {
+        names.push_back(resource.name);
+        if (resource.amount == 0)
+            throw FanfoldError("of the resource '" + resource.name +
+                               "' nothing is taken; say how much, or leave it out");
+    }
+    check_names("resource", std::move(names));
+}
+
+void check(const std::string& function, const JobOptions& options) {
+    if (function.empty()) throw FanfoldError("a job needs the name of a function");
+    if (options.key.size() > limits::text_bytes)
+        throw FanfoldError("the job's key has " + std::to_string(options.key.size()) +
+                           " bytes, at most " + std::to_string(limits::text_bytes) + " are taken");
+    if (options.gather == Gather::quorum && options.quorum == 0)
+        throw FanfoldError("the quorum is 0; with Gather::quorum say how many values are wanted");
+    if (options.deadline.count() < 0)
+        throw FanfoldError("the deadline is negative: " + std::to_string(options.deadline.count()) +
+                           "ms; 0 is none");
+    if (options.timeout.count() < 0)
+        throw FanfoldError("the timeout is negative: " + std::to_string(options.timeout.count()) +
+                           "ms; 0 is none");
+    if (options.max_failures && options.max_failures_percent)
+        throw FanfoldError("max_failures and max_failures_percent are both set; choose one");
+    if (double percent = options.max_failures_percent.value_or(0);
+        !(percent >= 0 && percent <= 100))
+        throw FanfoldError("max_failures_percent is " + std::to_string(percent) +
+                           "; it goes from 0 to 100");
+    check_needs(options);
+}
+}  // namespace
+
+FragmentOutcome outcome_of(wire::FailureKind kind) {
+    switch (kind) {
+        case wire::FailureKind::failed: return FragmentOutcome::failed;
+        case wire::FailureKind::timeout: return FragmentOutcome::timeout;
+        case wire::FailureKind::crashed: return FragmentOutcome::crashed;
+        case wire::FailureKind::cancelled: return FragmentOutcome::cancelled;
+    }
+    return FragmentOutcome::failed;
+}
+
+JobOutcome outcome_of(wire::Outcome outcome) {
+    switch (outcome) {
+        case wire::Outcome::running: return JobOutcome::running;
+        case wire::Outcome::complete: return JobOutcome::complete;
+        case wire::Outcome::partial: return JobOutcome::partial;
+        case wire::Outcome::expired: return JobOutcome::expired;
+        case wire::Outcome::failed: return JobOutcome::failed;
+        case wire::Outcome::cancelled: return JobOutcome::cancelled;
+    }
+    return JobOutcome::failed;
+}
+
+FragmentResult result_of(const wire::Failure& failure, const Slice& output) {
+    FragmentResult result;
+    result.index = failure.index;
+    result.outcome = outcome_of(failure.kind);
+    result.message = failure.message;
+    result.exit_code = failure.exit_code;
+    result.signal = failure.signal;
+    result.output = output.view();
+    result.attempt = failure.attempt;
+    result.worker = failure.worker;
+    result.started = microseconds(failure.started);
+    result.elapsed = microseconds(failure.elapsed);
+    return result;
+}
+
+ResultRun run_of(const wire::Failure& failure, const Slice& output) {
+    ResultRun run;
+    run.first = failure.index;
+    run.count = 1;
+    run.failure = result_of(failure, output);
+    run.worker = failure.worker;
+    run.attempt = failure.attempt;
+    run.started = microseconds(failure.started);
+    run.elapsed = microseconds(failure.elapsed);
+    return run;
+}
+
+JobEnd end_of(const wire::Concluded& concluded) {
+    JobEnd end;
+    end.outcome = outcome_of(concluded.outcome);
+    end.reason = concluded.reason;
+    end.total = concluded.total.value_or(0);
+    end.values = concluded.values;
+    end.failures = concluded.failures;
+    end.late = concluded.late;
+    for (const auto& missing : concluded.missing) {
+        MissingFragments fragments{.reason = missing.reason, .ranges = {}};
+        for (Range range : missing.ranges) fragments.ranges.emplace_back(range.begin, range.end);
+        end.missing.push_back(std::move(fragments));
+    }
+    return end;
+}
+
+JobStatus status_of(const wire::JobInfo& info) {
+    JobStatus status;
+    status.id = to_string(info.job);
+    status.title = info.title;
+    status.function = info.function;
+    status.outcome = outcome_of(info.outcome);
+    status.reason = info.reason;
+    status.total = info.total;
+    status.accepted = info.accepted;
+    status.queued = info.queued;
+    status.running = info.running;
+    status.values = info.values;
+    status.failed = info.failed;
+    status.age = milliseconds(info.age);
+    status.took = milliseconds(info.took);
+    status.gatherer = info.gatherer;
+    status.notice = info.notice;
+    status.key = info.key;
+    status.round = info.round;
+    status.priority = info.share.priority;
+    status.weight = info.share.weight;
+    status.max_running = info.share.max_running;
+    status.hedged = info.hedged;
+    status.user = info.user;
+    return status;
+}
+
+WorkerStatus status_of(const wire::WorkerInfo& info) {
+    WorkerStatus status;
+    status.name = info.name;
+    status.slots = info.slots;
+    status.stuck_slots = info.stuck_slots;
+    status.running = info.running;
+    status.finished = info.finished;
+    status.functions = info.functions;
+    status.silent = milliseconds(info.silent);
+    status.labels = info.labels;
+    for (const wire::Resource& resource : info.resources)
+        status.resources.push_back({resource.name, resource.amount});
+    return status;
+}
+
+wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
+    check(function, options);
+    wire::JobSpec spec;
+    spec.function = function;
+    spec.title = options.title.empty() ? function : options.title;
+    spec.policy = policy_of(options.gather);
+    spec.quorum = options.quorum;
+    spec.tolerance = options.max_failures || options.max_failures_percent;
+    spec.max_failures = options.max_failures.value_or(0);
+    spec.max_failures_percent = options.max_failures_percent.value_or(0);
+    spec.deadline = wire::Milliseconds(options.deadline.count());
+    spec.timeout = wire::Milliseconds(options.timeout.count());
+    spec.retries = options.retries;
+    spec.attached = options.attached && options.key.empty();
+    if (spec.attached)
+        spec.lease = std::chrono::duration_cast<wire::Milliseconds>(limits::client_lease);
+    spec.ordered = options.ordered;
+    spec.cwd = options.cwd;
+    spec.environment = options.environment;
+    spec.max_output = options.max_output;
+    spec.key = options.key;
+    spec.share = {
+        .priority = options.priority, .weight = options.weight, .max_running = options.max_running};
+    spec.hedging = hedging_of(options.hedge);
+    if (options.hedge == Hedge::after)
+        spec.hedge_after = wire::Milliseconds(options.hedge_after.count());
+    spec.require = options.require;
+    for (const ResourceAmount& resource : options.resources)
+        spec.resources.push_back({resource.name, resource.amount});
+    spec.compress = options.compress;
+    return spec;
+}
+
+}  // namespace fanfold::scatterer

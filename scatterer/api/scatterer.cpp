@@ -1,0 +1,213 @@
+// The public Scatterer: connect, open, look around.
+#include <cstdlib>
+#include <utility>
+
+#include "scatterer/api/conversion.hpp"
+#include "scatterer/api/state.hpp"
+
+namespace fanfold {
+
+using scatterer::Client;
+using scatterer::ClientOptions;
+
+namespace {
+std::optional<Keys> keys_in(const std::string& folder) {
+    if (folder.empty()) return std::nullopt;
+    auto keys = load_keys(folder);
+    if (!keys) throw FanfoldError(keys.error().text);
+    return *keys;
+}
+
+ClientOptions client_options(const ConnectOptions& options) {
+    std::string broker = options.broker;
+    if (broker.empty()) {
+        const char* named = std::getenv("FANFOLD_BROKER");
+        if (named) broker = named;
+    }
+    if (broker.empty())
+        throw FanfoldError(
+            "no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set "
+            "FANFOLD_BROKER");
+    return {.broker = std::move(broker),
+            .name = options.name,
+            .connect_timeout = options.connect_timeout,
+            .keys = keys_in(keys_folder(options.keys))};
+}
+
+JobId checked_id(const std::string& text) {
+    auto job = parse_job_id(text);
+    if (!job) throw FanfoldError(job.error().text + "; an id is a UUID of 36 characters");
+    return *job;
+}
+
+std::vector<scatterer::Event> events_of(scatterer::Event event) {
+    std::vector<scatterer::Event> events;
+    events.push_back(std::move(event));
+    return events;
+}
+
+/// The job that a full id, `last`, or a unique beginning or end of an id names, as the broker knows
+/// it.
+JobStatus find_job(Client& client, const std::string& selector) {
+    auto report = client.ask(wire::Query{.topic = wire::Topic::jobs, .selector = selector});
+    if (!report) throw FanfoldError(report.error().text);
+    if (selector.empty() || report->jobs.empty())
+        throw FanfoldError("there is no job '" + selector +
+                           "'; `fanfold jobs` lists those that the broker knows");
+    if (report->jobs.size() > 1)
+        throw FanfoldError("'" + selector + "' names " + std::to_string(report->jobs.size()) +
+                           " jobs; write more of the id");
+    return scatterer::status_of(report->jobs.front());
+}
+
+/// Watches a job until it has ended; `also` goes with it.
+void watch_to_end(Client& client, const JobId& job, std::optional<scatterer::Event> also) {
+    auto link = std::make_shared<scatterer::JobLink>();
+    link->inbox = std::make_shared<scatterer::Inbox>();
+    auto events = events_of(scatterer::WatchJob{job});
+    if (also) events.push_back(std::move(*also));
+    client.post(job, std::move(events), link);
+    std::deque<scatterer::Delivery> nothing;
+    client.take(*link, nothing, {});
+    auto refusal = link->inbox->refusal();
+    client.post(job, events_of(scatterer::CloseJob{job}), link);
+    if (refusal) throw FanfoldError(*refusal);
+}
+}  // namespace
+
+// --- State
+// ------------------------------------------------------------------------------------------------------
+
+Scatterer::State::State(ClientOptions options) : own_context(std::make_unique<zmq::context_t>(1)) {
+    connect(*own_context, std::move(options));
+}
+
+Scatterer::State::State(zmq::context_t& context, ClientOptions options) {
+    connect(context, std::move(options));
+}
+
+Scatterer::State::~State() {
+    if (client) client->stop();
+}
+
+void Scatterer::State::connect(zmq::context_t& context, ClientOptions options) {
+    if (auto sound = net::check_endpoint(options.broker, "broker", false); !sound)
+        throw FanfoldError(sound.error().text);
+    try {
+        client = std::make_shared<Client>(context, std::move(options));
+    } catch (const StartupError& error) {
+        throw FanfoldError(error.what());
+    }
+    if (auto connected = client->wait_connected(); !connected) {
+        client->stop();
+        throw FanfoldError(connected.error().text);
+    }
+}
+
+// --- the public class
+// -------------------------------------------------------------------------------------------
+
+Scatterer::Scatterer(ConnectOptions options)
+    : state_(std::make_unique<State>(client_options(options))) {}
+Scatterer::Scatterer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Scatterer::Scatterer(Scatterer&&) noexcept = default;
+Scatterer& Scatterer::operator=(Scatterer&&) noexcept = default;
+Scatterer::~Scatterer() = default;
+
+Job Scatterer::open(const std::string& function, JobOptions options) {
+    using std::chrono::duration_cast, std::chrono::milliseconds;
+    scatterer::OpenJob opening{.job = {},
+                               .token = net::random_number(),
+                               .spec = scatterer::spec_of(function, options),
+                               .collect = {}};
+    if (options.attached) opening.collect = {.ordered = options.ordered, .now = false};
+    if (!options.key.empty()) {
+        auto found = state_->client->ask(wire::Find{.key = options.key, .token = opening.token});
+        if (!found) throw FanfoldError(found.error().text);
+        if (found->job) return Job(state_->go_on(*found, std::move(opening), options));
+    }
+    // Of the system's generator, as the token is: nobody guesses another's job.
+    opening.job = make_job_id(duration_cast<milliseconds>(net::microseconds_since_1970()),
+                              net::random_number(), net::random_number());
+    return Job(state_->begin(std::move(opening), options));
+}
+
+Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
+    Client& client = *state_->client;
+    JobId id = parse_job_id(job_id) ? checked_id(job_id) : checked_id(find_job(client, job_id).id);
+    auto state = std::make_unique<Job::State>(state_->client, id);
+    state->how = {.ordered = ordered, .now = now};
+    state->collecting = true;
+    auto events = events_of(scatterer::WatchJob{id});
+    events.emplace_back(scatterer::CollectJob{id, state->how});
+    client.post(id, std::move(events), state->link);
+    client.wait_located(*state->link);
+    if (auto refusal = state->link->inbox->refusal()) throw FanfoldError(*refusal);
+    return Job(std::move(state));
+}
+
+std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
+    auto report =
+        state_->client->ask(wire::Query{.topic = wire::Topic::jobs, .selector = selector});
+    if (!report) throw FanfoldError(report.error().text);
+    std::vector<JobStatus> jobs;
+    for (const auto& info : report->jobs) jobs.push_back(scatterer::status_of(info));
+    return jobs;
+}
+
+std::vector<WorkerStatus> Scatterer::workers() {
+    auto report = state_->client->ask(wire::Query{.topic = wire::Topic::workers});
+    if (!report) throw FanfoldError(report.error().text);
+    std::vector<WorkerStatus> workers;
+    for (const auto& info : report->workers) workers.push_back(scatterer::status_of(info));
+    return workers;
+}
+
+JobStatus Scatterer::wait(const std::string& job_id) {
+    JobStatus status = find_job(*state_->client, job_id);
+    if (status.outcome != JobOutcome::running) return status;
+    watch_to_end(*state_->client, checked_id(status.id), {});
+    return find_job(*state_->client, status.id);
+}
+
+JobStatus Scatterer::cancel(const std::string& job_id) {
+    JobStatus status = find_job(*state_->client, job_id);
+    if (status.outcome != JobOutcome::running) return status;
+    JobId id = checked_id(status.id);
+    watch_to_end(*state_->client, id, scatterer::CancelJob{id, "cancelled by a user"});
+    return status;
+}
+
+JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) {
+    JobStatus status = find_job(*state_->client, job_id);
+    wire::Adjust adjust{.job = checked_id(status.id)};
+    adjust.priority = change.priority;
+    adjust.weight = change.weight;
+    adjust.max_running = change.max_running;
+    auto adjusted = state_->client->ask(adjust);
+    if (!adjusted) throw FanfoldError(adjusted.error().text);
+    status.priority = adjusted->share.priority;
+    status.weight = adjusted->share.weight;
+    status.max_running = adjusted->share.max_running;
+    return status;
+}
+
+JobRetry Scatterer::retry(const std::string& job_id) {
+    JobStatus before = find_job(*state_->client, job_id);
+    auto retried = state_->client->ask(wire::Retry{.job = checked_id(before.id)});
+    if (retried) return {.round = retried->round, .fragments = retried->fragments};
+    // It is asked again when no answer comes: this may be the refusal to do twice what was done the
+    // first time.
+    JobStatus after = find_job(*state_->client, before.id);
+    if (after.round == before.round) throw FanfoldError(retried.error().text);
+    return {.round = after.round,
+            .fragments = after.total.value_or(after.accepted) - before.values};
+}
+
+void Scatterer::forget(const std::string& job_id) {
+    JobStatus status = find_job(*state_->client, job_id);
+    auto forgotten = state_->client->ask(wire::Forget{.job = checked_id(status.id)});
+    if (!forgotten) throw FanfoldError(forgotten.error().text);
+}
+
+}  // namespace fanfold

@@ -1,0 +1,93 @@
+// The single sources that Inputs combines: the arguments of :::, the numbers of --array, the lines
+// of a file. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scatterer/cli/input/line_reader.hpp"
+#include "shared/base/result.hpp"
+
+namespace fanfold::scatterer {
+
+/// A list of values that can be gone through again.
+class Source {
+public:
+    virtual ~Source() = default;
+    /// The next value, valid until the next call; false at the end.
+    virtual Result<bool> next(std::string_view& value) = 0;
+    /// Back to the first value.
+    virtual void rewind() = 0;
+    /// True when next() would wait.
+    virtual bool would_block() { return false; }
+    /// Once would_block() has said no: true when next() would find the end.
+    virtual bool at_end() = 0;
+    /// How many values in all, when that is known.
+    virtual std::optional<std::uint64_t> count() const { return std::nullopt; }
+    /// What next() waits for; -1: it never waits.
+    virtual int descriptor() const { return -1; }
+};
+
+class ArgumentSource final : public Source {
+public:
+    explicit ArgumentSource(std::vector<std::string> values) : values_(std::move(values)) {}
+    Result<bool> next(std::string_view& value) override;
+    void rewind() override { at_ = 0; }
+    bool at_end() override { return at_ == values_.size(); }
+    std::optional<std::uint64_t> count() const override { return values_.size(); }
+
+private:
+    std::vector<std::string> values_;
+    std::size_t at_ = 0;
+};
+
+/// Numbers from first to last, both included, every step-th.
+struct NumberRange {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::uint64_t step = 1;
+    std::uint64_t size() const { return (last - first) / step + 1; }
+};
+
+/// Reads "1-100:2", "1-3,7", "5". Errors name the text and the accepted forms. All together fewer
+/// than 2⁶³ numbers.
+Result<std::vector<NumberRange>> parse_array(std::string_view text);
+
+class NumberSource final : public Source {
+public:
+    explicit NumberSource(std::vector<NumberRange> ranges) : ranges_(std::move(ranges)) {}
+    Result<bool> next(std::string_view& value) override;
+    void rewind() override { range_ = 0, place_ = 0; }
+    bool at_end() override { return range_ == ranges_.size(); }
+    std::optional<std::uint64_t> count() const override;
+
+private:
+    std::vector<NumberRange> ranges_;
+    std::size_t range_ = 0;
+    std::uint64_t place_ = 0;  // in the range
+    std::string text_;
+};
+
+/// The lines of a file or of stdin. With `remember` they are kept for a rewind; without, there is
+/// none.
+class LineSource final : public Source {
+public:
+    LineSource(LineReader reader, bool remember)
+        : reader_(std::move(reader)), remember_(remember) {}
+    Result<bool> next(std::string_view& value) override;
+    void rewind() override;
+    bool would_block() override { return at_ == kept_.size() && reader_.would_block(); }
+    bool at_end() override { return at_ == kept_.size() && reader_.at_end(); }
+    int descriptor() const override { return reader_.descriptor(); }
+
+private:
+    LineReader reader_;
+    bool remember_;
+    std::vector<std::string> kept_;
+    std::size_t at_ = 0;  // in kept_; past it the reader goes on
+};
+
+}  // namespace fanfold::scatterer

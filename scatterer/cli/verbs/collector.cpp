@@ -1,0 +1,64 @@
+#include "scatterer/cli/verbs/collector.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+constexpr auto look_around = std::chrono::milliseconds(100);
+
+std::string tag_of(const RememberedInput& input, std::uint64_t index) {
+    if (input.values.empty()) return std::to_string(index + 1);
+    std::string tag = input.values[0];
+    for (std::size_t i = 1; i < input.values.size(); ++i) tag += ' ' + input.values[i];
+    return tag;
+}
+
+}  // namespace
+
+void Collector::collect(Job& job, const std::function<bool()>& between) {
+    for (;;) {
+        auto run = job.next_run(std::chrono::milliseconds(0));
+        if (!run) {
+            flush();
+            if (job.ended()) return;
+            run = job.next_run(look_around);
+        }
+        if (run) take(*run);
+        if (between()) return flush();
+    }
+}
+
+void Collector::take(const ResultRun& run) {
+    if (run.failure) ++counts_.failures;
+    else counts_.values += run.count;
+    if (!options_.book) return printer_.print(run);
+    each_fragment(run, [this](const Fragment& fragment) { take(fragment); });
+    if (options_.joblog && options_.joblog->wants_flush()) flush();
+}
+
+void Collector::take(Fragment fragment) {
+    RememberedInput input = options_.book->take(fragment.index).value_or(RememberedInput{});
+    if (options_.numbers) fragment.index = options_.numbers->input_of(fragment.index);
+    std::string tag = options_.tag ? tag_of(input, fragment.index) : std::string();
+    printer_.print(fragment, {.tag = options_.tag ? &tag : nullptr, .command = input.command});
+    if (options_.joblog) options_.joblog->add(fragment, input.command);
+    if (!options_.folder) return;
+    if (options_.commands) {
+        CommandOutput both = command_output(fragment);
+        options_.folder->add(input.values, fragment.index + 1, {.out = both.out, .err = both.err});
+    } else if (fragment.failure) {
+        options_.folder->add(input.values, fragment.index + 1,
+                             {.out = {}, .err = fragment.failure->message});
+    } else {
+        options_.folder->add(input.values, fragment.index + 1,
+                             {.out = text_of_value(fragment.value, scratch_), .err = {}});
+    }
+}
+
+void Collector::flush() {
+    output_.flush();
+    if (options_.joblog && !output_.closed())
+        options_.joblog->flush();  // a line says that the output was written
+}
+
+}  // namespace fanfold::scatterer::cli

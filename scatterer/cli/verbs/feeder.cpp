@@ -1,0 +1,223 @@
+#include "scatterer/cli/verbs/feeder.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "shared/wire/codec.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+constexpr int recheck_ms = 20;  // for a source that can't say for what it waits
+
+template <class T>
+T must(Result<T> answer) {
+    if (!answer) throw SystemError(answer.error().text);
+    return *std::move(answer);
+}
+
+std::string joined_columns(const std::vector<std::string>& columns) {
+    std::string text;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        if (i > 0) text += ' ';
+        text += columns[i];
+    }
+    return text;
+}
+
+}  // namespace
+
+void append_exec_payload(std::string& payload, const std::vector<std::string>& argv,
+                         const std::string* input) {
+    wire::append_array(payload, 2);
+    wire::append_array(payload, static_cast<std::uint32_t>(argv.size()));
+    for (const std::string& word : argv) wire::append_text(payload, word);
+    if (input) wire::append_bytes(payload, *input);
+    else wire::append_nil(payload);
+}
+
+Feeder::Feeder(const MapOptions& options) : options_(options), title_(options.function) {
+    CommandWords parted = part_command(options.words);
+    if (options.function.empty()) {
+        auto made = Template::make(parted.command, options.command);
+        if (!made) throw UsageError(made.error().text);
+        template_ = *std::move(made);
+        title_ = template_->title();
+    }
+    if (options.command.pipe) {
+        open_pipe();
+        return;
+    }
+    auto opened = Inputs::open(parted.sources, options.sources);
+    if (!opened) throw SystemError(opened.error().text);
+    inputs_.emplace(*std::move(opened));
+    known_total_ = inputs_->count();
+}
+
+void Feeder::open_pipe() {
+    std::string name = "standard input";
+    const auto& files = options_.sources.files;
+    if (!files.empty() && files[0] != "-") {
+        name = files[0];
+        pipe_descriptor_ = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+        if (pipe_descriptor_ < 0) throw system_error("open " + name);
+    }
+    blocks_.emplace(PipeBlocks::Options{.descriptor = pipe_descriptor_,
+                                        .name = name,
+                                        .block_bytes = options_.block_bytes,
+                                        .separator = options_.sources.nul_separated ? '\0' : '\n'});
+}
+
+Feeder::~Feeder() {
+    if (pipe_descriptor_ > 0) ::close(pipe_descriptor_);
+}
+
+std::optional<std::uint64_t> Feeder::total() const {
+    if (sealed_) return added_;
+    if (!known_total_) return std::nullopt;
+    return *known_total_ - left_out_;
+}
+
+void Feeder::stop() {
+    stopped_ = true;
+    wakeup_.wake();
+}
+
+void Feeder::run(Job& job, InputBook* book) {
+    if (blocks_) feed_blocks(job, book);
+    else if (!template_ && !book && !past_ && inputs_->plain()) feed_plain(job);
+    else feed_records(job, book);
+    if (stopped_) return;
+    job.seal();
+    sealed_ = true;
+}
+
+/// False once stopped. The wait for input is the moment to send what was gathered: results come
+/// while input still does.
+template <class Source>
+bool Feeder::wait_for(Source& source, int descriptor, Job* job) {
+    if (stopped_.load(std::memory_order_relaxed)) return false;
+    if (!source.would_block()) return true;
+    if (job) job->flush();
+    do {
+        int waiting_for = descriptor;
+        if constexpr (requires { source.waits_for(); }) waiting_for = source.waits_for();
+        pollfd items[2] = {{waiting_for, POLLIN, 0}, {wakeup_.fd(), POLLIN, 0}};
+        (void)::poll(items, 2, waiting_for < 0 ? recheck_ms : -1);
+        if (stopped_) return false;
+    } while (source.would_block());
+    return true;
+}
+
+void Feeder::feed_blocks(Job& job, InputBook* book) {
+    std::string block;
+    std::uint64_t number = 0;
+    for (; wait_for(*blocks_, pipe_descriptor_, &job) && must(blocks_->next(block)); ++number) {
+        const std::vector<std::string> none;
+        std::string command = template_->display(none, number + 1);
+        if (is_done(number, command)) continue;
+        if (book) book->remember(added_, {.values = {}, .command = std::move(command)});
+        payload_.clear();
+        append_exec_payload(payload_, must(template_->argv(none, number + 1)), &block);
+        add_payload(job, number);
+    }
+    if (past_ && !stopped_) past_->check_total(number);
+}
+
+void Feeder::feed_plain(Job& job) {
+    std::string_view input;
+    std::uint64_t count = 0;
+    while (wait_for(*inputs_, -1, &job) && must(inputs_->next_plain(input))) {
+        if (options_.json_lines) {
+            payload_.clear();
+            append_payload(input, count);
+            job.add_packed(payload_);
+        } else {
+            job.add_text(input);
+        }
+        added_.store(++count, std::memory_order_relaxed);
+    }
+}
+
+void Feeder::feed_records(Job& job, InputBook* book) {
+    std::vector<Numbered> held;  // until all that the job log lists is known to be the same
+    auto release = [&] {
+        for (const Numbered& input : held) add_record(job, book, input);
+        held.clear();
+    };
+    Numbered input;
+    for (; wait_for(*inputs_, -1, &job) && must(inputs_->next(input.record)); ++input.number) {
+        if (!past_) {
+            add_record(job, book, input);
+            continue;
+        }
+        if (!is_done(input.number, command_of(input))) held.push_back(input);
+        if (input.number + 1 >= past_->last()) release();
+    }
+    if (past_ && !stopped_) past_->check_total(input.number);
+}
+
+bool Feeder::is_done(std::uint64_t number, std::string_view command) {
+    if (!past_ || !past_->done(number + 1, command)) return false;
+    ++left_out_;
+    return true;
+}
+
+void Feeder::add_record(Job& job, InputBook* book, const Numbered& input) {
+    const auto& columns = input.record.columns;
+    if (book) book->remember(added_, {.values = columns, .command = command_of(input)});
+    payload_.clear();
+    if (template_) {
+        append_exec_payload(payload_, must(template_->argv(columns, input.number + 1)), nullptr);
+    } else {
+        if (columns.size() != 1)
+            wire::append_array(payload_, static_cast<std::uint32_t>(columns.size()));
+        for (const std::string& column : columns) append_payload(column, input.number);
+    }
+    add_payload(job, input.number);
+}
+
+void Feeder::add_payload(Job& job, std::uint64_t number) {
+    if (numbers_) numbers_->add(added_, number);
+    job.add_packed(payload_);
+    ++added_;
+}
+
+void Feeder::append_payload(std::string_view input, std::uint64_t number) {
+    if (!options_.json_lines) return wire::append_text(payload_, input);
+    try {
+        auto packed = nlohmann::json::to_msgpack(nlohmann::json::parse(input));
+        payload_.append(reinterpret_cast<const char*>(packed.data()), packed.size());
+    } catch (const nlohmann::json::exception& error) {
+        throw SystemError("input line " + std::to_string(number + 1) +
+                          " is not JSON: " + error.what());
+    }
+}
+
+std::string Feeder::command_of(const Numbered& input) const {
+    const auto& columns = input.record.columns;
+    return template_ ? template_->display(columns, input.number + 1)
+                     : title_ + ' ' + scatterer::quoted(joined_columns(columns));
+}
+
+void Feeder::each_command(const std::function<void(const std::string&)>& use) {
+    auto use_unless_done = [&](std::uint64_t number, const std::string& command) {
+        if (!is_done(number, command)) use(command);
+    };
+    if (blocks_) {
+        std::string block;
+        const std::vector<std::string> none;
+        for (std::uint64_t number = 0; must(blocks_->next(block)); ++number)
+            use_unless_done(number, template_->display(none, number + 1));
+        return;
+    }
+    Numbered input;
+    for (; must(inputs_->next(input.record)); ++input.number)
+        use_unless_done(input.number, command_of(input));
+}
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,66 @@
+#include "scatterer/cli/verbs/fleet.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "fanfold/embedded.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+constexpr std::array built_in{"fanfold.echo", "fanfold.sleep", "fanfold.fail", "fanfold.exec"};
+
+/// Without a door for remote workers nobody else can ever offer the function, and the job would
+/// wait for nothing.
+void check_function(const MapOptions& map) {
+    if (map.function.empty() || !map.bind.empty()) return;
+    auto declared = [&](const auto& command) { return command.first == map.function; };
+    if (std::any_of(map.declared.begin(), map.declared.end(), declared)) return;
+    if (std::find(built_in.begin(), built_in.end(), map.function) != built_in.end()) return;
+    throw UsageError(
+        "unknown function '" + map.function +
+        "': an embedded fleet has fanfold.echo, fanfold.sleep, fanfold.fail and what --declare " +
+        map.function +
+        "='command' gives it; for a worker's functions name its broker with --broker");
+}
+
+}  // namespace
+
+Fleet::Fleet(const CommonOptions& common) {
+    connected_.emplace(ConnectOptions{.broker = common.broker,
+                                      .connect_timeout = common.connect_timeout,
+                                      .name = {},
+                                      .keys = common.keys});
+    scatterer_ = &*connected_;
+}
+
+Fleet::Fleet(const CommonOptions& common, const MapOptions& map, Console& console) {
+    if (!common.broker.empty()) {
+        connected_.emplace(ConnectOptions{.broker = common.broker,
+                                          .connect_timeout = common.connect_timeout,
+                                          .name = {},
+                                          .keys = common.keys});
+        scatterer_ = &*connected_;
+        return;
+    }
+    check_function(map);
+    embedded_ = std::make_unique<Embedded>(EmbeddedOptions{.slots = map.slots.value_or(0),
+                                                           .bind = map.bind,
+                                                           .advertise = {},
+                                                           .commands = map.declared,
+                                                           .allow_exec = true,
+                                                           .max_output = map.job.max_output,
+                                                           .keys = common.keys,
+                                                           .insecure = map.insecure});
+    scatterer_ = &embedded_->scatterer();
+    if (map.insecure && !map.bind.empty())
+        console.say("INSECURE: whoever reaches " + map.bind +
+                    " can join the fleet and read its jobs");
+    if (!map.bind.empty() && !map.quiet)
+        console.say("workers may join with fanfold-worker --broker " + embedded_->endpoint());
+}
+
+Fleet::~Fleet() = default;
+
+}  // namespace fanfold::scatterer::cli

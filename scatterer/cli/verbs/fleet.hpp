@@ -1,0 +1,38 @@
+// Whom the program talks to: a broker, or a fleet of its own in this process. One thread makes it;
+// its Scatterer is for any.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "fanfold/scatterer.hpp"
+#include "scatterer/cli/output/console.hpp"
+#include "scatterer/cli/verbs/options.hpp"
+
+namespace fanfold {
+class Embedded;
+}
+
+namespace fanfold::scatterer::cli {
+
+class Fleet {
+public:
+    /// Connects to the broker. Throws FanfoldError when none answers.
+    explicit Fleet(const CommonOptions& common);
+    /// The same, or without a broker starts an embedded fleet. Throws UsageError for a function
+    /// that such a fleet can't have.
+    Fleet(const CommonOptions& common, const MapOptions& map, Console& console);
+    ~Fleet();
+    Fleet(const Fleet&) = delete;
+    Fleet& operator=(const Fleet&) = delete;
+
+    Scatterer& scatterer() { return *scatterer_; }
+    bool embedded() const { return embedded_ != nullptr; }
+
+private:
+    std::unique_ptr<Embedded> embedded_;
+    std::optional<Scatterer> connected_;
+    Scatterer* scatterer_ = nullptr;
+};
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,141 @@
+#include "scatterer/cli/verbs/queries.hpp"
+
+#include "scatterer/cli/output/exit_codes.hpp"
+#include "scatterer/cli/output/reports.hpp"
+#include "scatterer/cli/verbs/collector.hpp"
+#include "scatterer/cli/verbs/fleet.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+constexpr std::string_view command_function = "fanfold.exec";
+
+/// The one job that the selector names.
+JobStatus the_job(Scatterer& scatterer, const std::string& selector) {
+    auto jobs = scatterer.jobs(selector);
+    if (jobs.size() == 1) return jobs[0];
+    if (jobs.empty() && selector == "last")
+        throw SystemError("there is no last job: the broker knows none");
+    if (jobs.empty())
+        throw SystemError("unknown job '" + selector +
+                          "'; `fanfold jobs` lists those that the broker knows");
+    std::string names;
+    for (std::size_t i = 0; i < jobs.size() && i < 3; ++i)
+        names += (i > 0 ? ", " : "") + jobs[i].id;
+    if (jobs.size() > 3) names += ", …";
+    throw SystemError("'" + selector + "' names " + std::to_string(jobs.size()) + " jobs (" +
+                      names + "); give more of the id");
+}
+
+/// All of them are known before anything is done to the first.
+std::vector<JobStatus> the_jobs(Scatterer& scatterer, const QueryOptions& query) {
+    std::vector<JobStatus> jobs;
+    for (const std::string& selector : query.jobs) jobs.push_back(the_job(scatterer, selector));
+    return jobs;
+}
+
+void print(const std::string& text) {
+    Output output(1, "standard output");
+    output.append(text);
+    output.flush();
+}
+
+int wait(Scatterer& scatterer, const QueryOptions& query, Console& console) {
+    std::vector<JobStatus> jobs = the_jobs(scatterer, query);
+    int code = exit_good;
+    for (JobStatus& job : jobs) {
+        job = scatterer.wait(job.id);
+        if (query.output == Format::json) print(status_report(job, Format::json));
+        JobEnd end{.outcome = job.outcome,
+                   .reason = job.reason,
+                   .total = job.total.value_or(0),
+                   .values = job.values,
+                   .failures = job.failed,
+                   .late = 0,
+                   .missing = {}};
+        if (job.outcome != JobOutcome::complete && !query.quiet) console.say(describe(job.id, end));
+        code = joined(code, exit_code(job.outcome, without_value(job)));
+    }
+    return code;
+}
+
+int results(Scatterer& scatterer, const QueryOptions& query, Console& console) {
+    JobStatus status = the_job(scatterer, query.jobs[0]);
+    bool commands = status.function == command_function;
+    Output output(1, "standard output");
+    Printer printer(
+        {.commands = commands, .json = query.output == Format::json, .quiet = query.quiet}, output,
+        console);
+    Collector collector({.commands = commands}, printer, output);
+    Job job = scatterer.results(status.id, query.ordered, query.now);
+    collector.collect(job, [&] { return output.closed(); });
+    if (output.closed()) return exit_good;
+    JobEnd end = job.wait();
+    if (end.outcome == JobOutcome::running && !query.quiet)
+        console.say("job " + status.id + " still runs; these are the results so far");
+    else if (end.outcome != JobOutcome::complete && !query.quiet)
+        console.say(describe(status.id, end));
+    return exit_code(end.outcome, without_value(end));
+}
+
+int cancel(Scatterer& scatterer, const QueryOptions& query) {
+    for (const JobStatus& job : the_jobs(scatterer, query)) {
+        JobStatus before = scatterer.cancel(job.id);
+        if (query.output == Format::json) print(status_report(before, Format::json));
+        else if (before.outcome == JobOutcome::running) print(job.id + " cancelled\n");
+        else print(job.id + " had ended: " + to_string(before.outcome) + '\n');
+    }
+    return exit_good;
+}
+
+int set(Scatterer& scatterer, const QueryOptions& query) {
+    for (const JobStatus& job : the_jobs(scatterer, query)) {
+        JobStatus now = scatterer.change(job.id, query.change);
+        print(query.output == Format::json ? status_report(now, Format::json)
+                                           : now.id + ": " + share_text(now) + '\n');
+    }
+    return exit_good;
+}
+
+int retry(Scatterer& scatterer, const QueryOptions& query) {
+    for (const JobStatus& job : the_jobs(scatterer, query))
+        print(retry_report(job.id, scatterer.retry(job.id), query.output));
+    return exit_good;
+}
+
+int forget(Scatterer& scatterer, const QueryOptions& query) {
+    for (const JobStatus& job : the_jobs(scatterer, query)) {
+        scatterer.forget(job.id);
+        print(forget_report(job.id, query.output));
+    }
+    return exit_good;
+}
+
+}  // namespace
+
+int run_query(const CommandLine& line, Console& console) {
+    Fleet fleet(line.common);
+    Scatterer& scatterer = fleet.scatterer();
+    const QueryOptions& query = line.query;
+    switch (line.verb) {
+        case Verb::map:
+        case Verb::submit:
+        case Verb::keygen: break;  // not queries
+        case Verb::jobs: print(jobs_report(scatterer.jobs(), query.output)); break;
+        case Verb::status:
+            print(status_report(the_job(scatterer, query.jobs[0]), query.output));
+            break;
+        case Verb::wait: return wait(scatterer, query, console);
+        case Verb::results: return results(scatterer, query, console);
+        case Verb::cancel: return cancel(scatterer, query);
+        case Verb::set: return set(scatterer, query);
+        case Verb::retry: return retry(scatterer, query);
+        case Verb::forget: return forget(scatterer, query);
+        case Verb::workers: print(workers_report(scatterer.workers(), query.output)); break;
+        case Verb::functions: print(functions_report(scatterer.workers(), query.output)); break;
+    }
+    return exit_good;
+}
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,12 @@
+// The verbs that ask a broker: jobs, status, wait, results, cancel, workers, functions.
+#pragma once
+
+#include "scatterer/cli/output/console.hpp"
+#include "scatterer/cli/verbs/options.hpp"
+
+namespace fanfold::scatterer::cli {
+
+/// Returns the exit code. A signal ends the program at once: nothing of the fleet's is touched.
+int run_query(const CommandLine& line, Console& console);
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,67 @@
+#include "scatterer/cli/verbs/signal_watch.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "scatterer/cli/output/exit_codes.hpp"
+#include "scatterer/cli/output/output.hpp"
+#include "shared/base/limits.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+// Long enough for commands to be killed after their grace and for the outcome to come back.
+constexpr auto patience = limits::kill_grace + std::chrono::seconds(3);
+}  // namespace
+
+SignalWatch::SignalWatch() : thread_([this] { run(); }) {}
+
+SignalWatch::~SignalWatch() {
+    stop_.wake();
+    thread_.join();
+}
+
+void SignalWatch::on_signal(std::function<void()> handler) {
+    std::lock_guard lock(mutex_);
+    handler_ = std::move(handler);
+}
+
+void SignalWatch::ignore() { on_signal({}); }
+
+void SignalWatch::run() {
+    using Clock = std::chrono::steady_clock;
+    auto until = Clock::time_point::max();
+    for (;;) {
+        pollfd items[2] = {{reader_.fd(), POLLIN, 0}, {stop_.fd(), POLLIN, 0}};
+        int wait = -1;
+        if (until != Clock::time_point::max())
+            wait = static_cast<int>(std::max<std::int64_t>(
+                0, std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count()));
+        (void)::poll(items, 2, wait);
+        if (items[1].revents != 0) return;
+        if (int signal = reader_.read()) {
+            handle(signal);
+            until = Clock::now() + patience;
+        } else if (Clock::now() >= until) {
+            leave(caught_, "interrupted: the job did not end in time; its commands are killed");
+        }
+    }
+}
+
+void SignalWatch::handle(int signal) {
+    if (caught_ != 0) leave(signal, "interrupted again");
+    caught_ = signal;
+    std::lock_guard lock(mutex_);
+    if (!handler_) leave(signal, "interrupted");
+    handler_();
+}
+
+void SignalWatch::leave(int signal, const std::string& why) {
+    // Other threads may be in the middle of anything, the console among it.
+    (void)write_all(2, "fanfold: " + why + '\n');
+    ::_exit(exit_signal_base + signal);
+}
+
+}  // namespace fanfold::scatterer::cli

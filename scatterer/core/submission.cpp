@@ -1,0 +1,146 @@
+#include "scatterer/core/submission.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace fanfold::scatterer {
+
+namespace {
+using namespace std::chrono_literals;
+constexpr Duration longest_patience = 10s;  // between two sendings of blocks that nobody accepts
+constexpr Duration seal_again = 1s;
+}  // namespace
+
+Submission::Submission(OpenJob opening, std::uint64_t credit)
+    : job_(opening.job), token_(opening.token), spec_(std::move(opening.spec)), limit_(credit) {
+    if (!opening.continues) return;
+    next_ = end_ = opening.continues->next;
+    appended_bytes_ = accepted_bytes_ = opening.continues->bytes;
+    limit_ = opening.continues->limit;
+    known_ = begun_ = true;
+}
+
+void Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
+    FANFOLD_CHECK(!total_ && block.first == end_);
+    end_ = block.end();
+    appended_bytes_ += block.body.size();
+    // A block of one fragment is as large as that.
+    if (block.count == 1) window_ = std::max(window_, submission_window_blocks * block.body.size());
+    kept_.push_back({std::move(block), appended_bytes_});
+    if (total) FANFOLD_CHECK(*total == end_);
+    total_ = total;
+}
+
+void Submission::seal(Time now, const SealJob& event) {
+    if (total_) return;
+    FANFOLD_CHECK(event.total == end_);
+    total_ = event.total;
+    // The seal travels with the last block where that is still here; a job without fragments is
+    // opened by a block without any.
+    if (end_ == 0) {
+        kept_.emplace_back();
+        kept_.back().block.digest = event.digest;
+    }
+    if (sent_ == kept_.size()) seal_at_ = now;
+}
+
+bool Submission::on_accepted(Time now, const wire::Accepted& accepted) {
+    known_ = true;
+    std::uint64_t room_before = room();
+    if (accepted.next > next_ && accepted.next <= end_) {
+        next_ = accepted.next;
+        patience_ = limits::resend_after;
+        resend_at_ = now + patience_;
+    }
+    while (!kept_.empty() && kept_.front().block.end() <= next_) {
+        accepted_bytes_ = kept_.front().end_bytes;
+        kept_.pop_front();
+        if (sent_ > 0) --sent_;
+    }
+    if (!kept_.empty() &&
+        kept_.front().block.first < next_) {  // the broker ended a block elsewhere
+        auto rest = rest_of(kept_.front().block, next_);
+        FANFOLD_CHECK(rest);  // only whole objects were ever added
+        kept_.front().block = std::move(*rest);
+        sent_ = 0;
+    }
+    limit_ = std::max(limit_, accepted.limit);
+    return room() > room_before;
+}
+
+bool Submission::on_sealed() {
+    known_ = true;
+    if (!total_) return false;
+    kept_.clear();  // a seal is accepted after all that it seals
+    sent_ = 0;
+    next_ = end_;
+    return !std::exchange(seal_accepted_, true);
+}
+
+void Submission::start_over(Time now) {
+    sent_ = 0;
+    patience_ = limits::resend_after;
+    seal_at_ = now;
+}
+
+bool Submission::may_send(const Kept& kept) const {
+    if (kept.end_bytes <= limit_) return true;
+    return &kept == &kept_.front() && kept.end_bytes - kept.block.body.size() <= limit_;
+}
+
+void Submission::pump(Time now, const PeerId& owner, std::vector<Action>& actions) {
+    if (sent_ > 0 && now >= resend_at_) {
+        actions.push_back(Note{.level = Level::warn,
+                               .what = "blocks not accepted for a while, sent again",
+                               .job = job_,
+                               .range = {next_, kept_[sent_ - 1].block.end()}});
+        patience_ = std::min(patience_ * 2, longest_patience);
+        sent_ = 0;
+    }
+    while (sent_ < kept_.size() && may_send(kept_[sent_])) {
+        if (sent_ == 0) resend_at_ = now + patience_;
+        send(now, kept_[sent_++], owner, actions);
+    }
+    if (total_ && !seal_accepted_ && known_ && sent_ == kept_.size() && now >= seal_at_) {
+        seal_at_ = now + seal_again;
+        actions.push_back(SendBroker{wire::Seal{.job = job_, .token = token_, .total = *total_}});
+    }
+}
+
+void Submission::send(Time now, const Kept& kept, const PeerId& owner,
+                      std::vector<Action>& actions) {
+    const PackedBlock& block = kept.block;
+    wire::Block message{.job = job_,
+                        .token = token_,
+                        .first = block.first,
+                        .count = block.count,
+                        .stride = limits::cut_stride,
+                        .cuts = block.cuts,
+                        .spec = {},
+                        .total = {},
+                        .digest = block.digest};
+    if (block.first == 0) {
+        spec_.owner = owner;
+        message.spec = spec_;
+    }
+    if (total_ && block.end() == *total_) {
+        message.total = total_;
+        seal_at_ = now + seal_again;
+    }
+    begun_ = true;
+    actions.push_back(PushBlock{std::move(message), block.body});
+}
+
+void Submission::check_invariants() const {
+    FANFOLD_CHECK(sent_ <= kept_.size());
+    Index at = next_;
+    for (const Kept& kept : kept_) {
+        FANFOLD_CHECK(kept.block.first == at);
+        at = kept.block.end();
+    }
+    FANFOLD_CHECK(at == end_);
+    if (sent_ > 1) FANFOLD_CHECK(kept_[sent_ - 1].end_bytes <= limit_);
+    if (total_) FANFOLD_CHECK(*total_ == end_);
+}
+
+}  // namespace fanfold::scatterer

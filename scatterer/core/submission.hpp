@@ -1,0 +1,91 @@
+// The scattering half of one job: its blocks on their way to the broker, kept until the broker has
+// accepted them. Part of the scatterer's core, on its thread.
+//
+// Invariants (checked by check_invariants()):
+// - the kept blocks are consecutive, and begin at `next`, the first fragment that is not accepted;
+// - blocks are sent in order, and within the credit, except that one may always be on its way;
+// - once the job is sealed, its total is the end of its last block.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scatterer/core/events.hpp"
+
+namespace fanfold::scatterer {
+
+/// Body bytes of a job that its user may be ahead of the broker's acceptance, however much the
+/// broker would take: memory of this process. Of large fragments, so many blocks.
+inline constexpr std::uint64_t submission_window = std::uint64_t{2} << 20;
+inline constexpr std::uint64_t submission_window_blocks = 16;
+
+class Submission {
+public:
+    Submission(OpenJob opening, std::uint64_t credit);
+
+    const JobId& job() const { return job_; }
+    bool attached() const { return spec_.attached; }
+    const std::string& key() const { return spec_.key; }
+    std::uint64_t token() const { return token_; }
+    bool sealed() const { return total_.has_value(); }
+    /// The broker has spoken of the job, so control messages about it will be understood.
+    bool known() const { return known_; }
+    /// A block has been sent at least once.
+    bool begun() const { return begun_; }
+    /// Every block is accepted, and the seal.
+    bool done() const { return seal_accepted_ && kept_.empty(); }
+    /// Every block is accepted, and no more can be said of it: it has a key, and waits for the same
+    /// submission once more.
+    bool left_open() const { return !total_ && kept_.empty() && !spec_.key.empty(); }
+
+    void append(PackedBlock block, std::optional<std::uint64_t> total);
+    void seal(Time now, const SealJob& event);
+
+    void on_known() { known_ = true; }
+    /// Returns whether the room has grown.
+    bool on_accepted(Time now, const wire::Accepted& accepted);
+    /// Returns whether it is news.
+    bool on_sealed();
+    /// A new session: whatever is not accepted may have been lost.
+    void start_over(Time now);
+
+    /// Sends what may be sent, and again what has stood still for too long.
+    void pump(Time now, const PeerId& owner, std::vector<Action>& actions);
+
+    /// Body bytes of the job, counted from its start, that its user may hand in: by the credit, and
+    /// by what is accepted.
+    std::uint64_t room() const { return std::min(limit_, accepted_bytes_ + window_); }
+    void check_invariants() const;
+
+private:
+    struct Kept {
+        PackedBlock block;
+        std::uint64_t end_bytes = 0;  // body bytes of the job up to its end
+    };
+    bool may_send(const Kept& kept) const;
+    void send(Time now, const Kept& kept, const PeerId& owner, std::vector<Action>& actions);
+
+    JobId job_;
+    std::uint64_t token_;
+    wire::JobSpec spec_;
+    std::deque<Kept> kept_;
+    std::size_t sent_ = 0;  // of kept_, from the front
+    Index next_ = 0;
+    Index end_ = 0;  // of what was appended
+    std::uint64_t appended_bytes_ = 0;
+    std::uint64_t accepted_bytes_ = 0;
+    std::uint64_t window_ = submission_window;
+    std::uint64_t limit_;
+    std::optional<std::uint64_t> total_;
+    bool known_ = false;
+    bool begun_ = false;
+    bool seal_accepted_ = false;
+    Time seal_at_{};
+    Time resend_at_{};
+    Duration patience_ = limits::resend_after;
+};
+
+}  // namespace fanfold::scatterer

@@ -1,0 +1,25 @@
+// How seldom those who have nothing to do wake up. Constants and pure functions, any thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "shared/base/ids.hpp"
+#include "shared/base/limits.hpp"
+
+namespace fanfold {
+
+/// A shell steps its core at least so often, whatever else happens. Longer gaps would not count as
+/// time that was lived through.
+inline constexpr Duration longest_sleep = std::chrono::milliseconds(750);
+static_assert(longest_sleep < limits::longest_step_gap);
+
+/// A worker that holds and keeps nothing, and the broker to it, beat but once in so many
+/// heartbeats: three of these, each up to a quarter of a heartbeat late, fit into the timeout.
+inline std::int64_t idle_beats(Duration heartbeat, Duration timeout) {
+    constexpr std::int64_t most = 3;
+    if (heartbeat <= Duration(0) || heartbeat >= timeout / most) return 1;
+    return std::clamp<std::int64_t>((timeout - heartbeat) / (3 * heartbeat), 1, most);
+}
+
+}  // namespace fanfold

@@ -1,0 +1,69 @@
+// Peers that talk nonsense: counted, logged at a limited rate, and cut off for a while. Pure, and
+// of bounded size whatever comes: as each step of a core says what time it is. One thread, the one
+// that owns it.
+//
+// Strikes wear off: who stays below limits::nonsense_strikes in limits::nonsense_window is heard.
+// Who reaches it is ignored for limits::cut_off_time, and begins anew then.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "shared/base/limits.hpp"
+#include "shared/base/line_rate.hpp"
+#include "shared/events/events.hpp"
+
+namespace fanfold {
+
+/// Whom a message is held against: the key that its connection has proved, else the connection.
+/// Empty: nobody is known.
+std::string blamed(const PeerId& from, const Sender& sender);
+
+/// ", and N more like it", where lines were left out.
+std::string and_more(std::uint64_t left_out);
+
+/// What a peer is told that is cut off.
+std::string cut_off_text();
+
+class Nonsense {
+public:
+    struct Verdict {
+        bool cut_off = false;  // it is ignored from now on
+        std::optional<std::uint64_t> log =
+            {};  // a line may be written; how many were left out before it
+    };
+    /// One more message that is nonsense, with so many bytes that had to be looked at. Nobody is
+    /// cut off where nobody is known.
+    Verdict count(const std::string& who, Time now, std::size_t bytes = 0);
+
+    bool ignores(const std::string& who, Time now) const;
+    /// Whether there is nobody to be ignored at all: so that the others need not be asked for.
+    bool ignores_nobody(Time now) const { return now >= ignored_until_; }
+
+    /// For tests and status: all that were counted, and the peers that are remembered.
+    std::uint64_t counted() const { return counted_; }
+    std::size_t remembered() const { return recent_.size() + older_.size(); }
+
+private:
+    struct Peer {
+        double strikes = 0;
+        Time counted{};  // when they were
+        Time ignored_until{};
+    };
+    using Peers = std::map<std::string, Peer>;
+
+    Peer& peer(const std::string& who);
+
+    // When there are too many peers, those that were not heard of for longest are forgotten, half
+    // of them at once.
+    Peers recent_;
+    Peers older_;
+    Time ignored_until_{};  // nobody is ignored past this
+    LineRate lines_{10, std::chrono::seconds(1)};
+    LineRate cut_offs_{10, std::chrono::seconds(1)};
+    std::uint64_t counted_ = 0;
+};
+
+}  // namespace fanfold

@@ -1,0 +1,30 @@
+// The log: one line an event, as text or as JSON, so that a job can be followed through all
+// programs by grepping its id. set_up_logging() is called once, before any thread starts; the rest
+// from any thread.
+#pragma once
+
+#include <string>
+
+#include "shared/base/result.hpp"
+#include "shared/events/events.hpp"
+
+namespace fanfold {
+
+struct LogOptions {
+    std::string level = "info";   // trace, debug, info, warn, error, off
+    std::string file;             // empty: stderr
+    std::string format = "text";  // text, json
+};
+
+/// Throws StartupError for an unknown level or format, or a file that can't be written.
+void set_up_logging(const LogOptions& options);
+
+/// Whether lines of this level are written at all.
+bool logs(Level level);
+
+/// Writes the line of a note; `component` says whose it is: broker, worker, gatherer, client. What
+/// came from outside is escaped and of limited length; from info on, lines of one kind come at a
+/// limited rate (limits::log_lines, log_interval).
+void write_log(const char* component, const Note& note);
+
+}  // namespace fanfold

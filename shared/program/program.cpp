@@ -1,0 +1,122 @@
+#include "shared/program/program.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "shared/base/duration.hpp"
+#include "shared/base/text.hpp"
+
+namespace fanfold {
+
+std::string host_name() {
+    std::array<char, 256> host{};
+    if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+    return host.data();
+}
+
+std::string default_name() { return host_name() + "-" + std::to_string(getpid()); }
+
+std::string default_state_folder() {
+    auto absolute = [](const char* variable) {
+        const char* folder =
+            std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): before any thread
+        return folder && folder[0] == '/' ? std::string(folder) : std::string{};
+    };
+    if (std::string folder = absolute("XDG_STATE_HOME"); !folder.empty())
+        return folder + "/fanfold";
+    if (std::string folder = absolute("HOME"); !folder.empty())
+        return folder + "/.local/state/fanfold";
+    return "/var/lib/fanfold";
+}
+
+void add_common_options(CLI::App& app, LogOptions& log) {
+    app.add_option("--log-level", log.level, "trace, debug, info, warn, error or off")
+        ->capture_default_str();
+    app.add_option("--log-file", log.file, "write the log to this file instead of stderr");
+    app.add_option("--log-format", log.format, "text or json")->capture_default_str();
+    app.set_version_flag("--version", "fanfold " FANFOLD_VERSION);
+    app.get_formatter()->column_width(34);
+}
+
+void add_broker_option(CLI::App& app, std::string& broker) {
+    broker = "tcp://127.0.0.1:7411";
+    app.add_option("--broker", broker, "the broker's endpoint; also by FANFOLD_BROKER")
+        ->envname("FANFOLD_BROKER")
+        ->capture_default_str();
+}
+
+void add_keys_options(CLI::App& app, std::string& keys, bool* insecure) {
+    app.add_option("--keys", keys,
+                   "the folder with its keys (fanfold keygen makes them): all traffic is "
+                   "encrypted; also by FANFOLD_KEYS")
+        ->envname("FANFOLD_KEYS");
+    if (insecure)
+        app.add_flag("--insecure", *insecure,
+                     "listen without keys also where other hosts reach it");
+}
+
+namespace {
+template <class T, class Parse>
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& value, const std::string& help,
+                        const char* type, Parse parse) {
+    auto read = [&value, name, parse](const std::string& word) {
+        auto parsed = parse(word);
+        if (!parsed) throw CLI::ValidationError(name, parsed.error().text);
+        value = *parsed;
+    };
+    return app.add_option_function<std::string>(name, read, help)->type_name(type);
+}
+}  // namespace
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value,
+                          const std::string& help) {
+    return add_parsed(app, name, value, help + " [" + to_string(value) + "]", "DURATION",
+                      [](const std::string& text) { return parse_duration(text); });
+}
+
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
+                      const std::string& help) {
+    return add_parsed(app, name, value, help, "SIZE",
+                      [](const std::string& text) { return parse_size(text); });
+}
+
+void use_all_descriptors() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);  // what there is does, too
+}
+
+void announce_ready(const std::string& endpoint) {
+    std::printf("ready %s\n", endpoint.c_str());
+    std::fflush(stdout);
+}
+
+int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
+                const std::function<int(net::SignalReader&)>& run) {
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return app.exit(error);
+        std::fprintf(stderr, "%s: %s\nsee %s --help\n", app.get_name().c_str(),
+                     printable(error.what()).c_str(), app.get_name().c_str());
+        return exit_error;
+    }
+    try {
+        net::tune_memory();
+        set_up_logging(log);
+        std::signal(SIGPIPE, SIG_IGN);
+        net::SignalReader signals;
+        return run(signals);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), printable(error.what()).c_str());
+        return exit_error;
+    }
+}
+
+}  // namespace fanfold

@@ -1,0 +1,71 @@
+// The gatekeeper lets in whom it knows: it answers libzmq's question, for each CURVE handshake at a
+// bound socket of its context, whether this public key may connect (ZAP, RFC 27), and tells whose a
+// connection is. On a thread of its own; the rest may be called from any.
+//
+// It is made before any socket of the context: from the first one on, nobody gets in whom it has
+// not let in. While it has no table yet, who knocks is told to come again; once it has one, who is
+// not in it is refused for good.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+#include <zmq.hpp>
+
+#include "shared/net/net.hpp"
+#include "shared/security/keys.hpp"
+
+namespace fanfold::net {
+
+class Gatekeeper {
+public:
+    struct Options {
+        KeyPair own{};               // of all bound sockets
+        const char* component = "";  // for the log
+        bool inproc_is_trusted =
+            false;  // connections over inproc carry no key: they are this program's own
+    };
+    /// Throws StartupError where there is no CURVE, or the context has a gatekeeper already.
+    Gatekeeper(zmq::context_t& context, Options options);
+    ~Gatekeeper();
+    Gatekeeper(const Gatekeeper&) = delete;
+    Gatekeeper& operator=(const Gatekeeper&) = delete;
+
+    const KeyPair& own() const { return options_.own; }
+    /// From now on these keys are let in, and no others.
+    void replace(const std::vector<wire::AllowedKey>& keys);
+    /// Whose connection a message came by, which has this user id: its public key, or for inproc an
+    /// empty one. Nothing when the key is not in the table any more.
+    std::optional<Sender> sender_of(const std::string& user_id) const;
+    /// Whose a message is, if that one may send it. Bytes that are no message are anybody's whose
+    /// key is known.
+    tl::expected<Sender, Denied> admit(const Incoming& incoming) const;
+    /// The next refusal of this key is not worth a line in the log.
+    void expect(const std::string& public_key);
+    std::uint64_t refused() const;
+
+private:
+    enum class Verdict : std::uint8_t { known, unknown, too_early };
+    void run();
+    void answer();
+    Verdict judge(const std::string& public_key, const std::string& address);
+    void log_refusal(const std::string& public_key, const std::string& address);
+
+    Options options_;
+    zmq::socket_t socket_;
+    Loop loop_;
+    mutable std::mutex mutex_;  // of the table, and what is counted
+    std::optional<std::map<std::string, Sender>> table_;
+    std::set<std::string> expected_;
+    std::uint64_t refused_ = 0;
+    Time logged_{};                     // when a refusal was last logged,
+    std::uint64_t logged_refused_ = 0;  // and how many there were by then
+    std::thread thread_;
+};
+
+}  // namespace fanfold::net

@@ -1,0 +1,50 @@
+// What comes to the sockets that a daemon binds, as events for its core.
+#pragma once
+
+#include <utility>
+#include <zmq.hpp>
+
+#include "shared/events/events.hpp"
+#include "shared/net/net.hpp"
+#include "shared/security/gatekeeper.hpp"
+
+namespace fanfold::net {
+
+/// Takes the messages that have come to a ROUTER or a PULL, some at most, so that other sockets get
+/// their turn; `step` gets each as an event. What `core` ignores is not even read. A message that
+/// its sender's key is not for is Denied; bytes that are none, Garbled; all others are Received, or
+/// Pulled. Without a gatekeeper everybody may send everything.
+template <class Core, class Step>
+void take_in(zmq::socket_t& socket, const Gatekeeper* gatekeeper, const Core& core, Step step) {
+    constexpr int messages_a_turn = 64;
+    const bool routes =
+        socket.get(zmq::sockopt::type) == static_cast<int>(zmq::socket_type::router);
+    const Ignores ignores = [gatekeeper, &core](const PeerId& from, const std::string& user_id) {
+        return core.is_ignored(
+            from, Sender{.user = {}, .roles = {}, .public_key = gatekeeper ? user_id : ""});
+    };
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto incoming = receive(socket, ignores);
+        if (!incoming) return;
+        if (incoming->ignored) continue;
+        Sender sender;
+        if (gatekeeper) {
+            auto admitted = gatekeeper->admit(*incoming);
+            if (admitted) sender = *std::move(admitted);
+            else {
+                step(std::move(admitted.error()));
+                continue;
+            }
+        }
+        auto& message = incoming->message;
+        if (!message)
+            step(Garbled{std::move(incoming->from), message.error().text, std::move(sender),
+                         incoming->header_bytes});
+        else if (routes)
+            step(Received{std::move(incoming->from), *std::move(message), std::move(incoming->body),
+                          std::move(sender)});
+        else step(Pulled{*std::move(message), std::move(incoming->body), std::move(sender)});
+    }
+}
+
+}  // namespace fanfold::net

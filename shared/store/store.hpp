@@ -1,0 +1,98 @@
+// A component's state on disk: records of jobs in one SQLite file, written by one thread in group
+// commits. append(), fetch() and the constructor's caller share a thread; `on_commit`, `on_trouble`
+// and `on_fetched` are called on the store's own.
+//
+// Invariants:
+// - a ticket is told by on_commit only when every record up to it is on disk (WAL,
+// synchronous=FULL), in the order of appending;
+// - one process at a time holds the folder, and in it one connection reads, writes and checkpoints;
+// - what is read back is what was written, or the start is refused: every row bears a checksum.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shared/base/ids.hpp"
+#include "shared/base/slice.hpp"
+
+namespace fanfold {
+
+/// One change: a row is named by its job, its kind (the component's own numbering) and a number
+/// (often the first fragment's index).
+struct Record {
+    enum class Change : std::uint8_t {
+        put,        // the row is this from now on
+        erase,      // it is gone
+        erase_job,  // all rows of the job are gone
+    };
+    Change change = Change::put;
+    JobId job;
+    std::uint8_t kind = 0;
+    std::uint64_t number = 0;
+    std::string data = {};  // small: a header, in MessagePack
+    Slice body = {};        // large: payloads or values
+};
+
+/// Counts the records appended since the store was opened; a ticket covers all up to it.
+using Ticket = std::uint64_t;
+
+/// For cores whose memory is smaller than what they keep: a core asks for a row that it has written
+/// (an action),
+struct Fetch {
+    JobId job;
+    std::uint8_t kind = 0;
+    std::uint64_t number = 0;
+};
+/// and gets it as it was appended last (an event).
+struct Fetched {
+    Record record;
+    bool sound = true;  // false: there is no such row, or it is damaged; the record has its name
+                        // and nothing else
+};
+/// Records have become safe; so many bytes of bodies still wait for that (an event).
+struct Committed {
+    std::uint64_t waiting_bytes = 0;
+};
+
+class Store {
+public:
+    struct Options {
+        std::string folder;  // made if it is not there
+        std::string name;    // of the file in it: broker, gatherer
+        std::function<void(Ticket, std::uint64_t body_bytes)>
+            on_commit;  // bytes: of the bodies committed since the last call
+        /// The disk is full or failing: what is appended waits and is tried again each second; the
+        /// text says what and how to mend it. An empty text: it works again.
+        std::function<void(std::string)> on_trouble;
+        std::function<void(Fetched)> on_fetched = {};
+    };
+    /// Opens or makes the store and raises its epoch. Throws StartupError naming the path and the
+    /// way out: another process holds it, it is on a network filesystem, not writable, damaged, or
+    /// of a newer schema.
+    explicit Store(Options options);
+    /// Commits what is appended, unless the disk refuses it.
+    ~Store();
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+
+    /// How often it was opened.
+    std::uint64_t epoch() const;
+    /// Reads all rows, by job, kind and number.
+    /// Called before the first append. Throws StartupError for a damaged row.
+    void load(const std::function<void(Record)>& take);
+
+    /// Hands records over; returns the ticket of the last one.
+    Ticket append(std::vector<Record> records);
+    /// Reads a row as it was appended last, whether or not it is on disk yet; on_fetched tells.
+    /// Works while the disk refuses commits.
+    void fetch(Fetch wanted);
+
+private:
+    class State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace fanfold

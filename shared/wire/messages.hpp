@@ -1,0 +1,279 @@
+// The wire: every message that components exchange, as plain structs; those of clients are in
+// client_messages.hpp, and the parts of all in wire_types.hpp. PROTOCOL.md beside this file
+// explains them to a stranger; codec.hpp turns them into bytes. A message is one frame, the header,
+// or two, header and body.
+//
+// The header is a MessagePack array: [kind, field, field, …] in the order of `fields`. The rule of
+// versions: within one major version fields are only ever appended; a decoder ignores those it does
+// not know and gives those that are missing their default. Kinds and enum values are never used
+// again for something else.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "shared/base/ids.hpp"
+#include "shared/base/range_set.hpp"
+#include "shared/wire/client_messages.hpp"
+#include "shared/wire/wire_types.hpp"
+
+namespace fanfold::wire {
+
+// --- any peer and the broker (control: DEALER ↔ ROUTER)
+// -----------------------------------------------------
+
+/// The first message of every session; kind and the two version numbers keep their places for ever.
+/// Answered by Welcome or Refused.
+struct Hello {
+    static constexpr std::uint8_t kind = 1;
+    std::uint16_t major = version_major;
+    std::uint16_t minor = version_minor;
+    Role role = Role::client;
+    std::string name{};       // stable, for people and logs: host-pid unless the user chose one
+    Epoch epoch{};            // of this life of the peer
+    std::uint32_t slots = 0;  // worker: executions at a time
+    std::vector<std::string>
+        functions{};  // worker: what it offers; `fanfold.exec` where commands may come with a job
+    GathererRef gatherer{};  // gatherer: where it is reached
+    std::vector<std::string>
+        idempotent{};                   // worker: the functions of which a fragment may run twice
+    std::vector<std::string> labels{};  // worker: what jobs may require of it
+    std::vector<Resource> resources{};  // worker: what its running fragments share
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.major, m.minor, m.role, m.name, m.epoch, m.slots, m.functions, m.gatherer,
+                        m.idempotent, m.labels, m.resources);
+    };
+};
+
+/// Broker → peer: the session stands. The limits are those that this broker enforces.
+struct Welcome {
+    static constexpr std::uint8_t kind = 2;
+    std::uint16_t major = version_major;
+    std::uint16_t minor = version_minor;
+    Epoch epoch{};  // of the broker; another than last time: it lost its memory of volatile jobs
+    std::vector<std::string> blocks{};     // endpoints of its PULL socket
+    std::vector<GathererRef> gatherers{};  // connected now
+    Milliseconds heartbeat{0};             // send one so often
+    Milliseconds timeout{0};               // silence after which the broker gives a peer up
+    std::uint64_t payload_bytes = 0;       // most bytes of one fragment's payload
+    std::uint64_t block_bytes =
+        0;  // most bytes of one block's body, but for a single larger fragment
+    std::uint64_t job_credit = 0;  // body bytes that a new job may send before the first Accepted
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.major, m.minor, m.epoch, m.blocks, m.gatherers, m.heartbeat, m.timeout,
+                        m.payload_bytes, m.block_bytes, m.job_credit);
+    };
+};
+
+/// What was asked for is refused; also a gatherer's answer to a collector. A refusal that names a
+/// job is about that job.
+struct Refused {
+    static constexpr std::uint8_t kind = 3;
+    RefusalCode code = RefusalCode::malformed;
+    std::string text{};  // names the thing, the value and the way out
+    std::optional<JobId> job{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.code, m.text, m.job); };
+};
+
+/// Both ways, every Welcome::heartbeat. From a worker it is the inventory that the broker checks
+/// its books against.
+struct Heartbeat {
+    static constexpr std::uint8_t kind = 4;
+    std::uint64_t handled = 0;  // worker: the highest Dispatch::sequence handled in this session
+    std::vector<JobRanges> held{};  // worker: on loan, running or waiting for a slot
+    std::vector<JobRanges> kept{};  // worker: finished, results kept until released
+    std::uint32_t stuck_slots =
+        0;  // worker: slots whose handler ran past its timeout and can't be stopped
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.handled, m.held, m.kept, m.stuck_slots);
+    };
+};
+
+/// A peer leaves in good order: its loans go back to the queue at once, and nobody becomes a
+/// suspect.
+struct Bye {
+    static constexpr std::uint8_t kind = 5;
+    std::string reason{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.reason); };
+};
+
+// --- broker ↔ worker (control)
+// --------------------------------------------------------------------------------
+
+/// Broker → worker: run this chunk; the body is its slice of a block. The first dispatch of a job
+/// in a session has the brief.
+struct Dispatch {
+    static constexpr std::uint8_t kind = 30;
+    std::uint64_t sequence = 0;  // numbers the dispatches of a session from 1
+    JobId job{};
+    Index first = 0;
+    std::uint32_t count = 0;
+    std::uint32_t attempt = 1;  // of each fragment of the chunk
+    std::optional<JobBrief> brief{};
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.sequence, m.job, m.first, m.count, m.attempt, m.brief);
+    };
+};
+
+/// Worker → broker: what has ended since the last one (failures with their outputs in the body),
+/// and what is given back unstarted.
+struct Done {
+    static constexpr std::uint8_t kind = 31;
+    std::vector<DoneRun> runs{};
+    std::vector<JobFailures> failures{};
+    std::vector<JobRanges> returned{};
+    std::vector<JobRanges> recalled{};  // given back because a Recall asked for them
+    std::uint64_t recall = 0;           // the number of the last Recall that was obeyed
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.runs, m.failures, m.returned, m.recalled, m.recall);
+    };
+};
+
+/// Broker → worker: let go of these: stop what runs, drop what waits, free what is kept. Safe at
+/// the gatherer, or not wanted.
+struct Release {
+    static constexpr std::uint8_t kind = 32;
+    std::vector<JobRanges> items{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.items); };
+};
+
+/// Broker → worker: the job is over; let go of all of it and forget its brief.
+struct Drop {
+    static constexpr std::uint8_t kind = 33;
+    JobId job{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
+};
+
+/// Broker → worker: push the kept results in these ranges (again) to this gatherer. Later results
+/// of the job go there too.
+struct SendAgain {
+    static constexpr std::uint8_t kind = 34;
+    JobId job{};
+    std::uint32_t assignment = 0;
+    GathererRef gatherer{};
+    std::vector<Range> ranges{};
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.assignment, m.gatherer, m.ranges);
+    };
+};
+
+/// Broker → worker: give back what you have not started of these; another has a slot for it.
+/// Done::recalled says what came of it: what is not named there stays on loan.
+struct Recall {
+    static constexpr std::uint8_t kind = 35;
+    std::uint64_t number = 0;  // raised with each Recall of a session
+    std::vector<JobRanges> items{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.items); };
+};
+
+/// Worker → gatherer (PUSH → PULL): the values of consecutive fragments, `count` MessagePack
+/// objects back to back.
+struct Results {
+    static constexpr std::uint8_t kind = 40;
+    JobId job{};
+    Index first = 0;
+    std::uint32_t count = 0;
+    RunMeta meta{};
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.first, m.count, m.meta);
+    };
+};
+
+// --- broker ↔ gatherer (control)
+// ------------------------------------------------------------------------------
+
+/// Broker → gatherer: the job is yours. Sent again, with the same assignment, when the total
+/// becomes known.
+struct Assign {
+    static constexpr std::uint8_t kind = 50;
+    JobId job{};
+    std::uint32_t assignment = 0;
+    JobSpec spec{};  // its deadline is what remains at sending
+    std::optional<std::uint64_t> total{};
+    std::uint32_t round = 0;  // raised by each retry: the job gathers again, its failures are let
+                              // go of, its values stay
+    std::string user{};       // whose job it is: the only one who may collect it, but for
+                              // administrators; empty without keys
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.assignment, m.spec, m.total, m.round, m.user);
+    };
+};
+
+/// Broker → gatherer: these errors are final. Outputs in the body. Confirmed like results, by
+/// Gathered.
+struct Errors {
+    static constexpr std::uint8_t kind = 51;
+    JobId job{};
+    std::vector<Failure> failures{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.failures); };
+};
+
+/// Gatherer → broker: these fragments, values and errors, are safe here.
+struct Gathered {
+    static constexpr std::uint8_t kind = 52;
+    JobId job{};
+    std::vector<Range> ranges{};
+    std::uint64_t held_bytes =
+        0;  // of this job, not yet let go; past a window the broker dispatches no more of it
+    std::uint32_t round = 0;  // as in Assign: what was safe in an earlier round may be wanted again
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.ranges, m.held_bytes, m.round);
+    };
+};
+
+/// Gatherer → broker: the job's outcome by its policy, until Ended answers. Complete with every
+/// value in hand is final before that.
+struct Propose {
+    static constexpr std::uint8_t kind = 53;
+    JobId job{};
+    std::uint32_t assignment = 0;
+    Outcome outcome = Outcome::complete;
+    std::string reason{};
+    bool every_value =
+        false;          // complete with every value in hand: it wins over a cancel on its way
+    bool lost = false;  // the gatherer lets go of the values that it has, for want of memory
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.assignment, m.outcome, m.reason, m.every_value, m.lost);
+    };
+};
+
+/// Broker → gatherer: forget the job and its results. Client → broker: the same of an ended job.
+/// Answered by Forgotten, or Refused.
+struct Forget {
+    static constexpr std::uint8_t kind = 54;
+    JobId job{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
+};
+
+/// Gatherer → broker, broker → client: nothing is known of the job here (any more).
+struct Forgotten {
+    static constexpr std::uint8_t kind = 55;
+    JobId job{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
+};
+
+/// Broker → gatherer: all the keys that are let in from now on. Said after each Welcome, and
+/// whenever they change.
+struct AllowedKeys {
+    static constexpr std::uint8_t kind = 56;
+    std::vector<AllowedKey> keys{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.keys); };
+};
+
+// clang-format off
+using Message = std::variant<Hello, Welcome, Refused, Heartbeat, Bye,                                              // any
+                             Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report,  // client ↔ broker
+                             Find, Found, Retry, Retried, Adjust, Adjusted,                                        //
+                             Dispatch, Done, Release, Drop, SendAgain, Recall, Results,                            // worker
+                             Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys,                    // gatherer ↔ broker
+                             Collect, Values, Failures, Acknowledge, Concluded>;                                   // client ↔ gatherer
+// clang-format on
+
+/// The message's name, for logs.
+const char* name_of(const Message& message);
+
+}  // namespace fanfold::wire

@@ -1,0 +1,427 @@
+// What one user may take of the broker, what a peer can make it keep, and messages that come late
+// or again.
+#include "tests/support/broker_tenants_harness.hpp"
+
+using namespace fanfold;
+using namespace fanfold::broker;
+
+namespace {
+
+KeysChanged limited(const Sender& sender, const UserLimits& limits) {
+    KeysChanged event = keys({ada, bob, root, hall, mill});
+    event.limits[sender.user] = limits;
+    return event;
+}
+
+/// A block of texts, each with so many letters.
+std::pair<wire::Block, Slice> texts(wire::Block block, const std::vector<std::size_t>& letters,
+                                    std::uint32_t stride = 2) {
+    std::string body;
+    block.count = 0;
+    block.stride = stride;
+    for (std::size_t length : letters) {
+        if (block.count > 0 && block.count % stride == 0)
+            for (int shift = 0; shift < 32; shift += 8)
+                block.cuts += static_cast<char>(body.size() >> shift);
+        body += wire::pack_text(std::string(length, 'x'));
+        ++block.count;
+    }
+    return {std::move(block), Slice::copy(body)};
+}
+
+template <class T>
+std::vector<T> about(const JobId& job, std::vector<T> messages) {
+    std::erase_if(messages, [&](const T& message) { return message.job != job; });
+    return messages;
+}
+
+bool says(const std::string& text, const std::string& part) {
+    INFO(text);
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("names and texts of a peer or a job that would take much memory are refused") {
+    Tenants<Stage> stage;
+    const std::string half(limits::names_bytes / 2, 'n');
+    SUBCASE("a worker's") {
+        wire::Hello hello{.role = wire::Role::worker, .name = "x", .slots = 1, .functions = {half}};
+        stage.senders[{"x"}] = mill;
+        SUBCASE("long ones") { hello.idempotent = {half}; }
+        SUBCASE("many") { hello.idempotent.resize(40'000); }
+        stage.say("x", hello);
+        auto refused = stage.take<wire::Refused>("x");
+        CHECK(refused.code == wire::RefusalCode::too_large);
+        CHECK(says(refused.text, std::to_string(limits::names_bytes) +
+                                     " is the most; shorten them, or leave some out"));
+        hello.idempotent.clear();
+        stage.say("x", hello);
+        stage.take<wire::Welcome>("x");
+    }
+    SUBCASE("a job's") {
+        wire::Block block = stage.first(1, "a");
+        block.spec->title = half;
+        block.spec->environment = {"X=" + half};
+        stage.block(block, Slice::copy("\x07"), ada);
+        CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::too_large);
+        CHECK_FALSE(stage.core.jobs().contains(block.job));
+        block.spec->environment.clear();
+        stage.block(block, Slice::copy("\x07"), ada);
+        CHECK(stage.core.jobs().contains(block.job));
+    }
+}
+
+TEST_CASE(
+    "open jobs: past the limit an error that names it; another user's go on, and so does the user "
+    "when one has ended") {
+    Tenants<Stage> stage;
+    stage.step(limited(ada, {.open_jobs = 2}));
+    JobId first = stage.opened(1, "a", ada);
+    stage.opened(2, "a", ada);
+    stage.sent.clear();
+    JobId third = stage.opened(3, "a", ada);
+    auto refused = stage.take<wire::Refused>("a");
+    CHECK(refused.code == wire::RefusalCode::overloaded);
+    CHECK(refused.job == third);
+    CHECK(says(refused.text,
+               "at most 2 open jobs of user ada (jobs= in its allowed keys); wait until one has "
+               "ended, or cancel one"));
+    CHECK_FALSE(stage.core.jobs().contains(third));
+    for (std::uint64_t n = 10; n < 15; ++n)
+        CHECK(stage.core.jobs().contains(stage.opened(n, "b", bob)));
+    stage.ended(first);
+    CHECK(stage.core.jobs().contains(stage.opened(4, "a", ada)));
+    stage.sent.clear();
+    stage.say("a", wire::Retry{first});  // it would be one more
+    CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::overloaded);
+}
+
+TEST_CASE("submissions: so many a minute, and as many at once") {
+    Tenants<Stage> stage;
+    stage.step(limited(ada, {.submissions = 6}));
+    for (std::uint64_t n = 1; n <= 6; ++n)
+        CHECK(stage.core.jobs().contains(stage.opened(n, "a", ada)));
+    stage.sent.clear();
+    CHECK_FALSE(stage.core.jobs().contains(stage.opened(7, "a", ada)));
+    auto refused = stage.take<wire::Refused>("a");
+    CHECK(refused.code == wire::RefusalCode::overloaded);
+    CHECK(says(refused.text,
+               "at most 6 jobs a minute of user ada (submissions= in its allowed keys); try again "
+               "in 10 s"));
+    CHECK(stage.core.jobs().contains(stage.opened(8, "b", bob)));
+    stage.now += 10s;
+    CHECK(stage.core.jobs().contains(stage.opened(9, "a", ada)));
+    CHECK_FALSE(stage.core.jobs().contains(stage.opened(10, "a", ada)));
+    stage.now += 1h;
+    for (std::uint64_t n = 11; n <= 16; ++n)
+        CHECK(stage.core.jobs().contains(stage.opened(n, "a", ada)));
+    CHECK_FALSE(stage.core.jobs().contains(stage.opened(17, "a", ada)));
+}
+
+TEST_CASE("payloads: one that is too large is found among others, and named") {
+    Tenants<Stage> stage;
+    stage.step(limited(ada, {.payload_bytes = 100}));
+    stage.senders[{"a2"}] = ada;
+    stage.say("a2", wire::Hello{.name = "A2", .epoch = {0, 9}});
+    CHECK(stage.take<wire::Welcome>("a2").payload_bytes == 100);
+    stage.sent.clear();
+    auto send = [&](std::uint64_t n, const std::vector<std::size_t>& letters) {
+        auto [block, body] = texts(stage.first(n, "a"), letters);
+        stage.block(block, body, ada);
+        return block.job;
+    };
+    CHECK(stage.core.jobs().contains(send(1, {97, 97, 97, 97, 97})));  // 2 bytes tell the length
+    stage.sent.clear();
+    CHECK_FALSE(stage.core.jobs().contains(send(2, {1, 2, 3, 4, 200, 3})));
+    auto refused = stage.take<wire::Refused>("a");
+    CHECK(refused.code == wire::RefusalCode::too_large);
+    CHECK(says(refused.text,
+               "fragment 4: its payload has 202 bytes, the broker takes at most 100 of user ada "
+               "(payload= in"));
+    wire::Block garbage = stage.first(3, "a");
+    stage.block(garbage, Slice::copy("\xdb" + std::string(150, 'x')),
+                ada);  // promises more than it has
+    CHECK_FALSE(stage.core.jobs().contains(garbage.job));
+    auto [block, body] = texts(stage.first(4, "b"), {500});
+    stage.block(block, body, bob);
+    CHECK(stage.core.jobs().contains(block.job));
+}
+
+TEST_CASE("fragments of a job: a block or a total past the limit ends it") {
+    Tenants<Stage> stage;
+    stage.step(limited(ada, {.fragments = 3}));
+    auto [first, body] = texts(stage.first(1, "a"), {1, 1});
+    stage.block(first, body, ada);
+    stage.sent.clear();
+    SUBCASE("a block") {
+        auto [second, more] = texts({.job = first.job, .token = 1, .first = 2}, {1, 1});
+        stage.block(second, more, ada);
+    }
+    SUBCASE("a total") { stage.say("a", wire::Seal{.job = first.job, .token = 1, .total = 4}); }
+    auto refused = stage.take<wire::Refused>("a");
+    CHECK(refused.code == wire::RefusalCode::too_large);
+    CHECK(says(refused.text,
+               "at most 3 fragments in a job of user ada (fragments= in its allowed keys); split "
+               "the job"));
+    CHECK(stage.core.jobs().at(first.job).end.outcome == wire::Outcome::failed);
+    CHECK(stage.core.jobs().at(first.job).end.reason == refused.text);
+}
+
+TEST_CASE("bytes held: a user at its limit waits, is told so, and goes on; others take no notice") {
+    Tenants<Stage> stage;
+    stage.step(limited(ada, {.held_bytes = 1000}));
+    auto [first, body] = texts(stage.first(1, "a"), {900, 200});
+    stage.block(first, body, ada);
+    stage.forget("a");
+    auto [second, more] = texts(stage.first(2, "a"), {400});
+    stage.block(second, more, ada);
+    auto accepted = stage.take<wire::Accepted>("a");
+    CHECK(accepted.next == 0);
+    CHECK(accepted.limit == 0);  // nothing more until there is room
+    CHECK(stage.core.jobs().at(second.job).next() == 0);
+    auto [of_bob, his] = texts(stage.first(3, "b"), {5000});
+    stage.block(of_bob, his, bob);
+    CHECK(stage.core.jobs().at(of_bob.job).next() == 1);
+    CHECK(stage.take_all<wire::Notice>("a").empty());
+    stage.pass(3s);
+    std::vector<wire::Notice> notices = about(second.job, stage.take_all<wire::Notice>("a"));
+    REQUIRE(notices.size() == 1);
+    CHECK(
+        says(notices[0].text,
+             "at most 1000 bytes of payloads of user ada (bytes= in its allowed keys); it waits"));
+    SUBCASE("fragments end") {
+        stage.say("g", wire::Gathered{.job = first.job, .ranges = {{0, 2}}});
+        stage.sent.clear();
+    }
+    SUBCASE("the job ends") { stage.ended(first.job); }
+    stage.pass(200ms);
+    auto credit = about(second.job, stage.take_all<wire::Accepted>("a"));
+    REQUIRE(credit.size() == 1);
+    CHECK(credit[0].limit > 0);
+    stage.block(second, more, ada);
+    CHECK(stage.core.jobs().at(second.job).next() == 1);
+    CHECK(stage.core.jobs().at(second.job).notice.empty());
+}
+
+TEST_CASE("bytes held: those in the store count, until their job is forgotten") {
+    Tenants<Durable> stage;
+    stage.step(limited(ada, {.held_bytes = 1000}));
+    auto [first, body] = texts(stage.first(1, "a"), {1200});
+    first.total = 1;
+    stage.block(first, body, ada);
+    stage.ended(first.job);  // it can be retried
+    for (bool again : {false, true}) {
+        CAPTURE(again);
+        auto [second, more] = texts(stage.first(2, "a"), {10});
+        stage.block(second, more, ada);
+        CHECK(stage.job(second.job).next() == 0);
+        if (again) break;
+        stage.restart();
+        stage.step(limited(ada, {.held_bytes = 1000}));
+        stage.join();
+    }
+    stage.ask<wire::Forgotten>("a", wire::Forget{first.job});
+    auto [second, more] = texts(stage.first(2, "a"), {10});
+    stage.block(second, more, ada);
+    CHECK(stage.job(second.job).next() == 1);
+}
+
+TEST_CASE(
+    "limits of options: for users without a line of their own; without keys for all together") {
+    Fleet fleet;
+    fleet.quiet = true;
+    fleet.core =
+        Core{{.epoch = {0, 77}, .blocks = {"inproc://blocks"}, .user_limits = {.open_jobs = 1}}};
+    fleet.client("c");
+    fleet.gatherer("g");
+    fleet.open(1, 1);
+    fleet.sent.clear();
+    fleet.open(2, 1);
+    CHECK(says(fleet.take<wire::Refused>("c").text, "at most 1 open jobs (--user-jobs); wait"));
+    fleet.senders = {{{"a"}, ada}, {{"b"}, bob}};
+    KeysChanged of_ada = keys({ada, bob});
+    of_ada.limits["ada"] = {.open_jobs = 2};
+    fleet.step(of_ada);
+    fleet.client("a", 8);
+    fleet.client("b", 9);
+    wire::Block block{
+        .job = job_number(3), .token = 1, .count = 1, .stride = 1, .spec = Stage::spec()};
+    auto open = [&](std::uint64_t n, const Sender& sender, const char* owner) {
+        block.job = job_number(n);
+        block.spec->owner = {owner};
+        fleet.block(block, Slice::copy("\x07"), sender);
+        return fleet.core.jobs().contains(block.job);
+    };
+    CHECK(open(3, ada, "a"));
+    CHECK(open(4, ada, "a"));
+    CHECK_FALSE(open(5, ada, "a"));
+    CHECK(open(6, bob, "b"));
+    fleet.forget("b");
+    CHECK_FALSE(open(7, bob, "b"));
+    CHECK(
+        says(fleet.take<wire::Refused>("b").text, "at most 1 open jobs of user bob (--user-jobs)"));
+    of_ada.others = {.open_jobs = 3};  // a line for all others
+    fleet.step(of_ada);
+    CHECK(open(8, bob, "b"));
+}
+
+TEST_CASE("submissions that nobody finishes are bounded") {
+    Stage stage;
+    stage.quiet = true;
+    stage.gatherer("g");
+    wire::Block block{
+        .job = job_number(0), .token = 1, .count = 1, .stride = 1, .spec = Stage::spec()};
+    block.spec->key = "k";  // so that it waits for a day
+    for (std::uint64_t n = 1; n <= most_unsealed_jobs + 5; ++n) {
+        block.job = job_number(n);
+        block.spec->key = "k" + std::to_string(n);
+        std::vector<Action> actions;
+        stage.core.step(stage.now, Pulled{block, Slice::copy("\x07")}, actions);
+    }
+    CHECK(stage.core.jobs().size() == most_unsealed_jobs);
+}
+
+TEST_CASE("who has many ended jobs makes nobody else's be forgotten") {
+    Tenants<Stage> stage;
+    auto attached = [&](std::uint64_t n, const char* owner, const Sender& sender) {
+        wire::Block block = stage.first(n, owner);
+        block.spec->attached = true;
+        block.total = 1;
+        std::vector<Action> actions;
+        stage.core.step(stage.now, Pulled{block, Slice::copy("\x07"), sender}, actions);
+        stage.core.step(stage.now, Received{{"r"}, wire::Cancel{.job = block.job}, {}, root},
+                        actions);
+        return block.job;
+    };
+    JobId early = attached(1, "a", ada);
+    for (std::uint64_t n = 2; n <= 1100; ++n) attached(n, "b", bob);
+    stage.pass(200ms);
+    CHECK(stage.core.jobs().size() == 1000);
+    CHECK(stage.core.jobs().contains(early));
+    CHECK_FALSE(stage.core.jobs().contains(job_number(2)));
+}
+
+TEST_CASE(
+    "questions for a key that wait are bounded, and what a Hello or a job asks of workers is, "
+    "too") {
+    Tenants<Stage> stage;
+    stage.block(stage.first(1, "a", "nightly"), Slice::copy("\x07"), ada);
+    stage.senders[{"a2"}] = ada;
+    stage.client("a2", 9);
+    stage.sent.clear();
+    for (std::uint64_t number = 1; number <= 150; ++number)
+        stage.say("a2", wire::Find{.number = number, .key = "nightly", .token = 7});
+    CHECK(stage.take_all<wire::Found>("a2").size() == 50);  // at once: another has it
+    wire::Hello hello{
+        .role = wire::Role::worker, .name = "W", .epoch = {0, 4}, .slots = 1, .functions = {"f"}};
+    for (std::size_t i = 0; i <= limits::labels; ++i)
+        hello.labels.push_back("l" + std::to_string(i));
+    stage.senders[{"w2"}] = mill;
+    stage.say("w2", hello);
+    CHECK(stage.take<wire::Refused>("w2").code == wire::RefusalCode::too_large);
+    CHECK_FALSE(stage.core.sessions().contains({"w2"}));
+    wire::Block greedy = stage.first(2, "a");
+    greedy.spec->require = hello.labels;
+    stage.forget("a");
+    stage.block(greedy, Slice::copy("\x07"), ada);
+    CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::too_large);
+}
+
+// --- late, or again
+// -------------------------------------------------------------------------------------------------
+
+TEST_CASE("a message that comes late or again does nothing, is counted and logged") {
+    Tenants<Durable> stage;
+    JobId job = stage.opened(1, "a", ada);
+    stage.take<wire::Dispatch>("w");
+    const Job& books = stage.job(job);
+    stage.sent.clear();
+    std::uint64_t stale = stage.core.stale();
+    auto passed_over = [&](const char* what) {
+        CAPTURE(what);
+        CHECK(stage.core.stale() == stale + 1);
+        CHECK(std::ranges::any_of(stage.notes, [&](const Note& note) {
+            return note.what == std::string("passed over what is stale") &&
+                   note.detail.starts_with(what);
+        }));
+    };
+    stage.now += 2s;
+    SUBCASE("Done in a session that is over") {
+        stage.senders[{"w2"}] = mill;
+        stage.worker("w2", 1, 1, "w");  // the same life, another connection
+        CHECK_FALSE(stage.core.sessions().contains({"w"}));
+        stage.now += 2s;
+        stage.done("w", job, {0, 1});
+        passed_over("Done without a session");
+        CHECK(stage.take<wire::Refused>("w").code == wire::RefusalCode::malformed);
+        CHECK(books.lent_count() == 1);
+    }
+    SUBCASE("Done with an earlier attempt") {
+        stage.failed("w", job, 0, 7);
+        passed_over("Done with an attempt that is not on loan");
+        CHECK(books.failed_count() == 0);
+    }
+    SUBCASE("Block again") {
+        wire::Block again = stage.first(1, "a");
+        again.total = 1;
+        stage.block(again, Slice::copy("\x07"), ada);
+        passed_over("Block again");
+        CHECK(books.next() == 1);
+        CHECK(books.lent_count() == 1);
+    }
+    SUBCASE("Block with another token") {
+        wire::Block other{.job = job, .token = 2, .first = 1, .count = 1, .stride = 1};
+        stage.block(other, Slice::copy("\x07"), ada);
+        passed_over("Block with another token");
+    }
+    SUBCASE("Seal with another token") {
+        stage.say("a", wire::Seal{.job = job, .token = 2, .total = 1});
+        passed_over("Seal with another token");
+    }
+    SUBCASE("Propose of an old assignment") {
+        stage.say("g",
+                  wire::Propose{.job = job, .assignment = 0, .outcome = wire::Outcome::failed});
+        passed_over("Propose of another assignment");
+        CHECK(books.running());
+    }
+    SUBCASE("Gathered of an old round") {
+        stage.say("r", wire::Cancel{.job = job});
+        stage.say("a", wire::Retry{job});
+        REQUIRE(books.round == 1);
+        stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}, .round = 0});
+        passed_over("Gathered of another round");
+        CHECK(books.safe_count() == 0);
+    }
+    SUBCASE("Hello of an earlier life of a gatherer") {
+        auto hello = [](std::uint64_t life) {
+            return wire::Hello{.role = wire::Role::gatherer,
+                               .name = "G",
+                               .epoch = {life, life},
+                               .gatherer = {.name = "G", .epoch = {life, life}}};
+        };
+        stage.senders[{"g2"}] = hall;
+        stage.senders[{"g1"}] = hall;
+        stage.say("g2", hello(2));
+        stage.take<wire::Welcome>("g2");
+        stage.say("g1", hello(1));
+        passed_over("Hello of an earlier life of gatherer G");
+        CHECK(stage.take<wire::Refused>("g1").code == wire::RefusalCode::conflict);
+        CHECK(stage.core.sessions().contains({"g2"}));
+    }
+    SUBCASE("the first block of a job that is being forgotten") {
+        stage.say("r", wire::Cancel{.job = job});
+        stage.say("a", wire::Forget{job});
+        wire::Block again = stage.first(1, "a");
+        stage.block(again, Slice::copy("\x07"), ada);
+        passed_over("Block of a job that is forgotten");
+        CHECK_FALSE(stage.core.jobs().contains(job));
+    }
+}
+
+TEST_CASE("Hello again on a known connection changes nothing") {
+    Tenants<Stage> stage;
+    stage.say("w", wire::Hello{.role = wire::Role::client, .name = "another", .epoch = {0, 99}});
+    CHECK(stage.core.sessions().at({"w"}).role == wire::Role::worker);
+    CHECK(stage.core.sessions().at({"w"}).name == "w");
+}

@@ -1,0 +1,179 @@
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "tests/support/broker_durable_harness.hpp"
+
+using namespace fanfold;
+using namespace fanfold::broker;
+
+namespace {
+constexpr std::uint64_t mebibyte = 1 << 20;
+
+/// A block of one fragment of so many bytes.
+wire::Block big_block(JobId job, Index first) {
+    return {.job = job, .token = 1, .first = first, .count = 1, .stride = 16};
+}
+Slice big_payload(std::uint64_t bytes, Index index) {
+    std::string payload("\xc6", 1);
+    for (int shift : {24, 16, 8, 0}) payload += static_cast<char>(bytes >> shift);
+    payload.append(bytes, static_cast<char>(index));
+    return Slice::take(std::move(payload));
+}
+
+/// Submits `count` fragments of a MiB each.
+JobId submit(Stage& stage, std::uint64_t n, Index count) {
+    JobId job = job_number(n);
+    for (Index index = 0; index < count; ++index) {
+        auto block = big_block(job, index);
+        if (index == 0) block.spec = Stage::spec();
+        if (index + 1 == count) block.total = count;
+        stage.block(std::move(block), big_payload(mebibyte, index));
+    }
+    return job;
+}
+}  // namespace
+
+TEST_CASE(
+    "a submitted job far larger than memory is accepted, and every payload comes back from the "
+    "store in its turn") {
+    Durable stage(16 * mebibyte);
+    stage.client("c");
+    stage.gatherer("g");
+    JobId job = submit(stage, 1, 100);
+    CHECK(stage.job(job).total == 100);
+    CHECK(stage.job(job).payloads().held_bytes() <= 16 * mebibyte);
+    bool restarted = false;
+    SUBCASE("in one life") {}
+    SUBCASE("with a death in between") { restarted = true; }
+    stage.worker("w");
+    Index next = 0;
+    while (next < 100) {
+        if (restarted && next == 50) {
+            stage.restart();
+            CHECK(stage.job(job).payloads().held_bytes() <= 16 * mebibyte);
+            stage.fleet();
+            stage.live(6s);
+        }
+        stage.serve();
+        auto& messages = stage.sent[{"w"}];
+        std::erase_if(messages, [](const auto& one) {
+            return !std::holds_alternative<wire::Dispatch>(one.message);
+        });
+        REQUIRE_FALSE(messages.empty());
+        Slice body;
+        auto dispatch = stage.take<wire::Dispatch>("w", &body);
+        REQUIRE(dispatch.first == next);
+        CHECK(body.size() == mebibyte + 5);
+        CHECK(body.view().back() == static_cast<char>(next));
+        CHECK(stage.job(job).payloads().held_bytes() <= 16 * mebibyte);
+        stage.done("w", job, {next, next + 1}, 1s);
+        stage.say("g", wire::Gathered{.job = job, .ranges = {{next, next + 1}}});
+        ++next;
+        stage.pass(10ms);
+    }
+    CHECK(stage.job(job).safe_count() == 100);
+}
+
+TEST_CASE("several jobs share a memory that is smaller than each of them") {
+    std::mt19937 random(7);
+    Durable stage(8 * mebibyte);
+    stage.client("c");
+    stage.gatherer("g");
+    stage.worker("w", 4);
+    std::vector<JobId> jobs{submit(stage, 1, 30), submit(stage, 2, 30), submit(stage, 3, 30)};
+    for (int turns = 0; turns < 3000; ++turns) {
+        if (random() % 3 == 0 && !stage.fetches.empty()) {
+            std::shuffle(stage.fetches.begin(), stage.fetches.end(), random);
+            stage.serve();
+        }
+        for (const auto& one : std::exchange(stage.sent[{"w"}], {}))
+            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message)) {
+                CHECK(one.body.view().back() == static_cast<char>(dispatch->first));
+                Range range{dispatch->first, dispatch->first + 1};
+                stage.done("w", dispatch->job, range, 1s);
+                stage.say("g", wire::Gathered{.job = dispatch->job, .ranges = {range}});
+            }
+        if (turns % 50 == 0) stage.pass(10ms);
+    }
+    for (JobId job : jobs) CHECK(stage.job(job).safe_count() == 30);
+}
+
+TEST_CASE("a job that ends while its block is fetched, and is retried, gets it all the same") {
+    Durable stage(8 * mebibyte);
+    stage.client("c");
+    stage.gatherer("g");
+    JobId job = submit(stage, 1, 20);
+    stage.worker("w");
+    for (Index next = 0; stage.fetches.empty(); ++next) stage.done("w", job, {next, next + 1}, 1s);
+    stage.say("c", wire::Cancel{.job = job});
+    bool late = false;
+    SUBCASE("the answer comes between") {}
+    SUBCASE("the answer is late") { late = true; }
+    if (!late) stage.serve();
+    stage.say("c", wire::Retry{job});
+    stage.sent.clear();
+    stage.worker("v");
+    for (int i = 0; i < 40; ++i) {
+        stage.serve();
+        for (const auto& one : std::exchange(stage.sent[{"v"}], {}))
+            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message))
+                stage.done("v", job, {dispatch->first, dispatch->first + dispatch->count}, 1s);
+        for (const auto& one : std::exchange(stage.sent[{"w"}], {}))
+            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message))
+                stage.done("w", job, {dispatch->first, dispatch->first + dispatch->count}, 1s);
+    }
+    CHECK(stage.job(job).value_count() == 20);
+}
+
+TEST_CASE("a block that the store can't give back ends its job, and says why") {
+    bool unreadable = false;
+    SUBCASE("as it can't be read") { unreadable = true; }
+    SUBCASE("as it is another") {}
+    Durable stage(8 * mebibyte);
+    stage.client("c");
+    stage.gatherer("g");
+    JobId job = submit(stage, 1, 20);
+    for (auto& [key, record] : stage.disk)
+        if (record.kind == static_cast<std::uint8_t>(Row::block)) {
+            if (unreadable) record.data = "not what was written";
+            else record.body = Slice::copy("\x01");
+        }
+    stage.worker("w");
+    for (Index next = 0; next < 20 && stage.job(job).running(); ++next) {
+        stage.done("w", job, {next, next + 1}, 1s);
+        stage.serve();
+    }
+    CHECK(stage.job(job).end.outcome == wire::Outcome::failed);
+    CHECK(stage.job(job).end.reason.find("damaged") != std::string::npos);
+}
+
+TEST_CASE("without a store, what is past memory stays with its sender, though each job goes on") {
+    Stage stage;
+    stage.quiet = true;
+    stage.core =
+        Core({.epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * mebibyte});
+    stage.client("c");
+    stage.gatherer("g");
+    JobId greedy = submit(stage, 1, 20);
+    CHECK(stage.core.jobs().at(greedy).next() == 8);
+    JobId other = submit(stage, 2, 20);
+    CHECK(stage.core.jobs().at(other).next() == 1);
+    stage.worker("w");
+    stage.done("w", greedy, {0, 1}, 1s);
+    stage.say("g", wire::Gathered{.job = greedy, .ranges = {{0, 2}}});
+    stage.block(big_block(greedy, 8), big_payload(mebibyte, 8));
+    CHECK(stage.core.jobs().at(greedy).next() == 9);
+}
+
+TEST_CASE("values that are finished and not safe hold a job's dispatches back") {
+    Fleet stage;
+    stage.quiet = true;
+    JobId job = stage.open(1, 5);
+    stage.say("w", wire::Done{.runs = {{job, {0, 1}, wire::Microseconds(10'000), 100 * mebibyte}}});
+    stage.forget("w");
+    stage.pass(1s);
+    CHECK(stage.sent[{"w"}].empty());
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
+    CHECK(stage.take<wire::Dispatch>("w").first == 1);
+}

@@ -1,0 +1,276 @@
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "tests/support/broker_durable_harness.hpp"
+
+using namespace fanfold;
+using namespace fanfold::broker;
+
+TEST_CASE(
+    "what was accepted is there after a restart, and is dispatched when the worker timeout is "
+    "over") {
+    Durable stage;
+    stage.fleet();
+    JobId job = stage.open(1, 5);
+    stage.restart();
+    CHECK(stage.job(job).total == 5);
+    CHECK(stage.job(job).queued_count() == 5);
+    stage.fleet();
+    CHECK(stage.take<wire::Accepted>("c").next == 5);
+    CHECK(stage.take<wire::Sealed>("c").total == 5);
+    stage.live(4s);
+    CHECK(stage.take_all<wire::Dispatch>("w").empty());  // somebody may hold it
+    stage.live(2s);
+    Slice body;
+    CHECK(stage.take<wire::Dispatch>("w", &body).first == 0);
+    CHECK(body.view() == "\x07");
+}
+
+TEST_CASE("what a worker holds or keeps is adopted, not run again") {
+    Durable stage;
+    stage.fleet();
+    JobId job = stage.open(1, 3);
+    stage.done("w", job, {0, 1}, 1s);
+    stage.restart();
+    stage.fleet();
+    wire::Heartbeat inventory{.handled = 0, .held = {{job, {{1, 2}}}}, .kept = {{job, {{0, 1}}}}};
+    stage.say("w", inventory);
+    CHECK(stage.job(job).lent_count() == 1);
+    CHECK(stage.job(job).value_count() == 1);
+    stage.live(4s, inventory);
+    stage.worker("v", 1, 2);
+    stage.live(2s, inventory);
+    CHECK(stage.take<wire::Dispatch>("v").first == 2);
+    CHECK(stage.take_all<wire::Dispatch>("w").empty());
+}
+
+TEST_CASE("what is safe stays safe, its blocks are gone, final errors are told again") {
+    Durable stage;
+    stage.fleet();
+    JobId job = stage.open(1, 2);
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
+    stage.done("w", job, {0, 1}, 1s);
+    stage.failed("w", job, 1);
+    stage.pass(5ms);
+    stage.restart();
+    CHECK(stage.job(job).safe_count() == 1);
+    CHECK(stage.job(job).failed_count() == 1);
+    CHECK(stage.job(job).queued_count() == 0);
+    stage.gatherer("g", 1);
+    CHECK(stage.take<wire::Assign>("g").total == 2);
+    CHECK(stage.take<wire::Errors>("g").failures.at(0).index == 1);
+    CHECK(stage.rows(Row::block) == 1);  // a retry would need it
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 2}}});
+    stage.say("g", wire::Propose{.job = job, .assignment = 1, .outcome = wire::Outcome::partial});
+    CHECK(stage.job(job).end.outcome == wire::Outcome::partial);
+    stage.restart();
+    CHECK(stage.job(job).end.outcome == wire::Outcome::partial);
+    CHECK(stage.core.jobs().at(job).end.total == 2);
+}
+
+TEST_CASE("retries that were used before a restart stay used") {
+    Durable stage;
+    stage.fleet();
+    auto spec = Stage::spec();
+    spec.retries = 1;
+    JobId job = stage.open(1, 1, spec);
+    stage.failed("w", job, 0);
+    stage.restart();
+    stage.fleet();
+    stage.live(6s);
+    CHECK(stage.take<wire::Dispatch>("w").attempt == 2);
+    stage.failed("w", job, 0, 2);
+    CHECK(stage.job(job).failed_count() == 1);
+    CHECK(stage.rows(Row::error) == 1);
+}
+
+TEST_CASE("lone crashes are counted across restarts") {
+    Durable stage;
+    stage.client("c");
+    stage.gatherer("g");
+    JobId job = stage.open(1, 1);
+    for (std::uint64_t death = 1; death <= 4;
+         ++death) {  // in the first it is not yet alone by intent
+        CHECK(stage.job(job).failed_count() == 0);
+        std::string name = "w" + std::to_string(death);
+        stage.worker(name.c_str(), 1, death);
+        stage.step(Unroutable{{name}});
+        if (death == 1) continue;
+        stage.restart();
+        stage.client("c");
+        stage.gatherer("g");
+        stage.live(6s);
+    }
+    CHECK(stage.job(job).failed_count() == 1);
+}
+
+TEST_CASE("deadlines and ages go on across a restart") {
+    Durable stage;
+    stage.fleet();
+    auto spec = Stage::spec();
+    spec.deadline = 10s;
+    JobId job = stage.open(1, 1, spec);
+    stage.pass(4s);
+    // The clock of the machine goes on while the broker is down.
+    stage.core = Core(Options{.epoch = {2, 2},
+                              .blocks = {},
+                              .durable = true,
+                              .started = stage.now,
+                              .started_since_1970 = 1'000'004s});
+    for (const auto& [key, record] : stage.disk) stage.core.restore(record);
+    stage.core.restored();
+    stage.sent.clear();
+    stage.gatherer("g");
+    auto left = stage.take<wire::Assign>("g").spec.deadline;
+    CHECK(left > wire::Milliseconds(5000));
+    CHECK(left <= wire::Milliseconds(6000));
+    CHECK(stage.job(job).running());
+}
+
+TEST_CASE("a client that kept its tongue and came back goes on from what was accepted") {
+    Durable stage;
+    stage.fleet();
+    wire::Block first{.job = job_number(1), .token = 1, .first = 0, .count = 2, .stride = 16};
+    first.spec = Stage::spec();
+    first.spec->attached = true;
+    stage.block(first, Slice::copy("\x01\x02"));
+    stage.restart();
+    stage.client("c2", 5);  // the same life of the client
+    CHECK(stage.take<wire::Accepted>("c2").next == 2);
+    wire::Block second{.job = job_number(1), .token = 1, .first = 2, .count = 1, .stride = 16};
+    second.total = 3;
+    stage.block(second, Slice::copy("\x03"));
+    CHECK(stage.take<wire::Accepted>("c2").next == 3);
+    CHECK(stage.take<wire::Sealed>("c2").total == 3);
+    stage.pass(4s);
+    CHECK_FALSE(stage.job(job_number(1)).lease_until.has_value());
+}
+
+TEST_CASE("a gatherer that has a store is waited for, though not for ever") {
+    Durable stage;
+    stage.client("c");
+    stage.worker("w");
+    wire::GathererRef self{.name = "G", .epoch = {1, 1}};
+    stage.say(
+        "g",
+        wire::Hello{.role = wire::Role::gatherer, .name = "G", .epoch = {1, 1}, .gatherer = self});
+    JobId job = stage.open(1, 2);
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
+    stage.step(Unroutable{{"g"}});
+    stage.pass(60s);
+    CHECK(stage.job(job).running());
+    SUBCASE("it comes back in another life") {
+        self.epoch = {2, 2};
+        stage.sent.clear();
+        stage.say(
+            "g2",
+            wire::Hello{
+                .role = wire::Role::gatherer, .name = "G", .epoch = {2, 2}, .gatherer = self});
+        stage.take<wire::Welcome>("g2");
+        CHECK(stage.take<wire::Assign>("g2").assignment == 1);
+        CHECK(stage.job(job).safe_count() == 1);
+    }
+    SUBCASE("it stays away") {
+        stage.pass(10min);
+        CHECK(stage.job(job).end.outcome == wire::Outcome::failed);
+    }
+}
+
+TEST_CASE(
+    "while the store is in trouble nothing new is accepted, and what comes stays with its sender") {
+    Durable stage;
+    stage.fleet();
+    wire::Block first{.job = job_number(1), .token = 1, .first = 0, .count = 1, .stride = 16};
+    first.spec = Stage::spec();
+    stage.step(StoreTrouble{"the disk is full"});
+    stage.block(first, Slice::copy("\x01"));
+    auto refused = stage.take<wire::Refused>("c");
+    CHECK(refused.code == wire::RefusalCode::overloaded);
+    CHECK(refused.text.find("the disk is full") != std::string::npos);
+    stage.step(StoreTrouble{""});
+    stage.block(first, Slice::copy("\x01"));
+    CHECK(stage.take<wire::Dispatch>("w").first == 0);
+}
+
+TEST_CASE("killed at any moment, a broker finds every accepted fragment, each in one place") {
+    for (unsigned seed = 0; seed < 200; ++seed) {
+        CAPTURE(seed);
+        std::mt19937 random(seed);
+        Durable stage;
+        stage.fleet();
+        JobId job = job_number(1);
+        Index accepted = 0;
+        RangeSet safe;
+        std::set<Index> failed;
+        for (int i = 0; i < 60; ++i) {
+            Index index = accepted == 0 ? 0 : random() % accepted;
+            switch (random() % 7) {
+                case 0: {
+                    wire::Block block{
+                        .job = job, .token = 1, .first = accepted, .count = 3, .stride = 16};
+                    if (accepted == 0) block.spec = Stage::spec();
+                    stage.block(block, Slice::copy("\x01\x02\x03"));
+                    accepted += 3;
+                    break;
+                }
+                case 1:
+                case 2:
+                    if (accepted == 0 || failed.contains(index)) break;
+                    safe.add({index, index + 1});
+                    stage.say("g", wire::Gathered{.job = job, .ranges = {{index, index + 1}}});
+                    break;
+                case 3:
+                    for (const auto& dispatch : stage.take_all<wire::Dispatch>("w")) {
+                        if (safe.contains(dispatch.first) || random() % 2) continue;
+                        stage.failed("w", job, dispatch.first, dispatch.attempt);
+                        if (stage.job(job).failed_count() > failed.size())
+                            failed.insert(dispatch.first);
+                    }
+                    break;
+                case 4: stage.pass(300ms); break;
+                case 5:
+                    stage.restart();
+                    stage.fleet();
+                    // What the broker did not come to write, the gatherer tells again.
+                    if (!safe.empty())
+                        stage.say("g", wire::Gathered{.job = job, .ranges = safe.ranges()});
+                    break;
+                default: stage.sent[{"w"}].clear(); break;
+            }
+            if (accepted == 0) continue;
+            REQUIRE(stage.job(job).next() == accepted);
+            REQUIRE(stage.job(job).safe_count() == safe.size());
+            REQUIRE(stage.job(job).failed_count() == failed.size());
+        }
+    }
+}
+
+TEST_CASE("rows that no broker has written are refused, each by its name") {
+    Durable stage;
+    stage.fleet();
+    JobId job = stage.open(1, 5);
+    auto refused = [&](Row row, std::uint64_t number, const wire::Message& message) {
+        Core other(stage.durable());
+        for (const auto& [key, record] : stage.disk) other.restore(record);
+        std::string text;
+        try {
+            other.restore({.job = job,
+                           .kind = static_cast<std::uint8_t>(row),
+                           .number = number,
+                           .data = wire::encode(message)});
+        } catch (const StartupError& error) {
+            text = error.what();
+        }
+        return text.find("makes no sense") != text.npos && text.find(to_string(job)) != text.npos;
+    };
+    CHECK(refused(Row::total, 0, wire::Bye{}));
+    CHECK(refused(Row::job, 1, wire::Block{.job = job}));  // without the spec
+    CHECK(refused(Row::error, 0, wire::Errors{.job = job}));
+    CHECK(refused(Row::tried, 0, wire::Errors{.job = job, .failures = {{.index = ~Index{0}}}}));
+    CHECK(refused(Row::share, 0, wire::Adjusted{.job = job, .share = {.weight = 0}}));
+    CHECK(refused(Row::ended, 1, wire::Ended{.job = job}));
+    CHECK(refused(Row::forgotten, 0, wire::Located{.job = job}));
+    CHECK(refused(static_cast<Row>(99), 0, wire::Bye{}));
+    CHECK_FALSE(refused(Row::total, 0, wire::Seal{.job = job, .total = 5}));
+}

@@ -1,0 +1,287 @@
+// Whose jobs are whose: what another user is answered, what an administrator sees, and keys that
+// are let in no more.
+#include "tests/support/broker_tenants_harness.hpp"
+
+using namespace fanfold;
+using namespace fanfold::broker;
+
+TEST_CASE(
+    "another user's job is answered as one that does not exist; the log and a counter know "
+    "better") {
+    Tenants<Stage> stage;
+    JobId job = stage.opened(1, "a", ada);
+    CHECK(stage.core.jobs().at(job).user == "ada");
+    bool running = true;
+    SUBCASE("it runs") {}
+    SUBCASE("it has ended") {
+        running = false;
+        stage.ended(job);
+    }
+    JobId unknown = job_number(99);
+    std::uint64_t denied = stage.core.denied();
+    auto same = [&](const char* name, wire::Message about_it, wire::Message about_none) {
+        CAPTURE(name);
+        stage.now += 2s;
+        auto refused = stage.ask<wire::Refused>("b", std::move(about_it));
+        CHECK(stage.core.denied() == ++denied);
+        CHECK(stage.was_denied(std::string(name) + " of a job of user ada, by user bob"));
+        auto none = stage.ask<wire::Refused>("b", std::move(about_none));
+        CHECK(stage.core.denied() == denied);
+        CHECK(refused.code == wire::RefusalCode::unknown_job);
+        CHECK(none.code == refused.code);
+        CHECK(refused.text == "there is no job " + to_string(job));
+        CHECK(none.text == "there is no job " + to_string(unknown));
+        CHECK(refused.job == job);
+    };
+    same("Watch", wire::Watch{job}, wire::Watch{unknown});
+    same("Cancel", wire::Cancel{.job = job}, wire::Cancel{.job = unknown});
+    same("Retry", wire::Retry{job}, wire::Retry{unknown});
+    same("Adjust", wire::Adjust{.job = job, .priority = 1},
+         wire::Adjust{.job = unknown, .priority = 1});
+    stage.now += 2s;
+    CHECK(stage.ask<wire::Forgotten>("b", wire::Forget{job}).job ==
+          job);  // as it is said of any that is not there
+    CHECK(stage.core.denied() == ++denied);
+    REQUIRE(stage.core.jobs().contains(job));
+    CHECK(stage.core.jobs().at(job).running() == running);
+    CHECK(stage.core.jobs().at(job).share.priority == 0);
+}
+
+TEST_CASE("a submitter's own jobs are listed, an administrator's list has all") {
+    Tenants<Stage> stage;
+    JobId first = stage.opened(1, "a", ada);
+    stage.now += 1s;
+    JobId second = stage.opened(2, "b", bob);
+    CHECK(stage.list("a") == std::vector<JobId>{first});
+    CHECK(stage.list("a", "last") == std::vector<JobId>{first});
+    CHECK(stage.list("a", to_string(second)).empty());
+    CHECK(stage.list("b") == std::vector<JobId>{second});
+    CHECK(stage.list("r") == std::vector<JobId>{first, second});
+    auto report = stage.ask<wire::Report>("r", wire::Query{.number = 2});
+    CHECK(report.jobs.at(0).user == "ada");
+    CHECK(report.jobs.at(1).user == "bob");
+    CHECK(stage.ask<wire::Report>("b", wire::Query{.number = 3, .topic = wire::Topic::workers})
+              .workers.size() == 1);
+    CHECK(stage.core.denied() == 0);
+    stage.forget("r");
+    stage.say("r", wire::Watch{first});
+    CHECK(stage.take<wire::Located>("r").job == first);
+    stage.say("r", wire::Cancel{.job = first, .reason = "by the administrator"});
+    CHECK(stage.take<wire::Ended>("r").outcome == wire::Outcome::cancelled);
+}
+
+TEST_CASE("keys are per user") {
+    Tenants<Stage> stage;
+    JobId first = stage.opened(1, "a", ada, "nightly");
+    CHECK_FALSE(
+        stage.ask<wire::Found>("b", wire::Find{.number = 1, .key = "nightly", .token = 9}).job);
+    JobId second = stage.opened(2, "b", bob, "nightly");
+    CHECK(stage.core.jobs().contains(second));
+    CHECK(stage.ask<wire::Found>("a", wire::Find{.number = 1, .key = "nightly", .token = 1}).job ==
+          first);
+    CHECK(stage.ask<wire::Found>("b", wire::Find{.number = 1, .key = "nightly", .token = 1}).job ==
+          second);
+    CHECK_FALSE(
+        stage.ask<wire::Found>("r", wire::Find{.number = 1, .key = "nightly", .token = 1}).job);
+    stage.ended(first);
+    CHECK(stage.ask<wire::Forgotten>("a", wire::Forget{first}).job == first);
+    CHECK(stage.ask<wire::Found>("b", wire::Find{.number = 2, .key = "nightly", .token = 1}).job ==
+          second);
+}
+
+TEST_CASE("blocks, seals and connections of another user touch nothing") {
+    Tenants<Stage> stage;
+    wire::Block first = stage.first(1, "a");
+    stage.block(first, Slice::copy("\x07"), ada);
+    JobId job = first.job;
+    const Job& books = stage.core.jobs().at(job);
+    stage.sent.clear();
+    SUBCASE("a block") {
+        wire::Block second{.job = job, .token = 1, .first = 1, .count = 1, .stride = 1};
+        stage.block(second, Slice::copy("\x08"), bob);
+        CHECK(stage.was_denied("Block"));
+        CHECK(books.next() == 1);
+        stage.block(second, Slice::copy("\x08"), ada);
+        CHECK(books.next() == 2);
+    }
+    SUBCASE("a seal") {
+        stage.say("b", wire::Seal{.job = job, .token = 1, .total = 1});
+        CHECK(stage.was_denied("Seal"));
+        CHECK_FALSE(books.total);
+        stage.say("a", wire::Seal{.job = job, .token = 1, .total = 1});
+        CHECK(books.total == 1);
+    }
+    SUBCASE("a job in the name of a client that is another's") {
+        stage.block(stage.first(2, "a"), Slice::copy("\x07"), bob);
+        CHECK(stage.was_denied("Block for a client of another user"));
+        CHECK_FALSE(stage.core.jobs().contains(job_number(2)));
+    }
+    SUBCASE("the same, before that client has said Hello") {
+        stage.senders[{"later"}] = ada;
+        stage.block(stage.first(2, "later"), Slice::copy("\x07"), bob);
+        stage.sent.clear();
+        stage.client("later", 9);
+        CHECK(stage.core.jobs().at(job_number(2)).owner.bytes.empty());
+        stage.pass(20s);
+        CHECK_FALSE(stage.core.jobs().at(job_number(2)).running());
+    }
+    SUBCASE("the life of a client, as another user says it") {
+        stage.senders[{"b2"}] = bob;
+        stage.client("b2", 1);
+        CHECK(books.owner == PeerId{"a"});
+    }
+    SUBCASE("a connection's name") {
+        stage.step(Received{{"a"}, wire::Cancel{.job = job}, {}, bob});
+        CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::not_allowed);
+        CHECK(stage.was_denied("Cancel"));
+        stage.step(Received{{"a"}, wire::Hello{.name = "B", .epoch = {0, 1}}, {}, bob});
+        CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::not_allowed);
+        CHECK(books.running());
+    }
+    if (books.running()) CHECK(stage.take_all<wire::Ended>("a").empty());
+}
+
+TEST_CASE("what a role does not allow is refused, counted, and said once a second") {
+    Tenants<Stage> stage;
+    stage.now += 1s;
+    stage.step(Denied{{"w"}, mill, "Cancel"});
+    auto refused = stage.take<wire::Refused>("w");
+    CHECK(refused.code == wire::RefusalCode::not_allowed);
+    CHECK(refused.text.find("user mill may not send Cancel; the roles of its key: work") == 0);
+    CHECK(stage.was_denied("Cancel, by user mill; 1 so far"));
+    stage.step(Denied{{}, mill, "Block"});  // from a socket that has no answers
+    CHECK_FALSE(stage.was_denied("Block"));
+    stage.step(Denied{{"b"}, bob, "Done"});
+    CHECK(stage.was_denied("Done, by user bob"));  // whom another's flood does not hide
+    stage.now += 1s;
+    stage.step(Denied{{"w"}, mill, "Query"});
+    CHECK(stage.was_denied("Query, by user mill; 3 so far"));
+    CHECK(stage.core.denied() == 4);
+    stage.forget("w");
+    stage.say("w", wire::Seal{});  // by the kind of its session
+    CHECK(stage.take<wire::Refused>("w").text == "a worker may not send Seal");
+    CHECK(stage.core.denied() == 5);
+}
+
+TEST_CASE(
+    "gatherers: the key that is told is the one that was proved, and each is told who is let in") {
+    Tenants<Stage> stage;
+    CHECK(stage.take<wire::AllowedKeys>("g").keys.size() == 5);
+    JobId job = stage.opened(1, "a", ada);
+    auto assign = stage.take<wire::Assign>("g");
+    CHECK(assign.job == job);
+    CHECK(assign.user == "ada");
+    CHECK(stage.take<wire::Dispatch>("w").brief->gatherer.public_key == "key of hall");
+    CHECK(stage.ask<wire::Report>("a", wire::Query{.topic = wire::Topic::gatherers})
+              .gatherers.at(0)
+              .public_key == "key of hall");
+    CHECK(stage.ask<wire::Located>("a", wire::Watch{job}).gatherer.public_key == "key of hall");
+    stage.senders[{"later"}] = bob;
+    stage.say("later", wire::Hello{.name = "L", .epoch = {0, 4}});
+    CHECK(stage.take<wire::Welcome>("later").gatherers.at(0).public_key == "key of hall");
+    stage.sent.clear();
+    stage.step(keys({ada, hall, mill}));
+    CHECK(stage.take<wire::AllowedKeys>("g").keys.size() == 3);
+}
+
+TEST_CASE("a gatherer's name is its user's") {
+    Tenants<Stage> stage;
+    Sender other{.user = "other", .roles = gathers, .public_key = "key of other"};
+    stage.step(keys({ada, bob, root, hall, mill, other}));
+    stage.opened(1, "a", ada);
+    stage.senders[{"g2"}] = other;
+    wire::Hello hello{.role = wire::Role::gatherer,
+                      .name = "G",
+                      .epoch = {0, 2},
+                      .gatherer = {.name = "G", .epoch = {0, 2}}};
+    SUBCASE("while it is connected") {}
+    SUBCASE("while jobs wait for it") { stage.step(Unroutable{{"g"}}); }
+    stage.say("g2", hello);
+    CHECK(stage.take<wire::Refused>("g2").text.find("choose another with --name") !=
+          std::string::npos);
+    CHECK_FALSE(stage.core.sessions().contains({"g2"}));
+    stage.senders[{"g3"}] = hall;
+    stage.say("g3", hello);
+    stage.take<wire::Welcome>("g3");
+    CHECK(stage.core.jobs().at(job_number(1)).gatherer == PeerId{"g3"});
+}
+
+TEST_CASE("a key that is let in no more loses its sessions at once") {
+    Tenants<Stage> stage;
+    JobId job = stage.opened(1, "a", ada);
+    stage.take<wire::Dispatch>("w");
+    stage.sent.clear();
+    SUBCASE("a worker's: its loans go back") {
+        stage.step(keys({ada, bob, root, hall}));
+        CHECK(stage.take<wire::Refused>("w").code == wire::RefusalCode::not_allowed);
+        CHECK_FALSE(stage.core.sessions().contains({"w"}));
+        CHECK(stage.core.jobs().at(job).queued_count() == 1);
+        CHECK(std::ranges::any_of(stage.notes, [](const Note& note) {
+            return note.detail == "its key is no longer let in";
+        }));
+    }
+    SUBCASE("one that is let in without its role") {
+        Sender mill_submits = mill;
+        mill_submits.roles = submits;
+        stage.step(keys({ada, bob, root, hall, mill_submits}));
+        CHECK_FALSE(stage.core.sessions().contains({"w"}));
+    }
+    SUBCASE("one that is another user's now") {
+        Sender taken = mill;
+        taken.user = "ada";
+        stage.step(keys({ada, bob, root, hall, taken}));
+        CHECK_FALSE(stage.core.sessions().contains({"w"}));
+    }
+    SUBCASE("a submitter's: what it submitted goes on") {
+        stage.step(keys({bob, root, hall, mill}));
+        CHECK_FALSE(stage.core.sessions().contains({"a"}));
+        CHECK(stage.core.jobs().at(job).running());
+        CHECK(stage.core.sessions().size() == 4);
+    }
+    SUBCASE("nobody's") {
+        stage.step(keys({mill, hall, root, bob, ada}));
+        CHECK(stage.core.sessions().size() == 5);
+    }
+}
+
+TEST_CASE("whose a job is survives the broker") {
+    Tenants<Durable> stage;
+    JobId first = stage.opened(1, "a", ada, "nightly"),
+          second = stage.opened(2, "b", bob, "nightly");
+    bool ended = false;
+    SUBCASE("while they run") {}
+    SUBCASE("when they have ended") {
+        stage.ended(first);
+        stage.ended(second);
+        ended = true;
+    }
+    stage.restart();
+    stage.step(keys({ada, bob, root, hall, mill}));
+    stage.join();
+    CHECK(stage.job(first).user == "ada");
+    CHECK(stage.list("b") == std::vector<JobId>{second});
+    CHECK(stage.list("r").size() == 2);
+    CHECK(stage.ask<wire::Found>("a", wire::Find{.number = 1, .key = "nightly", .token = 1}).job ==
+          first);
+    CHECK(stage.ask<wire::Refused>("b", wire::Watch{first}).code == wire::RefusalCode::unknown_job);
+    if (ended) return;
+    CHECK(stage.take<wire::AllowedKeys>("g").keys.size() == 5);
+    auto assigned = stage.take_all<wire::Assign>("g");
+    REQUIRE(assigned.size() == 2);
+    CHECK(assigned[0].user == "ada");
+    CHECK(assigned[1].user == "bob");
+}
+
+TEST_CASE("without keys everybody is the same user, who sees all") {
+    Fleet fleet;
+    fleet.quiet = true;
+    JobId job = fleet.open(1, 1);
+    fleet.client("d", 6);
+    fleet.say("d", wire::Watch{job});
+    CHECK(fleet.take<wire::Located>("d").gatherer.public_key.empty());
+    CHECK(fleet.take_all<wire::AllowedKeys>("g").empty());
+    fleet.say("d", wire::Cancel{.job = job});
+    CHECK(fleet.core.jobs().at(job).user.empty());
+    CHECK_FALSE(fleet.core.jobs().at(job).running());
+    CHECK(fleet.core.denied() == 0);
+}

@@ -1,0 +1,342 @@
+#include "scatterer/cli/command/template.hpp"
+
+#include <doctest/doctest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace fanfold;
+using namespace fanfold::scatterer;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+Template made(const Words& words, TemplateOptions options = {}) {
+    Result<Template> command = Template::make(words, options);
+    if (!command) FAIL(command.error().text);
+    return *command;
+}
+
+Words argv(const Words& words, const Words& values, TemplateOptions options = {}) {
+    Result<Words> filled = made(words, options).argv(values, 1);
+    if (!filled) FAIL(filled.error().text);
+    return *filled;
+}
+
+// What a real shell, or the program itself, prints.
+std::string output_of(const Words& command) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    std::vector<char*> raw;
+    for (const std::string& word : command) raw.push_back(const_cast<char*>(word.c_str()));
+    raw.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    REQUIRE(::posix_spawn_file_actions_init(&actions) == 0);
+    REQUIRE(::posix_spawn_file_actions_adddup2(&actions, ends[1], 1) == 0);
+    pid_t child = 0;
+    REQUIRE(::posix_spawnp(&child, raw[0], &actions, nullptr, raw.data(), environ) == 0);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+    std::string output;
+    std::array<char, 4096> buffer;
+    for (long count; (count = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
+        output.append(buffer.data(), static_cast<std::size_t>(count));
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
+    return output;
+}
+
+const std::string marker =
+    (std::filesystem::temp_directory_path() / ("fanfold-template-" + std::to_string(::getpid())))
+        .string();
+
+// Values that would do something if a shell read them.
+Words nasty_values() {
+    Words values{"plain",
+                 "a b",
+                 "a'b",
+                 "''",
+                 "'",
+                 "\"",
+                 "a\"b",
+                 "line\nbreak",
+                 "\n",
+                 "-rf",
+                 "",
+                 "*",
+                 "~",
+                 "\\",
+                 "\\\\",
+                 "a\\'b",
+                 "\\n",
+                 "$HOME",
+                 "${HOME}",
+                 "$",
+                 "!",
+                 "#",
+                 "# x",
+                 "{}",
+                 "{1}",
+                 "%s",
+                 "%",
+                 "A=b",
+                 "if",
+                 "done",
+                 "2",
+                 "cd",
+                 "&",
+                 "|",
+                 "<",
+                 ">",
+                 ";",
+                 "(",
+                 ")",
+                 "é",
+                 "\t",
+                 " ",
+                 "  a  ",
+                 "`",
+                 "]",
+                 "[a]",
+                 "?",
+                 "^",
+                 "\x01\x7f\xff",
+                 "x; echo y",
+                 "'; echo y; '",
+                 "\"; echo y; \"",
+                 "a\nb'c\"d\\e$f`g"};
+    for (const char* form :
+         {"$(touch @)", "`touch @`", "; touch @", "'; touch @; '", "\"; touch @; \"",
+          "'$(touch @)'", "\"$(touch @)\"", "\ntouch @\n", "& touch @", "| touch @",
+          "${x:-$(touch @)}", "\\'; touch @; \\'", ")\ntouch @\n(", "}; touch @"}) {
+        std::string value = form;
+        value.replace(value.find('@'), 1, marker);
+        values.push_back(value);
+    }
+    return values;
+}
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+std::string error_of(const Words& words, TemplateOptions options = {}) {
+    Result<Template> command = Template::make(words, options);
+    return command ? "" : command.error().text;
+}
+
+}  // namespace
+
+TEST_CASE("replacement strings follow GNU parallel") {
+    struct Case {
+        const char* value;
+        const char* extension;
+        const char* folders;
+        const char* name;
+        const char* both;
+    };
+    // The values of {.} {/} {//} {/.} as GNU parallel gives them.
+    const std::vector<Case> cases{{"a", "a", "a", ".", "a"},
+                                  {"a.b", "a", "a.b", ".", "a"},
+                                  {"a/b.c/d", "a/b.c/d", "d", "a/b.c", "d"},
+                                  {"a/b.c/d.e", "a/b.c/d", "d.e", "a/b.c", "d"},
+                                  {"/", "/", "", "/", ""},
+                                  {"/a", "/a", "a", "/", "a"},
+                                  {"a/", "a/", "", ".", ""},
+                                  {".bashrc", "", ".bashrc", ".", ""},
+                                  {"a/.bashrc", "a/", ".bashrc", "a", ""},
+                                  {"a.tar.gz", "a.tar", "a.tar.gz", ".", "a.tar"},
+                                  {"../x", "../x", "x", "..", "x"},
+                                  {"a//b", "a//b", "b", "a", "b"},
+                                  {"a.", "a", "a.", ".", "a"},
+                                  {"/a.b/", "/a.b/", "", "/", ""},
+                                  {"a /b c.d", "a /b c", "b c.d", "a ", "b c"},
+                                  {"//", "//", "", "/", ""},
+                                  {"a/.", "a/", ".", "a", ""},
+                                  {"..", ".", "..", ".", "."},
+                                  {"", "", "", ".", ""}};
+    for (const Case& c : cases) {
+        CAPTURE(c.value);
+        CHECK(argv({"p", "{}", "{.}", "{/}", "{//}", "{/.}"}, {c.value}) ==
+              Words{"p", c.value, c.extension, c.folders, c.name, c.both});
+        CHECK(argv({"p", "{1}", "{1.}", "{1/}", "{1//}", "{1/.}"}, {c.value}) ==
+              Words{"p", c.value, c.extension, c.folders, c.name, c.both});
+    }
+}
+
+TEST_CASE("positions count from both ends; one that is not there gives nothing") {
+    Words values{"a", "b", "x/c.d"};
+    CHECK(argv({"p", "{1}", "{2}", "{3/.}", "{-1//}", "{-3}"}, values) ==
+          Words{"p", "a", "b", "c", "x", "a"});
+    CHECK(argv({"p", "{4}", "-{4}-", "{-4}", "{2}"}, values) == Words{"p", "--", "b"});
+    CHECK(argv({"p >x", "{4}", "-{4}-", "{2}"}, values)[2] == "p >x  -- b");
+    CHECK(argv({"p", "{#}", "n{#}"}, {"v"}) == Words{"p", "1", "n1"});
+    CHECK(made({"p", "{#}"}).argv(Words{"v"}, 1'000'000'000'000).value() ==
+          Words{"p", "1000000000000"});
+}
+
+TEST_CASE("without a replacement string the values are appended") {
+    CHECK(argv({"wc", "-l"}, {"a b"}) == Words{"wc", "-l", "a b"});
+    CHECK(argv({"wc -l | cat"}, {"a b"}) == Words{"/bin/sh", "-c", "wc -l | cat 'a b'"});
+    CHECK(argv({"p", "{#}"}, {"a"}) == Words{"p", "1"});
+    CHECK(argv({"p"}, {"a b", "c"}) == Words{"p", "a b", "c"});
+    CHECK(argv({"p", "a b"}, {"c d"}, {.no_shell = true}) == Words{"p", "a b", "c d"});
+    CHECK(argv({"wc", "-l"}, {}, {.pipe = true}) == Words{"wc", "-l"});
+    CHECK(argv({"split", "{#}", "x{}"}, {}, {.pipe = true})[2] == "split 1 x{}");
+    CHECK(made({"wc", "-l"}).title() == "wc -l");
+    CHECK(made({"wc", "-l", "{}"}).title() == "wc -l {}");
+    // Braces that are no replacement string stay.
+    CHECK(argv({"p {a} {-} {1,2} {{}} {.x}"}, {"v"})[2] == "p {a} {-} {1,2} {'v'} {.x}");
+}
+
+TEST_CASE("several values are quoted singly") {
+    Words values{"a", "b c", ""};
+    CHECK(argv({"p", "{}", "x{}y"}, values) == Words{"p", "a", "b c", "", "xa", "b c", "y"});
+    CHECK(argv({"p >o {}"}, values)[2] == "p >o a 'b c' ''");
+    CHECK(argv({"p '{}' >o"}, values)[2] == "p '''a b c ''' >o");
+    CHECK(argv({"p", "{}", "x{}y"}, values, {.no_shell = true}) ==
+          Words{"p", "a", "b c", "", "xa b c y"});
+    CHECK(argv({"p >o {/}"}, {"x/a", "y/b"})[2] == "p >o a b");
+    // Both ways to run it see the same words.
+    CHECK(output_of(argv({"printf", "[%s]", "x{}y"}, values)) ==
+          output_of(argv({"printf [%s] x{}y"}, values)));
+}
+
+TEST_CASE("a shell runs what a shell must read, and nothing else") {
+    for (const char* line :
+         {"wc -l {}", "wc -l", "./run --x=1 {}", "gzip -9 {} --name {/}.gz", "  wc   -l\t{}  ",
+          "/bin/x a:b,c@d+e%f", "true", "test -f {}", "printf %s {}", "x if=/dev/zero of={}"}) {
+        CAPTURE(line);
+        CHECK(!made({line}).uses_shell());
+    }
+    for (const char* line :
+         {"wc -l < {}", "cd {}",   "exit 3",  "export A", "if x",     "for x",    "while x",
+          "! x",        "[[ x",    ". x",     ": x",      "source x", "eval x",   "exec x",
+          "ulimit -n",  "umask 0", "trap x",  "set x",    "unset x",  "read x",   "type x",
+          "command x",  "wait",    "alias x", "times",    "echo {}",  "A=b x {}", "A=b",
+          "{}",         "{} x",    "x{}",     "a;b",      "a&b",      "a|b",      "x $y",
+          "x *",        "x ?",     "x [a]",   "x ~",      "x #y",     "x 'y'",    "x \"y\"",
+          "x \\y",      "x\ny",    "x (y)",   "x {a,b}",  "x !y",     "x ^y",     "pwd {}",
+          "time x",     "%1"}) {
+        CAPTURE(line);
+        CHECK(Template::make({line}, {.pipe = true}).value().uses_shell());
+    }
+    CHECK(argv({"wc", "-l", "<", "{}"}, {"a b"}) == Words{"/bin/sh", "-c", "wc -l < 'a b'"});
+    CHECK(argv({"  wc   -l\t{}  "}, {"a b"}) == Words{"wc", "-l", "a b"});
+    CHECK(argv({"p;q", "a b", "<{}"}, {"v w"}, {.no_shell = true}) == Words{"p;q", "a b", "<v w"});
+    CHECK(argv({"{}", "x"}, {"v w"}, {.no_shell = true}) == Words{"v w", "x"});
+}
+
+TEST_CASE("any value reaches the command byte for byte, wherever it stands") {
+    for (const std::string& value : nasty_values()) {
+        CAPTURE(value);
+        for (const char* line : {"printf %s {}",
+                                 "printf %s {} ''",
+                                 "printf %s '{}'",
+                                 "printf %s \"{}\"",
+                                 "printf %s {} # it's",
+                                 "true; printf %s {}",
+                                 "x=y; printf %s \"{}\" # \"",
+                                 "printf \"%s\" {} 2>&1",
+                                 "(printf %s {})",
+                                 "printf %s '' {}",
+                                 "x='{}'; printf %s \"$x\"",
+                                 "x={}; printf %s \"$x\"",
+                                 "x=\"{}\"; printf %s \"$x\"",
+                                 "if true; then printf %s {}; fi",
+                                 "true \\\" && printf %s {}",
+                                 "true $(true {}) && printf %s {}",
+                                 "true \"$(true \"{}\")\" \"it's\" && printf %s \"{}\"",
+                                 "true $((1 << 2)) $#\nprintf %s {}",
+                                 "for x in {}; do printf %s \"$x\"; done",
+                                 "true $# ${x:-'}'}; printf %s {1}",
+                                 "cat <<E >/dev/null; printf %s {}\nit's\nE\n"}) {
+            CAPTURE(line);
+            CHECK(output_of(argv({line}, {value})) == value);
+        }
+        CHECK(output_of(argv({"printf >&1 '<%s>' a{}b c\"d{}\"e f'{}'g $HOME{}|tail -c +1|cat"},
+                             {value})) == "<a" + value + "b><cd" + value + "e><f" + value + "g><" +
+                                              std::string(::getenv("HOME")) + value + ">");
+        CHECK(output_of(argv({"printf", "%s", "{}"}, {value}, {.no_shell = true})) == value);
+        CHECK(output_of({"/bin/sh", "-c", made({"printf", "%s", "{}"}).display(Words{value}, 1)}) ==
+              value);
+        CHECK(output_of(
+                  {"/bin/sh", "-c",
+                   made({"printf", "%s", "{}"}, {.no_shell = true}).display(Words{value}, 1)}) ==
+              value);
+    }
+    CHECK(::access(marker.c_str(), F_OK) != 0);
+}
+
+TEST_CASE("a value never joins what stands beside it") {
+    CHECK(argv({"echo {}>f"}, {"2"})[2] == "echo '2'>f");
+    CHECK(argv({"echo $x{}"}, {"y"})[2] == "echo $x'y'");
+    CHECK(argv({"echo \"$x{}\""}, {"y"})[2] == "echo \"$x\"'y'\"\"");
+    CHECK(argv({"echo {#}>f"}, {"2"})[2] == "echo '1'>f");
+    CHECK(argv({"{} x"}, {"if"})[2] == "'if' x");
+    CHECK(argv({"{} x"}, {"A=b"})[2] == "'A=b' x");
+    CHECK(argv({"{} x"}, {"--a=b"})[2] == "--a=b x");
+}
+
+TEST_CASE("places that can't be quoted safely are refused with the way out") {
+    const std::vector<std::pair<const char*, const char*>> cases{
+        {"echo `wc {}`", "backticks"},
+        {"echo \"`wc {}`\"", "backticks"},
+        {"echo ${x:-{}}", "${…}"},
+        {"echo $(({} * 2))", "$((…))"},
+        {"echo \"$(( $(echo 1) + {} ))\"", "$((…))"},
+        {"cat <<E\n{}\nE", "here-document"},
+        {"cat <<E\nx\nE", "here-document"},
+        {"echo \\{}", "backslash"},
+        {"echo \"\\{}\"", "backslash"},
+        {"echo ${1}", "a $ stands before it"},
+        {"echo \"${}\"", "a $ stands before it"},
+        {"echo ${#}", "a $ stands before it"},
+        {"sh -c 'echo ${1}'", "a $ stands before it"},
+        {"echo x # {}", "comment"},
+        {"echo x #", "comment"},
+        {"echo $'a' {}", "$'…'"},
+        {"echo $(case x in a) echo {};; esac)", "case"},
+        {"((x = {}))", "(("},
+        {"echo \"${x:-'}\" {}", "quotes inside"},
+        {"echo it's {}", "does not close"},
+        {"echo \"x", "does not close"},
+        {"echo {} $(x", "does not close"},
+    };
+    for (auto [line, reason] : cases) {
+        CAPTURE(line);
+        std::string error = error_of({line});
+        CHECK_MESSAGE(has(error, reason), error);
+    }
+    // A comment ends with its line, and # within a word is none.
+    CHECK(error_of({"echo x # it's\necho {}"}).empty());
+    CHECK(error_of({"echo x#{} $# {}"}).empty());
+}
+
+TEST_CASE("wrong templates are refused") {
+    CHECK(has(error_of({}), "no command given"));
+    CHECK(has(error_of({" ", ""}), "command is empty"));
+    CHECK(has(error_of({"", "x"}, {.no_shell = true}), "first word is empty"));
+    CHECK(has(error_of({"x", "{%}"}), "{%} is not supported"));
+    CHECK(has(error_of({"x", "{##}"}), "{##} is not supported"));
+    CHECK(has(error_of({"x", "{0}"}), "counted from 1"));
+    CHECK(has(error_of({std::string("x\0y", 3)}), "NUL"));
+    Result<Words> filled = made({"wc"}).argv(Words{std::string("a\0b", 3)}, 5);
+    REQUIRE(!filled);
+    CHECK(has(filled.error().text, "input 5 has a NUL byte"));
+}
+
+TEST_CASE("the display is what one would type") {
+    CHECK(made({"wc", "-l", "{}"}).display(Words{"a b"}, 1) == "wc -l 'a b'");
+    CHECK(made({"wc", "-l", "{}"}).display(Words{"a.txt"}, 1) == "wc -l a.txt");
+    CHECK(made({"wc -l < {}"}).display(Words{"a b"}, 1) == "wc -l < 'a b'");
+    CHECK(made({"a;b", "{}"}, {.no_shell = true}).display(Words{""}, 1) == "'a;b' ''");
+}

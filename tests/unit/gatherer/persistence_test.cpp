@@ -1,0 +1,296 @@
+// What a gatherer keeps on disk, and how another life of it goes on.
+#include <doctest/doctest.h>
+
+#include <optional>
+
+#include "tests/support/gatherer_durable_harness.hpp"
+
+using namespace fanfold;
+using namespace fanfold::gatherer;
+
+namespace {
+
+/// One durable gatherer whose broker answers with this epoch.
+struct Stage {
+    Disk disk;
+    Process gatherer{disk};
+    JobId job = job_number(1);
+
+    void welcome(Epoch epoch) {
+        wire::Welcome welcome;
+        welcome.epoch = epoch;
+        welcome.timeout = wire::Milliseconds{3'600'000};
+        gatherer.from_broker(welcome);
+    }
+    void assign(std::optional<std::uint64_t> total, wire::JobSpec spec = {}) {
+        gatherer.from_broker(
+            wire::Assign{.job = job, .assignment = 1, .spec = std::move(spec), .total = total});
+    }
+    void results(Range range) {
+        gatherer.step(Pulled{wire::Results{.job = job,
+                                           .first = range.begin,
+                                           .count = static_cast<std::uint32_t>(range.size())},
+                             Slice::take(values(range))});
+    }
+    void collect(const std::string& peer, std::uint64_t position = 0) {
+        gatherer.step(
+            Received{.from = {peer},
+                     .message = wire::Collect{.job = job, .position = position, .credit = 1 << 20},
+                     .body = {}});
+    }
+    void restart() {
+        gatherer.commit_all();
+        gatherer.start();
+    }
+    /// The first message of this type that was said and not asked for yet.
+    template <class T>
+    std::optional<T> said() {
+        for (auto at = gatherer.said.begin(); at != gatherer.said.end(); ++at) {
+            const wire::Message* message = nullptr;
+            if (auto* send = std::get_if<Send>(&*at)) message = &send->message;
+            else if (auto* to_broker = std::get_if<SendBroker>(&*at)) message = &to_broker->message;
+            if (!message || !std::holds_alternative<T>(*message)) continue;
+            T found = std::get<T>(*message);
+            gatherer.said.erase(at);
+            return found;
+        }
+        return std::nullopt;
+    }
+    void later(Duration duration) {
+        gatherer.wall += duration;
+        gatherer.step(Tick{});
+    }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "durable gatherer: nothing is confirmed or shown before it is committed, and everything that "
+    "was comes back") {
+    Stage stage;
+    stage.welcome({1, 1});
+    stage.assign(10);
+    stage.collect("c1");
+    stage.results({0, 4});
+    stage.later(5ms);
+    CHECK_FALSE(stage.said<wire::Gathered>());
+    CHECK_FALSE(stage.said<wire::Values>());
+    stage.gatherer.commit_all();
+    REQUIRE(stage.said<wire::Gathered>());
+    CHECK(stage.said<wire::Values>()->position == 1);
+    stage.restart();
+    stage.welcome({1, 1});
+    CHECK(stage.said<wire::Gathered>()->ranges == std::vector<Range>{{0, 4}});
+    stage.collect("c2", 1);
+    stage.results({4, 6});
+    stage.gatherer.commit_all();
+    CHECK(stage.said<wire::Values>()->position == 2);
+    CHECK_FALSE(stage.said<wire::Values>());
+}
+
+TEST_CASE("durable gatherer: a deadline goes on while it is down") {
+    SUBCASE("it passed: the job ends at once") {
+        Stage stage;
+        stage.welcome({1, 1});
+        stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{10'000}).spec);
+        stage.later(4s);
+        stage.gatherer.commit_all();
+        stage.gatherer.wall += 7s;
+        stage.restart();
+        stage.welcome({1, 1});
+        stage.gatherer.commit_all();
+        CHECK(stage.said<wire::Propose>()->outcome == Outcome::expired);
+    }
+    SUBCASE("what remains is left to it") {
+        Stage stage;
+        stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{10'000}).spec);
+        stage.later(4s);
+        stage.restart();
+        stage.welcome({1, 1});
+        stage.later(5s);
+        stage.gatherer.commit_all();
+        CHECK_FALSE(stage.said<wire::Propose>());
+        stage.later(1s);
+        stage.gatherer.commit_all();
+        CHECK(stage.said<wire::Propose>()->outcome == Outcome::expired);
+    }
+    SUBCASE("a wall clock that is put back gives no more than it had") {
+        Stage stage;
+        stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{10'000}).spec);
+        stage.gatherer.wall -= 24h;
+        stage.restart();
+        stage.welcome({1, 1});
+        stage.later(11s);
+        stage.gatherer.commit_all();
+        CHECK(stage.said<wire::Propose>()->outcome == Outcome::expired);
+    }
+}
+
+TEST_CASE(
+    "durable gatherer: what a proposal had settled is settled after a restart, and is proposed "
+    "again") {
+    Stage stage;
+    stage.welcome({1, 1});
+    stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{1'000}).spec);
+    stage.results({0, 9});
+    stage.later(1s);
+    stage.restart();
+    stage.results({9, 10});  // would complete it
+    stage.welcome({1, 1});
+    stage.gatherer.commit_all();
+    CHECK(stage.said<wire::Propose>()->outcome == Outcome::expired);
+    stage.collect("c1");
+    CHECK_FALSE(stage.said<wire::Concluded>());
+}
+
+TEST_CASE(
+    "durable gatherer: a broker that lost its memory ends the jobs, also when that came while the "
+    "gatherer was down") {
+    Stage stage;
+    stage.welcome({0, 1});
+    stage.assign(10);
+    stage.results({0, 3});
+    stage.restart();
+    SUBCASE("the same life") {
+        stage.welcome({0, 1});
+        stage.gatherer.commit_all();
+        CHECK(stage.said<wire::Gathered>());
+        stage.collect("c1");
+        CHECK_FALSE(stage.said<wire::Concluded>());
+    }
+    SUBCASE("another life without memory") {
+        stage.welcome({0, 2});
+        stage.restart();
+        stage.collect("c1");
+        CHECK(stage.said<wire::Concluded>()->outcome == Outcome::failed);
+        stage.later(limits::keep_ended - 1min);
+        CHECK(stage.gatherer.core->held_bytes() > 0);
+        stage.restart();
+        stage.later(2min);
+        stage.gatherer.commit_all();
+        CHECK(stage.gatherer.core->held_bytes() == 0);
+        CHECK(stage.disk.rows_of(stage.job) == 0);
+    }
+}
+
+TEST_CASE("durable gatherer: a broker that read its store is the same broker") {
+    Stage stage;
+    stage.welcome({3, 1});
+    stage.assign(10);
+    stage.results({0, 3});
+    stage.gatherer.commit_all();
+    stage.welcome({4, 2});
+    stage.gatherer.commit_all();
+    CHECK(stage.said<wire::Gathered>()->ranges == std::vector<Range>{{0, 3}});
+    stage.results({3, 10});
+    stage.gatherer.commit_all();
+    CHECK(stage.said<wire::Propose>()->outcome == Outcome::complete);
+}
+
+TEST_CASE("durable gatherer: what an attached job's collector has is let go on disk too") {
+    Stage stage;
+    stage.welcome({1, 1});
+    stage.assign(200, SpecBuilder().attached().spec);
+    stage.collect("c1");
+    for (Index i = 0; i < 128; ++i) {
+        stage.results({i, i + 1});
+        stage.gatherer.commit_all();
+        stage.gatherer.step(
+            Received{.from = {"c1"},
+                     .message = wire::Acknowledge{.job = stage.job, .position = i + 1},
+                     .body = {}});
+    }
+    stage.restart();
+    CHECK(stage.disk.rows_of(stage.job, Row::entry) == 0);
+    CHECK(stage.disk.rows_of(stage.job, Row::let_go) == 1);
+    stage.welcome({1, 1});
+    CHECK(stage.said<wire::Gathered>()->ranges == std::vector<Range>{{0, 128}});
+    stage.gatherer.said.clear();
+    stage.collect("c2", 128);
+    CHECK(stage.gatherer.core->held_bytes() == 0);
+    stage.results({128, 200});
+    stage.gatherer.commit_all();
+    CHECK(stage.said<wire::Values>()->position == 129);
+    CHECK(stage.said<wire::Concluded>()->values == 200);
+}
+
+TEST_CASE(
+    "durable gatherer: while the store can't write it tells nothing, takes what fits, and goes on "
+    "after that") {
+    Stage stage;
+    stage.gatherer.memory_bytes = 4096;
+    stage.gatherer.start();
+    stage.welcome({1, 1});
+    stage.assign(100);
+    stage.gatherer.commit_all();
+    stage.gatherer.step(StoreTrouble{"cannot write /state: disk is full"});
+    CHECK(stage.gatherer.errors == std::vector<std::string>{"cannot write /state: disk is full"});
+    stage.collect("c1");
+    for (Index i = 0; i < 100; ++i) stage.results({i, i + 1});
+    CHECK(stage.gatherer.core->held_bytes() < 8192);
+    stage.later(3s);
+    stage.gatherer.commit_all();
+    CHECK_FALSE(stage.said<wire::Gathered>());
+    CHECK_FALSE(stage.said<wire::Values>());
+    stage.gatherer.step(StoreTrouble{});
+    auto gathered = stage.said<wire::Gathered>();
+    REQUIRE(gathered);
+    CHECK(gathered->ranges.front().begin == 0);
+    CHECK(gathered->ranges.front().end < 100);
+    while (!stage.gatherer.fetches.empty()) stage.gatherer.answer();
+    CHECK(stage.said<wire::Values>());
+}
+
+TEST_CASE("durable gatherer: a row that makes no sense is refused by name") {
+    Core core(Bench::options_with(1 << 20));
+    auto refused = core.restore(
+        {.change = Record::Change::put, .job = job_number(1), .kind = 5, .number = 7, .data = "x"});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().text.find("row 5.7") != std::string::npos);
+    auto orphan =
+        core.restore({.change = Record::Change::put,
+                      .job = job_number(1),
+                      .kind = 5,
+                      .data = wire::encode(wire::Values{.job = job_number(1), .count = 1})});
+    CHECK_FALSE(orphan.has_value());
+
+    auto takes = [](Row kind, std::uint64_t number, const wire::Message& message,
+                    std::string body = {}) {
+        Core other(Bench::options_with(1 << 20));
+        auto row = [&](Row which, std::uint64_t of, const wire::Message& data) {
+            return Record{.job = job_number(1),
+                          .kind = static_cast<std::uint8_t>(which),
+                          .number = of,
+                          .data = wire::encode(data)};
+        };
+        REQUIRE(other.restore(row(Row::job, 1, wire::Assign{.job = job_number(1)})).has_value());
+        REQUIRE(other
+                    .restore(row(Row::let_go, 0,
+                                 wire::Gathered{.job = job_number(1), .ranges = {{0, 2}}}))
+                    .has_value());
+        Record last = row(kind, number, message);
+        last.body = Slice::take(std::move(body));
+        return other.restore(last).has_value();
+    };
+    CHECK(takes(Row::entry, 3, wire::Values{.job = job_number(1), .first = 2, .count = 2},
+                "\x01\x02"));
+    CHECK_FALSE(takes(Row::entry, 3, wire::Values{.job = job_number(1), .first = 2, .count = 3},
+                      "\x01\x02"));  // fewer values
+    CHECK_FALSE(takes(Row::entry, ~0ull, wire::Values{.job = job_number(1), .first = 2, .count = 1},
+                      "\x01"));
+    CHECK_FALSE(takes(Row::let_go, 2,
+                      wire::Gathered{.job = job_number(1),
+                                     .ranges = {{1, 3}}}));  // it failed, and it had a value
+    CHECK_FALSE(
+        takes(Row::sequence, 0, wire::Acknowledge{.job = job_number(1), .position = ~0ull}));
+    CHECK_FALSE(takes(Row::proposal, 0,
+                      wire::Propose{.job = job_number(1), .outcome = wire::Outcome::running}));
+}
+
+TEST_CASE("a gatherer in memory asks for nothing to be kept") {
+    Bench bench;
+    bench.assign(2);
+    bench.results({0, 2});
+    for (const auto& action : bench.out) CHECK_FALSE(std::holds_alternative<Persist>(action));
+    bench.out.clear();
+}

@@ -1,0 +1,343 @@
+// The scatterer's core and outbox with jobs that have a key: found again, compared, gone on with;
+// retried and forgotten.
+#include <doctest/doctest.h>
+
+#include "fanfold/scatterer.hpp"
+#include "scatterer/client/outbox.hpp"
+#include "tests/support/scatterer_harness.hpp"
+
+using namespace fanfold;
+using namespace fanfold::scatterer;
+using namespace fanfold::scatterer::testing;
+
+namespace {
+
+std::string digest_of(std::string_view bytes) {
+    Digest digest;
+    digest.add(bytes);
+    return digest.value();
+}
+
+OpenJob keyed(const JobId& id = job) {
+    OpenJob opening{.job = id, .token = 77, .spec = spec(false), .collect = {}};
+    opening.spec.key = "K";
+    return opening;
+}
+
+/// Ten fragments of two bytes each, "\xa1" and a letter.
+std::string ten() {
+    std::string bytes;
+    for (char letter = 'a'; letter < 'k'; ++letter) bytes += {'\xa1', letter};
+    return bytes;
+}
+
+wire::Found found_ten() {
+    wire::Found found{.number = 1, .job = job};
+    found.spec.key = "K";
+    found.next = 10;
+    found.bytes = 20;
+    found.limit = 1000;
+    found.digest = digest_of(ten());
+    return found;
+}
+
+/// An outbox of a job that was found, and what it posts.
+struct OutboxBench {
+    explicit OutboxBench(const wire::Found& found) {
+        std::optional<OpenJob> opening;
+        if (!found.total && found.outcome == wire::Outcome::running) opening = keyed();
+        outbox.emplace(found, std::move(opening),
+                       BlockBuilder::Limits{.payload_bytes = 1000, .block_bytes = 8}, ways());
+    }
+    explicit OutboxBench(OpenJob opening) {
+        outbox.emplace(std::move(opening),
+                       BlockBuilder::Limits{.payload_bytes = 1000, .block_bytes = 8}, 1000, ways());
+    }
+    Outbox::Ways ways() {
+        return {.post =
+                    [this](std::vector<Event> events) {
+                        for (Event& event : events) posted.push_back(std::move(event));
+                    },
+                .look_soon = [this] { ++looks_wanted; },
+                .while_waiting = [] {},
+                .wait = [](auto&, const auto& ready, auto) { CHECK(ready()); },
+                .tell = [](auto&) {}};
+    }
+    void add(std::string_view letters) {
+        for (char letter : letters) outbox->add_text(std::string(1, letter));
+    }
+    template <class Call>
+    std::string differs(Call&& call) {
+        try {
+            call();
+        } catch (const JobDiffers& error) {
+            return error.what();
+        }
+        return "(nothing was thrown)";
+    }
+    std::vector<AppendBlock> blocks() {
+        std::vector<AppendBlock> all;
+        for (Event& event : posted)
+            if (auto* block = std::get_if<AppendBlock>(&event)) all.push_back(*block);
+        return all;
+    }
+
+    std::vector<Event> posted;
+    int looks_wanted = 0;
+    std::optional<Outbox> outbox;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "the digest is XXH3 of 128 bits, the most significant byte first, and does not depend on the "
+    "pieces") {
+    CHECK(digest_of("") ==
+          std::string("\x99\xaa\x06\xd3\x01\x47\x98\xd8\x60\x01\xc3\x24\x46\x8d\x49\x7f", 16));
+    Digest pieces;
+    pieces.add("ab");
+    CHECK(pieces.value() == digest_of("ab"));
+    pieces.add("cd");
+    CHECK(pieces.value() == digest_of("abcd"));
+}
+
+TEST_CASE("each block of a job with a key has the digest up to its end") {
+    OutboxBench bench(keyed());
+    bench.add("abcde");
+    bench.outbox->seal();
+    auto blocks = bench.blocks();
+    REQUIRE(blocks.size() > 1);
+    for (const AppendBlock& one : blocks)
+        CHECK(one.block.digest == digest_of(ten().substr(0, 2 * one.block.end())));
+    CHECK(blocks.back().total == 5);
+    REQUIRE(blocks[0].block.count == 2);
+    CHECK(rest_of(blocks[0].block, 1)->digest == blocks[0].block.digest);
+    CHECK(bench.outbox->inputs_agree());
+}
+
+TEST_CASE("a job without a key has no digests") {
+    OutboxBench bench(OpenJob{.job = job, .token = 77, .spec = spec(), .collect = {}});
+    bench.add("a");
+    bench.outbox->seal();
+    REQUIRE(bench.blocks().size() == 1);
+    CHECK(bench.blocks()[0].block.digest.empty());
+}
+
+TEST_CASE("what a job has is compared and not sent; what follows is, with its digest") {
+    OutboxBench bench(found_ten());
+    CHECK_FALSE(bench.outbox->inputs_agree());
+    bench.add("abcdefghi");
+    bench.outbox->flush_own();
+    CHECK_FALSE(bench.outbox->look());
+    CHECK_FALSE(bench.outbox->inputs_agree());
+    bench.add("j");
+    CHECK(bench.outbox->inputs_agree());
+    CHECK(bench.posted.empty());
+    bench.add("kl");
+    bench.outbox->seal();
+    auto blocks = bench.blocks();
+    REQUIRE(blocks.size() == 1);
+    CHECK(blocks[0].block.first == 10);
+    CHECK(blocks[0].block.count == 2);
+    CHECK(blocks[0].block.digest == digest_of(ten() + "\xa1k\xa1l"));
+    CHECK(blocks[0].total == 12);
+}
+
+TEST_CASE("a job that was left just before its seal is sealed") {
+    OutboxBench bench(found_ten());
+    bench.add("abcdefghij");
+    bench.outbox->open();
+    bench.outbox->seal();
+    REQUIRE(bench.posted.size() == 2);
+    auto seal = std::get<SealJob>(bench.posted[1]);
+    CHECK(seal.total == 10);
+}
+
+TEST_CASE("other inputs, and fewer: errors that tell the difference, each time") {
+    OutboxBench bench(found_ten());
+    std::string text = bench.differs([&] { bench.add("abcdefghiX"); });
+    CHECK(text == "job key 'K': the inputs differ from those of job " + to_string(job) +
+                      " among the first 10 fragments; use another key, or forget that job");
+    CHECK(bench.differs([&] { bench.add("k"); }) == text);
+    CHECK(bench.differs([&] { bench.outbox->seal(); }) == text);
+    CHECK(bench.posted.empty());
+
+    OutboxBench fewer(found_ten());
+    fewer.add("abc");
+    CHECK(fewer.differs([&] { fewer.outbox->seal(); }) ==
+          "job key 'K': job " + to_string(job) +
+              " has 10 fragments, and the inputs end after 3; use another key, or forget that job");
+    CHECK(fewer.posted.empty());
+}
+
+TEST_CASE("a job that is sealed takes the same inputs again, and no more") {
+    wire::Found found = found_ten();
+    found.total = 10;
+    SUBCASE("while it runs") {}
+    SUBCASE("when it is complete") { found.outcome = wire::Outcome::complete; }
+    SUBCASE("when it has failed") { found.outcome = wire::Outcome::partial; }
+    OutboxBench bench(found);
+    bench.add("abcdefghi");
+    bench.outbox->stop("it has ended", Outbox::Stop::ended);  // that keeps nobody from comparing
+    bench.add("j");
+    CHECK_FALSE(bench.outbox->inputs_agree());
+    SUBCASE("the same") {
+        bench.outbox->seal();
+        CHECK(bench.outbox->inputs_agree());
+        bench.outbox->wait_sealed();
+    }
+    SUBCASE("more") {
+        CHECK(bench.differs([&] { bench.add("k"); }) ==
+              "job key 'K': job " + to_string(job) +
+                  " has 10 fragments, and the inputs go on past them; use another key, or forget "
+                  "that job");
+    }
+    CHECK(bench.posted.empty());
+}
+
+TEST_CASE("a job that ended before it was whole takes no more, and says what can be done") {
+    wire::Found found = found_ten();
+    found.outcome = wire::Outcome::cancelled;
+    OutboxBench bench(found);
+    bench.add("abcdefghij");
+    CHECK(bench.outbox->inputs_agree());
+    std::string id = to_string(job);
+    CHECK_THROWS_WITH_AS(bench.add("k"),
+                         ("job " + id + " has ended as cancelled; fanfold retry " + id +
+                          " runs again what failed, fanfold forget " + id + " frees the key")
+                             .c_str(),
+                         JobOver);
+    CHECK_THROWS_AS(bench.outbox->wait_sealed(), FanfoldError);
+    CHECK(bench.posted.empty());
+}
+
+TEST_CASE(
+    "a continued job: its gatherer is asked for, blocks begin behind what is accepted, the seal "
+    "follows") {
+    Bench bench;
+    bench.connect();
+    OpenJob opening = keyed();
+    opening.continues = {.next = 10, .bytes = 95, .limit = 100};
+    bench.step(std::move(opening));
+    CHECK(bench.sent<wire::Watch>().job == job);
+    bench.step(CollectJob{job, {}});
+    bench.locate("G1", 1);
+    bench.take<JobLocated>();
+    CHECK(bench.asked<wire::Collect>("G1").job == job);
+    PackedBlock next = block(10, 10);
+    next.digest = "D";
+    bench.step(AppendBlock{job, next});
+    auto pushed = bench.pushed();
+    CHECK(pushed.first == 10);
+    CHECK(pushed.digest == "D");
+    CHECK(pushed.token == 77);
+    CHECK_FALSE(pushed.spec);
+    bench.step(
+        AppendBlock{job, block(20, 1), 21});  // past the credit: 105 of 100 bytes are on their way
+    bench.expect_nothing();
+    bench.accept(20, 200);
+    CHECK(bench.take<JobRoom>().limit == 200);
+    CHECK(bench.pushed().total == 21);
+}
+
+TEST_CASE(
+    "a job with a key that is let go of before its seal is not cancelled, and is forgotten here "
+    "once its blocks are accepted") {
+    Bench bench;
+    bench.connect();
+    bench.step(keyed());
+    bench.step(AppendBlock{job, block(0, 10)});
+    CHECK(bench.pushed().spec->key == "K");
+    bench.step(CloseJob{job});
+    CHECK(bench.core.job_count() == 1);
+    bench.accept(10);
+    bench.pass(200ms);
+    CHECK(bench.core.job_count() == 0);
+}
+
+TEST_CASE("leaving does not end a job with a key") {
+    Bench bench;
+    bench.connect();
+    bench.step(keyed());
+    bench.step(AppendBlock{job, block(0, 10)});
+    bench.pushed();
+    bench.accept(10);
+    bench.step(Leave{});
+    bench.sent<wire::Bye>();
+}
+
+TEST_CASE("a job opened again in the same client takes the place of what it left behind") {
+    Bench bench;
+    bench.connect();
+    bench.step(keyed());
+    bench.step(AppendBlock{job, block(0, 10)});
+    bench.pushed();
+    bench.step(CloseJob{job});
+    OpenJob opening = keyed();
+    opening.continues = {.next = 10, .bytes = 10, .limit = 100};
+    bench.step(std::move(opening));
+    bench.sent<wire::Watch>();
+    bench.step(AppendBlock{job, block(10, 1), 11});
+    CHECK(bench.pushed().first == 10);
+}
+
+TEST_CASE("another client was faster with the key: who it is, is asked once, and told") {
+    Bench bench;
+    bench.connect();
+    bench.step(keyed());
+    bench.step(AppendBlock{job, block(0, 10)});
+    bench.pushed();
+    wire::Refused refused{
+        .code = wire::RefusalCode::conflict, .text = "the key 'K' is taken", .job = job};
+    bench.broker(refused);
+    auto find = bench.sent<wire::Find>();
+    CHECK(find.key == "K");
+    bench.broker(refused);
+    bench.expect_nothing();
+    wire::Found found{.number = find.number, .job = other_job};
+    std::string text = "(none)";
+    SUBCASE("it is submitting") {
+        found.busy = true;
+        text = "another client is submitting job " + to_string(other_job) +
+               " with the key 'K'; wait for its end, or use another key";
+    }
+    SUBCASE("it has submitted") {
+        text = "another client has just submitted job " + to_string(other_job) +
+               " with the key 'K'; the same command again finds it";
+    }
+    SUBCASE("it was about something else") {
+        found.job = job;
+        text = "the key 'K' is taken";
+    }
+    bench.broker(found);
+    CHECK(bench.take<JobRefused>().text == text);
+}
+
+TEST_CASE(
+    "Find, Retry and Forget are asked again until they are answered, also after a new session") {
+    Bench bench;
+    bench.connect();
+    bench.step(Ask{1, wire::Find{.number = 1, .key = "K", .token = 5}});
+    bench.step(Ask{2, wire::Retry{job}});
+    bench.step(Ask{3, wire::Forget{other_job}});
+    CHECK(bench.sent<wire::Find>().token == 5);
+    CHECK(bench.sent<wire::Retry>().job == job);
+    CHECK(bench.sent<wire::Forget>().job == other_job);
+    bench.broker(welcome(2));
+    bench.take<Connected>();
+    bench.sent<wire::Find>();
+    bench.sent<wire::Retry>();
+    bench.sent<wire::Forget>();
+    bench.broker(wire::Retried{job, 1, 7});
+    CHECK(std::get<wire::Retried>(*bench.take<Answer>().reply).fragments == 7);
+    bench.broker(wire::Refused{
+        .code = wire::RefusalCode::conflict, .text = "it still runs", .job = other_job});
+    auto answer = bench.take<Answer>();
+    CHECK(answer.number == 3);
+    CHECK(answer.reply.error().text == "it still runs");
+    bench.broker(found_ten());
+    CHECK(std::get<wire::Found>(*bench.take<Answer>().reply).next == 10);
+    bench.broker(wire::Retried{job, 1, 7});
+    bench.broker(found_ten());
+    bench.pass(5s);
+}

@@ -1,0 +1,138 @@
+// A scatterer in use by several threads at once, over an embedded fleet: who waits runs the
+// client's loop, who leaves hands it on.
+#include <doctest/doctest.h>
+
+#include <future>
+#include <thread>
+
+#include "fanfold/embedded.hpp"
+
+using namespace fanfold;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Fleet {
+    Fleet() {
+        fleet.function("double", [](std::uint64_t value) { return 2 * value; });
+        scatterer = &fleet.scatterer();
+    }
+    Embedded fleet{{.slots = 2}};
+    Scatterer* scatterer;
+};
+
+void add_all(Job& job, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) job.add(i);
+    job.seal();
+}
+
+/// All results, in order.
+void collect_all(Job& job, std::uint64_t count) {
+    std::uint64_t next = 0;
+    while (auto result = job.next()) {
+        REQUIRE(result->index == next);
+        REQUIRE(result->as<std::uint64_t>() == 2 * next);
+        ++next;
+    }
+    CHECK(next == count);
+    CHECK(job.wait().outcome == JobOutcome::complete);
+}
+
+}  // namespace
+
+TEST_CASE("one thread adds while another collects") {
+    Fleet fleet;
+    Job job = fleet.scatterer->open("double", {.ordered = true});
+    std::thread adding([&] { add_all(job, 100'000); });
+    collect_all(job, 100'000);
+    adding.join();
+}
+
+TEST_CASE("small jobs one after the other, on several threads") {
+    Fleet fleet;
+    std::vector<std::future<void>> users;
+    for (int user = 0; user < 4; ++user)
+        users.push_back(std::async(std::launch::async, [&] {
+            for (int number = 0; number < 50; ++number) {
+                Job job = fleet.scatterer->open("double", {.ordered = true});
+                add_all(job, 10);
+                collect_all(job, 10);
+            }
+        }));
+    for (auto& user : users) user.get();
+}
+
+TEST_CASE("a fragment that was added leaves and is run, though nobody calls") {
+    std::promise<void> ran;
+    Embedded fleet({.slots = 1});
+    fleet.function("tell", [&](std::uint64_t value) {
+        ran.set_value();
+        return value;
+    });
+    Job job = fleet.scatterer().open("tell");
+    job.add(std::uint64_t{7});
+    CHECK(ran.get_future().wait_for(20s) == std::future_status::ready);
+    job.seal();
+    CHECK(job.next()->as<std::uint64_t>() == 7);
+}
+
+TEST_CASE(
+    "who adds everything first and collects later gets everything, with others asking meanwhile") {
+    Fleet fleet;
+    std::atomic<bool> done = false;
+    std::thread asking([&] {
+        while (!done) CHECK(fleet.scatterer->workers().size() == 1);
+    });
+    Job job = fleet.scatterer->open("double", {.ordered = true});
+    add_all(job, 300'000);
+    job.wait_accepted();
+    collect_all(job, 300'000);
+    done = true;
+    asking.join();
+}
+
+TEST_CASE("a thread that waits for a job is not kept by one that leads and leaves") {
+    Fleet fleet;
+    Job slow = fleet.scatterer->open("double", {.ordered = true});
+    auto waiting = std::async(std::launch::async, [&] { return slow.next()->as<std::uint64_t>(); });
+    for (int number = 0; number < 20; ++number) {
+        Job job = fleet.scatterer->open("double", {.ordered = true});
+        add_all(job, 10);
+        collect_all(job, 10);
+    }
+    slow.add(std::uint64_t{21});
+    CHECK(waiting.wait_for(20s) == std::future_status::ready);
+    CHECK(waiting.get() == 42);
+    CHECK_FALSE(slow.next_run(0ms));
+    CHECK_FALSE(slow.next_run(3ms));
+    slow.seal();
+    CHECK(slow.wait().outcome == JobOutcome::complete);
+}
+
+TEST_CASE("a notice comes on the library's thread, and its function may call the job") {
+    Embedded fleet({.slots = 1, .bind = "tcp://127.0.0.1:*"});  // a worker that offers it may join
+    std::promise<std::thread::id> told;
+    Job* noticed = nullptr;
+    std::atomic<bool> once = false;
+    Job job = fleet.scatterer().open("nobody has this", {.on_notice = [&](const std::string&) {
+                                         if (once.exchange(true)) return;
+                                         noticed->cancel("nobody offers it");
+                                         told.set_value(std::this_thread::get_id());
+                                     }});
+    noticed = &job;
+    add_all(job, 3);
+    CHECK(job.wait().outcome == JobOutcome::cancelled);
+    CHECK(told.get_future().get() != std::this_thread::get_id());
+}
+
+TEST_CASE("the end of the scatterer ends every wait with an error") {
+    auto fleet = std::make_unique<Fleet>();
+    Job job = fleet->scatterer->open("double");
+    job.add(std::uint64_t{1});
+    auto first = job.next();
+    CHECK(first->as<std::uint64_t>() == 2);
+    auto waiting =
+        std::async(std::launch::async, [&] { CHECK_THROWS_AS((void)job.next(), FanfoldError); });
+    fleet.reset();
+    CHECK(waiting.wait_for(20s) == std::future_status::ready);
+}

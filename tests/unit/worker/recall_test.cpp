@@ -1,0 +1,233 @@
+// The worker's core as scripts, the part about what the broker recalls.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "shared/wire/codec.hpp"
+#include "tests/support/worker_harness.hpp"
+#include "worker/core/core.hpp"
+
+namespace fanfold::worker {
+
+using namespace testing;
+
+namespace {
+
+wire::Recall recall(std::uint64_t number, const JobId& job, Ranges ranges) {
+    return {.number = number, .items = {{job, std::move(ranges)}}};
+}
+
+/// The answer, which says of one job what is given back.
+void check_answer(const wire::Done& done, std::uint64_t number, const Ranges& ranges) {
+    CHECK(done.recall == number);
+    if (ranges.empty()) {
+        CHECK(done.recalled.empty());
+        return;
+    }
+    REQUIRE(done.recalled.size() == 1);
+    CHECK(done.recalled[0].job == job_one);
+    CHECK(done.recalled[0].ranges == ranges);
+}
+
+}  // namespace
+
+TEST_CASE("worker: what waits for a slot is given back at once when it is recalled") {
+    WorkerBench bench;
+    bench.connect();
+    bench.dispatch(job_two, 0, 1);
+    auto run = bench.take<Run>();
+    bench.dispatch(job_one, 0, 10);
+    bench.dispatch(job_one, 20, 2);
+    bench.broker(recall(1, job_one, {{4, 6}, {9, 30}}));
+    check_answer(bench.sent<wire::Done>(), 1, {{4, 6}, {9, 10}, {20, 22}});
+    CHECK(bench.core().held() == 8);
+    bench.tick(500ms);
+    auto heartbeat = bench.sent<wire::Heartbeat>();
+    CHECK(heartbeat.held[0].ranges == Ranges{{0, 4}, {6, 9}});
+    bench.values(run.task.number, 0, 1);
+    bench.take<PushResults>();
+    bench.finished(run.task.number);
+    auto rest = bench.take<Run>();
+    CHECK(rest.task.first == 0);
+    CHECK(rest.task.count == 4);
+    CHECK(rest.task.body.view() == numbers(0, 4).view());
+    bench.tick(2ms);
+    CHECK(bench.sent<wire::Done>().recall == 1);
+    bench.dispatch(job_one, 20, 2);  // it may come back
+    CHECK(bench.core().held() == 9);
+}
+
+TEST_CASE("worker: a recall is answered also when nothing can be given back") {
+    WorkerBench bench;
+    bench.connect();
+    SUBCASE("nothing is here") { bench.broker(recall(1, job_one, {{0, 100}})); }
+    SUBCASE("it is kept already") {
+        bench.dispatch(job_one, 0, 1);
+        auto run = bench.take<Run>();
+        bench.values(run.task.number, 0, 1);
+        bench.take<PushResults>();
+        bench.finished(run.task.number);
+        CHECK(bench.sent<wire::Done>().recall == 0);
+        bench.broker(recall(1, job_one, {{0, 100}}));
+        CHECK(bench.core().kept_bytes() == 1);
+    }
+    check_answer(bench.sent<wire::Done>(), 1, {});
+}
+
+TEST_CASE("worker: the tail of a running task is given back when its executor has let go of it") {
+    WorkerBench bench;
+    bench.connect();
+    bench.dispatch(job_one, 0, 100);
+    auto run = bench.take<Run>();
+    bench.broker(recall(1, job_one, {{10, 1000}}));
+    auto trim = bench.take<Trim>();
+    CHECK(trim.task == run.task.number);
+    CHECK(trim.from == 10);
+    CHECK(bench.quiet());  // the answer waits for the executor's
+    bench.step(Trimmed{.task = trim.task, .range = {12, 100}});
+    check_answer(bench.sent<wire::Done>(), 1, {{12, 100}});
+    CHECK(bench.core().held() == 12);
+    bench.values(run.task.number, 0, 12);
+    bench.take<PushResults>();
+    bench.finished(run.task.number);
+    CHECK(bench.sent<wire::Done>().runs[0].range == Range{0, 12});
+    CHECK(bench.core().held() == 0);
+}
+
+TEST_CASE("worker: what a task has let go of, and no recall asks for, runs again here") {
+    WorkerBench bench(2);
+    bench.connect();
+    bench.dispatch(job_one, 0, 100);
+    auto run = bench.take<Run>();
+    bench.broker(recall(1, job_one, {{10, 20}, {50, 60}}));
+    CHECK(bench.take<Trim>().from == 10);
+    bench.step(Trimmed{.task = run.task.number, .range = {15, 100}});
+    auto between = bench.take<Run>();
+    CHECK(between.slot == 1);
+    CHECK(between.task.first == 20);
+    CHECK(between.task.count == 30);
+    CHECK(between.task.body.view() == numbers(20, 30).view());
+    check_answer(bench.sent<wire::Done>(), 1, {{15, 20}, {50, 60}});
+    CHECK(bench.core().held() == 85);
+}
+
+TEST_CASE("worker: a task that ends before its executor hears of the recall") {
+    WorkerBench bench;
+    bench.connect();
+    bench.dispatch(job_one, 0, 4);
+    auto run = bench.take<Run>();
+    bench.broker(recall(1, job_one, {{0, 4}}));
+    bench.take<Trim>();
+    bench.values(run.task.number, 0, 2);
+    bench.take<PushResults>();
+    SUBCASE("with all that it had") {
+        bench.values(run.task.number, 2, 2);
+        bench.take<PushResults>();
+        bench.finished(run.task.number);
+        CHECK(bench.sent<wire::Done>().recall == 0);
+        bench.step(Trimmed{.task = run.task.number, .range = {}});
+        check_answer(bench.sent<wire::Done>(), 1, {});
+    }
+    SUBCASE("with a part: the rest is not begun again") {
+        bench.finished(run.task.number);
+        check_answer(bench.sent<wire::Done>(), 0, {{2, 4}});
+        bench.step(Trimmed{.task = run.task.number, .range = {}});
+        check_answer(bench.sent<wire::Done>(), 1, {});
+    }
+    SUBCASE("its handler overran") {
+        bench.step(Overran{.task = run.task.number, .index = 2});
+        auto done = bench.sent<wire::Done>();
+        CHECK(done.failures[0].failures[0].index == 2);
+        CHECK(done.recalled[0].ranges == Ranges{{3, 4}});
+        bench.sent<wire::Bye>();  // its only slot is stuck
+        bench.take<Leave>();
+        return;
+    }
+    CHECK(bench.core().held() == 0);
+}
+
+TEST_CASE("worker: a recall is obeyed when all its tasks have answered") {
+    WorkerBench bench(2);
+    bench.connect();
+    bench.dispatch(job_one, 0, 10);
+    bench.dispatch(job_one, 10, 10);
+    bench.take<Run>();
+    bench.take<Run>();
+    bench.broker(recall(3, job_one, {{0, 100}}));
+    auto first = bench.take<Trim>();
+    auto second = bench.take<Trim>();
+    bench.step(Trimmed{.task = second.task, .range = {11, 20}});
+    CHECK(bench.quiet());
+    SUBCASE("and the next recall's too") {
+        bench.broker(recall(4, job_one, {{5, 7}}));
+        CHECK(bench.take<Trim>().from == 5);
+        bench.step(Trimmed{.task = first.task, .range = {8, 10}});
+        CHECK(bench.quiet());
+        bench.step(Trimmed{.task = first.task, .range = {6, 8}});
+        check_answer(bench.sent<wire::Done>(), 4, {{6, 10}, {11, 20}});
+    }
+    SUBCASE("one whose number is past is not looked at") {
+        bench.broker(recall(3, job_one, {{0, 100}}));
+        bench.broker(recall(2, job_one, {{0, 100}}));
+        CHECK(bench.quiet());
+        bench.step(Trimmed{.task = first.task, .range = {}});
+        check_answer(bench.sent<wire::Done>(), 3, {{11, 20}});
+    }
+    SUBCASE("a new session numbers them anew") {
+        bench.broker(wire::Refused{
+            .code = wire::RefusalCode::malformed, .text = "say Hello first", .job = {}});
+        bench.sent<wire::Hello>();
+        bench.welcome(2);
+        check_answer(bench.sent<wire::Done>(), 0, {{11, 20}});
+        CHECK(bench.sent<wire::Heartbeat>().held[0].ranges == Ranges{{0, 11}});
+        bench.broker(recall(1, job_one, {{10, 11}}));
+        CHECK(bench.take<Trim>().from == 10);
+        bench.step(Trimmed{.task = second.task, .range = {}});
+        CHECK(bench.quiet());
+        bench.step(Trimmed{.task = first.task, .range = {9, 10}});  // nobody asks for it any more
+        check_answer(bench.sent<wire::Done>(), 1, {});
+        CHECK(bench.core().held() == 11);
+    }
+}
+
+TEST_CASE("worker: a job that is dropped while its tail is recalled") {
+    WorkerBench bench;
+    bench.connect();
+    bench.dispatch(job_one, 0, 10);
+    auto run = bench.take<Run>();
+    bench.broker(recall(1, job_one, {{2, 10}}));
+    bench.take<Trim>();
+    bench.broker(wire::Drop{job_one});
+    CHECK(bench.take<Stop>().task == run.task.number);
+    bench.step(Trimmed{.task = run.task.number, .range = {2, 10}});
+    check_answer(bench.sent<wire::Done>(), 1, {});
+    bench.finished(run.task.number);
+    CHECK(bench.core().held() == 0);
+}
+
+TEST_CASE("worker: the last message of many says which recall is obeyed") {
+    DoneBatch batch;
+    std::string long_message(limits::text_bytes, 'm');
+    for (Index i = 0; i < 100; ++i) {
+        batch.failed(job_one, {.index = i, .message = long_message, .worker = "w1"}, {});
+        batch.recalled(job_two, {10 * i, 10 * i + 1});
+    }
+    batch.obeyed(7);
+    CHECK(batch.answers_recall());
+    auto messages = batch.take();
+    CHECK(batch.empty());
+    REQUIRE(messages.size() > 1);
+    std::size_t recalled = 0;
+    for (const DoneMessage& part : messages) {
+        CHECK(part.message.recall == (&part == &messages.back() ? 7 : 0));
+        for (const auto& group : part.message.recalled) recalled += group.ranges.size();
+    }
+    CHECK(recalled == 100);
+    batch.returned(job_one, {0, 1});
+    CHECK(batch.take()[0].message.recall == 7);
+    batch.begin_session();
+    CHECK(batch.empty());
+}
+
+}  // namespace fanfold::worker

@@ -1,0 +1,67 @@
+// The results of one job that a worker keeps until they are released: runs of values by their first
+// index, and when they are due to be pushed again. Owned by the worker's core, on its thread.
+//
+// Invariants: runs do not overlap; the set of indices is exactly what the runs cover; bytes() is
+// the sum of their bodies.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "shared/base/limits.hpp"
+#include "shared/base/range_set.hpp"
+#include "shared/base/slice.hpp"
+#include "shared/wire/messages.hpp"
+
+namespace fanfold::worker {
+
+/// The objects [skip, skip + count) of a body that holds objects back to back, `total` of them;
+/// nothing if they are not there.
+std::optional<Slice> cut_objects(const Slice& body, std::uint64_t total, std::uint64_t skip,
+                                 std::uint64_t count);
+
+struct KeptRun {
+    Range range;
+    wire::RunMeta meta;
+    Slice body;
+};
+
+class KeptResults {
+public:
+    /// Keeps a run that has just been pushed. None of its indices may be kept already.
+    void add(KeptRun run, Time now);
+    /// Frees what is kept of the range. A run that is freed in part is cut.
+    void release(Range range, Time now);
+
+    const RangeSet& indices() const { return indices_; }
+    bool empty() const { return runs_.empty(); }
+    std::uint64_t bytes() const { return bytes_; }
+
+    /// The runs that have an index in one of the ranges, by index, at most `most_bytes` of them but
+    /// one at least.
+    std::vector<const KeptRun*> overlapping(const std::vector<Range>& ranges,
+                                            std::uint64_t most_bytes) const;
+
+    /// When they have stood still for so long that they are to be pushed again.
+    Time due() const { return since_ + patience_; }
+    /// They were pushed again: the next time is twice as far away, up to the longest patience.
+    void pushed_again(Time now);
+
+    void check_invariants() const;
+
+private:
+    void erase(std::map<Index, KeptRun>::iterator run);
+    void insert(KeptRun run);
+
+    static constexpr Duration longest_patience = std::chrono::seconds(30);
+
+    std::map<Index, KeptRun> runs_;
+    RangeSet indices_;
+    std::uint64_t bytes_ = 0;
+    Time since_{};
+    Duration patience_ = limits::resend_after;
+};
+
+}  // namespace fanfold::worker

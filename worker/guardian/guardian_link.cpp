@@ -1,0 +1,213 @@
+#include "worker/guardian/guardian_link.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "worker/guardian/process_tree.hpp"
+
+namespace fanfold::worker::guardian {
+namespace {
+
+constexpr int answer_patience = 5'000;  // milliseconds
+constexpr int end_patience = 12'000;    // longer than the guardian's own with what does not die
+
+/// Unlike any other guardian's: this process, this moment, a count.
+std::string new_name() {
+    static std::atomic<std::uint64_t> count{0};
+    const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+    return std::to_string(::getpid()) + "-" + std::to_string(now) + "-" + std::to_string(++count);
+}
+
+/// For commands alone; an empty text, and errno, when it can't be made.
+std::string new_folder(const std::string& name) {
+    std::error_code error;
+    const auto temporary = std::filesystem::temp_directory_path(error);
+    std::string folder =
+        (error ? std::filesystem::path("/tmp") : temporary) / ("fanfold-commands-" + name);
+    return ::mkdir(folder.c_str(), S_IRWXU) == 0 ? folder : std::string();
+}
+
+/// The guardian has what its commands get, and no more.
+std::vector<char*> environment_for(const Containment& containment) {
+    std::vector<char*> environment;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        if (passes_to_commands(containment, std::string(text.substr(0, text.find('=')))))
+            environment.push_back(*entry);
+    }
+    environment.push_back(nullptr);
+    return environment;
+}
+
+class SpawnSetup {
+public:
+    explicit SpawnSetup(int socket) {
+        sigset_t all;
+        sigfillset(&all);
+        ::posix_spawnattr_init(&attributes);
+        // A session of its own, out of reach of a terminal's Ctrl-C; deaf to all signals until it
+        // has chosen.
+        ::posix_spawnattr_setflags(
+            &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+        ::posix_spawnattr_setsigdefault(&attributes, &all);
+        ::posix_spawnattr_setsigmask(&attributes, &all);
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawn_file_actions_adddup2(&actions, socket, socket_number);
+        ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        ::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+        // It must not hold open a standard error that somebody reads until its end.
+        ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+        ::posix_spawn_file_actions_addclosefrom_np(&actions, socket_number + 1);
+    }
+    ~SpawnSetup() {
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+    SpawnSetup(const SpawnSetup&) = delete;
+    SpawnSetup& operator=(const SpawnSetup&) = delete;
+
+    posix_spawnattr_t attributes{};
+    posix_spawn_file_actions_t actions{};
+};
+
+bool answers(int socket) {
+    pollfd watched{.fd = socket, .events = POLLIN, .revents = 0};
+    int ready = 0;
+    while ((ready = ::poll(&watched, 1, answer_patience)) < 0 && errno == EINTR) {
+    }
+    std::vector<Report> reports;
+    return ready == 1 && receive_reports(socket, reports) && !reports.empty() &&
+           reports.front().kind == ReportKind::ready;
+}
+
+}  // namespace
+
+Result<Link> Link::start(const std::string& program, const Containment& containment) {
+    const auto because = [&](const std::string& reason) {
+        return fail("cannot start the guardian " + program + ": " + reason +
+                    "; name another with FANFOLD_GUARDIAN");
+    };
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0) {
+        return because(std::generic_category().message(errno));
+    }
+    Link link;
+    link.socket_ = Descriptor(ends[0]);
+    // The descriptor's place must not be one that the spawn itself opens anew.
+    Descriptor low_end(ends[1]);
+    Descriptor far_end(::fcntl(ends[1], F_DUPFD_CLOEXEC, socket_number + 1));
+    if (!far_end.open()) return because(std::generic_category().message(errno));
+    link.name_ = new_name();
+    std::string parent = std::to_string(::getpid());
+    std::string path = program;
+    std::string version = wire_version;
+    if (containment.own_folders) {
+        link.folder_ = new_folder(link.name_);
+        if (link.folder_.empty()) {
+            return fail("cannot make a folder for commands: " +
+                        std::generic_category().message(errno) + "; choose where with TMPDIR");
+        }
+    }
+    std::string memory = std::to_string(containment.limits.memory);
+    std::string cpu = std::to_string(containment.limits.cpu);
+    std::string files = std::to_string(containment.limits.files);
+    std::array<char*, argument_count + 1> arguments{
+        path.data(), version.data(), link.name_.data(),   parent.data(), memory.data(),
+        cpu.data(),  files.data(),   link.folder_.data(), nullptr};
+    std::vector<char*> environment = environment_for(containment);
+    const SpawnSetup setup(far_end.get());
+    const int error = ::posix_spawn(&link.pid_, program.c_str(), &setup.actions, &setup.attributes,
+                                    arguments.data(), environment.data());
+    if (error != 0) {
+        link.pid_ = 0;
+        return because(std::generic_category().message(error));
+    }
+    low_end.close();
+    far_end.close();
+    if (!answers(link.socket())) {
+        ::kill(link.pid_, SIGKILL);
+        return because("it does not answer as a guardian of this build");
+    }
+    return link;
+}
+
+Link::Link(Link&& other) noexcept
+    : socket_(std::move(other.socket_)),
+      pid_(std::exchange(other.pid_, 0)),
+      name_(std::move(other.name_)),
+      folder_(std::exchange(other.folder_, {})) {}
+
+Link& Link::operator=(Link&& other) noexcept {
+    if (this != &other) {
+        end();
+        socket_ = std::move(other.socket_);
+        pid_ = std::exchange(other.pid_, 0);
+        name_ = std::move(other.name_);
+        folder_ = std::exchange(other.folder_, {});
+    }
+    return *this;
+}
+
+Link::~Link() { end(); }
+
+void Link::end() {
+    if (!socket_.open()) {
+        wait_for_exit();
+        return remove_folder();
+    }
+    // The guardian reads this as the end; its own end closes when it exits, which the poll below
+    // sees.
+    ::shutdown(socket_.get(), SHUT_WR);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::milliseconds(end_patience);
+    std::vector<Report> unread;
+    while (receive_reports(socket_.get(), unread) && std::chrono::steady_clock::now() < give_up) {
+        pollfd watched{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+        ::poll(&watched, 1, end_patience);
+    }
+    if (pid_ > 0 && std::chrono::steady_clock::now() >= give_up) ::kill(pid_, SIGKILL);
+    socket_.close();
+    wait_for_exit();
+    remove_folder();
+}
+
+void Link::clean_up() {
+    socket_.close();
+    if (pid_ > 0) ::kill(pid_, SIGKILL);
+    wait_for_exit();
+    const std::string mark = mark_of(name_);
+    kill_with_descendants(
+        [&](const Process& process) { return environment_has(process.pid, mark); });
+    remove_folder();
+}
+
+/// The guardian has done it, unless it was killed.
+void Link::remove_folder() {
+    std::error_code ignored;
+    if (!folder_.empty()) std::filesystem::remove_all(std::exchange(folder_, {}), ignored);
+}
+
+void Link::wait_for_exit() {
+    if (pid_ <= 0) return;
+    // Another part of this program may have waited for it already; then there is nothing to do.
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = 0;
+}
+
+}  // namespace fanfold::worker::guardian
