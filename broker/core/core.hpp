@@ -308,10 +308,10 @@ private:
     Time next_burial_{};
     std::map<JobId, Tombstone> tombstones_;  // forgotten, and their gatherers have not said so yet
     std::deque<JobId> retained_;  // ended, without a store, with payloads for a retry; oldest first
-    std::uint64_t held_bytes_ = 0;     // payloads in memory,
-    std::uint64_t waiting_bytes_ = 0;  // and those that wait to be written
-    std::map<JobId, Time> orphaned_;   // jobs whose gatherer is away: lived time of its loss
-    Time gatherer_missed_{};           // lived time of the start, or of the last loss of a gatherer
+    std::uint64_t held_bytes_ = 0;         // payloads in memory,
+    std::uint64_t waiting_bytes_ = 0;      // and those that wait to be written
+    std::map<JobId, LivedTime> orphaned_;  // jobs whose gatherer is away, and since when
+    LivedTime gatherer_missed_{};          // the start, or of the last loss of a gatherer
     std::uint64_t denied_ = 0;
     Seldom stale_;  // messages of an earlier life, round, assignment or attempt
     std::map<std::string, UserLimits> limits_;

@@ -25,9 +25,9 @@ struct LentChunk {
     Range range{};                // as it was dispatched; empty: adopted
     double nanoseconds_each = 0;  // on this worker; 0: not known
     double bytes_each = 0;
-    bool alone = false;        // a suspect, the only fragment of its chunk
-    bool exclusive = false;    // and no other suspect may be on this worker
-    Time sent{};               // in lived time
+    bool alone = false;      // a suspect, the only fragment of its chunk
+    bool exclusive = false;  // and no other suspect may be on this worker
+    LivedTime sent{};
     std::uint32_t missed = 0;  // inventories since then that did not count it as handled
 };
 
@@ -57,8 +57,8 @@ struct Session {
     Sender sender;  // whose connection it is
     std::string name;
     Epoch epoch;
-    Time heard{};   // lived time of its last message
-    Time beaten{};  // it was sent a heartbeat then
+    LivedTime heard{};  // its last message
+    Time beaten{};      // it was sent a heartbeat then
 
     // a worker
     std::uint32_t slots = 0;
@@ -69,14 +69,14 @@ struct Session {
     std::map<std::string, std::uint64_t> resources;  // all that it has
     std::map<std::string, std::uint64_t> taken;      // of them, by chunks on loan
     std::map<std::string, double> paces;  // by function: how much longer it takes than others
-    Time rests_until{};                   // lived time: it was full and gave work back
+    LivedTime rests_until{};              // it was full and gave work back
     std::uint64_t sequence = 0;           // of the last dispatch
     std::map<LentKey, LentChunk> lent;
     double lent_work = 0;  // sums over `lent`: nanoseconds,
     double lent_bytes = 0;
-    std::uint32_t unknown_chunks = 0;  // and chunks of which nobody knows the time
-    std::uint64_t recall = 0;          // the last that was sent
-    std::optional<Time> recall_until;  // and its answer is awaited so long, in lived time
+    std::uint32_t unknown_chunks = 0;       // and chunks of which nobody knows the time
+    std::uint64_t recall = 0;               // the last that was sent
+    std::optional<LivedTime> recall_until;  // and its answer is awaited so long
     std::uint64_t finished = 0;
     std::vector<Pool*> pools;  // that it is in,
     std::optional<Place> place;

@@ -18,11 +18,11 @@ constexpr std::uint64_t fetched_bytes = 4 << 20;
 
 }  // namespace
 
-Collector::Collector(const wire::Collect& collect, const Assembly& assembly, Time heard) {
+Collector::Collector(const wire::Collect& collect, const Assembly& assembly, LivedTime heard) {
     start(collect, assembly, heard);
 }
 
-void Collector::start(const wire::Collect& collect, const Assembly& assembly, Time heard) {
+void Collector::start(const wire::Collect& collect, const Assembly& assembly, LivedTime heard) {
     job_ = collect.job;
     ordered_ = collect.ordered;
     now_ = collect.now;
@@ -126,7 +126,7 @@ bool Collector::exhausted(const Assembly& assembly, bool ended) const {
     return (ended || now_) && !find(assembly, ended, position_);
 }
 
-std::vector<Index> Collector::acknowledge(std::uint64_t position, Time heard) {
+std::vector<Index> Collector::acknowledge(std::uint64_t position, LivedTime heard) {
     heard_ = heard;
     acknowledged_ =
         std::max(acknowledged_, std::min(position, position_));  // nobody has what was never sent

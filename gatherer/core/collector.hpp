@@ -25,10 +25,10 @@ struct Parcel {
 
 class Collector {
 public:
-    Collector(const wire::Collect& collect, const Assembly& assembly, Time heard);
+    Collector(const wire::Collect& collect, const Assembly& assembly, LivedTime heard);
 
     /// The client asked again: from its position on, with nothing on its way.
-    void start(const wire::Collect& collect, const Assembly& assembly, Time heard);
+    void start(const wire::Collect& collect, const Assembly& assembly, LivedTime heard);
 
     /// The next entry for the client; nothing when there is none now, no credit, or its body is in
     /// the store alone.
@@ -44,7 +44,7 @@ public:
 
     /// Gives credit back. Returns the first fragments of the entries that were on their way and
     /// have now arrived.
-    std::vector<Index> acknowledge(std::uint64_t position, Time heard);
+    std::vector<Index> acknowledge(std::uint64_t position, LivedTime heard);
     bool has_acknowledged(Index first, const Entry& entry) const;
     /// It was sent, or the client had it before.
     bool is_past(Index first, const Entry& entry) const;
@@ -56,8 +56,8 @@ public:
     bool ordered() const { return ordered_; }
     std::uint64_t acknowledged() const { return acknowledged_; }
     bool waits_for_acknowledgement() const { return !on_its_way_.empty(); }
-    /// Lived time of its last message.
-    Time heard() const { return heard_; }
+    /// Its last message.
+    LivedTime heard() const { return heard_; }
     void mark_concluded() { concluded_ = true; }
     bool concluded() const { return concluded_; }
     /// Whose connection it is. Who takes its routing id over is another collector.
@@ -99,7 +99,7 @@ private:
     std::uint64_t credit_ = 0;
     std::uint64_t bytes_on_way_ = 0;
     std::uint64_t until_ = 0;  // only entries stored before this sequence are for it
-    Time heard_;
+    LivedTime heard_;
     std::deque<Sent> on_its_way_;
 };
 

@@ -45,7 +45,7 @@ using Action = std::variant<Send, SendBroker, Reconnect, Note, Persist, Fetch>;
 /// One step of the core: when it happens, and where its actions go.
 struct Step {
     Time now;
-    Time lived;  // LivedClock's time
+    LivedTime lived;
     std::vector<Action>& actions;
 };
 

@@ -96,7 +96,7 @@ void Session::on_refused(Step& step, const wire::Refused& refused) {
     say_hello(step);
 }
 
-Time Session::next(Time now, Time lived) const {
+Time Session::next(Time now, LivedTime lived) const {
     if (!started_) return now;
     return refused_ ? next_send_ : std::min(next_send_, now + (timeout_ - (lived - heard_)));
 }

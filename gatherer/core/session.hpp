@@ -33,7 +33,7 @@ public:
     void restore(const Epoch& broker) { broker_ = broker; }
     const std::optional<Epoch>& broker() const { return broker_; }
     /// When it next wants to act; `now` and `lived` are those of the last step.
-    Time next(Time now, Time lived) const;
+    Time next(Time now, LivedTime lived) const;
 
 private:
     void say_hello(Step& step);
@@ -48,7 +48,7 @@ private:
     Duration heartbeat_ = limits::heartbeat_interval;
     Duration timeout_ = limits::peer_timeout;
     Time next_send_{};  // of a Hello, or once welcomed of a Heartbeat
-    Time heard_{};      // lived
+    LivedTime heard_{};
 };
 
 }  // namespace fanfold::gatherer

@@ -32,10 +32,12 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
 Time Core::next_wakeup() const {
     // Liveness is counted in lived time, which is never ahead of the clock.
     Time next = std::min(hello_at_, heartbeat_at_);
-    auto in_lived_time = [&](Time lived) { next = std::min(next, now_ + (lived - lived_.now())); };
+    auto in_lived_time = [&](LivedTime lived) {
+        next = std::min(next, now_ + (lived - lived_.now()));
+    };
     if (waiting_since_) in_lived_time(*waiting_since_ + options_.connect_timeout);
     if (connected()) in_lived_time(heard_ + Duration(welcome_->timeout));
-    if (reconnect_at_ != Time::max()) in_lived_time(reconnect_at_);
+    if (reconnect_at_ != LivedTime::max()) in_lived_time(reconnect_at_);
     if (connected() && !(jobs_.empty() && questions_.empty())) next = std::min(next, check_at_);
     return next;
 }
@@ -81,7 +83,7 @@ void Core::on_broker(const wire::Welcome& welcome) {
     bool other_life = welcome_ && welcome_->epoch != welcome.epoch;
     bool forgot = welcome_ && lost_memory(welcome_->epoch, welcome.epoch);
     hello_at_ = Time::max();
-    reconnect_at_ = Time::max();
+    reconnect_at_ = LivedTime::max();
     waiting_since_.reset();
     gatherers_ = welcome.gatherers;
     if (!news && !other_life) return;  // an answer to a hello that we had given up
@@ -168,7 +170,7 @@ void Core::look_after_jobs() {
 
 void Core::check_session() {
     if (phase_ == Phase::refused) return;
-    Time lived = lived_.now();
+    LivedTime lived = lived_.now();
     if (connected() && lived - heard_ >= Duration(welcome_->timeout)) {
         std::string text = "the broker at " + options_.broker + " is silent, reconnecting";
         actions_->push_back(Note{.level = Level::warn,
@@ -210,7 +212,10 @@ void Core::connection_failed(Phase phase, const std::string& text) {
     failure_ = text;
     waiting_since_.reset();
     heartbeat_at_ = Time::max();
-    if (phase == Phase::refused) hello_at_ = reconnect_at_ = Time::max();
+    if (phase == Phase::refused) {
+        hello_at_ = Time::max();
+        reconnect_at_ = LivedTime::max();
+    }
     actions_->push_back(Note{.level = Level::error,
                              .what = "no connection to the broker",
                              .peer = options_.broker,

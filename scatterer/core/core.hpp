@@ -149,10 +149,10 @@ private:
     std::optional<Epoch>
         doubted_;  // of a Welcome that may be one of an earlier life of the broker, late on its way
     std::vector<wire::GathererRef> gatherers_;
-    std::size_t turn_ = 0;               // of the gatherers
-    std::optional<Time> waiting_since_;  // lived time: no session since then
-    Time heard_{};                       // lived time of the broker's last message
-    Time reconnect_at_ = Time::max();    // lived time
+    std::size_t turn_ = 0;                    // of the gatherers
+    std::optional<LivedTime> waiting_since_;  // no session since then
+    LivedTime heard_{};                       // the broker's last message
+    LivedTime reconnect_at_ = LivedTime::max();
     Time hello_at_ = Time::max();
     Time heartbeat_at_ = Time::max();
     Time check_at_{};

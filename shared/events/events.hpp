@@ -1,9 +1,7 @@
-// What all cores have in common: the notes that they take instead of writing logs, the events that
-// all shells deliver, and a clock that does not count the time in which this process stood still.
-// Plain values, used on a core's own thread.
+// What all cores have in common: the notes that they take instead of writing logs, and the
+// events that all shells deliver. Plain values, used on a core's own thread.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -12,7 +10,7 @@
 
 #include "shared/base/access.hpp"
 #include "shared/base/ids.hpp"
-#include "shared/base/limits.hpp"
+#include "shared/base/lived_time.hpp"
 #include "shared/base/slice.hpp"
 #include "shared/wire/messages.hpp"
 
@@ -86,24 +84,6 @@ struct Send {
     PeerId to;
     wire::Message message;
     Slice body = {};
-};
-
-/// Time as this process lived through it: a gap longer than limits::longest_step_gap between two
-/// steps (a stopped process, a suspended machine) counts as that much, so that it is held against
-/// no peer. Use it for the liveness of peers only.
-class LivedClock {
-public:
-    /// Called at every step; returns the lived time.
-    Time advance(Time now) {
-        if (last_) lived_ += std::min<Duration>(now - *last_, limits::longest_step_gap);
-        last_ = now;
-        return lived_;
-    }
-    Time now() const { return lived_; }
-
-private:
-    std::optional<Time> last_;
-    Time lived_{};
 };
 
 }  // namespace fanfold

@@ -246,9 +246,9 @@ private:
 
     // the session
     LivedClock lived_;
-    Time heard_{};     // in lived time: the broker's last message, or the begin of the attempt to
-                       // reach it
-    Time hello_at_{};  // while greeting: when to say it again
+    LivedTime heard_{};  // the broker's last message, or the begin of the attempt to
+                         // reach it
+    Time hello_at_{};    // while greeting: when to say it again
     Time heartbeat_at_{};
     Time beaten_{};                 // the last heartbeat was said then,
     bool nothing_to_tell_ = false;  // it named nothing, and no chunk has come since
