@@ -2,12 +2,13 @@
 
 namespace fanfold {
 
-Journal::Journal(const std::string& folder, const std::string& name) {
+Journal::Journal(const std::string& folder, const std::string& name, int format) {
     if (folder.empty()) return;
     mailbox_ = std::make_unique<net::Mailbox<News>>();
     store_ = std::make_unique<Store>(Store::Options{
         .folder = folder,
         .name = name,
+        .format = format,
         .on_commit =
             [this](Ticket ticket, std::uint64_t bytes) {
                 mailbox_->post({.committed = ticket, .committed_bytes = bytes});

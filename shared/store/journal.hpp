@@ -19,8 +19,9 @@ namespace fanfold {
 
 class Journal {
 public:
-    /// Without a folder nothing is kept, and everything is safe at once. Throws StartupError.
-    Journal(const std::string& folder, const std::string& name);
+    /// Without a folder nothing is kept, and everything is safe at once. `format` is that of the
+    /// component's rows. Throws StartupError.
+    Journal(const std::string& folder, const std::string& name, int format = 0);
 
     /// Raised at each start; 0 without a store.
     std::uint64_t epoch() const { return store_ ? store_->epoch() : 0; }

@@ -313,7 +313,7 @@ private:
             refuse(path_ + " was written by a newer release (schema " + std::to_string(version) +
                    ", this one reads " + std::to_string(schema_version) +
                    "); run that release, or name another folder");
-        if (version != 0) return;
+        if (version != 0) return check_format();
         must(
             execute("BEGIN IMMEDIATE;"
                     "CREATE TABLE records(job BLOB NOT NULL, kind INTEGER NOT NULL, number INTEGER "
@@ -324,8 +324,22 @@ private:
                     "INSERT INTO life VALUES(0, " +
                     std::to_string(checksum_of_epoch(0)) +
                     ");"
-                    "PRAGMA user_version=1;"
-                    "COMMIT"));
+                    "PRAGMA user_version=1; PRAGMA application_id=" +
+                    std::to_string(options_.format) + "; COMMIT"));
+    }
+
+    /// The number of a row format stands where SQLite keeps an application's number.
+    void check_format() {
+        std::int64_t format = number_of("PRAGMA application_id");
+        if (format == options_.format) return;
+        std::string numbers = "row format " + std::to_string(format) + ", this one reads " +
+                              std::to_string(options_.format) + ")";
+        if (format > options_.format)
+            refuse(path_ + " was written by a newer release (" + numbers +
+                   "; run that release, or name another folder");
+        refuse(path_ + " was written by an earlier release (" + numbers +
+               "; let that release finish its jobs, then move the file away or name another "
+               "folder: a new one is made");
     }
 
     std::int64_t number_of(const char* sql) {

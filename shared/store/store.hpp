@@ -62,6 +62,7 @@ public:
     struct Options {
         std::string folder;  // made if it is not there
         std::string name;    // of the file in it: broker, gatherer
+        int format = 0;      // of the component's rows: a store with those of another is refused
         std::function<void(Ticket, std::uint64_t body_bytes)>
             on_commit;  // bytes: of the bodies committed since the last call
         /// The disk is full or failing: what is appended waits and is tried again each second; the
@@ -70,8 +71,8 @@ public:
         std::function<void(Fetched)> on_fetched = {};
     };
     /// Opens or makes the store and raises its epoch. Throws StartupError naming the path and the
-    /// way out: another process holds it, it is on a network filesystem, not writable, damaged, or
-    /// of a newer schema.
+    /// way out: another process holds it, it is on a network filesystem, not writable, damaged, of
+    /// a newer schema, or with rows of another format.
     explicit Store(Options options);
     /// Commits what is appended, unless the disk refuses it.
     ~Store();

@@ -84,6 +84,27 @@ TEST_CASE("store: one process at a time holds the folder; a failed start lets go
     CHECK(refusal(folder.path()).empty());
 }
 
+TEST_CASE("store: rows of another format are refused by name, with the way out") {
+    Folder folder;
+    auto open = [&](int format) {
+        try {
+            Store store({.folder = folder.path(),
+                         .name = "test",
+                         .format = format,
+                         .on_commit = [](Ticket, std::uint64_t) {},
+                         .on_trouble = [](const std::string&) {}});
+            return std::string();
+        } catch (const StartupError& error) {
+            return std::string(error.what());
+        }
+    };
+    CHECK(open(2).empty());
+    CHECK(open(2).empty());
+    CHECK(contains(open(3), "written by an earlier release (row format 2, this one reads 3)"));
+    CHECK(contains(open(3), "move the file away"));
+    CHECK(contains(open(1), "written by a newer release (row format 2, this one reads 1)"));
+}
+
 TEST_CASE(
     "store: a newer schema, another program's database, no folder, and one that can't be written "
     "are refused by name") {
