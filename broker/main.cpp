@@ -1,28 +1,29 @@
 #include <csignal>
 
 #include "broker/shell.hpp"
-#include "shared/net/twin.hpp"
+#include "shared/base/machine.hpp"
+#include "shared/net/endpoints.hpp"
 #include "shared/program/program.hpp"
+#include "shared/program/signals.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
+#include "shared/security/secured_sockets.hpp"
 
 int main(int argc, char** argv) {
     using namespace fanfold;
     CLI::App app("Accepts jobs, lends their fragments to workers, and knows of each where it is.",
                  "fanfold-broker");
-    app.footer(
-        "Examples:\n"
-        "  fanfold-broker                                    on this machine only\n"
-        "  fanfold-broker --state /srv/fanfold --memory 4G   jobs may be far larger than that\n"
-        "  fanfold-broker --volatile                         nothing is kept on disk\n"
-        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411      for a fleet of several "
-        "machines\n"
-        "  fanfold-broker --keys head --bind tcp://0.0.0.0:7411 --advertise "
-        "tcp://203.0.113.5:7411\n\n"
-        "It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it "
-        "reads the allowed keys again.\n"
-        "The --user limits are those of each user who has none in the file of allowed keys; "
-        "without keys, of everybody together.");
+    app.footer(R"(Examples:
+  fanfold-broker                                    on this machine only
+  fanfold-broker --state /srv/fanfold --memory 4G   jobs may be far larger than that
+  fanfold-broker --volatile                         nothing is kept on disk
+For a fleet of several machines:
+  fanfold-broker --keys head --bind tcp://0.0.0.0:7411
+  fanfold-broker --keys head --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411
+
+It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it reads the
+allowed keys again. The --user limits are those of each user who has none in the file of allowed
+keys; without keys, of everybody together.)");
     LogOptions log;
     broker::ShellOptions options;
     std::string bind = "tcp://127.0.0.1:7411";
@@ -31,10 +32,6 @@ int main(int argc, char** argv) {
            "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
         ->capture_default_str();
     app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
-    bool no_ipc = false;
-    app.add_flag(
-        "--no-ipc", no_ipc,
-        "no ipc beside TCP for peers of this host and user; also by FANFOLD_TRANSPORT=tcp");
     add_duration(app, "--worker-timeout", options.worker_timeout,
                  "silence after which a worker counts as gone");
     app.add_option("--crash-limit", options.crash_limit,
@@ -70,25 +67,24 @@ int main(int argc, char** argv) {
         ->excludes(state);
     add_keys_options(app, options.keys, &options.protection.insecure);
     add_common_options(app, log);
-    return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
-        net::require(net::check_endpoint(bind, "--bind", true));
+    return run_program(app, argc, argv, log, [&](SignalReader& signals) {
+        require(net::check_endpoint(bind, "--bind", true));
         if (!options.advertise.empty())
-            net::require(net::check_endpoint(options.advertise, "--advertise", false));
+            require(net::check_endpoint(options.advertise, "--advertise", false));
         if (in_memory) options.state.clear();
         if (options.memory_bytes < limits::least_memory_bytes)
             throw StartupError("--memory: 32M is the least");
         if (options.worker_timeout < limits::shortest_timeout)
             throw StartupError("--worker-timeout: 500ms is the least");
         options.bind = {bind};
-        if (no_ipc) net::use_tcp_alone();
-        net::share_one_heap();
+        share_one_heap();
         use_all_descriptors();
         signals.also(SIGHUP);
         zmq::context_t context;
         std::optional<net::Gatekeeper> gatekeeper;
         if (!options.keys.empty()) {
             options.protection.gatekeeper = &gatekeeper.emplace(
-                context, net::Gatekeeper::Options{.own = net::require(load_identity(options.keys)),
+                context, net::Gatekeeper::Options{.own = require(load_identity(options.keys)),
                                                   .component = "broker"});
         }
         net::warn_if_open("broker", options.protection, {bind});

@@ -2,26 +2,33 @@
 
 #include <csignal>
 
+#include "shared/base/machine.hpp"
 #include "shared/log/logging.hpp"
+#include "shared/net/endpoints.hpp"
+#include "shared/net/transfer.hpp"
 #include "shared/security/intake.hpp"
 #include "shared/wire/codec.hpp"
+#include "shared/wire/fields.hpp"
 
 namespace fanfold::broker {
 
 namespace {
-/// What peers are told of the blocks' socket: its twins, then what it is bound to. --advertise is
-/// about the last endpoint (an embedded broker's first is its inproc one).
-std::vector<std::string> told(const ShellOptions& options, std::vector<std::string> endpoints,
-                              std::vector<std::string> bound) {
+/// What peers are told of the blocks' socket. --advertise is about the last endpoint (an embedded
+/// broker's first is its inproc one).
+std::vector<std::string> advertised(const ShellOptions& options, std::vector<std::string> bound) {
     if (!bound.empty())
-        bound.back() = net::advertised(options.bind.back(), bound.back(), options.advertise, 1);
-    endpoints.insert(endpoints.end(), bound.begin(), bound.end());
-    return endpoints;
+        bound.back() = net::advertised({.bind = options.bind.back(),
+                                        .bound = bound.back(),
+                                        .advertise = options.advertise,
+                                        .offset = 1});
+    if (std::string why = wire::fields::why_refused(wire::Welcome{.blocks = bound}); !why.empty())
+        throw StartupError("no peer would read where this broker is reached: its " + why);
+    return bound;
 }
 
 Options core_options(const ShellOptions& options, const std::vector<std::string>& blocks,
                      std::uint64_t epoch) {
-    return {.epoch = {.number = epoch, .incarnation = net::random_number()},
+    return {.epoch = {.number = epoch, .incarnation = random_number()},
             .blocks = blocks,
             .worker_timeout = options.worker_timeout,
             .crash_limit = options.crash_limit,
@@ -29,7 +36,7 @@ Options core_options(const ShellOptions& options, const std::vector<std::string>
             .durable = !options.state.empty(),
             .started = net::Loop::now(),
             .started_since_1970 =
-                std::chrono::floor<std::chrono::milliseconds>(net::microseconds_since_1970()),
+                std::chrono::floor<std::chrono::milliseconds>(microseconds_since_1970()),
             .keep = options.keep,
             .fixed_fleet = options.fixed_fleet,
             .user_limits = options.user_limits};
@@ -39,21 +46,18 @@ Options core_options(const ShellOptions& options, const std::vector<std::string>
 Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     : gatekeeper_(options.protection.gatekeeper),
       keys_(options.keys),
-      journal_(options.state, "broker"),
+      journal_(options.state, "broker", rows::format),
       control_(net::bind(context, zmq::socket_type::router, options.bind, "--bind",
                          control_endpoints_, options.protection)),
       blocks_(net::bind(context, zmq::socket_type::pull, net::neighbour_endpoints(options.bind, 1),
                         "--bind", blocks_endpoints_, options.protection)),
-      control_twins_(control_, control_endpoints_),
-      blocks_twins_(blocks_, blocks_endpoints_),
-      core_(core_options(options, told(options, blocks_twins_.endpoints(), blocks_endpoints_),
-                         journal_.epoch())) {
+      core_(core_options(options, advertised(options, blocks_endpoints_), journal_.epoch())) {
     journal_.load([this](const Record& record) { core_.restore(record); });
     core_.restored();
-    if (gatekeeper_ && !keys_.empty()) let_in(net::require(load_allowed(keys_)));
+    if (gatekeeper_ && !keys_.empty()) let_in(require(load_allowed(keys_)));
 }
 
-void Shell::run(net::SignalReader* signals) {
+void Shell::run(SignalReader* signals) {
     for (zmq::socket_t* socket : {&control_, &blocks_})
         loop_.watch(*socket, [this, socket] {
             net::take_in(*socket, gatekeeper_, core_,
@@ -64,7 +68,7 @@ void Shell::run(net::SignalReader* signals) {
     loop_.run([this] { return core_.next_wakeup(); }, [this] { step(Tick{}); });
 }
 
-void Shell::on_signal(net::SignalReader& signals) {
+void Shell::on_signal(SignalReader& signals) {
     int signal = signals.read();
     if (signal == SIGHUP) read_keys_again();
     else if (signal != 0) loop_.stop();

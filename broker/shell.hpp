@@ -9,9 +9,10 @@
 
 #include "broker/core/core.hpp"
 #include "shared/net/backlog.hpp"
-#include "shared/net/net.hpp"
-#include "shared/net/twin.hpp"
+#include "shared/net/loop.hpp"
+#include "shared/program/signals.hpp"
 #include "shared/security/gatekeeper.hpp"
+#include "shared/security/secured_sockets.hpp"
 #include "shared/store/journal.hpp"
 #include "shared/wire/packing.hpp"
 
@@ -43,7 +44,7 @@ public:
 
     /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM. At SIGHUP the allowed
     /// keys are read again.
-    void run(net::SignalReader* signals = nullptr);
+    void run(SignalReader* signals = nullptr);
     void stop() { loop_.stop(); }
 
 private:
@@ -53,7 +54,7 @@ private:
     void send(Send& send);
     void tell_of_gone();
     void read_journal();
-    void on_signal(net::SignalReader& signals);
+    void on_signal(SignalReader& signals);
     void read_keys_again();
     void let_in(KeysChanged allowed);
 
@@ -64,8 +65,6 @@ private:
     std::vector<std::string> blocks_endpoints_;
     zmq::socket_t control_;
     zmq::socket_t blocks_;
-    net::Twins control_twins_;
-    net::Twins blocks_twins_;
     net::Loop loop_;
     Core core_;
     net::Backlog backlog_;          // of control

@@ -2,15 +2,15 @@
 
 #include <csignal>
 
+#include "gatherer/core/limits.hpp"
+#include "shared/base/machine.hpp"
 #include "shared/log/logging.hpp"
+#include "shared/net/endpoints.hpp"
+#include "shared/net/transfer.hpp"
 #include "shared/security/intake.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
-
-namespace {
-constexpr int messages_a_turn = 64;  // of the broker, before other sockets get their turn
-}  // namespace
 
 Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     : context_(context),
@@ -20,32 +20,30 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
       collect_(net::bind(context, zmq::socket_type::router,
                          net::neighbour_endpoints(options.bind, 1), "--bind", collect_endpoints_,
                          options.protection)),
-      results_twins_(results_, results_endpoints_),
-      collect_twins_(collect_, collect_endpoints_),
-      journal_(options.state, "gatherer"),
+      journal_(options.state, "gatherer", row_format),
       core_(core_options()) {
     read_state();
     connect();
 }
 
 /// The broker hands the gatherer's endpoints on to hosts that may be others than its own: a
-/// wildcard address becomes this host's name. Twins come first.
+/// wildcard address becomes this host's name.
 Options Shell::core_options() const {
-    auto told = [this](std::vector<std::string> endpoints, std::vector<std::string> bound,
-                       int offset) {
-        bound.back() = net::with_host_name(
-            net::advertised(options_.bind.back(), bound.back(), options_.advertise, offset));
-        endpoints.insert(endpoints.end(), bound.begin(), bound.end());
-        return endpoints;
+    auto advertised = [this](std::vector<std::string> bound, int offset) {
+        bound.back() = net::with_host_name(net::advertised({.bind = options_.bind.back(),
+                                                            .bound = bound.back(),
+                                                            .advertise = options_.advertise,
+                                                            .offset = offset}));
+        return bound;
     };
     return {.self = {.name = options_.name,
-                     .epoch = {.number = journal_.epoch(), .incarnation = net::random_number()},
-                     .results = told(results_twins_.endpoints(), results_endpoints_, 0),
-                     .collect = told(collect_twins_.endpoints(), collect_endpoints_, 1)},
+                     .epoch = {.number = journal_.epoch(), .incarnation = random_number()},
+                     .results = advertised(results_endpoints_, 0),
+                     .collect = advertised(collect_endpoints_, 1)},
             .memory_bytes = options_.memory_bytes,
             .durable = !options_.state.empty(),
             .steady_began = std::chrono::duration_cast<std::chrono::milliseconds>(
-                net::microseconds_since_1970() - net::Loop::now().time_since_epoch()),
+                microseconds_since_1970() - net::Loop::now().time_since_epoch()),
             .keep = options_.keep,
             .state = options_.state};
 }
@@ -53,11 +51,7 @@ Options Shell::core_options() const {
 void Shell::read_state() {
     if (!options_.state.empty())
         write_log("gatherer", Note{.what = "jobs and results are kept", .detail = options_.state});
-    journal_.load([this](const Record& record) {
-        if (auto restored = core_.restore(record); !restored)
-            throw StartupError("the state in " + options_.state +
-                               " can't be used: " + restored.error().text);
-    });
+    journal_.load([this](const Record& record) { core_.restore(record); });
 }
 
 void Shell::connect() {
@@ -65,7 +59,7 @@ void Shell::connect() {
     forget_handshakes();
     ++connection_;
     control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker,
-                            net::random_peer_id('g'), net::proof_for(options_.keys, &handshakes_));
+                            random_peer_id('g'), net::proof_for(options_.keys, &handshakes_));
     loop_.watch(*control_, [this] { receive_control(); });
     loop_.watch(handshakes_->socket(), [this] { read_handshakes(); });
 }
@@ -80,7 +74,7 @@ void Shell::read_handshakes() {
         net::log_handshake("gatherer", *news, "the broker at " + options_.broker, options_.keys);
 }
 
-void Shell::run(net::SignalReader* signals) {
+void Shell::run(SignalReader* signals) {
     for (zmq::socket_t* socket : {&results_, &collect_})
         loop_.watch(*socket, [this, socket] {
             net::take_in(*socket, options_.protection.gatekeeper, core_,
@@ -157,7 +151,7 @@ void Shell::read_journal() {
 }
 
 void Shell::receive_control() {
-    for (int i = 0; i < messages_a_turn; ++i) {
+    for (int i = 0; i < limits::messages_a_turn; ++i) {
         auto incoming = net::receive(*control_);
         if (!incoming) return;
         if (!incoming->message) {

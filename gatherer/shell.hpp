@@ -9,11 +9,12 @@
 
 #include "gatherer/core/core.hpp"
 #include "shared/net/backlog.hpp"
-#include "shared/net/net.hpp"
-#include "shared/net/twin.hpp"
+#include "shared/net/loop.hpp"
+#include "shared/program/signals.hpp"
 #include "shared/security/gatekeeper.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
+#include "shared/security/secured_sockets.hpp"
 #include "shared/store/journal.hpp"
 
 namespace fanfold::gatherer {
@@ -41,7 +42,7 @@ public:
     const std::vector<std::string>& endpoints() const { return results_endpoints_; }
 
     /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM.
-    void run(net::SignalReader* signals = nullptr);
+    void run(SignalReader* signals = nullptr);
     void stop() { loop_.stop(); }
 
 private:
@@ -63,8 +64,6 @@ private:
     std::vector<std::string> collect_endpoints_;
     zmq::socket_t results_;
     zmq::socket_t collect_;
-    net::Twins results_twins_;
-    net::Twins collect_twins_;
     std::optional<zmq::socket_t> control_;
     std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
     std::uint64_t connection_ =

@@ -1,23 +1,29 @@
 #!/bin/bash
-# Measures Fanfold beside what it is compared with: bare ZeroMQ pipelines, SQLite, posix_spawn, a pool of threads. Prints a table.
+# Measures Fanfold beside what it is compared with: bare ZeroMQ pipelines, SQLite, posix_spawn, a
+# pool of threads. Prints a table.
 #
-# usage: scripts/bench.sh [--quick] [--rounds N] [--csv FILE] [--pictures FOLDER] [--peers] [--port P] [NAME...]
+# usage: scripts/bench.sh [--quick] [--rounds N] [--csv FILE] [--pictures FOLDER] [--peers]
+#                         [--against BUILD] [--port P] [NAME...]
 #
-#   NAME         these only: small, durable, large, job, embedded, work, commands, lines, ipc, secure, makespan, idle, simulated, scale, cores;
-#                without a name, all
+#   NAME         these only: small, durable, large, job, embedded, work, commands, lines, secure,
+#                makespan, idle, simulated, scale, cores; without a name, all
 #   --quick      a few fragments and one round: shows that it all runs, and measures nothing
 #   --rounds N   how often each is run, in turn with its references (5); the table has medians
 #   --csv FILE   every single figure: round,run,figure,value
-#   --pictures FOLDER   draws there, as SVG, what the runs give: throughput, latency, makespan, cost
-#   --peers      runs other systems too, installed before by scripts/setup.sh --peers, and prints a table of them
+#   --pictures FOLDER   draws, as SVG, what the runs give: throughput, latency, makespan, cost
+#   --peers      runs other systems too, installed before by scripts/setup.sh --peers
+#   --against BUILD   compares with an older build, in turn and without references: NAME is one of
+#                the first eight
 #   --port P     first of the ports that it takes, 7611 to 7700 by default
 #
-# Builds the release preset first; $FANFOLD_BUILD names another build folder. Fleets are on loopback, in a temporary folder below it; all
-# but the run `ipc` over TCP. What each line of the table means is told in tests/bench/README.md.
+# Builds the release preset first; $FANFOLD_BUILD names another build folder. Fleets are on
+# loopback over TCP, in a temporary folder below it. What each line of the table means is told in
+# tests/bench/README.md.
 set -u -o pipefail
 source_folder=$(cd "$(dirname "$0")/.." && pwd)
-all=(small durable large job embedded work commands lines ipc secure makespan idle simulated scale cores)
-names=() rounds=5 csv='' pictures='' port=7611 quick=0 peers=0
+compared=(small durable large job embedded work commands lines)
+all=("${compared[@]}" secure makespan idle simulated scale cores)
+names=() rounds=5 csv='' pictures='' port=7611 quick=0 peers=0 against=''
 
 die() {
     echo "bench.sh: $*" >&2
@@ -38,7 +44,11 @@ while (($# > 0)); do
             mkdir -p "$2" && pictures=$(realpath "$2") && shift || exit 1
             ;;
         --peers) peers=1 ;;
-        -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        --against)
+            [[ -x ${2:-}/bench/fleet_bench ]] || die "--against takes a build folder with benches"
+            against=$(realpath "$2") && shift || exit 1
+            ;;
+        -h | --help) sed -n '2,22s/^# \{0,1\}//p' "$0" && exit 0 ;;
         *)
             [[ " ${all[*]} " == *" $1 "* ]] || die "unknown argument '$1'; see $0 --help"
             names+=("$1")
@@ -47,6 +57,7 @@ while (($# > 0)); do
     shift
 done
 ((rounds > 0)) || die "--rounds takes a number above 0"
+if [[ -n $against ]]; then all=("${compared[@]}"); fi
 ((${#names[@]} > 0)) || names=("${all[@]}")
 runs() { [[ " ${names[*]} " == *" $1 "* ]]; }
 python=/usr/bin/python3  # Debian's own, for which its packages are
@@ -54,7 +65,7 @@ python=/usr/bin/python3  # Debian's own, for which its packages are
 [[ -z $pictures ]] || "$python" -c 'import matplotlib' 2>/dev/null ||
     die "there is no Matplotlib to draw pictures with; scripts/setup.sh --bench installs it"
 
-# --- the programs and the fleets ---------------------------------------------------------------------------------
+# --- the programs and the fleets ---
 cd "$source_folder" || exit 1
 build=${FANFOLD_BUILD:-}
 if [[ -z $build ]]; then
@@ -63,7 +74,9 @@ if [[ -z $build ]]; then
 fi
 targets=(programs benches)
 ! runs simulated || targets+=(simulation-makespan simulation-stragglers)
-build=$(realpath "$build") && cmake --build "$build" --target "${targets[@]}" >&2 || exit 1
+build=$(realpath "$build") || exit 1
+side=${FANFOLD_BENCH_SIDE:-} # of a comparison: what is built is there, and no reference is run
+[[ -n $side ]] || cmake --build "$build" --target "${targets[@]}" >&2 || exit 1
 export FANFOLD_BIN=$build/bin
 bench=$source_folder/tests/bench
 folder=$(mktemp -d "$build/bench-XXXXXX") || exit 1
@@ -76,37 +89,62 @@ end() {
 }
 trap end EXIT
 trap 'exit 130' INT TERM
-export FANFOLD_TRANSPORT=tcp
+export FANFOLD_TRANSPORT=tcp # older builds take ipc on one host unless they are told so
 
-# The volatile fleet is up all the time, as fleets are; the others as long as the runs that want them: who idles beside a run takes caches, and
-# wakes processors.
-declare -A fleets=([durable]=durable [lines]=durable [ipc]=ipc [secure]=secure)
-declare -A offsets=([volatile]=0 [durable]=20 [ipc]=60 [secure]=4) # of their ports
+# --- one build against another: each round runs both, and the other one first next time ---
+if [[ -n $against ]]; then
+    for ((round = 1; round <= rounds; round++)); do
+        sides=(before after)
+        ((round % 2)) || sides=(after before)
+        for each in "${sides[@]}"; do
+            echo "round $round of $rounds: $each" >&2
+            other=$build
+            [[ $each == after ]] || other=$against
+            arguments=(--rounds 1 --port "$port" --csv one)
+            ((!quick)) || arguments+=(--quick)
+            FANFOLD_BENCH_SIDE=$each FANFOLD_BUILD=$other "$source_folder/scripts/bench.sh" \
+                "${arguments[@]}" "${names[@]}" >/dev/null || exit 1
+            sed "1d; s/^[0-9]*,/$each,/" one >>samples
+        done
+    done
+    [[ -z $csv ]] || cp samples "$csv" || exit 1
+    python3 "$bench/compare.py" samples
+    exit
+fi
+
+# The volatile fleet is up all the time, as fleets are; the others as long as the runs that want
+# them: a fleet that idles beside a run takes caches, and wakes processors.
+declare -A fleets=([durable]=durable [lines]=durable [secure]=secure)
+declare -A offsets=([volatile]=0 [durable]=20 [secure]=4) # of their ports
 up() {
     local arguments=(up --workers 2 --slots 1 --port $((port + offsets[$1])))
     [[ $1 == durable ]] || arguments+=(--volatile)
     [[ $1 != secure ]] || arguments+=(--secure)
-    FANFOLD_TRANSPORT=$([[ $1 == ipc ]] || echo tcp) fleet "$1" "${arguments[@]}" || exit 1
+    fleet "$1" "${arguments[@]}" || exit 1
 }
 down() { fleet "$1" down && rm -rf "${folder:?}/$1"; }
 up volatile
 
 # Runs a program and keeps the figures that it prints: sample NAME COMMAND...
+references=" bare-small bare-packed small-beside bare-store bare-large bare-job bare-job-beside "
+references+="python-pool pool posix-spawn xargs parallel lines-quarter "
 sample() {
     local name=$1 figures line
     shift
+    [[ -z $side || $references != *" $name "* ]] || return 0
     figures=$("$@") || die "$name failed: $*"
     [[ -n $figures ]] || die "$name gave no figures: $*"
     while read -r line; do echo "$round,$name,$line" >>samples; done <<<"$figures"
 }
 over_volatile() { FANFOLD_BROKER=tcp://127.0.0.1:$port "$@"; }
-over_ipc() { FANFOLD_TRANSPORT='' FANFOLD_BROKER=tcp://127.0.0.1:$((port + 60)) "$@"; }
-over_secure() { FANFOLD_KEYS=$folder/secure/keys/client FANFOLD_BROKER=tcp://127.0.0.1:$((port + 4)) "$@"; }
+over_secure() {
+    FANFOLD_KEYS=$folder/secure/keys/client FANFOLD_BROKER=tcp://127.0.0.1:$((port + 4)) "$@"
+}
 over_durable() { FANFOLD_BROKER=tcp://127.0.0.1:$((port + 20)) "$@"; }
 reference() { "$build/bench/reference_pipeline" "$1" "$2" $((port + 40)); }
 count() { if ((quick)); then echo "$2"; else echo "$1"; fi; } # FULL QUICK
 
-# --- what is run, one round of each --------------------------------------------------------------------------------
+# --- what is run, one round of each ---
 run_small() {
     sample small over_volatile "$build/bench/fleet_bench" small "$(count 10000000 200000)"
     sample bare-small reference small "$(count 3000000 100000)"
@@ -136,9 +174,13 @@ run_work() {
     sample pool "$build/bench/fleet_bench" pool "$(count 200000 10000)"
 }
 timed() { python3 "$bench/timed.py" "$@"; }
-map_true() { seq 1 "$1" | timed "$1" /dev/null "$build/bin/fanfold" map --broker '' -j 2 --no-shell /bin/true; }
+map_true() {
+    seq 1 "$1" | timed "$1" /dev/null "$build/bin/fanfold" map --broker '' -j 2 --no-shell /bin/true
+}
 xargs_true() { seq 1 "$1" | timed "$1" /dev/null xargs -P 2 -n 1 /bin/true; }
-parallel_true() { seq 1 "$1" | timed "$1" /dev/null parallel --will-cite -j 2 /bin/true; }
+parallel_true() {
+    seq 1 "$1" | timed "$1" /dev/null parallel --will-cite -j 2 /bin/true
+}
 run_commands() {
     sample commands map_true "$(count 6000 200)"
     sample posix-spawn "$build/bench/reference_commands" "$(count 6000 200)"
@@ -146,17 +188,13 @@ run_commands() {
     if command -v parallel >/dev/null; then sample parallel parallel_true "$(count 500 20)"; fi
 }
 lines() { # COUNT; what comes back is compared
-    seq 1 "$1" | timed "$1" lines.out "$build/bin/fanfold" map -k --function fanfold.echo && cmp lines.out <(seq 1 "$1")
+    seq 1 "$1" | timed "$1" lines.out "$build/bin/fanfold" map -k --function fanfold.echo &&
+        cmp lines.out <(seq 1 "$1")
 }
 run_lines() {
     sample lines over_volatile lines "$(count 5000000 100000)"
     sample lines-quarter over_volatile lines "$(count 1250000 25000)"
     sample lines-durable over_durable lines "$(count 5000000 100000)"
-}
-run_ipc() {
-    sample small-ipc over_ipc "$build/bench/fleet_bench" small "$(count 10000000 200000)"
-    sample large-ipc over_ipc "$build/bench/fleet_bench" large "$(count 1000 40)"
-    sample job-ipc over_ipc "$build/bench/fleet_bench" job "$(count 2000 100)"
 }
 run_secure() {
     local over
@@ -168,35 +206,46 @@ run_secure() {
     done
 }
 run_makespan() {
-    sample slow-worker over_volatile "$build/bench/workers_bench" slow-worker "$(count 4000 200)" 20
-    sample pareto over_volatile "$build/bench/workers_bench" pareto "$(count 2000 200)" "$(count 160 8)"
-    sample two-paretos over_volatile "$build/bench/workers_bench" two-paretos "$(count 2000 200)" "$(count 160 8)"
+    local program=$build/bench/workers_bench each
+    sample slow-worker over_volatile "$program" slow-worker "$(count 4000 200)" 20
+    for each in pareto two-paretos; do
+        sample "$each" over_volatile "$program" "$each" "$(count 2000 200)" "$(count 160 8)"
+    done
 }
 run_idle() {
     local broker
     read -r broker _ <"$folder/volatile/broker.pid"
-    sample idle over_volatile "$build/bench/workers_bench" idle "$(count 100 10)" "$(count 20 1)" "$broker"
+    sample idle over_volatile "$build/bench/workers_bench" idle "$(count 100 10)" \
+        "$(count 20 1)" "$broker"
 }
-# What follows is measured without a clock of the outside world, or in processor time: one round is enough.
+# What follows is measured without a clock of the outside world, or in processor time: one round is
+# enough.
 simulation() { "$build/tests/simulation-$1" --figures || true; } # what is missed shows in the table
 run_simulated() {
     ((round == 1)) || return 0
     sample simulated simulation makespan
     ((quick)) || sample simulated simulation stragglers
 }
-scale() { "$build/bench/scale_curve" "$@" | awk -F, 'NR > 1 { print $1 "-" $2 / 1e6 "-ns," $4; print $1 "-" $2 / 1e6 "-books," $6 }'; }
+scale() {
+    "$build/bench/scale_curve" "$@" | awk -F, 'NR > 1 {
+        print $1 "-" $2 / 1e6 "-ns," $4
+        print $1 "-" $2 / 1e6 "-books," $6
+    }'
+}
 run_scale() {
     ((round == 1)) || return 0
     if ((quick)); then sample scale scale 0.1 1; else sample scale scale 1 3 10 30 100; fi
 }
 cores() {
-    "$build/bench/cores_bench" --benchmark_format=csv --benchmark_min_time="$(count 0.5 0.01)" "$@" 2>cores.err |
-        sed -nE 's|^"([a-z_]+)/workers:([0-9]+)/jobs:([0-9]+)(/iterations:[0-9]+)?/manual_time",[0-9]+,([0-9.e+]+),.*|\1-\2-\3,\5|p'
+    local scenario='"([a-z_]+)/workers:([0-9]+)/jobs:([0-9]+)(/iterations:[0-9]+)?/manual_time"'
+    "$build/bench/cores_bench" --benchmark_format=csv --benchmark_min_time="$(count 0.5 0.01)" \
+        "$@" 2>cores.err | sed -nE "s|^$scenario,[0-9]+,([0-9.e+]+),.*|\1-\2-\3,\5|p"
 }
 run_cores() {
     ((round == 1)) || return 0
     if [[ ! -x $build/bench/cores_bench ]]; then
-        echo "bench.sh: without Google Benchmark nothing is said of the cores; scripts/setup.sh --bench installs it" >&2
+        echo "bench.sh: without Google Benchmark nothing is said of the cores;" \
+            "scripts/setup.sh --bench installs it" >&2
         return
     fi
     sample cores cores --benchmark_filter='decision|accepted_block|inventory'
@@ -215,5 +264,6 @@ done
 if [[ -n $csv ]]; then
     { echo round,run,figure,value && cat samples; } >"$csv" || die "cannot write $csv"
 fi
+[[ -z $side ]] || exit 0
 python3 "$bench/table.py" samples || exit 1
 [[ -z $pictures ]] || "$python" "$bench/pictures.py" samples "$pictures"

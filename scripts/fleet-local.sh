@@ -1,19 +1,24 @@
 #!/bin/bash
-# A fleet of separate processes on this machine: a broker, a gatherer and some workers, over TCP on loopback.
+# A fleet of separate processes on this machine: a broker, a gatherer and some workers, over TCP on
+# loopback.
 #
-# usage: scripts/fleet-local.sh up [--workers N] [--slots M] [--volatile] [--secure] [--port P] [-- WORKER ARGUMENTS...]
+# usage: scripts/fleet-local.sh up [--workers N] [--slots M] [--volatile] [--secure] [--port P]
+#                                  [-- WORKER ARGUMENTS...]
 #        scripts/fleet-local.sh status
 #        scripts/fleet-local.sh down
 #
 #   --workers N   worker processes (3)
 #   --slots M     executions at a time in each of them (2)
-#   --volatile    keep everything in memory; else accepted jobs and their results are kept in the run folder, and outlive the fleet
-#   --secure      makes keys in the run folder, and encrypts everything; FANFOLD_KEYS then names those of a client
-#   --port P      first port of four: P and P+1 for the broker, P+10 and P+11 for the gatherer (7411)
+#   --volatile    keep everything in memory; else accepted jobs and their results are kept in the
+#                 run folder, and outlive the fleet
+#   --secure      make keys in the run folder, and encrypt everything; FANFOLD_KEYS then names those
+#                 of a client
+#   --port P      first port of four: P and P+1 for the broker, P+10 and P+11 for the gatherer
+#                 (7411)
 # What follows `--` goes to every worker, for instance: -- --function wc='wc -w'
 #
-# Pid files and logs lie in $FANFOLD_RUN (by default fanfold-UID under $XDG_RUNTIME_DIR or /tmp); the programs are taken from
-# $FANFOLD_BIN, or the release build, or PATH.
+# Pid files and logs lie in $FANFOLD_RUN (by default fanfold-UID under $XDG_RUNTIME_DIR or /tmp);
+# the programs are taken from $FANFOLD_BIN, or the release build, or PATH.
 set -u -o pipefail
 source_folder=$(cd "$(dirname "$0")/.." && pwd)
 run=${FANFOLD_RUN:-${XDG_RUNTIME_DIR:-/tmp}/fanfold-$(id -u)}
@@ -23,13 +28,15 @@ die() {
     exit 1
 }
 
-# --- processes -------------------------------------------------------------------------------------------------
-# A pid file holds the pid and the time of its start in ticks since boot: together they name one process for ever.
+# --- processes ---
+# A pid file holds the pid and the time of its start in ticks since boot: together they name one
+# process for ever.
 
 start_of() {
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    # The second field is the program's name in parentheses and may hold anything; the start is the 20th field after it.
+    # The second field is the program's name in parentheses and may hold anything; the start is the
+    # 20th field after it.
     # shellcheck disable=SC2086  # fields are wanted
     set -- ${stat##*) }
     [[ $1 != Z ]] || return 1
@@ -47,12 +54,15 @@ pid_files() {
     find "$run" -maxdepth 1 -name '*.pid' 2>/dev/null | sort
 }
 
-# Starts a program in the background, and waits (20 s at most) until it says on its standard output that it is ready.
+# Starts a program in the background, and waits (20 s at most) until it says on its standard output
+# that it is ready.
 start() {
     local name=$1 program=$2 pid
     shift 2
-    # A session of its own: Ctrl-C at the terminal is not for the fleet. It must not inherit our lock either.
-    setsid "$program" "$@" --log-file "$run/$name.log" </dev/null >"$run/$name.out" 2>"$run/$name.err" {lock}>&- &
+    # It has a session of its own, since Ctrl-C at the terminal is not for the fleet, and does not
+    # inherit the lock.
+    setsid "$program" "$@" --log-file "$run/$name.log" \
+        </dev/null >"$run/$name.out" 2>"$run/$name.err" {lock}>&- &
     pid=$!
     echo "$pid $(start_of "$pid")" >"$run/$name.pid"
     for ((tries = 0; tries < 400; tries++)); do
@@ -69,7 +79,8 @@ start() {
     exit 1
 }
 
-# Ends what the pid files name and nothing else: SIGTERM, and SIGKILL to what is left after ten seconds.
+# Ends what the pid files name and nothing else: SIGTERM, and SIGKILL to what is left after ten
+# seconds.
 take_down() {
     local file pid signal tries
     for signal in TERM KILL; do
@@ -89,7 +100,7 @@ take_down() {
     rm -f "$run/endpoint"
 }
 
-# --- commands --------------------------------------------------------------------------------------------------
+# --- commands ---
 
 find_programs() {
     local folder
@@ -97,7 +108,8 @@ find_programs() {
         [[ -n $folder && -x $folder/fanfold-broker ]] && echo "$folder" && return
     done
     folder=$(command -v fanfold-broker) && dirname "$folder" && return
-    die "no programs found; build them (cmake --preset release && cmake --build --preset release), or name their folder with FANFOLD_BIN"
+    die "no programs found; build them (cmake --preset release && cmake --build --preset" \
+        "release), or name their folder with FANFOLD_BIN"
 }
 
 number() {
@@ -115,7 +127,8 @@ make_keys() {
     "${keygen[@]}" --keys "$keys/broker" --for-broker || exit 1
     for part in gatherer:gather worker:work client:submit,admin; do
         roles=${part#*:} part=${part%:*}
-        "${keygen[@]}" --keys "$keys/$part" --name "$part" --roles "$roles" --trust "$keys/broker/broker.pub" >>"$keys/broker/allowed" || exit 1
+        "${keygen[@]}" --keys "$keys/$part" --name "$part" --roles "$roles" \
+            --trust "$keys/broker/broker.pub" >>"$keys/broker/allowed" || exit 1
     done
 }
 
@@ -149,10 +162,12 @@ up() {
     flock "$lock"
     while read -r file; do
         if living_pid "$file" >/dev/null; then
-            die "a fleet is up already in $run ($(head -n 1 "$run/endpoint" 2>/dev/null)); end it with: $0 down"
+            die "a fleet is up already in $run ($(head -n 1 "$run/endpoint" 2>/dev/null));" \
+                "end it with: $0 down"
         fi
     done < <(pid_files)
-    find "$run" -maxdepth 1 \( -name '*.pid' -o -name '*.out' -o -name '*.err' -o -name '*.log' \) -delete
+    find "$run" -maxdepth 1 \
+        \( -name '*.pid' -o -name '*.out' -o -name '*.err' -o -name '*.log' \) -delete
 
     local broker=tcp://127.0.0.1:$port
     local state=(--volatile)
@@ -161,20 +176,23 @@ up() {
     local of_broker=() of_gatherer=() of_worker=()
     if ((secure)); then
         make_keys "$bin"
-        of_broker=(--keys "$run/keys/broker") of_gatherer=(--keys "$run/keys/gatherer") of_worker=(--keys "$run/keys/worker")
+        of_broker=(--keys "$run/keys/broker")
+        of_gatherer=(--keys "$run/keys/gatherer")
+        of_worker=(--keys "$run/keys/worker")
     fi
     {
         echo "export FANFOLD_BROKER=$broker"
         ((!secure)) || echo "export FANFOLD_KEYS=$run/keys/client"
     } >"$run/endpoint"
     start broker "$bin/fanfold-broker" --bind "$broker" "${of_broker[@]}" "${state[@]}"
-    start gatherer "$bin/fanfold-gatherer" --broker "$broker" --bind "tcp://127.0.0.1:$((port + 10))" --name gatherer \
-        "${of_gatherer[@]}" "${state[@]}"
+    start gatherer "$bin/fanfold-gatherer" --broker "$broker" --name gatherer \
+        --bind "tcp://127.0.0.1:$((port + 10))" "${of_gatherer[@]}" "${state[@]}"
     for ((i = 1; i <= workers; i++)); do
-        start "worker-$i" "$bin/fanfold-worker" --broker "$broker" --slots "$slots" --name "worker-$i" \
-            "${of_worker[@]}" "${arguments[@]}"
+        start "worker-$i" "$bin/fanfold-worker" --broker "$broker" --name "worker-$i" \
+            --slots "$slots" "${of_worker[@]}" "${arguments[@]}"
     done
-    echo "# broker, gatherer and $workers workers of $slots slots are up; logs and pid files are in $run"
+    echo "# broker, gatherer and $workers workers of $slots slots are up;" \
+        "logs and pid files are in $run"
     cat "$run/endpoint"
 }
 
@@ -217,6 +235,6 @@ case $command in
         (($# == 0)) || die "$command takes no arguments"
         "$command"
         ;;
-    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0" ;;
+    -h | --help) sed -n '2,21s/^# \{0,1\}//p' "$0" ;;
     *) die "say up, status or down; see $0 --help" ;;
 esac

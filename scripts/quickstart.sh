@@ -1,10 +1,12 @@
 #!/bin/bash
-# From a fresh clone to a job: installs the packages, builds, and counts the words of real text files over an embedded fleet.
-# usage: scripts/quickstart.sh [FILE...]      without files: the licences and copyright notes that every Debian machine has
+# From a fresh clone to a job: installs the packages, builds, and counts the words of real text
+# files over an embedded fleet.
+# usage: scripts/quickstart.sh [FILE...]      without files: the licences and copyright notes that
+# every Debian machine has
 set -eu -o pipefail
 source_folder=$(cd "$(dirname "$0")/.." && pwd)
 if [[ ${1:-} == --help || ${1:-} == -h ]]; then
-    sed -n '2,3s/^# //p' "$0"
+    sed -n '2,5s/^# //p' "$0"
     exit 0
 fi
 
@@ -17,7 +19,8 @@ for file in "$@"; do
     files+=("$(realpath "$file")")
 done
 if ((${#files[@]} == 0)); then
-    mapfile -t files < <(find /usr/share/common-licenses /usr/share/doc -type f \( -path '*/common-licenses/*' -o -name copyright \) \
+    mapfile -t files < <(find /usr/share/common-licenses /usr/share/doc -type f \( -path \
+        '*/common-licenses/*' -o -name copyright \) \
         -readable 2>/dev/null | sort | head -n 5000)
 fi
 if ((${#files[@]} == 0)); then
@@ -30,7 +33,8 @@ cd "$source_folder"
 echo "building (the first time takes some minutes)"
 log=$source_folder/build/quickstart.log
 mkdir -p "$source_folder/build"
-{ cmake --preset release && cmake --build --preset release --target programs examples; } >"$log" 2>&1 || {
+{ cmake --preset release &&
+    cmake --build --preset release --target programs examples; } >"$log" 2>&1 || {
     tail -n 40 "$log" >&2
     echo "quickstart.sh: the build failed; all of its output is in $log" >&2
     exit 1

@@ -1,17 +1,22 @@
 #!/bin/bash
-# Installs the Debian packages that Fanfold is built from. Does nothing, and needs no network, when they are all there.
+# Installs the Debian packages that Fanfold is built from. Does nothing, and needs no network, when
+# they are all there.
 # usage: scripts/setup.sh [--checks] [--bench] [--peers]
 #
 #   --checks   also what scripts/test.sh needs beyond a build
-#   --bench    also what scripts/bench.sh can use: Google Benchmark for the cores, Matplotlib for the pictures
-#   --peers    also the other systems that scripts/bench.sh --peers runs. Debian may start some of them as services of the host.
+#   --bench    also what scripts/bench.sh can use: Google Benchmark for the cores, Matplotlib for
+#   the pictures
+#   --peers    also the other systems that scripts/bench.sh --peers runs. Debian may start some of
+#   them as services of the host.
 set -eu -o pipefail
 
 packages=(
     g++ cmake ninja-build pkg-config ccache
-    libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libfmt-dev libexpected-dev nlohmann-json3-dev libcli11-dev doctest-dev libsqlite3-dev libxxhash-dev libzstd-dev
+    libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libfmt-dev libexpected-dev \
+        nlohmann-json3-dev libcli11-dev doctest-dev libsqlite3-dev libxxhash-dev libzstd-dev
 )
-checks=(clang clang-format clang-tidy shellcheck universal-ctags procps python3 python3-zmq python3-msgpack)
+checks=(clang clang-format clang-tidy shellcheck universal-ctags procps python3 python3-zmq \
+    python3-msgpack)
 bench=(libbenchmark-dev python3 python3-matplotlib)
 peers=(
     gearman-job-server libgearman-dev nats-server libnats-dev redis-server libhiredis-dev
@@ -48,7 +53,8 @@ if ((EUID != 0)); then
     as_root=(sudo)
 fi
 install_packages() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+        --no-install-recommends "${missing[@]}"
 }
 echo "installing: ${missing[*]}"
 # The lists of packages may be missing or out of date: once more with fresh ones.

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Looks for rare failures as long as it is told: rounds of fresh simulator seeds and of chaos with real processes, in turn.
+# Looks for rare failures as long as it is told: rounds of fresh simulator seeds and of chaos with
+# real processes, in turn.
 #
 # usage: scripts/soak.sh [--minutes N] [--first SEED] [--port P]
 #
@@ -7,7 +8,8 @@
 #   --first SEED   where its seeds begin (at random, so that no two soaks look at the same ones)
 #   --port P       first of the four ports that chaos takes (7511)
 #
-# Stops at the first failure, and prints what replays it. Needs the release build; FANFOLD_BUILD names another folder than build/release.
+# Stops at the first failure, and prints what replays it. Needs the release build; FANFOLD_BUILD
+# names another folder than build/release.
 set -u -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 minutes=30 first=$((RANDOM * 32768 + RANDOM)) port=7511
@@ -27,14 +29,15 @@ while (($# > 0)); do
             esac
             shift
             ;;
-        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0" && exit 0 ;;
         *) die "unknown argument '$1'; see $0 --help" ;;
     esac
     shift
 done
 build=${FANFOLD_BUILD:-$here/../build/release}
 simulator=$build/tests/simulation-simulation
-[[ -x $simulator ]] || die "there is no $simulator; build it: cmake --preset release && cmake --build --preset release"
+[[ -x $simulator ]] ||
+    die "there is no $simulator; build it: cmake --preset release && cmake --build --preset release"
 export FANFOLD_BIN=${FANFOLD_BIN:-$build/bin}
 
 seeds=500         # of one round: some seconds
@@ -51,7 +54,10 @@ quietly() {
     wait "$child"
 }
 
-tell() { echo "soak: $rounds rounds in $((SECONDS / 60)) min: $simulated simulator seeds, $kills kills in chaos; $*"; }
+tell() {
+    local minutes=$((SECONDS / 60))
+    echo "soak: $rounds rounds in $minutes min: $simulated simulator seeds, $kills kills in chaos; $*"
+}
 failed() {  # WHAT, and how in `replay`
     cat "$out"
     tell "$1 failed. Once more:"
@@ -71,7 +77,7 @@ while :; do
         seed=$((seed + seeds))
         simulated=$((simulated + seeds))
     done
-    replay=("$here/chaos.sh" --seconds "$chaos_seconds" --seed "$seed" --port "$port")
+    replay=("$here/chaos.py" --seconds "$chaos_seconds" --seed "$seed" --port "$port")
     quietly "${replay[@]}" || failed "chaos"
     kills=$((kills + $(sed -nE 's/^kills: ([0-9]+):.*/\1/p' "$out")))
     ((SECONDS < end)) || break

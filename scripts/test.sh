@@ -1,9 +1,10 @@
 #!/bin/bash
-# Installs the packages, builds, and runs every check. Ends with the line `N passed, N failed`.
+# Installs the packages, builds, and runs every check. Ends with the time of each part and the line
+# `N passed, N failed`.
 # usage: scripts/test.sh [--quick] [STAGE...]
 #   format    the formatter agrees with every source file; shellcheck with every script
 #   release   the release build and all of its tests
-#   asan      unit tests, most simulations and real processes under AddressSanitizer and UndefinedBehaviorSanitizer
+#   asan      unit tests, most simulations and real processes under AddressSanitizer and UBSan
 #   tsan      the same, but for simulations, chaos and damaged stores, under ThreadSanitizer
 #   fuzz      each fuzzer for some seconds, from what is kept of earlier ones
 #   lint      clang-tidy
@@ -14,26 +15,34 @@ cd "$source_folder" || exit 1
 jobs=$(nproc)
 passed=0
 failed=0
+times=() # lines of the table at the end
+mkdir -p build/logs
+
+took() { # SECONDS_AT_ITS_BEGINNING WHAT
+    times+=("$(printf '%6d s  %s' $((SECONDS - $1)) "$2")")
+}
 
 # Runs one check and counts it; its output is shown only when it fails.
 check() {
-    local name=$1 log
+    local name=$1 log began=$SECONDS status=0
     shift
     log=build/logs/${name//[ \/]/-}.log
-    mkdir -p build/logs
-    if "$@" >"$log" 2>&1; then
+    "$@" >"$log" 2>&1 || status=1
+    took "$began" "$name"
+    if ((status == 0)); then
         passed=$((passed + 1))
         echo "ok      $name"
     else
         failed=$((failed + 1))
         tail -n 100 "$log"
         echo "FAILED  $name (all of its output is in $log)"
-        return 1
     fi
+    return "$status"
 }
 
 sources() {
-    find broker gatherer scatterer scripts shared tests worker -type f \( -name '*.cpp' -o -name '*.hpp' \) | sort
+    find broker gatherer scatterer scripts shared tests worker -type f \( -name '*.cpp' -o -name \
+        '*.hpp' \) | sort
 }
 
 configure_and_build() {
@@ -42,13 +51,35 @@ configure_and_build() {
     cmake --preset "$preset" && cmake --build --preset "$preset" --parallel "$jobs" --target "$@"
 }
 
+# The tests of the sanitizers mostly wait: the build of the next stage takes what they leave of the
+# processors. Those of the release build are about time, and have the machine to themselves.
+declare -A targets=([release]="all each-header-alone" [asan]=all [tsan]=all [fuzz]=fuzzers)
+ahead='' ahead_process=''
+build_ahead() { # STAGE
+    [[ -n ${targets[${1:-}]:-} ]] || return 0
+    ahead=$1
+    # shellcheck disable=SC2086  # several targets
+    (renice -n 19 "$BASHPID" && configure_and_build "$1" ${targets[$1]}) \
+        >"build/logs/$1-ahead.log" 2>&1 &
+    ahead_process=$!
+}
+build() { # STAGE
+    if [[ $ahead == "$1" ]]; then
+        wait "$ahead_process" || cat "build/logs/$1-ahead.log"
+    fi
+    # shellcheck disable=SC2086
+    configure_and_build "$1" ${targets[$1]}
+}
+
 # Runs the tests of a preset, and adds ctest's totals to ours.
 run_tests() {
-    local preset=$1 log=build/logs/$1-tests.log
+    local preset=$1 log=build/logs/$1-tests.log began=$SECONDS
     shift
     ctest --preset "$preset" --parallel "$jobs" "$@" 2>&1 | tee "$log"
+    took "$began" "$preset tests"
     local totals
-    totals=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' "$log")
+    totals=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' \
+        "$log")
     if [[ -z $totals ]]; then
         failed=$((failed + 1))
         echo "FAILED  $preset: the tests did not run"
@@ -61,37 +92,43 @@ run_tests() {
 stage_format() {
     local files scripts
     mapfile -t files < <(sources)
-    mapfile -t scripts < <(find scripts tests .ci -type f \( -name '*.sh' -o -path '.ci/run' \) | sort)
+    mapfile -t scripts < <(find scripts tests .ci -type f \( -name '*.sh' -o -path '.ci/run' \) |
+        sort)
     check "format" clang-format --dry-run --Werror "${files[@]}"
     check "scripts" shellcheck "${scripts[@]}"
 }
 
 stage_release() {
-    check "release build" configure_and_build release all each-header-alone && run_tests release
+    check "release build" build release && run_tests release
 }
 
 stage_asan() {
-    # What looks for planted bugs and at times in simulation has nothing that the other simulations have not.
-    check "asan build" configure_and_build asan all &&
+    # What looks for planted bugs and at times in simulation has nothing that the other simulations
+    # have not.
+    check "asan build" build asan && build_ahead "$1" &&
         run_tests asan --exclude-regex 'simulation/(planted_bugs|stragglers|makespan)'
 }
 
 stage_tsan() {
-    # The simulator has one thread: there is nothing for this sanitizer in it. The bounds of the two others are for programs at their own speed.
-    check "tsan build" configure_and_build tsan all &&
+    # The simulator has one thread: there is nothing for this sanitizer in it. The bounds of the two
+    # others are for programs at their own speed.
+    check "tsan build" build tsan && build_ahead "$1" &&
         run_tests tsan --label-exclude simulation --exclude-regex 'processes/(chaos|damaged_store)'
 }
 
 stage_fuzz() {
-    check "fuzz build" configure_and_build fuzz fuzzers && check "fuzzers" scripts/fuzz.sh --no-build --minutes 3 -j "$jobs"
+    check "fuzz build" build fuzz &&
+        check "fuzzers" scripts/fuzz.sh --no-build --minutes 3 -j "$jobs"
 }
 
-# One file of ours with clang-tidy, unless this very text, with these headers and these rules, passed before.
+# One file of ours with clang-tidy, unless this very text, with these headers and these rules,
+# passed before.
 lint_file() {
     local file=$1 rules=$2 stamp
     stamp=build/lint/$(cat "$file" <(echo "$rules $file") | sha256sum | cut -c 1-32)
     [[ -e $stamp ]] && return
-    clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p build/release "$file" && touch "$stamp"
+    clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p build/release "$file" &&
+        touch "$stamp"
 }
 
 lint_all() {
@@ -100,7 +137,8 @@ lint_all() {
     rules=$(sources | grep '\.hpp$' | xargs cat .clang-tidy | sha256sum)
     export -f lint_file
     # shellcheck disable=SC2016  # the inner shell expands its arguments
-    sources | grep '\.cpp$' | grep -v '^tests/' | xargs -P "$jobs" -I '{}' bash -c 'lint_file "$1" "$2"' - '{}' "$rules"
+    sources | grep '\.cpp$' | grep -v '^tests/' |
+        xargs -P "$jobs" -I '{}' bash -c 'lint_file "$1" "$2"' - '{}' "$rules"
 }
 
 stage_lint() {
@@ -113,7 +151,7 @@ for argument in "$@"; do
         --quick) stages+=(release) ;;
         format | release | asan | tsan | fuzz | lint) stages+=("$argument") ;;
         --help | -h)
-            sed -n '2,10s/^# //p' "$0"
+            sed -n '2,11s/^# //p' "$0"
             exit 0
             ;;
         *)
@@ -125,11 +163,14 @@ done
 ((${#stages[@]} > 0)) || stages=(format release asan tsan fuzz lint)
 
 scripts/setup.sh --checks || exit 1
-for stage in "${stages[@]}"; do
+for ((at = 0; at < ${#stages[@]}; at++)); do
+    stage=${stages[at]}
     began=$SECONDS
     echo "=== $stage"
-    "stage_$stage"
-    echo "=== $stage took $((SECONDS - began)) s"
+    "stage_$stage" "${stages[at + 1]:-}"
+    took "$began" "= $stage"
 done
+took 0 "= all"
+printf '%s\n' "${times[@]}"
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))

@@ -5,13 +5,11 @@
 #include <stdexcept>
 
 #include "shared/base/duration.hpp"
-#include "shared/base/limits.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 
 namespace {
-
-constexpr std::size_t longest_name = 200;
 
 /// `what` is "label" or "resource".
 void check_name(const std::string& what, const std::string& name) {
@@ -19,8 +17,9 @@ void check_name(const std::string& what, const std::string& name) {
         throw std::invalid_argument(what + " '" + name + "' " + why);
     };
     if (name.empty()) refuse("is empty; give it a name, such as gpu");
-    if (name.size() > longest_name)
-        refuse("is longer than " + std::to_string(longest_name) + " bytes; choose a shorter one");
+    if (name.size() > limits::declared_name_bytes)
+        refuse("is longer than " + std::to_string(limits::declared_name_bytes) +
+               " bytes; choose a shorter one");
 }
 
 void check_count(const std::string& what, std::size_t count) {

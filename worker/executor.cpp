@@ -4,14 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "worker/limits.hpp"
+
 namespace fanfold::worker {
-
-namespace {
-
-constexpr Duration look_interval = limits::flush_interval / 2;
-constexpr int idle_looks = 50;  // then the watch goes to sleep
-
-}  // namespace
 
 Executors::Executors(Options options)
     : options_(std::move(options)),
@@ -101,7 +96,7 @@ void Executors::trim(const Trim& action) {
     options_.deliver(Trimmed{.task = action.task, .range = {}});
 }
 
-/// Looks at the slots every half flush interval, so that nothing finished waits longer than one.
+/// Scans the slots every limits::watch_interval, so that nothing finished waits longer than one.
 /// Sleeps when all are idle.
 void Executors::watch() {
     std::unique_lock lock(mutex_);
@@ -111,20 +106,20 @@ void Executors::watch() {
             changed_.wait(lock, [&] { return watching_ || ending_; });
             idle = 0;
         }
-        changed_.wait_for(lock, look_interval, [&] { return ending_; });
+        changed_.wait_for(lock, limits::watch_interval, [&] { return ending_; });
         lock.unlock();
         bool busy = false;
         Time now = std::chrono::steady_clock::now();
         for (auto& slot : slots_) {
             if (!slot->busy()) continue;
             busy = true;
-            slot->watch(now);
+            slot->scan(now);
         }
-        if (commands_ && commands_->look()) busy = true;
-        if (options_.on_look) options_.on_look();
+        if (commands_ && commands_->scan()) busy = true;
+        if (options_.on_scan) options_.on_scan();
         lock.lock();
         idle = busy ? 0 : idle + 1;
-        if (idle > idle_looks) watching_ = false;
+        if (idle > limits::idle_scans) watching_ = false;
     }
 }
 

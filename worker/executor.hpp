@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "worker/commands/command_tasks.hpp"
-#include "worker/core/core.hpp"
+#include "worker/core/events.hpp"
 #include "worker/handlers/functions.hpp"
 #include "worker/handlers/handler_slot.hpp"
 
@@ -34,7 +34,7 @@ public:
         std::uint64_t max_output = limits::output_bytes;  // of commands, bytes of each stream
         Containment containment = {};                     // of commands
         Duration close_patience = limits::kill_grace;  // for handlers that still run when this ends
-        std::function<void()> on_look = {};  // each half flush interval, while anything runs
+        std::function<void()> on_scan = {};  // each limits::watch_interval, while anything runs
     };
     /// Throws StartupError when the functions need the guardian and it can't be started.
     explicit Executors(Options options);
@@ -72,7 +72,7 @@ private:
 
     std::mutex mutex_;  // of the watch
     std::condition_variable changed_;
-    bool watching_ = false;  // the watch looks at the slots at regular intervals; else it sleeps
+    bool watching_ = false;  // the watch scans the slots at regular intervals; else it sleeps
     bool ending_ = false;
     std::thread watch_;
 };

@@ -24,7 +24,7 @@ struct Leaders::State {
     std::array<Place, 2> places{Place::gone, Place::gone};
     std::optional<std::size_t> leader;  // nothing: the lead is for whoever follows
     std::uint64_t works = 0;            // begun
-    std::uint64_t seen = 0;             // the one that was going on at the last look
+    std::uint64_t seen = 0;             // the one that was going on at the last scan
     bool ended = false;
     std::exception_ptr error;
 
@@ -109,7 +109,7 @@ bool Leaders::work(const std::function<void()>& what) {
     return state->leader == self && !state->ended;
 }
 
-void Leaders::look() {
+void Leaders::scan() {
     std::lock_guard lock(state_->mutex);
     State& state = *state_;
     if (!state.leader || state.places[*state.leader] != State::Place::working) return;

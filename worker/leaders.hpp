@@ -4,7 +4,7 @@
 // Rohnert and Buschmann, POSA 2.)
 //
 // Threads: run() and the destructor belong to the owner's thread; may_work() and work() to the one
-// that leads; look() is for any. What the threads share is owned by them, too: one whose work never
+// that leads; scan() is for any. What the threads share is owned by them, too: one whose work never
 // ends outlives everything else, and touches nothing of it.
 #pragma once
 
@@ -34,9 +34,9 @@ public:
     /// that belongs to the owner is another thread's, or is gone, and `lead` must return without
     /// touching it.
     bool work(const std::function<void()>& what);
-    /// Called at regular intervals: a thread that is at the same work at two looks loses the lead,
+    /// Called at regular intervals: a thread that is at the same work at two scans loses the lead,
     /// if another can have it.
-    void look();
+    void scan();
 
 private:
     struct State;

@@ -2,93 +2,83 @@
 #include <stdexcept>
 #include <thread>
 
+#include "shared/base/machine.hpp"
+#include "shared/net/endpoints.hpp"
 #include "shared/program/program.hpp"
+#include "shared/program/signals.hpp"
 #include "shared/security/handshake.hpp"
+#include "shared/security/secured_sockets.hpp"
 #include "worker/shell.hpp"
 
 namespace {
-/// What is thrown says which option it is about.
-void named(const char* option, const std::function<void()>& declare) {
-    try {
-        declare();
-    } catch (const std::invalid_argument& error) {
-        throw fanfold::StartupError(std::string(option) + ": " + error.what());
-    }
-}
 
-/// Whoever may send commands over the network sees nothing of the worker that it does not need.
-void contain(fanfold::worker::Containment& containment, fanfold::Duration limit_cpu,
-             bool allow_exec) {
-    containment.clean_environment = true;
-    containment.own_folders = true;
-    containment.job_chooses_surroundings = allow_exec;
-    containment.limits.cpu =
-        static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(limit_cpu).count());
-}
-}  // namespace
+using namespace fanfold;
 
-int main(int argc, char** argv) {
-    using namespace fanfold;
-    CLI::App app(
-        "Runs the fragments of jobs: commands that you declare, or that come with a job where you "
-        "allow it.",
-        "fanfold-worker");
-    app.footer(
-        "Examples:\n"
-        "  fanfold-worker --function wc='wc -w'              offers one command: payload on stdin, "
-        "result from stdout\n"
-        "  fanfold-worker --slots 8 --allow-exec             runs whatever command comes with a "
-        "job\n"
-        "  fanfold-worker --keys node --broker tcp://head:7411\n"
-        "  fanfold-worker --label gpu --resource mem=16G     runs also what `fanfold map --require "
-        "gpu --resource mem=2G` sends\n"
-        "  fanfold-worker --function size='wc -c' --idempotent size      may be hedged\n\n"
-        "Commands get a folder of their own, which goes with them, and of the worker's environment "
-        "only PATH, HOME, LANG, LC_*, TZ,\n"
-        "USER, LOGNAME, SHELL and TMPDIR. Nothing that they start outlives them, and they leave no "
-        "core dump.\n"
-        "Without --allow-exec a job chooses a function that is offered here, and its payloads, and "
-        "nothing else.\n\n"
-        "Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for "
-        "trying out a fleet.\n"
-        "On SIGTERM it finishes what runs and gives the rest back; a second one ends it at once.");
-    LogOptions log;
-    worker::ShellOptions options;
-    options.name = default_name();
-    options.slots = std::max(1u, std::thread::hardware_concurrency());
-    std::vector<std::string> declared;
+constexpr const char* description =
+    "Runs the fragments of jobs: commands that you declare, or that come with a job where you "
+    "allow it.";
+constexpr const char* footer =
+    R"(Examples:
+  fanfold-worker --function wc='wc -w'           a command: payload on stdin, result from stdout
+  fanfold-worker --slots 8 --allow-exec          runs whatever command comes with a job
+  fanfold-worker --keys node --broker tcp://head:7411
+  fanfold-worker --label gpu --resource mem=16G  for fanfold map --require gpu --resource mem=2G
+  fanfold-worker --function size='wc -c' --idempotent size      may be hedged
+
+Commands get a folder of their own, which goes with them, and of the worker's environment only
+PATH, HOME, LANG, LC_*, TZ, USER, LOGNAME, SHELL and TMPDIR. Nothing that they start outlives
+them, and they leave no core dump. Without --allow-exec a job chooses a function that is offered
+here, and its payloads, and nothing else.
+
+Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for trying
+out a fleet. On SIGTERM it finishes what runs and gives the rest back; a second one ends it at
+once.)";
+
+/// What the command line says that the shell's options do not hold as it is written.
+struct Declared {
+    std::vector<std::string> functions;
     std::vector<std::string> idempotent;
     std::vector<std::string> labels;
     std::vector<std::string> resources;
     Duration limit_cpu{0};
     bool allow_exec = false;
-    add_broker_option(app, options.broker);
-    app.add_option("--slots", options.slots, "executions at a time")
-        ->capture_default_str()
-        ->check(CLI::Range(1u, limits::slots));
-    app.add_option("--name", options.name, "a name for people and logs")->capture_default_str();
+    std::string keys;
+};
+
+/// What is thrown says which option it is about.
+void named(const char* option, const std::function<void()>& declare) {
+    try {
+        declare();
+    } catch (const std::invalid_argument& error) {
+        throw StartupError(std::string(option) + ": " + error.what());
+    }
+}
+
+void add_offers(CLI::App& app, Declared& declared) {
     app.add_option(
-           "--function", declared,
+           "--function", declared.functions,
            "offer a command as a function: NAME='COMMAND LINE' (may be given more than once)")
         ->take_all();
-    app.add_flag("--allow-exec", allow_exec,
+    app.add_flag("--allow-exec", declared.allow_exec,
                  "run command lines that come with jobs, whatever they are");
     app.add_option(
-           "--idempotent", idempotent,
+           "--idempotent", declared.idempotent,
            "a fragment of this FUNCTION may run twice: the broker may hedge it (repeatable)")
         ->take_all();
-    app.add_option("--label", labels, "a NAME that jobs may require of their workers (repeatable)")
+    app.add_option("--label", declared.labels,
+                   "a NAME that jobs may require of their workers (repeatable)")
         ->take_all();
     app.add_option(
-           "--resource", resources,
+           "--resource", declared.resources,
            "what running fragments share: NAME=AMOUNT; K, M, G, T: powers of 1024 (repeatable)")
         ->take_all();
+}
+
+void add_limits(CLI::App& app, worker::ShellOptions& options, Declared& declared) {
     add_size(app, "--max-output", options.max_output, "most bytes of a command's output [64M]");
-    std::string keys;
-    add_keys_options(app, keys);
     add_size(app, "--limit-memory", options.containment.limits.memory,
              "most memory of each process of a command, such as 2G [no limit]");
-    add_duration(app, "--limit-cpu", limit_cpu,
+    add_duration(app, "--limit-cpu", declared.limit_cpu,
                  "most processor time of each process of a command, in whole seconds [no limit]");
     app.add_option("--limit-files", options.containment.limits.files,
                    "most files that a process of a command has open [no limit]")
@@ -96,26 +86,59 @@ int main(int argc, char** argv) {
     app.add_option("--keep-env", options.containment.kept_names,
                    "commands get this variable of the worker's environment, too (repeatable)")
         ->take_all();
+}
+
+/// Whoever may send commands over the network sees nothing of the worker that it does not need.
+void contain(worker::Containment& containment, const Declared& declared) {
+    containment.clean_environment = true;
+    containment.own_folders = true;
+    containment.job_chooses_surroundings = declared.allow_exec;
+    containment.limits.cpu = static_cast<std::uint64_t>(
+        std::chrono::ceil<std::chrono::seconds>(declared.limit_cpu).count());
+}
+
+void apply(const Declared& declared, worker::ShellOptions& options) {
+    require(net::check_endpoint(options.broker, "--broker", false));
+    for (const std::string& function : declared.functions) {
+        auto equals = function.find('=');
+        if (equals == std::string::npos)
+            throw StartupError("--function: '" + function +
+                               "' has no '='; write it as NAME='COMMAND LINE'");
+        options.functions.add_command(function.substr(0, equals), function.substr(equals + 1));
+    }
+    if (declared.allow_exec) options.functions.allow_exec();
+    contain(options.containment, declared);
+    for (const std::string& function : declared.idempotent)
+        named("--idempotent", [&] { options.functions.declare_idempotent(function); });
+    for (const std::string& label : declared.labels)
+        named("--label", [&] { options.abilities.add_label(label); });
+    for (const std::string& resource : declared.resources)
+        named("--resource", [&] { options.abilities.add_resource(resource); });
+    if (!declared.keys.empty()) options.keys = require(load_keys(declared.keys));
+    net::warn_if_plain("worker", options.keys, options.broker);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app(description, "fanfold-worker");
+    app.footer(footer);
+    LogOptions log;
+    worker::ShellOptions options;
+    options.name = process_name();
+    options.slots = std::max(1u, std::thread::hardware_concurrency());
+    Declared declared;
+    add_broker_option(app, options.broker);
+    app.add_option("--slots", options.slots, "executions at a time")
+        ->capture_default_str()
+        ->check(CLI::Range(1u, limits::slots));
+    app.add_option("--name", options.name, "a name for people and logs")->capture_default_str();
+    add_offers(app, declared);
+    add_keys_options(app, declared.keys);
+    add_limits(app, options, declared);
     add_common_options(app, log);
-    return run_program(app, argc, argv, log, [&](net::SignalReader& signals) {
-        net::require(net::check_endpoint(options.broker, "--broker", false));
-        for (const std::string& function : declared) {
-            auto equals = function.find('=');
-            if (equals == std::string::npos)
-                throw StartupError("--function: '" + function +
-                                   "' has no '='; write it as NAME='COMMAND LINE'");
-            options.functions.add_command(function.substr(0, equals), function.substr(equals + 1));
-        }
-        if (allow_exec) options.functions.allow_exec();
-        contain(options.containment, limit_cpu, allow_exec);
-        for (const std::string& function : idempotent)
-            named("--idempotent", [&] { options.functions.declare_idempotent(function); });
-        for (const std::string& label : labels)
-            named("--label", [&] { options.abilities.add_label(label); });
-        for (const std::string& resource : resources)
-            named("--resource", [&] { options.abilities.add_resource(resource); });
-        if (!keys.empty()) options.keys = net::require(load_keys(keys));
-        net::warn_if_plain("worker", options.keys, options.broker);
+    return run_program(app, argc, argv, log, [&](SignalReader& signals) {
+        apply(declared, options);
         zmq::context_t context;
         worker::Shell shell(context, options);
         shell.run(&signals, [&] { announce_ready(options.broker); });

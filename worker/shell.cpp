@@ -1,12 +1,15 @@
 #include "worker/shell.hpp"
 
+#include "shared/base/machine.hpp"
 #include "shared/log/logging.hpp"
+#include "shared/net/endpoints.hpp"
+#include "shared/net/transfer.hpp"
+#include "shared/security/secured_sockets.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 
 namespace {
-constexpr int messages_a_turn = 64;  // before the executors get their turn
-constexpr Duration short_task = std::chrono::microseconds(100);
 
 void log_handler_line(const Context& context, std::string_view text) {
     Note note{.what = "handler",
@@ -22,7 +25,7 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
     : context_(context),
       options_(std::move(options)),
       core_({.name = options_.name,
-             .epoch = {.number = 0, .incarnation = net::random_number()},
+             .epoch = {.number = 0, .incarnation = random_number()},
              .slots = options_.slots,
              .functions = options_.functions.names(),
              .idempotent = options_.functions.idempotent(),
@@ -37,7 +40,7 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
                            .guardian = {},
                            .max_output = options_.max_output,
                            .containment = options_.containment,
-                           .on_look = [this] { leaders_.look(); }});
+                           .on_scan = [this] { leaders_.scan(); }});
     connect();
 }
 
@@ -45,7 +48,7 @@ void Shell::connect() {
     if (control_) loop_.forget(*control_);
     forget_handshakes();
     control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker,
-                            net::random_peer_id('w'), net::proof_for(options_.keys, &handshakes_));
+                            random_peer_id('w'), net::proof_for(options_.keys, &handshakes_));
     loop_.watch(*control_, [this] { receive_control(); });
     loop_.watch(handshakes_->socket(), [this] { read_handshakes(); });
 }
@@ -60,7 +63,7 @@ void Shell::read_handshakes() {
         net::log_handshake("worker", *news, "the broker at " + options_.broker, options_.keys);
 }
 
-void Shell::run(net::SignalReader* signals, const std::function<void()>& on_registered) {
+void Shell::run(SignalReader* signals, const std::function<void()>& on_registered) {
     on_registered_ = on_registered;
     loop_.watch(mailbox_.fd(), [this] { step_all(mailbox_.take()); });
     if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
@@ -100,14 +103,15 @@ bool Shell::run_short_tasks() {
 /// threads run it side by side.
 void Shell::start(Run run) {
     bool is_all = core_.held() == run.task.count;
-    bool runs_here = is_all && executors_->expected(run.task) <= short_task && leaders_.may_work();
+    bool runs_here =
+        is_all && executors_->expected(run.task) <= limits::short_task && leaders_.may_work();
     if (runs_here) short_tasks_.push_back(std::move(run));
     else executors_->run(std::move(run));
 }
 
 void Shell::take_events() { step_all(mailbox_.take_unwoken()); }
 
-void Shell::on_signal(net::SignalReader& signals) {
+void Shell::on_signal(SignalReader& signals) {
     if (signals.read() == 0) return;
     if (draining_) return loop_.stop();
     draining_ = true;
@@ -207,7 +211,7 @@ void Shell::read_handshakes(const std::string& name) {
 }
 
 void Shell::receive_control() {
-    for (int i = 0; i < messages_a_turn; ++i) {
+    for (int i = 0; i < limits::messages_per_turn; ++i) {
         auto incoming = net::receive(*control_);
         if (!incoming) return;
         if (!incoming->message) {

@@ -16,7 +16,9 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "shared/net/net.hpp"
+#include "shared/base/mailbox.hpp"
+#include "shared/net/loop.hpp"
+#include "shared/program/signals.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
 #include "shared/wire/packing.hpp"
@@ -48,7 +50,7 @@ public:
     /// any) brings, it finishes what runs and gives the rest back; after the second it leaves at
     /// once. `on_registered` is called once, when the broker has welcomed it. Throws
     /// std::runtime_error when all its slots are stuck, or the broker refuses it.
-    void run(net::SignalReader* signals = nullptr, const std::function<void()>& on_registered = {});
+    void run(SignalReader* signals = nullptr, const std::function<void()>& on_registered = {});
     void stop() { mailbox_.post(Drain{}); }
     /// Ends run() without waiting for what runs.
     void stop_now() { loop_.stop(); }
@@ -71,7 +73,7 @@ private:
     void read_handshakes();
     void read_handshakes(const std::string& gatherer);
     void receive_control();
-    void on_signal(net::SignalReader& signals);
+    void on_signal(SignalReader& signals);
 
     zmq::context_t& context_;
     ShellOptions options_;
@@ -85,7 +87,7 @@ private:
         std::optional<net::HandshakeWatch> handshakes{};  // with keys
     };
     std::map<std::string, std::unique_ptr<Gatherer>> gatherers_;  // by name
-    net::Mailbox<Event> mailbox_;
+    Mailbox<Event> mailbox_;
     net::Loop loop_;
     Core core_;
     std::deque<Run> short_tasks_;  // for the end of this turn

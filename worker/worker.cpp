@@ -9,7 +9,10 @@
 #include <thread>
 
 #include "shared/base/limits.hpp"
+#include "shared/base/machine.hpp"
 #include "shared/log/logging.hpp"
+#include "shared/net/endpoints.hpp"
+#include "shared/program/signals.hpp"
 #include "worker/handlers/functions.hpp"
 #include "worker/shell.hpp"
 
@@ -17,19 +20,13 @@ namespace fanfold {
 
 namespace {
 
-std::string host_and_pid() {
-    std::array<char, 256> host{};
-    if (gethostname(host.data(), host.size() - 1) != 0) host = {"worker"};
-    return std::string(host.data()) + "-" + std::to_string(getpid());
-}
-
 /// What was left open is filled in from the environment and the machine.
 WorkerOptions completed(WorkerOptions options) {
     if (const char* broker = std::getenv("FANFOLD_BROKER");
         options.broker.empty() && broker != nullptr)
         options.broker = broker;
     if (options.slots == 0) options.slots = std::max(1u, std::thread::hardware_concurrency());
-    if (options.name.empty()) options.name = host_and_pid();
+    if (options.name.empty()) options.name = process_name();
     if (options.max_output == 0) options.max_output = limits::output_bytes;
     return options;
 }
@@ -79,12 +76,12 @@ void Worker::run() {
         throw StartupError(
             "no broker is named; give its endpoint, such as tcp://127.0.0.1:7411, or set "
             "FANFOLD_BROKER");
-    net::require(net::check_endpoint(options.broker, "broker", false));
-    net::tune_memory();
+    require(net::check_endpoint(options.broker, "broker", false));
+    tune_heap();
     std::optional<Keys> keys;
     if (std::string folder = keys_folder(options.keys); !folder.empty())
-        keys = net::require(load_keys(folder));
-    net::SignalReader signals;
+        keys = require(load_keys(folder));
+    SignalReader signals;
     zmq::context_t context;
     worker::Shell shell(
         context,

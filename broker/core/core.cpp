@@ -1,378 +1,296 @@
-// Sessions and time. Jobs are in clients.cpp, workers in fleet.cpp, gatherers in gathering.cpp.
 #include "broker/core/core.hpp"
 
+#include <algorithm>
+#include <concepts>
 #include <utility>
 
-#include "shared/events/idling.hpp"
+#include "shared/base/overloaded.hpp"
+#include "shared/security/keys.hpp"
 
 namespace fanfold::broker {
 
-namespace {
-constexpr auto hello_first = "say Hello first";
-constexpr auto sweep_interval = std::chrono::milliseconds(100);
-constexpr auto idle_sweep_interval = std::chrono::milliseconds(500);
-constexpr auto later_by = std::chrono::milliseconds(2);  // what is off the path of small jobs
-}  // namespace
+Core::Core(Options options) : options_(std::move(options)) {}
 
-Core::Core(Options options) : options_(std::move(options)), others_(options_.user_limits) {}
+void Core::restored() {
+    restoring_.finish();
+    check_invariants();
+}
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
-    actions_ = &actions;
     now_ = now;
-    lived_.advance(now);
-    std::visit([this](auto& known) { on(known); }, event);
-    if (cut_off_) cut_off();
-    dispatch();
-    look_for_work();
-    if (later_at_ && *later_at_ <= now_) flush_later();
-    if (flush_at_ && *flush_at_ <= now_) flush_releases();
-    actions_ = nullptr;
+    Step step{.now = now, .lived = lived_.advance(now), .actions = actions};
+    restoring_.end_damaged(step);
+    std::visit([&](auto& known) { on(step, known); }, event);
+    for (const PeerId& peer : conduct_.take_cut_off(step)) lose(step, peer, "it is cut off", true);
+    dispatcher_.dispatch(step);
+    if (dispatcher_.take_moved() && !jobs_.running().empty()) idle_work_.wake(now);
+    idle_work_.scan(step);
+    if (outbox_.has_later(now)) {
+        outbox_.flush_later(step);
+        retention_.forget_ended(step);
+    }
+    if (outbox_.has_releases(now)) {
+        payloads_.flush_safe(step);  // what is let go of must be known to be safe after a restart
+        outbox_.flush_releases(step);
+    }
 }
 
 Time Core::next_wakeup() const {
-    Time next = std::min({next_heartbeat_, next_sweep(), std::max(next_look_, no_look_before_)});
-    if (later_at_) next = std::min(next, *later_at_);
-    return flush_at_ ? std::min(next, *flush_at_) : next;
+    return std::min({sessions_.next_beat(), next_sweep(), idle_work_.next(), outbox_.next()});
 }
 
-Job* Core::find(const JobId& job) {
-    auto it = jobs_.find(job);
-    return it == jobs_.end() ? nullptr : &it->second;
-}
+// --- messages
 
-void Core::send(const PeerId& to, wire::Message message, Slice body) {
-    actions_->push_back(Send{to, std::move(message), std::move(body)});
-}
-
-void Core::send_later(const PeerId& to, wire::Message message) {
-    later_.push_back({to, std::move(message), {}});
-    flush_soon();
-}
-
-void Core::flush_soon() {
-    if (!later_at_) later_at_ = now_ + later_by;
-}
-
-void Core::flush_later() {
-    later_at_.reset();
-    for (Send& message : std::exchange(later_, {})) actions_->push_back(std::move(message));
-    forget_ended();
-}
-
-void Core::refuse(const PeerId& to, wire::RefusalCode code, std::string text,
-                  std::optional<JobId> job) {
-    bool usual = code == wire::RefusalCode::malformed &&
-                 text == hello_first;  // after each restart, from all peers
-    note({.level = usual ? Level::debug : Level::warn,
-          .what = "refused",
-          .job = job,
-          .peer = to_string(to),
-          .detail = text});
-    send(to, wire::Refused{.code = code, .text = std::move(text), .job = job});
-}
-
-void Core::on(Garbled& event) {
-    if (is_ignored(event.from, event.sender)) return;
-    strike(event.from, event.sender, "dropped bytes that are no message", std::move(event.why),
-           event.bytes);
-}
-
-void Core::on(StoreTrouble& event) {
-    trouble_ = std::move(event.text);
-    if (trouble_.empty()) note({.what = "the store works again"});
-    else note({.level = Level::error, .what = "nothing new is accepted", .detail = trouble_});
-    for (const JobId& id : running_)
-        if (const Job& job = *find(id); !trouble_.empty() && !job.owner.bytes.empty())
-            send(job.owner,
-                 wire::Notice{.job = id,
-                              .text = "the broker accepts nothing at present: " + trouble_});
-}
-
-void Core::on(Unroutable& event) {
-    lose(event.peer, event.unread ? "it does not read what it is sent" : "its connection is closed",
-         false);
-}
-
-void Core::on(Pulled& event) {
+void Core::on(Step& step, Pulled& event) {
     if (is_ignored({}, event.sender)) return;
     if (auto* block = std::get_if<wire::Block>(&event.message))
-        return on_block(*block, std::move(event.body), event.sender);
-    strike({}, event.sender, "dropped a message that is no block", wire::name_of(event.message));
+        return submissions_.on_block(step, *block, std::move(event.body), event.sender);
+    conduct_.strike(step, {}, event.sender, "dropped a message that is no block",
+                    wire::name_of(event.message));
 }
 
-void Core::on(Received& event) {
+void Core::on(Step& step, Received& event) {
     const PeerId& from = event.from;
+    const char* name = wire::name_of(event.message);
     if (is_ignored(from, event.sender)) return;
-    auto it = sessions_.find(from);
-    if (it != sessions_.end() && it->second.sender.user != event.sender.user)
-        return deny_aloud(from, event.sender, wire::name_of(event.message),
-                          "this connection's name is that of another user's; take a new one");
-    if (auto* hello = std::get_if<wire::Hello>(&event.message))
-        return welcome(from, *hello, event.sender);
-    if (it == sessions_.end()) {
-        pass_over(from, std::string(wire::name_of(event.message)) + " without a session");
-        return refuse(from, wire::RefusalCode::malformed, hello_first);
+    Session* session = sessions_.find(from);
+    if (session && session->sender.user != event.sender.user)
+        return conduct_.deny_aloud(
+            step, from, event.sender, name,
+            "this connection's name is that of another user's; take a new one");
+    if (auto* hello = std::get_if<wire::Hello>(&event.message)) {
+        if (auto joined = entrance_.on_hello(step, from, *hello, event.sender))
+            join(step, from, *joined);
+        return;
     }
-    Session& session = it->second;
-    session.heard = lived_.now();
-    session.sender = std::move(event.sender);  // its roles may have changed
-    if (std::holds_alternative<wire::Bye>(event.message))
-        return lose(from, "it said goodbye", true);
+    if (!session) {
+        conduct_.pass_over(step, from, std::string(name) + " without a session");
+        return step.refuse(from, wire::RefusalCode::unknown_session, "say Hello first");
+    }
+    sessions_.hear(step, *session, event.sender);
+    const char* role = wire::to_string(session->role);
+    if (!route(step, event, *session))
+        conduct_.deny_aloud(step, from, event.sender, name,
+                            std::string("a ") + role + " may not send " + name);
+}
 
-    bool known = false;
-    auto handle = [&]<class T>(wire::Role role, auto action) {
-        auto* message = std::get_if<T>(&event.message);
-        if (!message || session.role != role) return;
-        known = true;
-        action(*message);
+/// Whether a session of its role may send the message. A kind of message that is not named here is
+/// no valid program.
+bool Core::route(Step& step, Received& event, Session& session) {
+    using namespace wire;
+    const PeerId& from = event.from;
+    auto of = [&](Role role, auto take) {
+        if (session.role == role) take();
+        return session.role == role;
     };
-    using wire::Role;
-    handle.operator()<wire::Done>(Role::worker,
-                                  [&](auto& m) { on_done(from, session, m, event.body); });
-    handle.operator()<wire::Heartbeat>(Role::worker,
-                                       [&](auto& m) { on_inventory(from, session, m); });
-    handle.operator()<wire::Heartbeat>(Role::client, [&](auto&) {});
-    handle.operator()<wire::Heartbeat>(Role::gatherer, [&](auto&) {});
-    handle.operator()<wire::Seal>(Role::client, [&](auto& m) { on_seal(from, m); });
-    handle.operator()<wire::Cancel>(Role::client, [&](auto& m) { on_cancel(from, m); });
-    handle.operator()<wire::Watch>(Role::client, [&](auto& m) { on_watch(from, m); });
-    handle.operator()<wire::Query>(Role::client, [&](auto& m) { on_query(from, m); });
-    handle.operator()<wire::Find>(Role::client, [&](auto& m) { on_find(from, m); });
-    handle.operator()<wire::Adjust>(Role::client, [&](auto& m) { on_adjust(from, m); });
-    handle.operator()<wire::Retry>(Role::client, [&](auto& m) { on_retry(from, m); });
-    handle.operator()<wire::Forget>(Role::client, [&](auto& m) { on_forget(from, m); });
-    handle.operator()<wire::Gathered>(Role::gatherer, [&](auto& m) { on_gathered(from, m); });
-    handle.operator()<wire::Propose>(Role::gatherer, [&](auto& m) { on_propose(from, m); });
-    handle.operator()<wire::Forgotten>(Role::gatherer, [&](auto& m) { on_forgotten(from, m); });
-    if (!known)
-        deny_aloud(from, session.sender, wire::name_of(event.message),
-                   std::string("a ") + wire::to_string(session.role) + " may not send " +
-                       wire::name_of(event.message));
+    return std::visit(
+        Overloaded{[&](Bye&) { return lose(step, from, "it said goodbye", true), true; },
+                   [&](Heartbeat& m) {
+                       of(Role::worker, [&] { returns_.on_inventory(step, from, session, m); });
+                       return true;
+                   },
+                   [&](Done& m) {
+                       return of(Role::worker, [&] {
+                           auto failed = returns_.on_done(step, from, session, m, event.body);
+                           flush_errors(step, failed);
+                           idle_work_.on_recalled(step, from, session, m);
+                       });
+                   },
+                   [&](Gathered& m) {
+                       return of(Role::gatherer, [&] {
+                           if (Job* job = gathering_.on_gathered(step, from, m))
+                               clients_.tell_credit(step, *job);
+                       });
+                   },
+                   [&](Propose& m) {
+                       return of(Role::gatherer, [&] { gathering_.on_propose(step, from, m); });
+                   },
+                   [&](Forgotten& m) {
+                       return of(Role::gatherer,
+                                 [&] { retention_.on_forgotten(step, session, m); });
+                   },
+                   [&](OneOf<Seal, Cancel, Watch, Query, Find, Adjust, Retry, Forget> auto& m) {
+                       return of(Role::client, [&] { ask(step, from, &m); });
+                   },
+                   // What the broker itself says, what comes by its other socket, or goes past it.
+                   [](OneOf<Hello, Welcome, Refused, Block, Accepted, Sealed, Located, Notice,
+                            Ended, Report, Found, Retried, Adjusted, Dispatch, Release, Drop,
+                            SendAgain, Recall, Results, Assign, Errors, AllowedKeys, Collect,
+                            Values, Failures, Acknowledge, Concluded> auto&) { return false; }},
+        event.message);
 }
 
-void Core::welcome(const PeerId& peer, wire::Hello& hello, const Sender& sender) {
-    if (hello.major != wire::version_major) {
-        auto ours = std::to_string(wire::version_major) + "." + std::to_string(wire::version_minor);
-        auto theirs = std::to_string(hello.major) + "." + std::to_string(hello.minor);
-        return refuse(peer, wire::RefusalCode::version,
-                      "this broker speaks protocol version " + ours + ", the peer " + theirs +
-                          "; run the same release on both sides");
-    }
-    bool fresh = !sessions_.contains(peer);
-    if (fresh && is_taken(hello, sender))
-        return deny_aloud(peer, sender, "Hello of a gatherer that is another user's",
-                          "the gatherer's name '" + hello.gatherer.name +
-                              "' is that of another user's; choose another with --name");
-    if (std::string why = why_too_much(hello); !why.empty())
-        return refuse(peer, wire::RefusalCode::too_large, why);
-    if (fresh && is_past(hello)) {
-        pass_over(peer, "Hello of an earlier life of gatherer " + hello.gatherer.name);
-        return refuse(peer, wire::RefusalCode::conflict,
-                      "the gatherer '" + hello.gatherer.name +
-                          "' has been started again since; choose another name with --name");
-    }
-    Session& session = sessions_[peer];
-    session.heard = lived_.now();
-    session.sender = sender;
-    if (fresh) {
-        session.role = hello.role;
-        session.name = hello.name.empty() ? to_string(peer) : hello.name;
-        session.epoch = hello.epoch;
-        session.slots = std::clamp(hello.slots, 1u, limits::slots);
-        session.functions = {hello.functions.begin(), hello.functions.end()};
-        session.gatherer = std::move(hello.gatherer);
-        session.gatherer.public_key = sender.public_key;  // what it has proved, whatever it says
-        session.idempotent = {hello.idempotent.begin(), hello.idempotent.end()};
-        session.labels = {hello.labels.begin(), hello.labels.end()};
-        for (const wire::Resource& resource : hello.resources)
-            session.resources[resource.name] = resource.amount;
-    }
-    wire::Welcome welcome{.epoch = options_.epoch, .blocks = options_.blocks};
-    for (const PeerId& gatherer : gatherers_)
-        welcome.gatherers.push_back(sessions_.at(gatherer).gatherer);
-    welcome.heartbeat = heartbeat();
-    welcome.timeout = std::chrono::floor<wire::Milliseconds>(options_.worker_timeout);
-    const UserLimits& most = limits_of(sender.user);
-    welcome.payload_bytes = most.payload_bytes > 0
-                                ? std::min<std::uint64_t>(most.payload_bytes, limits::payload_bytes)
-                                : limits::payload_bytes;
-    welcome.block_bytes = limits::block_bytes;
-    welcome.job_credit = room_of_user(sender.user);
-    send(peer, std::move(welcome));
-    if (session.role == wire::Role::gatherer) tell_keys(peer);
-    if (!fresh) return;
+void Core::ask(Step& step, const PeerId& from, Request request) {
+    std::visit(Overloaded{[&](wire::Seal* m) { submissions_.on_seal(step, from, *m); },
+                          [&](wire::Query* m) { reports_.on_query(step, from, *m); },
+                          [&](wire::Find* m) { directory_.on_find(step, from, *m); },
+                          [&](wire::Cancel* m) { requests_.on_cancel(step, from, *m); },
+                          [&](wire::Watch* m) { requests_.on_watch(step, from, *m); },
+                          [&](wire::Adjust* m) { requests_.on_adjust(step, from, *m); },
+                          [&](wire::Retry* m) { requests_.on_retry(step, from, *m); },
+                          [&](wire::Forget* m) { requests_.on_forget(step, from, *m); }},
+               request);
+}
 
-    note({.what = "peer joined", .peer = session.name, .detail = wire::to_string(session.role)});
-    // The same life of a peer over a new connection takes over what the old one had.
-    PeerId earlier;
-    for (const PeerId& id : names_[session.name])
-        if (const Session& other = sessions_.at(id); other.role == session.role &&
-                                                     other.epoch == session.epoch &&
-                                                     other.sender.user == sender.user)
-            earlier = id;
-    names_[session.name].insert(peer);
-    // A gatherer that was started again is known by its name: what is left of the life before gets
-    // no job any more.
-    std::vector<PeerId> past;
-    for (const PeerId& id : gatherers_)
-        if (const Session& other = sessions_.at(id); session.role == wire::Role::gatherer &&
-                                                     other.epoch != session.epoch &&
-                                                     other.gatherer.name == session.gatherer.name)
-            past.push_back(id);
-    if (session.role == wire::Role::gatherer) gatherers_.insert(peer);
-    for (const PeerId& id : past) lose(id, "it was started again", false);
+// --- sessions
+
+void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) {
+    for (const PeerId& past : joined.past) lose(step, past, "it was started again");
+    Session& session = sessions_.at(peer);
     switch (session.role) {
         case wire::Role::worker:
-            pools_.join(peer, session);
-            place(peer, session);
-            adopt_worker(earlier, peer, session);
-            tell_notices(session.pools, 1);
+            dispatcher_.join(step, peer, session);
+            returns_.take_over(step, joined.earlier, peer);
+            clients_.notify(step, session.membership->pools, 1);
             break;
-        case wire::Role::gatherer: adopt_gatherer(peer, session); break;
-        case wire::Role::client: adopt_client(peer, session); break;
+        case wire::Role::gatherer:
+            gathering_.adopt(step, peer);
+            retention_.hurry(step.now);
+            break;
+        case wire::Role::client: clients_.adopt_client(step, peer); break;
     }
-    if (!earlier.bytes.empty()) take_out(earlier);
+    Session* earlier = sessions_.find(joined.earlier);
+    if (!earlier) return;
+    dispatcher_.leave(*earlier, joined.earlier);
+    sessions_.take_out(joined.earlier);
 }
 
-void Core::lose(const PeerId& peer, const char* why, bool in_good_order) {
-    auto it = sessions_.find(peer);
-    if (it == sessions_.end()) return;
-    std::vector<Pool*> pools = it->second.pools;
-    Session session = take_out(peer);
-    note({.level = in_good_order ? Level::info : Level::warn,
-          .what = "peer gone",
-          .peer = session.name,
-          .detail = why});
+void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_order) {
+    Session* known = sessions_.find(peer);
+    if (!known) return;
+    const std::vector<Pool*> pools = known->membership->pools;
+    dispatcher_.leave(*known, peer);
+    const Session session = sessions_.take_out(PeerId(peer));
+    step.note({.level = in_good_order ? Level::info : Level::warn,
+               .what = "peer gone",
+               .peer = session.name,
+               .detail = why});
     switch (session.role) {
         case wire::Role::worker:
-            lose_worker(peer, session, in_good_order);
-            tell_notices(pools, 0);
+            flush_errors(step, returns_.lose(step, peer, session, in_good_order));
+            clients_.notify(step, pools, 0);
             break;
-        case wire::Role::gatherer: lose_gatherer(peer, session); break;
-        case wire::Role::client: lose_client(peer, session); break;
+        case wire::Role::gatherer: gathering_.lose(step, peer); break;
+        case wire::Role::client: clients_.lose_client(step, peer); break;
     }
 }
 
-Session Core::take_out(const PeerId& peer) {
-    auto it = sessions_.find(peer);
-    pools_.leave(peer, it->second);
-    Session session = std::move(it->second);
-    sessions_.erase(it);
-    gatherers_.erase(peer);
-    auto named = names_.find(session.name);
-    named->second.erase(peer);
-    if (named->second.empty()) names_.erase(named);
-    return session;
+void Core::on(Step& step, Unroutable& event) {
+    lose(step, event.peer,
+         event.unread ? "it does not read what it is sent" : "its connection is closed");
 }
 
-void Core::on(Tick&) {
-    if (now_ >= next_heartbeat_) {
-        next_heartbeat_ = now_ + heartbeat();
-        send_heartbeats();
+void Core::on(Step& step, Denied& event) {
+    const Sender& sender = event.sender;
+    if (is_ignored(event.from, sender)) return;
+    if (event.from.bytes.empty()) {
+        conduct_.deny(step, {}, sender, event.what);
+        return conduct_.strike(step, {}, sender, nullptr, {});
     }
-    if (now_ >= next_sweep()) {
-        swept_ = now_;
-        sweep();
+    conduct_.deny_aloud(step, event.from, sender, event.what,
+                        user_text(sender.user) + " may not send " + event.what +
+                            "; the roles of its key: " + to_string(sender.roles) +
+                            "; ask the broker's administrator for another");
+}
+
+void Core::on(Step& step, Garbled& event) {
+    if (is_ignored(event.from, event.sender)) return;
+    conduct_.strike(step, event.from, event.sender, "dropped bytes that are no message",
+                    std::move(event.why), event.bytes);
+}
+
+void Core::on(Step& step, KeysChanged& event) {
+    for (const PeerId& peer : entrance_.on_keys_changed(step, std::move(event)))
+        lose(step, peer, "its key is no longer let in");
+    for (const PeerId& gatherer : sessions_.gatherers()) entrance_.tell_keys(step, gatherer);
+}
+
+// --- the store
+
+void Core::on(Step& step, StoreTrouble& event) {
+    if (event.text.empty()) {
+        step.note({.what = "the store works again"});
+    } else {
+        step.note({.level = Level::error, .what = "nothing new is accepted", .detail = event.text});
+        clients_.tell_trouble(step, "the broker accepts nothing at present: " + event.text);
+    }
+    submissions_.set_trouble(std::move(event.text));
+}
+
+void Core::on(Step& step, Fetched& event) {
+    Job* job = jobs_.find_running(event.record.job);
+    if (!job) return;
+    switch (payloads_.put_back(*job, event)) {
+        case Payloads::Arrival::not_awaited: return;
+        case Payloads::Arrival::sound: return dispatcher_.ready(step.now, *job);
+        case Payloads::Arrival::damaged:
+            step.note({.level = Level::error,
+                       .what = "a block can't be read back from the store",
+                       .job = job->id});
+            endings_.end(step, *job,
+                         {.reason = "the broker's state is damaged: a block of the job can't be "
+                                    "read back",
+                          .lost = true});
     }
 }
 
-wire::Milliseconds Core::heartbeat() const {
-    return std::min(std::chrono::floor<wire::Milliseconds>(options_.worker_timeout / 4),
-                    wire::Milliseconds(limits::heartbeat_interval));
+// --- time
+
+void Core::on(Step& step, Tick&) {
+    for (const PeerId& peer : sessions_.beat(step)) lose(step, peer, "it is silent");
+    if (step.now < next_sweep()) return;
+    swept_ = step.now;
+    sweep(step);
 }
 
 Time Core::next_sweep() const {
-    return swept_ + (running_.empty() && finds_.empty() ? idle_sweep_interval : sweep_interval);
+    bool idle = jobs_.running().empty() && !directory_.waits();
+    return swept_ + (idle ? limits::idle_sweep_interval : limits::sweep_interval);
 }
 
-void Core::send_heartbeats() {
-    const Duration idle_interval = idle_beats(heartbeat(), options_.worker_timeout) * heartbeat();
-    std::vector<PeerId> silent;
-    for (auto& [peer, session] : sessions_) {
-        if (lived_.now() - session.heard > options_.worker_timeout) {
-            silent.push_back(peer);
-        } else if (!session.is_idle_worker() ||
-                   now_ - session.beaten >= idle_interval - heartbeat() / 2) {
-            session.beaten = now_;
-            send(peer, wire::Heartbeat{});
-        }
-    }
-    for (const PeerId& peer : silent) lose(peer, "it is silent", false);
+void Core::flush_errors(Step& step, const std::vector<JobId>& jobs) {
+    for (const JobId& id : jobs)
+        if (Job* job = jobs_.find_running(id)) gathering_.flush_errors(step, *job);
 }
 
-void Core::sweep() {
+void Core::sweep(Step& step) {
     std::vector<JobId> overdue, unleased;
-    for (const JobId& id : running_) {
-        Job& job = *find(id);
-        if (job.limbo_until() && *job.limbo_until() <= now_) job.requeue_limbo(now_);
-        ready(job);
-        assign_again(job);
-        offer_room(job);
-        send_errors(job, false);
-        if (job.lease_until && *job.lease_until <= now_) unleased.push_back(id);
-        else if (job.spec.deadline.count() > 0 &&
-                 now_ >= job.opened + job.spec.deadline + limits::deadline_grace)
-            overdue.push_back(id);
+    for (const JobId& id : jobs_.running()) {
+        Job& job = jobs_.at(id);
+        job.books.requeue_limbo(step.now);
+        dispatcher_.ready(step.now, job);
+        gathering_.assign_again(step, job);
+        clients_.offer_room(step, job);
+        gathering_.flush_errors(step, job);
+        if (Clients::is_unleased(job, step.now)) unleased.push_back(id);
+        else if (Endings::is_overdue(job, step.now)) overdue.push_back(id);
     }
-    for (auto& [peer, session] : sessions_)  // those that have rested
-        if (session.role == wire::Role::worker && !session.place) place(peer, session);
-    for (const JobId& id : unleased) end(*find(id), wire::Outcome::cancelled, "its client is gone");
+    dispatcher_.wake(step);
+    for (const JobId& id : unleased)
+        endings_.end(step, jobs_.at(id),
+                     {.outcome = wire::Outcome::cancelled, .reason = "its client is gone"});
     for (const JobId& id : overdue)
-        end(*find(id), wire::Outcome::expired,
-            "its deadline has passed, and its gatherer " + find(id)->gatherer_ref.name +
-                " does not answer");
-    end_orphans();
-    forget_ended();
-    answer_finds();
-    bury();
+        endings_.end(step, jobs_.at(id),
+                     {.outcome = wire::Outcome::expired,
+                      .reason = "its deadline has passed, and its gatherer " +
+                                jobs_.at(id).assignment->known.name + " does not answer"});
+    gathering_.end_orphans(step);
+    retention_.forget_ended(step);
+    directory_.answer(step);
+    retention_.remind(step);
 }
 
 void Core::check_invariants() const {
-    std::uint64_t held = 0;
-    std::map<std::string, Tenant> tenants;
-    std::map<PeerId, std::map<LentKey, std::int64_t>> lent;
-    for (const auto& [id, job] : jobs_) {
-        job.check_invariants();
-        if (!job.running()) FANFOLD_CHECK(job.lent_count() == 0);
-        FANFOLD_CHECK(job.accounted_bytes == job.payloads().held_bytes());
-        held += job.accounted_bytes;
-        FANFOLD_CHECK(job.tenant == &tenants_.at(job.user) &&
-                      job.tenant_bytes == job.payloads().bytes());
-        Tenant& sums = tenants[job.user];
-        sums.held_bytes += job.tenant_bytes;
-        sums.open_jobs += job.running() ? 1 : 0;
-        sums.unsealed_jobs += job.running() && !job.total ? 1 : 0;
-        FANFOLD_CHECK(!tombstones_.contains(id));
-        if (!job.spec.key.empty()) FANFOLD_CHECK(keys_.at({job.user, job.spec.key}) == id);
-        auto loans = job.loans();
-        for (auto& span : job.hedges()) loans.push_back(std::move(span));
-        for (const auto& span : loans) {
-            FANFOLD_CHECK(sessions_.contains(span.value.worker));
-            lent[span.value.worker][{span.value.sequence, id}] +=
-                static_cast<std::int64_t>(span.range.size());
-        }
-    }
-    for (const auto& [peer, session] : sessions_) {
-        FANFOLD_CHECK(session.lent.size() == lent[peer].size());
-        std::map<std::string, std::uint64_t> taken;
-        for (const auto& [key, chunk] : session.lent) {
-            FANFOLD_CHECK(chunk.fragments == lent[peer][key]);
-            for (const auto& resource : jobs_.at(key.job).spec.resources)
-                taken[resource.name] += resource.amount;
-        }
-        for (const auto& [name, amount] : session.taken) FANFOLD_CHECK(amount == taken[name]);
-    }
-    for (const JobId& id : running_)
-        FANFOLD_CHECK(jobs_.at(id).running() && jobs_.at(id).pool->jobs.contains(id));
-    pools_.check_invariants(sessions_);
-    FANFOLD_CHECK(held == held_bytes_);
-    for (const auto& [user, tenant] : tenants_) {
-        const Tenant& sums = tenants[user];
-        FANFOLD_CHECK(tenant.held_bytes == sums.held_bytes && tenant.open_jobs == sums.open_jobs);
-        FANFOLD_CHECK(tenant.unsealed_jobs == sums.unsealed_jobs);
-    }
-    for (const auto& [key, id] : keys_)
-        FANFOLD_CHECK(jobs_.at(id).user == key.first && jobs_.at(id).spec.key == key.second);
+    jobs_.check_invariants();
+    users_.check_invariants(jobs_);
+    sessions_.check_invariants();
+    payloads_.check_invariants();
+    dispatcher_.check_invariants();
+    retention_.check_invariants();
+    for (const JobId& id : jobs_.running())
+        if (const PeerId& gatherer = jobs_.all().at(id).assignment->gatherer;
+            !gatherer.bytes.empty())
+            FANFOLD_CHECK(sessions_.gatherers().contains(gatherer));
 }
 
 }  // namespace fanfold::broker

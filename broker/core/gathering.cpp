@@ -1,218 +1,260 @@
-// Gatherers: which job is whose, what is safe there, and how jobs end.
-#include "broker/core/core.hpp"
+#include "broker/core/gathering.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
 
 namespace fanfold::broker {
 
-namespace {
-constexpr Duration longest_assign_patience = std::chrono::seconds(30);
-}
+// --- which job is whose
 
-PeerId Core::choose_gatherer(const std::string& preferred) const {
+PeerId Gathering::choose(const std::string& preferred) const {
     std::map<PeerId, std::size_t> jobs;
-    for (const PeerId& peer : gatherers_) {
-        if (sessions_.at(peer).gatherer.name == preferred) return peer;
+    for (const PeerId& peer : needs_.sessions.gatherers()) {
+        if (needs_.sessions.at(peer).gatherer.name == preferred) return peer;
         jobs[peer] = 0;
     }
     if (jobs.size() > 1)
-        for (const JobId& id : running_)
-            if (auto it = jobs.find(jobs_.at(id).gatherer); it != jobs.end()) ++it->second;
+        for (const JobId& id : needs_.jobs.running())
+            if (auto it = jobs.find(needs_.jobs.at(id).assignment->gatherer); it != jobs.end())
+                ++it->second;
     PeerId best;
     for (const auto& [peer, count] : jobs)
         if (best.bytes.empty() || count < jobs.at(best)) best = peer;
     return best;
 }
 
-/// Tells the gatherer of its job, or of its total; and the owner where it is, unless it chose so
-/// itself.
-void Core::assign(Job& job) {
-    if (job.gatherer.bytes.empty()) return;
-    job.assign_patience = limits::resend_after;
-    tell_gatherer(job);
-    if (!job.owner.bytes.empty() &&
-        (job.assignment > 1 || job.gatherer_ref.name != job.spec.preferred_gatherer))
-        send(job.owner,
-             wire::Located{
-                 .job = job.id, .assignment = job.assignment, .gatherer = job.gatherer_ref});
+void Gathering::open(Job& job, const PeerId& gatherer) {
+    Assignment& assignment = *job.assignment.write();
+    assignment.gatherer = gatherer;
+    assignment.known = needs_.sessions.at(gatherer).gatherer;
 }
 
-/// A connection can break and heal with both ends alive, and nothing would show that an Assign was
-/// lost: it is said again, ever more seldom.
-void Core::assign_again(Job& job) {
-    if (job.gatherer.bytes.empty() || now_ < job.assign_at) return;
-    job.assign_patience = std::min<Duration>(job.assign_patience * 2, longest_assign_patience);
-    tell_gatherer(job);
+wire::Located Gathering::located(const Job& job) {
+    return {.job = job.id, .assignment = job.assignment->number, .gatherer = job.assignment->known};
 }
 
-void Core::tell_gatherer(Job& job) {
-    job.assign_at = now_ + job.assign_patience;
+bool Gathering::is_elsewhere(const Job& job) {
+    return job.assignment->number > 1 || job.assignment->known.name != job.spec.preferred_gatherer;
+}
+
+void Gathering::assign(Step& step, Job& job) {
+    if (job.assignment->gatherer.bytes.empty()) return;
+    job.assignment.write()->patience = limits::resend_after;
+    tell(step, job);
+    if (const PeerId& owner = job.client->peer; !owner.bytes.empty() && is_elsewhere(job))
+        step.send(owner, located(job));
+}
+
+void Gathering::assign_again(Step& step, Job& job) {
+    Assignment& assignment = *job.assignment.write();
+    if (assignment.gatherer.bytes.empty() || step.now < assignment.again_at) return;
+    assignment.patience =
+        std::min<Duration>(assignment.patience * 2, limits::longest_assign_patience);
+    tell(step, job);
+}
+
+void Gathering::tell(Step& step, Job& job) {
+    Assignment& assignment = *job.assignment.write();
+    assignment.again_at = step.now + assignment.patience;
     wire::Assign message{.job = job.id,
-                         .assignment = job.assignment,
+                         .assignment = assignment.number,
                          .spec = job.spec,
-                         .total = job.total,
-                         .round = job.round,
+                         .total = job.total(),
+                         .round = job.life->round,
                          .user = job.user};
     if (job.spec.deadline.count() > 0) {
-        auto left = job.opened + job.spec.deadline - now_;
+        auto left = job.life->opened + job.spec.deadline - step.now;
         message.spec.deadline =
             std::max(std::chrono::ceil<wire::Milliseconds>(left), wire::Milliseconds(1));
     }
-    send(job.gatherer, std::move(message));
+    step.send(assignment.gatherer, std::move(message));
 }
 
-void Core::on_gathered(const PeerId& from, const wire::Gathered& gathered) {
-    Job* job = find(gathered.job);
-    if (!job) return send(from, wire::Forget{gathered.job});
-    if (!job->running()) return send(from, job->end);  // it has not heard
-    if (job->gatherer != from || gathered.round != job->round)
-        return pass_over(from, "Gathered of another round, or of a job that another gathers",
-                         gathered.job);
-    job->held_bytes = gathered.held_bytes;
-    for (const auto& [worker, range] : job->gathered(gathered.ranges))
-        release(worker, job->id, range);
-    if (options_.durable && !gathered.ranges.empty()) {
-        unsaved_.insert(job->id);
-        if (!flush_at_) flush_at_ = now_;  // with the end of this step
-    } else if (!options_.durable) {
-        job->payloads().take_freed();
+// --- what gatherers say
+
+Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered) {
+    Job* job = needs_.jobs.find(gathered.job);
+    if (!job) return step.send(from, wire::Forget{gathered.job}), nullptr;
+    if (!job->running()) return step.send(from, job->life->end), nullptr;  // it has not heard
+    if (job->assignment->gatherer != from || gathered.round != job->life->round) {
+        needs_.conduct.pass_over(step, from,
+                                 "Gathered of another round, or of a job that another gathers",
+                                 gathered.job);
+        return nullptr;
     }
-    apply_changes(*job);
-    tell_credit(*job, false);
-    note({.level = Level::trace,
-          .what = "gathered",
-          .job = job->id,
-          .range = gathered.ranges.empty()
-                       ? Range{}
-                       : Range{gathered.ranges.front().begin, gathered.ranges.back().end}});
+    job->assignment.write()->held_bytes = gathered.held_bytes;
+    for (const auto& [worker, range] : job->books.gathered(gathered.ranges))
+        needs_.outbox.release(step, worker, job->id, range);
+    if (needs_.options.durable && !gathered.ranges.empty()) {
+        needs_.payloads.note_safe(*job);
+        needs_.outbox.hurry_releases(step);  // what is let go of must be known to be safe first
+    }
+    needs_.dispatcher.apply(step, *job);
+    step.note({.level = Level::trace,
+               .what = "gathered",
+               .job = job->id,
+               .range = gathered.ranges.empty()
+                            ? Range{}
+                            : Range{gathered.ranges.front().begin, gathered.ranges.back().end}});
+    return job;
 }
 
-void Core::on_propose(const PeerId& from, const wire::Propose& propose) {
-    Job* job = find(propose.job);
-    if (!job) return send(from, wire::Forget{propose.job});
+bool Gathering::wins_over_cancel(const Job& job, const PeerId& from,
+                                 const wire::Propose& propose) const {
+    return job.life->end.outcome == wire::Outcome::cancelled &&
+           propose.outcome == wire::Outcome::complete && propose.every_value &&
+           job.assignment->gatherer == from && job.assignment->number == propose.assignment &&
+           job.total();
+}
+
+void Gathering::on_propose(Step& step, const PeerId& from, const wire::Propose& propose) {
+    Job* job = needs_.jobs.find(propose.job);
+    if (!job) return step.send(from, wire::Forget{propose.job});
     if (!job->running()) {
-        // Every value was in hand, and collectors know it: that wins over a cancel that was on its
-        // way.
-        bool wins = job->end.outcome == wire::Outcome::cancelled &&
-                    propose.outcome == wire::Outcome::complete && propose.every_value;
-        if (wins && job->gatherer == from && job->assignment == propose.assignment && job->total) {
-            job->end.outcome = wire::Outcome::complete;
-            job->end.reason.clear();
-            job->end.missing.clear();
-            job->end.values = *job->total;
-            job->payloads().clear();
-            account(*job);
-            persist_end(*job);
-        }
-        return send(from, job->end);
+        if (wins_over_cancel(*job, from, propose)) needs_.endings.complete(step, *job);
+        return step.send(from, job->life->end);
     }
-    if (job->gatherer != from || job->assignment != propose.assignment ||
+    if (job->assignment->gatherer != from || job->assignment->number != propose.assignment ||
         propose.outcome == wire::Outcome::running)
-        return pass_over(from, "Propose of another assignment", propose.job);
+        return needs_.conduct.pass_over(step, from, "Propose of another assignment", propose.job);
     // Every value in hand says that all of it is gathered, and who has results is told to drop the
     // job.
-    if (propose.every_value && propose.outcome == wire::Outcome::complete && job->total)
-        (void)job->gathered({{0, *job->total}});
+    if (propose.every_value && propose.outcome == wire::Outcome::complete && job->total())
+        (void)job->books.gathered({{0, *job->total()}});
     std::string reason = propose.reason;
-    if (propose.outcome == wire::Outcome::expired && !job->notice.empty())
-        reason += "; " + job->notice;
-    end(*job, propose.outcome, std::move(reason), propose.lost);
+    if (propose.outcome == wire::Outcome::expired && !job->client->notice.empty())
+        reason += "; " + job->client->notice;
+    needs_.endings.end(
+        step, *job,
+        {.outcome = propose.outcome, .reason = std::move(reason), .lost = propose.lost});
 }
 
-/// Sends final errors that the gatherer has not confirmed: the new ones, those told long ago, or
-/// all.
-void Core::send_errors(Job& job, bool all) {
-    if (job.errors().empty() || job.gatherer.bytes.empty()) return;
+void Gathering::flush_errors(Step& step, Job& job, bool all) {
+    auto& errors = job.books.errors();
+    const PeerId& gatherer = job.assignment->gatherer;
+    if (errors.empty() || gatherer.bytes.empty()) return;
     wire::Errors message{.job = job.id, .failures = {}};
     std::string outputs;
     std::size_t header = 0;
     auto flush = [&] {
         if (message.failures.empty()) return;
-        send(job.gatherer, message, Slice::take(std::exchange(outputs, {})));
+        step.send(gatherer, message, Slice::take(std::exchange(outputs, {})));
         message.failures.clear();
         header = 0;
     };
-    for (auto& [index, error] : job.errors()) {
-        bool due = all || !error.told || now_ - error.sent >= limits::resend_after;
+    for (auto& [index, error] : errors) {
+        bool due = all || !error.told || step.now - error.sent >= limits::resend_after;
         if (!due) continue;
-        if (!error.told)
-            persist(job.id, Row::error, index,
-                    wire::Errors{.job = job.id, .failures = {error.failure}}, error.output);
+        if (!error.told) needs_.persistence.error(step, job, error);
         error.told = true;
-        error.sent = now_;
+        error.sent = step.now;
         message.failures.push_back(error.failure);
         outputs += error.output.view();
-        header += error.failure.message.size() + 100;
-        if (header > limits::header_bytes / 4 || outputs.size() > limits::block_bytes) flush();
+        header +=
+            error.failure.message.size() + error.failure.worker.size() + limits::numbers_bytes;
+        if (header > limits::report_bytes || outputs.size() > limits::block_bytes) flush();
     }
     flush();
 }
 
-void Core::lose_gatherer(const PeerId& peer, const Session&) {
-    gatherer_missed_ = lived_.now();
-    for (const JobId& id : running_) {
-        Job& job = *find(id);
-        if (job.gatherer != peer) continue;
-        job.gatherer.bytes.clear();
-        pools_.park(job);
-        orphaned_.try_emplace(id, lived_.now());
+// --- lost, and found again
+
+void Gathering::lose(const Step& step, const PeerId& peer) {
+    missed_ = step.lived;
+    for (const JobId& id : needs_.jobs.running()) {
+        Job& job = needs_.jobs.at(id);
+        if (job.assignment->gatherer != peer) continue;
+        Assignment& assignment = *job.assignment.write();
+        assignment.gatherer.bytes.clear();
+        if (!assignment.orphaned) assignment.orphaned = step.lived;
+        needs_.dispatcher.park(job);
     }
 }
 
-/// A gatherer has joined: the jobs that were its own go on with it; those whose results it lost
-/// with its memory end.
-void Core::adopt_gatherer(const PeerId& peer, const Session& session) {
+void Gathering::adopt(Step& step, const PeerId& peer) {
+    const wire::GathererRef gatherer = needs_.sessions.at(peer).gatherer;
     std::vector<JobId> lost;
-    for (const JobId& id : running_) {
-        Job& job = *find(id);
-        if (job.gatherer_ref.name != session.gatherer.name) continue;
-        bool same_life = job.gatherer_ref.epoch == session.gatherer.epoch;
-        bool forgot = lost_memory(job.gatherer_ref.epoch, session.gatherer.epoch);
-        if (forgot && job.safe_count() + job.failed_count() > 0) {
+    for (const JobId& id : needs_.jobs.running()) {
+        Job& job = needs_.jobs.at(id);
+        Assignment& assignment = *job.assignment.write();
+        if (assignment.known.name != gatherer.name) continue;
+        bool same_life = assignment.known.epoch == gatherer.epoch;
+        bool forgot = lost_memory(assignment.known.epoch, gatherer.epoch);
+        if (forgot && !job.books.settled().both().empty()) {
             lost.push_back(id);
             continue;
         }
-        orphaned_.erase(id);
-        job.gatherer = peer;
-        job.gatherer_ref = session.gatherer;
+        assignment.orphaned.reset();
+        assignment.gatherer = peer;
+        assignment.known = gatherer;
         if (!same_life) {  // workers send again what they kept: to a gatherer that has nothing yet,
                            // or goes on from its store
-            if (forgot) ++job.assignment;
-            persist_location(job);
-            for (const PeerId& worker : job.knowing)
-                if (sessions_.contains(worker))
-                    send(worker, wire::SendAgain{.job = id,
-                                                 .assignment = job.assignment,
-                                                 .gatherer = job.gatherer_ref,
-                                                 .ranges = {{0, job.next()}}});
+            if (forgot) ++assignment.number;
+            needs_.persistence.located(step, job);
+            for (const PeerId& worker : job.standing->knowing)
+                if (needs_.sessions.find(worker))
+                    step.send(worker, wire::SendAgain{.job = id,
+                                                      .assignment = assignment.number,
+                                                      .gatherer = assignment.known,
+                                                      .ranges = {{0, job.books.next()}}});
         }
-        assign(job);
-        send_errors(job, true);
-        ready(job);
+        assign(step, job);
+        flush_errors(step, job, true);
+        needs_.dispatcher.ready(step.now, job);
     }
     for (const JobId& id : lost)
-        end(*find(id), wire::Outcome::failed,
-            "its gatherer " + session.gatherer.name +
-                " was started again and has lost the results in its memory",
-            true);
-    next_burial_ = now_;
+        needs_.endings.end(step, needs_.jobs.at(id),
+                           {.reason = "its gatherer " + gatherer.name +
+                                      " was started again and has lost the results in its memory",
+                            .lost = true});
 }
 
-void Core::end_orphans() {
-    std::vector<JobId> lost;
-    for (const auto& [id, since] : orphaned_) {
-        bool keeps = find(id)->gatherer_ref.epoch.number > 0;
-        if (lived_.now() - since >
-            (keeps ? Duration(limits::gatherer_patience) : 2 * options_.worker_timeout))
-            lost.push_back(id);
+void Gathering::end_orphans(Step& step) {
+    std::vector<Job*> lost;
+    for (const JobId& id : needs_.jobs.running()) {
+        Job& job = needs_.jobs.at(id);
+        const auto since = job.assignment->orphaned;
+        Duration patience = keeps_results(job) ? Duration(limits::gatherer_patience)
+                                               : 2 * needs_.options.worker_timeout;
+        if (since && step.lived - *since > patience) lost.push_back(&job);
     }
-    for (const JobId& id : lost) {
-        Job& job = *find(id);
-        bool keeps = job.gatherer_ref.epoch.number > 0;
-        end(job, wire::Outcome::failed,
-            "its gatherer " + job.gatherer_ref.name +
-                (keeps ? " is gone, and did not come back in 10 minutes"
-                       : " is gone, with the results in its memory"),
-            true);
-    }
+    for (Job* job : lost)
+        needs_.endings.end(
+            step, *job,
+            {.reason = "its gatherer " + job->assignment->known.name +
+                       (keeps_results(*job) ? " is gone, and did not come back in 10 minutes"
+                                            : " is gone, with the results in its memory"),
+             .lost = true});
+}
+
+bool Gathering::is_awaited_of_another(const std::string& name, const std::string& user) const {
+    return std::ranges::any_of(needs_.jobs.running(), [&](const JobId& id) {
+        const Assignment& assignment = *needs_.jobs.at(id).assignment;
+        return assignment.orphaned && assignment.known.name == name &&
+               needs_.users.is_key_of_another(assignment.known.public_key, user);
+    });
+}
+
+// --- another round
+
+std::string Gathering::why_lost(const Job& job) const {
+    auto peer = needs_.sessions.gatherer_named(job.assignment->known.name);
+    if (!peer || job.books.settled().safe().empty()) return {};
+    const Session& session = needs_.sessions.at(*peer);
+    if (!lost_memory(job.assignment->known.epoch, session.gatherer.epoch)) return {};
+    return "its gatherer " + session.name +
+           " was started again and has lost the values that it had; submit it again";
+}
+
+void Gathering::reopen(const Step& step, Job& job) {
+    Assignment& assignment = *job.assignment.write();
+    ++assignment.number;
+    auto peer = needs_.sessions.gatherer_named(assignment.known.name);
+    assignment.gatherer = peer.value_or(PeerId{});
+    assignment.orphaned.reset();
+    if (peer) assignment.known = needs_.sessions.at(*peer).gatherer;
+    else assignment.orphaned = step.lived;
 }
 
 }  // namespace fanfold::broker

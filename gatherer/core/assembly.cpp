@@ -3,79 +3,23 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
-#include <string>
 #include <utility>
 
+#include "gatherer/core/limits.hpp"
 #include "shared/base/result.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
 
-namespace {
-
-constexpr std::size_t copied_below =
-    4096;  // bytes; libzmq lets small frames share one receive block
-constexpr std::uint64_t entry_bytes = 320;  // of the maps' nodes, the meta and the slice's owner
-
-constexpr const char* cancelled = "cancelled";
-
-/// The reasons in the order in which they are listed, each with its fragments.
-class ReasonList {
-public:
-    RangeSet& of(const std::string& reason) {
-        for (auto& [name, ranges] : reasons_)
-            if (name == reason) return ranges;
-        return reasons_.emplace_back(reason, RangeSet{}).second;
-    }
-
-    void subtract_from(RangeSet& set) const {
-        for (const auto& [name, ranges] : reasons_)
-            for (Range range : ranges.ranges()) set.remove(range);
-    }
-
-    std::vector<wire::Missing> list(std::size_t most) const {
-        std::vector<wire::Missing> all;
-        for (const auto& [name, ranges] : reasons_) {
-            if (ranges.empty() || most == 0) continue;
-            auto listed = ranges.ranges();
-            if (listed.size() > most) listed.resize(most);
-            most -= listed.size();
-            all.push_back({.reason = name, .ranges = std::move(listed)});
-        }
-        return all;
-    }
-
-private:
-    std::vector<std::pair<std::string, RangeSet>> reasons_;
-};
-
-}  // namespace
-
 Slice keep(const Slice& body, std::size_t offset, std::size_t length) {
     Slice part = body.sub(offset, length);
-    return length < copied_below || length < body.size() / 2 ? Slice::copy(part.view()) : part;
+    return length < limits::copied_below || length < body.size() / 2 ? Slice::copy(part.view())
+                                                                     : part;
 }
 
 std::uint64_t Entry::bytes() const {
-    return entry_bytes + body_bytes +
+    return limits::entry_bytes + body_bytes +
            (failure ? failure->message.size() + failure->worker.size() : meta.worker.size());
-}
-
-/// 1 to `kinds`; a kind that only a later version knows counts as failed.
-std::size_t Assembly::number_of(wire::FailureKind kind) {
-    auto number = static_cast<std::size_t>(kind);
-    return number >= 1 && number <= kinds ? number : 1;
-}
-
-std::uint64_t Assembly::failures() const {
-    std::uint64_t sum = 0;
-    for (const auto& set : failed_) sum += set.size();
-    return sum;
-}
-
-void Assembly::store(Index first, Entry entry) {
-    entry.sequence = next_sequence_++;
-    insert(first, std::move(entry));
 }
 
 /// Into the sums, with the body that it has now, or has left in the store.
@@ -120,40 +64,38 @@ std::uint64_t Assembly::add(const wire::Results& results, const Slice& body) {
         at = index;
         return std::exchange(offset, offset + length);
     };
-    for (Range gap : received_.missing(range)) {
-        std::uint64_t room = wanted - std::min(wanted, values());
+    for (Range gap : receipts_.received().missing(range)) {
+        std::uint64_t room = wanted - std::min(wanted, receipts_.values());
         if (room == 0) break;
         if (gap.size() > room) gap.end = gap.begin + room;
         walk_to(gap.begin);
         std::size_t begin = walk_to(gap.end);
-        store(gap.begin, {.sequence = 0,
-                          .count = static_cast<std::uint32_t>(gap.size()),
-                          .body = keep(body, begin, offset - begin),
-                          .meta = results.meta,
-                          .failure = nullptr});
-        added += received_.add(gap);
+        insert(gap.begin, {.sequence = next_sequence_++,
+                           .count = static_cast<std::uint32_t>(gap.size()),
+                           .body = keep(body, begin, offset - begin),
+                           .meta = results.meta,
+                           .failure = nullptr});
+        receipts_.add_values(gap);
+        added += gap.size();
     }
     return added;
 }
 
 bool Assembly::add(wire::Failure failure, const Slice& output) {
     Index index = failure.index;
-    if (received_.add({index, index + 1}) == 0) return false;
-    failed(failure.kind).add({index, index + 1});
-    store(index, {.sequence = 0,
-                  .count = 1,
-                  .body = keep(output, 0, output.size()),
-                  .meta = {},
-                  .failure = std::make_unique<wire::Failure>(std::move(failure))});
+    if (receipts_.received().covers({index, index + 1})) return false;
+    receipts_.add_failure({index, index + 1}, failure.kind);
+    insert(index, {.sequence = next_sequence_++,
+                   .count = 1,
+                   .body = keep(output, 0, output.size()),
+                   .meta = {},
+                   .failure = std::make_unique<wire::Failure>(std::move(failure))});
     return true;
 }
 
 std::uint64_t Assembly::seal(std::uint64_t total) {
     total_ = total;
-    Range past{total, std::numeric_limits<Index>::max()};
-    for (auto& set : failed_) set.remove(past);
-    for (auto& set : let_go_) set.remove(past);
-    std::uint64_t dropped = received_.remove(past);
+    std::uint64_t dropped = receipts_.cut(total);
     if (dropped == 0) return 0;
     auto at = entries_.lower_bound(total);
     while (at != entries_.end()) at = erase(at);
@@ -176,18 +118,17 @@ void Assembly::spill(std::uint64_t sequence) {
     count_in(entry);
 }
 
-bool Assembly::put_back(std::uint64_t sequence, const wire::Message& row, const Slice& body) {
+bool Assembly::put_back(std::uint64_t sequence, const EntryRow& row, const Slice& body) {
     Index first = order_.at(sequence);
     Entry& entry = entries_.at(first);
     std::size_t length = body.size();
+    if (row.first != first || row.failure.has_value() != (entry.failure != nullptr)) return false;
     if (entry.failure) {
-        if (!std::holds_alternative<wire::Failures>(row) || length != entry.body_bytes)
-            return false;
+        if (length != entry.body_bytes) return false;
     } else {
-        auto* values = std::get_if<wire::Values>(&row);
-        if (!values || values->first != first || values->count < entry.count) return false;
+        if (row.count < entry.count) return false;
         auto of_entry = wire::objects_length(body.view(), entry.count);
-        if (!of_entry || (values->count == entry.count && *of_entry != length)) return false;
+        if (!of_entry || (row.count == entry.count && *of_entry != length)) return false;
         length = *of_entry;
     }
     count_out(entry);
@@ -197,60 +138,45 @@ bool Assembly::put_back(std::uint64_t sequence, const wire::Message& row, const 
     return true;
 }
 
-std::vector<std::uint64_t> Assembly::start_round(wire::JobSpec spec) {
+void Assembly::start_round(wire::JobSpec spec) {
     spec_ = std::move(spec);
-    for (auto& set : failed_) {
-        for (Range range : set.ranges()) received_.remove(range);
-        set.clear();
-    }
-    for (Range range : let_go(LetGo::abandoned).ranges()) received_.remove(range);
-    for (std::size_t what = 0; what < let_go_.size(); ++what)
-        if (what != static_cast<std::size_t>(LetGo::values)) let_go_[what].clear();
-    std::vector<std::uint64_t> gone;
-    for (auto at = entries_.begin(); at != entries_.end();) {
-        if (at->second.failure) gone.push_back(at->second.sequence);
+    receipts_.start_round();
+    for (auto at = entries_.begin(); at != entries_.end();)
         at = at->second.failure ? erase(at) : std::next(at);
-    }
-    return gone;
 }
 
 void Assembly::free(Index first) {
     auto at = entries_.find(first);
     if (at == entries_.end()) return;
-    add_let_go(LetGo::values, first, at->second);
+    let_go(LetGo::values, first, at->second);
     erase(at);
 }
 
-/// `what` is for values; a failure is let go of as what it is.
-void Assembly::add_let_go(LetGo what, Index first, const Entry& entry) {
-    std::size_t number =
-        entry.failure ? number_of(entry.failure->kind) : static_cast<std::size_t>(what);
-    let_go_[number].add({first, first + entry.count});
+/// `what` is for values.
+void Assembly::let_go(LetGo what, Index first, const Entry& entry) {
+    Range range{first, first + entry.count};
+    if (entry.failure) receipts_.let_go_failure(range, entry.failure->kind);
+    else receipts_.let_go(range, what);
 }
 
 void Assembly::abandon() {
-    for (const auto& [first, entry] : entries_) add_let_go(LetGo::abandoned, first, entry);
+    for (const auto& [first, entry] : entries_) let_go(LetGo::abandoned, first, entry);
     entries_.clear();
     order_.clear();
     bodies_.clear();
     held_bytes_ = spilled_bytes_ = bodies_bytes_ = 0;
 }
 
-bool Assembly::restore_let_go(LetGo what, const std::vector<Range>& ranges) {
-    auto number = static_cast<std::size_t>(what);
-    for (Range range : ranges) {
-        if (total_) range.end = std::min(range.end, *total_);
-        for (Range fresh : let_go_[number].missing(range)) {
-            if (received_.add(fresh) != fresh.size()) return false;  // it ended in another way
-            let_go_[number].add(fresh);
-            if (number >= 1 && number <= kinds) failed_[number - 1].add(fresh);
-        }
+bool Assembly::restore_let_go(LetGo what, std::vector<Range> ranges) {
+    if (total_) {
+        for (Range& range : ranges) range.end = std::min(range.end, *total_);
+        std::erase_if(ranges, [](Range range) { return range.begin >= range.end; });
     }
-    return true;
+    return receipts_.restore_let_go(what, ranges);
 }
 
 bool Assembly::restore(Index first, Entry entry) {
-    if (entry.sequence >= last_sequence || entry.count == 0 ||
+    if (entry.sequence >= limits::last_sequence || entry.count == 0 ||
         first > std::numeric_limits<Index>::max() - entry.count)
         return false;
     if (!entry.failure && !wire::is_objects(entry.body.view(), entry.count)) return false;
@@ -264,31 +190,12 @@ bool Assembly::restore(Index first, Entry entry) {
     }
     Range range{first, first + entry.count};
     if (order_.contains(entry.sequence)) return false;
-    if (received_.covers(range)) return true;
-    if (received_.add(range) != range.size()) return false;
-    if (entry.failure) failed(entry.failure->kind).add(range);
+    if (received().covers(range)) return true;
+    if (!received().within(range).empty()) return false;
+    if (entry.failure) receipts_.add_failure(range, entry.failure->kind);
+    else receipts_.add_values(range);
     insert(first, std::move(entry));
     return true;
-}
-
-std::vector<wire::Missing> Assembly::list_missing(
-    bool ended, const std::vector<wire::Missing>& from_broker) const {
-    ReasonList reasons;
-    for (std::size_t i = 0; i < kinds; ++i)
-        for (Range range : failed_[i].ranges())
-            reasons.of(wire::to_string(static_cast<wire::FailureKind>(i + 1))).add(range);
-    if (!ended) return reasons.list(limits::missing_ranges);
-    // The broker may not have heard of what came in last.
-    for (const auto& missing : from_broker)
-        for (Range range : missing.ranges)
-            for (Range part : received_.missing(range)) reasons.of(missing.reason).add(part);
-    for (Range range : let_go(LetGo::abandoned).ranges()) reasons.of(cancelled).add(range);
-    if (total_) {
-        RangeSet unexplained(received_.missing({0, *total_}));
-        reasons.subtract_from(unexplained);
-        for (Range range : unexplained.ranges()) reasons.of(cancelled).add(range);
-    }
-    return reasons.list(limits::missing_ranges);
 }
 
 void Assembly::check_invariants() const {
@@ -302,7 +209,7 @@ void Assembly::check_invariants() const {
     for (const auto& [first, entry] : entries_) {
         FANFOLD_CHECK(first >= end);
         end = first + entry.count;
-        FANFOLD_CHECK(entry.count > 0 && received_.covers({first, end}));
+        FANFOLD_CHECK(entry.count > 0 && received().covers({first, end}));
         FANFOLD_CHECK(entry.sequence < next_sequence_);
         auto place = order_.find(entry.sequence);
         FANFOLD_CHECK(place != order_.end() && place->second == first);
@@ -316,21 +223,10 @@ void Assembly::check_invariants() const {
     }
     FANFOLD_CHECK(bytes == held_bytes_ && spilled == spilled_bytes_ && in_memory == bodies_bytes_ &&
                   bodies == bodies_.size());
-    RangeSet failed;
-    for (const auto& set : failed_)
-        for (Range range : set.ranges()) failed.add(range);
-    FANFOLD_CHECK(failed.size() == failures());
-    for (Range range : failed.ranges()) FANFOLD_CHECK(received_.covers(range));
-    std::uint64_t let_go_size = 0;
-    for (const auto& set : let_go_) {
-        let_go_size += set.size();
-        for (Range range : set.ranges()) FANFOLD_CHECK(received_.covers(range));
-    }
-    FANFOLD_CHECK(held + let_go_size == received_.size());
-    for (LetGo values : {LetGo::values, LetGo::abandoned})
-        for (Range range : let_go(values).ranges()) FANFOLD_CHECK(failed.within(range).empty());
+    receipts_.check_invariants();
+    FANFOLD_CHECK(held + receipts_.let_go_count() == received().size());
     if (total_)
-        FANFOLD_CHECK(received_.within({*total_, std::numeric_limits<Index>::max()}).empty());
+        FANFOLD_CHECK(received().within({*total_, std::numeric_limits<Index>::max()}).empty());
 }
 
 }  // namespace fanfold::gatherer

@@ -1,18 +1,16 @@
-// One job's results, put together by index: what is received, what is still held, and why fragments
-// have no value. Owned by the gatherer's core, on its thread.
+// One job's results, put together by index: what is received and what is still held. Owned by the
+// gatherer's core, on its thread.
 //
 // Invariants (checked by check_invariants()):
-// - a fragment is received at most once, as a value or as a failure; values + failures = received;
 // - every entry held is of received fragments, no two overlap, and each has one place in the order
-// of storing;
+//   of storing;
 // - what is received is either held in an entry or let go of;
 // - nothing is received at or past a known total;
 // - held_bytes() is the sum over the entries, memory_bytes() that without the bodies that are in
-// the store alone.
+//   the store alone.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -21,7 +19,8 @@
 #include <vector>
 
 #include "gatherer/core/policy.hpp"
-#include "gatherer/core/records.hpp"
+#include "gatherer/core/receipts.hpp"
+#include "gatherer/core/rows.hpp"
 #include "shared/base/range_set.hpp"
 #include "shared/events/events.hpp"
 
@@ -68,18 +67,14 @@ public:
     void spill(std::uint64_t sequence);
     /// The body of a spilled entry, as its row has it: perhaps with more values than the entry.
     /// False: it is not what was spilled.
-    bool put_back(std::uint64_t sequence, const wire::Message& row, const Slice& body);
+    bool put_back(std::uint64_t sequence, const EntryRow& row, const Slice& body);
 
     /// The job gathers again, by this spec: what ended without a value is not received any more.
-    /// Returns the sequences of the entries that are gone.
-    std::vector<std::uint64_t> start_round(wire::JobSpec spec);
+    void start_round(wire::JobSpec spec);
 
-    static constexpr std::uint64_t last_sequence = std::uint64_t{1} << 62;  // no job comes near it
-
-    // Rebuilding what an earlier life had: the total first, then what it let go, then the entries.
-    void restore_total(std::uint64_t total) { total_ = total; }
-    /// False: some of it ended in another way.
-    bool restore_let_go(LetGo what, const std::vector<Range>& ranges);
+    // Rebuilding what an earlier life had: sealed first, then what it let go, then the entries.
+    /// What lies past the total is left out. False: some of it ended in another way.
+    bool restore_let_go(LetGo what, std::vector<Range> ranges);
     void restore_next_sequence(std::uint64_t next) {
         next_sequence_ = std::max(next_sequence_, next);
     }
@@ -89,7 +84,8 @@ public:
 
     const wire::JobSpec& spec() const { return spec_; }
     std::optional<std::uint64_t> total() const { return total_; }
-    const RangeSet& received() const { return received_; }
+    const Receipts& receipts() const { return receipts_; }
+    const RangeSet& received() const { return receipts_.received(); }
     const Entries& entries() const { return entries_; }
     const Order& order() const { return order_; }
     std::uint64_t next_sequence() const { return next_sequence_; }
@@ -98,42 +94,22 @@ public:
     /// The entries whose bodies could be spilled, by sequence, and the bytes of those.
     const std::set<std::uint64_t>& bodies() const { return bodies_; }
     std::uint64_t bodies_bytes() const { return bodies_bytes_; }
-    std::uint64_t failures() const;
-    /// Received and no longer held.
-    const RangeSet& let_go(LetGo what) const { return let_go_[static_cast<std::size_t>(what)]; }
-    /// Values received and not abandoned.
-    std::uint64_t values() const {
-        return received_.size() - failures() - let_go(LetGo::abandoned).size();
-    }
     Counts counts(bool deadline_reached) const {
-        return {values(), failures(), total_, deadline_reached};
+        return {receipts_.values(), receipts_.failures(), total_, deadline_reached};
     }
-
-    /// Why fragments have no value: its own failures by kind, and, once ended, what the broker
-    /// told, and whatever else has no value as cancelled. At most limits::missing_ranges ranges in
-    /// all.
-    std::vector<wire::Missing> list_missing(
-        bool ended, const std::vector<wire::Missing>& from_broker = {}) const;
 
     void check_invariants() const;
 
 private:
-    static constexpr std::size_t kinds = 4;  // of failures
-
-    static std::size_t number_of(wire::FailureKind kind);
-    void store(Index first, Entry entry);
     void insert(Index first, Entry entry);
     void count_in(Entry& entry);
     void count_out(const Entry& entry);
-    void add_let_go(LetGo what, Index first, const Entry& entry);
+    void let_go(LetGo what, Index first, const Entry& entry);
     Entries::iterator erase(Entries::iterator at);
-    RangeSet& failed(wire::FailureKind kind) { return failed_[number_of(kind) - 1]; }
 
     wire::JobSpec spec_;
     std::optional<std::uint64_t> total_;
-    RangeSet received_;
-    std::array<RangeSet, kinds> failed_;  // received as failures, by kind
-    std::array<RangeSet, static_cast<std::size_t>(LetGo::count)> let_go_;
+    Receipts receipts_;
     Entries entries_;
     Order order_;
     std::uint64_t next_sequence_ = 0;

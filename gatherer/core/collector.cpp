@@ -5,18 +5,11 @@
 #include <limits>
 #include <utility>
 
+#include "gatherer/core/limits.hpp"
 #include "shared/base/result.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
-
-namespace {
-
-// What is fetched from the store ahead of one client.
-constexpr std::size_t fetched_entries = 4;
-constexpr std::uint64_t fetched_bytes = 4 << 20;
-
-}  // namespace
 
 Collector::Collector(const wire::Collect& collect, const Assembly& assembly, LivedTime heard) {
     start(collect, assembly, heard);
@@ -101,17 +94,19 @@ std::optional<Parcel> Collector::next(const Assembly& assembly, bool ended) {
     return parcel;
 }
 
-std::vector<Collector::Wanted> Collector::wanted(const Assembly& assembly, bool ended) const {
-    std::vector<Wanted> result;
+std::vector<Collector::Needed> Collector::needed(const Assembly& assembly, bool ended) const {
+    std::vector<Needed> result;
     std::uint64_t position = position_;
     std::uint64_t on_way = bytes_on_way_;
     std::uint64_t sum = 0;
     bool anything = !on_its_way_.empty();
-    for (std::size_t i = 0; i < fetched_entries; ++i) {
+    for (std::size_t i = 0; i < limits::fetched_entries; ++i) {
         auto found = find(assembly, ended, position);
         if (!found) break;
         std::uint64_t bytes = found->entry->body_bytes;
-        if ((anything && on_way + bytes > credit_) || (i > 0 && sum + bytes > fetched_bytes)) break;
+        if ((anything && on_way + bytes > credit_) ||
+            (i > 0 && sum + bytes > limits::fetched_bytes))
+            break;
         if (found->entry->spilled)
             result.push_back({.sequence = found->entry->sequence, .bytes = bytes});
         on_way += bytes;

@@ -34,11 +34,11 @@ public:
     /// the store alone.
     std::optional<Parcel> next(const Assembly& assembly, bool ended);
     /// Entries in the store alone that come next for the client, a few, within its credit.
-    struct Wanted {
+    struct Needed {
         std::uint64_t sequence = 0;
         std::uint64_t bytes = 0;
     };
-    std::vector<Wanted> wanted(const Assembly& assembly, bool ended) const;
+    std::vector<Needed> needed(const Assembly& assembly, bool ended) const;
     /// Whether all that there will ever be for it has been sent.
     bool exhausted(const Assembly& assembly, bool ended) const;
 

@@ -1,239 +1,220 @@
 #include "gatherer/core/core.hpp"
 
 #include <algorithm>
+#include <concepts>
 #include <utility>
 
-#include "gatherer/core/job.hpp"
+#include "shared/base/overloaded.hpp"
 #include "shared/base/result.hpp"
-#include "shared/security/keys.hpp"
 
 namespace fanfold::gatherer {
 
 namespace {
 
-constexpr auto broker_lost_its_memory = "the broker lost its memory (it was started again)";
-
-constexpr auto misdirected = "unexpected message dropped";
+/// A message that does not belong where it came in.
+Admission::Offence misdirected(const wire::Message& message, const char* where) {
+    return {.what = "unexpected message dropped",
+            .why = std::string(where) + wire::name_of(message)};
+}
 
 }  // namespace
 
-Core::Core(Options options) : options_(std::move(options)), session_(options_.self) {}
-Core::~Core() = default;
+Core::Core(const Options& options)
+    : persistence_({.durable = options.durable, .steady_began = options.steady_began}),
+      broker_(options.self, persistence_),
+      confirmations_(broker_),
+      memory_(options.memory_bytes, persistence_),
+      collecting_(options.self.name, {.admission = admission_,
+                                      .early = early_,
+                                      .memory = memory_,
+                                      .confirmations = confirmations_,
+                                      .broker = broker_,
+                                      .persistence = persistence_}),
+      outcomes_({.collecting = collecting_,
+                 .memory = memory_,
+                 .confirmations = confirmations_,
+                 .broker = broker_,
+                 .persistence = persistence_,
+                 .keep = options.keep}),
+      jobs_(options.state, {.outcomes = outcomes_,
+                            .collecting = collecting_,
+                            .admission = admission_,
+                            .early = early_,
+                            .memory = memory_,
+                            .confirmations = confirmations_,
+                            .broker = broker_,
+                            .persistence = persistence_}),
+      restoring_(memory_, persistence_) {}
 
-Core::Job* Core::find(const JobId& id) {
-    auto job = jobs_.find(id);
-    return job == jobs_.end() ? nullptr : job->second.get();
-}
+/// What the broker says on control.
+struct Core::FromBrokerRouter {
+    Core& core;
+    Step& step;
+    const FromBroker& event;
+
+    void operator()(wire::Welcome& welcome) {
+        core.jobs_.on_welcome(step, core.broker_.on_welcome(step, welcome));
+        core.broker_.keep_epoch(step);
+    }
+    void operator()(wire::Refused& refused) { core.broker_.on_refused(step, refused); }
+    void operator()(wire::Heartbeat&) {}
+    void operator()(wire::Assign& assign) { core.jobs_.assign(step, assign); }
+    void operator()(wire::Errors& errors) {
+        core.jobs_.add_errors(step, std::move(errors), event.body);
+    }
+    void operator()(wire::Ended& ended) { core.jobs_.on_ended(step, ended); }
+    void operator()(wire::Forget& forget) { core.jobs_.on_forget(step, forget.job); }
+    void operator()(wire::AllowedKeys& allowed) {
+        core.admission_.on_keys(std::move(allowed));
+        core.collecting_.drop_denied(step, core.jobs_.all());
+    }
+    template <
+        OneOf<wire::Hello, wire::Bye, wire::Block, wire::Seal, wire::Accepted, wire::Sealed,
+              wire::Cancel, wire::Watch, wire::Located, wire::Notice, wire::Query, wire::Report,
+              wire::Find, wire::Found, wire::Retry, wire::Retried, wire::Adjust, wire::Adjusted,
+              wire::Dispatch, wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall,
+              wire::Results, wire::Gathered, wire::Propose, wire::Forgotten, wire::Collect,
+              wire::Values, wire::Failures, wire::Acknowledge, wire::Concluded>
+            Never>
+    void operator()(Never&) {
+        core.strike(step, misdirected(event.message, "from the broker: "));
+    }
+};
+
+/// What collectors say.
+struct Core::FromCollectorRouter {
+    Core& core;
+    Step& step;
+    const Received& event;
+
+    void operator()(const wire::Collect& collect) {
+        core.collecting_.collect(step, core.jobs_.find(collect.job),
+                                 {.peer = event.from, .collect = collect, .sender = event.sender});
+    }
+    void operator()(wire::Acknowledge& acknowledge) {
+        if (Job* job = core.jobs_.find(acknowledge.job))
+            core.collecting_.acknowledge(
+                step, *job,
+                {.peer = event.from, .sender = event.sender, .position = acknowledge.position});
+    }
+    void operator()(wire::Bye&) { core.collecting_.drop(step, core.jobs_.all(), event.from); }
+    template <
+        OneOf<wire::Hello, wire::Welcome, wire::Refused, wire::Heartbeat, wire::Block, wire::Seal,
+              wire::Accepted, wire::Sealed, wire::Cancel, wire::Watch, wire::Located, wire::Notice,
+              wire::Ended, wire::Query, wire::Report, wire::Find, wire::Found, wire::Retry,
+              wire::Retried, wire::Adjust, wire::Adjusted, wire::Dispatch, wire::Done,
+              wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Results, wire::Assign,
+              wire::Errors, wire::Gathered, wire::Propose, wire::Forget, wire::Forgotten,
+              wire::AllowedKeys, wire::Values, wire::Failures, wire::Concluded>
+            Never>
+    void operator()(Never&) {
+        auto strike = misdirected(event.message, "");
+        strike.from = event.from;
+        strike.sender = event.sender;
+        core.strike(step, strike);
+    }
+};
+
+/// What workers say, at the results' socket.
+struct Core::FromWorkerRouter {
+    Core& core;
+    Step& step;
+    const Pulled& event;
+
+    void operator()(wire::Results& results) {
+        core.jobs_.add_results(step, results, event.body, event.sender);
+    }
+    template <
+        OneOf<wire::Hello, wire::Welcome, wire::Refused, wire::Heartbeat, wire::Bye, wire::Block,
+              wire::Seal, wire::Accepted, wire::Sealed, wire::Cancel, wire::Watch, wire::Located,
+              wire::Notice, wire::Ended, wire::Query, wire::Report, wire::Find, wire::Found,
+              wire::Retry, wire::Retried, wire::Adjust, wire::Adjusted, wire::Dispatch, wire::Done,
+              wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Assign, wire::Errors,
+              wire::Gathered, wire::Propose, wire::Forget, wire::Forgotten, wire::AllowedKeys,
+              wire::Collect, wire::Values, wire::Failures, wire::Acknowledge, wire::Concluded>
+            Never>
+    void operator()(Never&) {
+        auto strike = misdirected(event.message, "at the results' socket: ");
+        strike.sender = event.sender;
+        core.strike(step, strike);
+    }
+};
+
+struct Core::EventRouter {
+    Core& core;
+    Step& step;
+
+    void operator()(FromBroker& event) {
+        core.broker_.on_message(step);
+        std::visit(FromBrokerRouter{core, step, event}, event.message);
+    }
+    void operator()(Received& event) {
+        if (!core.is_ignored(event.from, event.sender))
+            std::visit(FromCollectorRouter{core, step, event}, event.message);
+    }
+    void operator()(Pulled& event) {
+        if (!core.is_ignored({}, event.sender))
+            std::visit(FromWorkerRouter{core, step, event}, event.message);
+    }
+    void operator()(Denied& event) { core.admission_.on_denied(step, event); }
+    void operator()(Unroutable& event) {
+        core.collecting_.drop(step, core.jobs_.all(), event.peer);
+    }
+    void operator()(Garbled& event) {
+        if (!core.is_ignored(event.from, event.sender))
+            core.strike(step, {.from = event.from,
+                               .sender = event.sender,
+                               .what = "bytes that are no message dropped",
+                               .why = std::move(event.why),
+                               .bytes = event.bytes});
+    }
+    void operator()(Tick&) { core.collecting_.drop_silent(step, core.jobs_.all()); }
+    void operator()(StoreTrouble& event) {
+        if (core.persistence_.on_trouble(step, event)) core.jobs_.on_store_mended(step);
+    }
+    void operator()(Fetched& event) { core.jobs_.on_fetched(step, event); }
+    void operator()(Committed& event) { core.persistence_.on_committed(event); }
+};
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
     now_ = now;
     Step step{.now = now, .lived = clock_.advance(now), .actions = actions};
-    if (std::exchange(restoring_, false)) finish_restoring(step);
-    std::visit([&](auto& what) { handle(step, what); }, event);
-    on_time(step);
-    fetch_for_queued(step);
-    make_room();
+    if (!std::exchange(resumed_, true)) resume(step);
+    std::visit(EventRouter{*this, step}, event);
+    broker_.on_time(step);
+    jobs_.on_time(step);
+    memory_.prefetch_for_queued(step, jobs_.all());
+    memory_.make_room();
 }
 
-void Core::handle(Step& step, FromBroker& event) {
-    session_.on_message(step);
-    auto& message = event.message;
-    if (auto* welcome = std::get_if<wire::Welcome>(&message)) on_welcome(step, *welcome);
-    else if (auto* refused = std::get_if<wire::Refused>(&message))
-        session_.on_refused(step, *refused);
-    else if (std::holds_alternative<wire::Heartbeat>(message)) return;
-    else if (auto* assign = std::get_if<wire::Assign>(&message)) on_assign(step, *assign);
-    else if (auto* errors = std::get_if<wire::Errors>(&message))
-        on_errors(step, std::move(*errors), event.body);
-    else if (auto* ended = std::get_if<wire::Ended>(&message)) on_ended(step, *ended);
-    else if (auto* forget = std::get_if<wire::Forget>(&message)) on_forget(step, forget->job);
-    else if (auto* allowed = std::get_if<wire::AllowedKeys>(&message))
-        on_keys(step, std::move(*allowed));
-    else
-        strike(step, {}, {}, misdirected,
-               std::string("from the broker: ") + wire::name_of(message));
+void Core::resume(Step& step) {
+    Restored restored = restoring_.finish();
+    if (restored.broker) broker_.restore(*restored.broker);
+    jobs_.resume(step, std::move(restored));
 }
 
-void Core::handle(Step& step, Received& event) {
-    if (is_ignored(event.from, event.sender)) return;
-    auto& message = event.message;
-    if (auto* collect = std::get_if<wire::Collect>(&message))
-        on_collect(step, event.from, *collect, event.sender);
-    else if (auto* acknowledge = std::get_if<wire::Acknowledge>(&message))
-        on_acknowledge(step, event.from, *acknowledge, event.sender);
-    else if (std::holds_alternative<wire::Bye>(message)) drop_collector(step, event.from);
-    else strike(step, event.from, event.sender, misdirected, wire::name_of(message));
-}
-
-void Core::handle(Step& step, Pulled& event) {
-    if (is_ignored({}, event.sender)) return;
-    if (auto* results = std::get_if<wire::Results>(&event.message))
-        on_results(step, *results, event.body, event.sender);
-    else
-        strike(step, {}, event.sender, misdirected,
-               std::string("at the results' socket: ") + wire::name_of(event.message));
-}
-
-void Core::handle(Step& step, Denied& event) {
-    note_denied(step, event.sender, event.what);
-    if (event.from.bytes.empty()) return;  // by a PULL socket there is no way back
-    std::string who =
-        event.sender.user.empty() ? "the key of this connection" : "user " + event.sender.user;
-    step.actions.push_back(
-        Send{.to = event.from,
-             .message = wire::Refused{.code = wire::RefusalCode::not_allowed,
-                                      .text = who + " may not send " + event.what +
-                                              "; its roles: " + to_string(event.sender.roles)}});
-}
-
-void Core::handle(Step& step, Unroutable& event) { drop_collector(step, event.peer); }
-
-void Core::handle(Step& step, Garbled& event) {
-    if (is_ignored(event.from, event.sender)) return;
-    strike(step, event.from, event.sender, "bytes that are no message dropped",
-           std::move(event.why), event.bytes);
-}
-
-bool Core::is_ignored(const PeerId& from, const Sender& sender) const {
-    return !nonsense_.ignores_nobody(now_) && nonsense_.ignores(blamed(from, sender), now_);
-}
-
-/// One more message that is nonsense. Whoever is cut off for it follows no job any more.
-void Core::strike(Step& step, const PeerId& from, const Sender& sender, const char* what,
-                  std::string why, std::size_t bytes) {
-    auto verdict = nonsense_.count(blamed(from, sender), step.now, bytes);
-    std::string text = verdict.cut_off ? cut_off_text() : std::move(why);
-    if (verdict.log)
-        step.actions.push_back(
-            Note{.level = Level::warn,
-                 .what = verdict.cut_off ? "a peer is cut off" : what,
-                 .peer = to_string(from),
-                 .detail = (sender.user.empty() ? "" : "user " + sender.user + ": ") + text +
-                           and_more(*verdict.log)});
-    if (!verdict.cut_off || from.bytes.empty()) return;
-    step.actions.push_back(
-        Send{.to = from,
-             .message = wire::Refused{.code = wire::RefusalCode::not_allowed, .text = text}});
-    drop_collector(step, from);
-}
-
-void Core::handle(Step& step, Tick&) { drop_silent_followers(step); }
-
-// While nothing can be kept, nothing is told; what has come is stored in memory up to its limit.
-void Core::handle(Step& step, StoreTrouble& event) {
-    bool troubled = !event.text.empty();
-    if (troubled)
-        step.actions.push_back(Note{
-            .level = Level::error, .what = "the state can't be written", .detail = event.text});
-    if (std::exchange(troubled_, troubled) == troubled || troubled) return;
-    step.actions.push_back(Note{.level = Level::info, .what = "the state can be written again"});
-    if (session_.welcomed()) on_broker_resumed(step);
-    for (auto& [id, job] : jobs_) pump(step, *job);
-}
-
-void Core::on_time(Step& step) {
-    session_.on_time(step);
-    while (auto due = timers_.take_due(step.now)) on_timer(step, due->first, due->second);
-    auto expired = early_.expire(step.now);
-    for (const auto& [id, count] : expired.results)
-        step.actions.push_back(Note{.level = Level::warn,
-                                    .what = "results of a job that nobody assigned dropped",
-                                    .job = id,
-                                    .detail = std::to_string(count) + " messages"});
-    for (const auto& [peer, collect, sender] : expired.collects)
-        step.actions.push_back(
-            Send{.to = peer,
-                 .message = wire::Refused{.code = wire::RefusalCode::unknown_job,
-                                          .text = "gatherer " + options_.self.name +
-                                                  " knows no job " + to_string(collect.job) +
-                                                  ": it was forgotten, or never came here; "
-                                                  "ask the broker where it is gathered",
-                                          .job = collect.job}});
-    if (flush_at_ && *flush_at_ <= step.now) flush_due(step);
-}
-
-void Core::on_timer(Step& step, TimerKind kind, const JobId& id) {
-    Job* job = find(id);
-    FANFOLD_CHECK(job != nullptr);
-    switch (kind) {
-        case TimerKind::deadline: settle(step, *job, true); return;
-        case TimerKind::propose: send_proposal(step, *job); return;
-        case TimerKind::expiry: forget(step, *job); return;
-    }
-}
-
-void Core::on_welcome(Step& step, const wire::Welcome& welcome) {
-    bool known = session_.broker() == welcome.epoch;
-    switch (session_.on_welcome(step, welcome)) {
-        case Greeting::again: break;
-        case Greeting::resumed: on_broker_resumed(step); break;
-        case Greeting::other_life: on_broker_gone_for_good(step); break;
-    }
-    // After what it means for the jobs, so that this is not missed when it is cut off here.
-    if (!known && session_.broker() == welcome.epoch)
-        persist(step, {}, Row::broker, 0, wire::Welcome{.epoch = welcome.epoch});
-}
-
-// What was said in the old session may be lost: everything that is safe here is told again.
-void Core::on_broker_resumed(Step& step) {
-    for (auto& [id, job] : jobs_) {
-        if (job->answered) continue;
-        for (Range range : job->assembly.received().ranges()) job->unconfirmed.add(range);
-        if (!job->unconfirmed.empty()) unflushed_.insert(id);
-        flush(step, *job);
-        if (job->phase != Phase::gathering) send_proposal(step, *job);
-    }
-}
-
-void Core::on_broker_gone_for_good(Step& step) {
-    for (auto& [id, job] : jobs_) {
-        if (job->phase != Phase::ended)
-            conclude(step, *job,
-                     {.outcome = wire::Outcome::failed, .reason = broker_lost_its_memory}, {});
-        timers_.disarm(TimerKind::propose, id);
-        job->answered = true;
-        drop_unconfirmed(*job);
-        if (std::exchange(job->orphaned, true)) continue;
-        timers_.arm(TimerKind::expiry, id, step.now + options_.keep);
-        job->orphaned_at = milliseconds_since_1970(step.now);
-        persist(step, id, Row::orphaned, job->orphaned_at, wire::Forget{.job = id});
-    }
+/// Whoever is cut off follows no job any more.
+void Core::strike(Step& step, const Admission::Offence& offence) {
+    if (admission_.strike(step, offence)) collecting_.drop(step, jobs_.all(), offence.from);
 }
 
 Time Core::next_wakeup() const {
-    Time next = session_.next(now_, clock_.now());
-    for (auto other : {timers_.next(), early_.next(), flush_at_, look_for_silent_at_})
+    Time next = broker_.next(now_, clock_.now());
+    for (auto other : {outcomes_.next(), early_.next(), confirmations_.next(), collecting_.next()})
         if (other) next = std::min(next, *other);
     return next;
 }
 
 bool Core::compresses(const JobId& id) const {
-    auto job = jobs_.find(id);
-    return job != jobs_.end() && job->second->assembly.spec().compress;
+    const Job* job = jobs_.find(id);
+    return job && job->assembly.spec().compress;
 }
 
-std::uint64_t Core::held_bytes() const { return held_bytes_; }
-std::uint64_t Core::memory_bytes() const { return memory_bytes_; }
-
 void Core::check_invariants() const {
-    for (const auto& [id, job] : jobs_) {
-        FANFOLD_CHECK(job->id == id);
-        job->assembly.check_invariants();
-        for (Range range : job->unconfirmed.ranges())
-            FANFOLD_CHECK(job->assembly.received().covers(range));
-        FANFOLD_CHECK(job->unconfirmed.empty() || unflushed_.contains(id));
-        FANFOLD_CHECK(job->phase != Phase::ended || job->verdict.outcome != wire::Outcome::running);
-        FANFOLD_CHECK(!job->answered || job->phase == Phase::ended);
-        for (const auto& [peer, collector] : job->collectors) {
-            collector.check_invariants();
-            FANFOLD_CHECK(!collector.concluded() || !collector.follows() ||
-                          job->phase == Phase::ended);
-            FANFOLD_CHECK(!collector.concluded() || collector.waits_for_acknowledgement());
-        }
-    }
-    check_memory();
-    for (const auto& id : unflushed_) FANFOLD_CHECK(jobs_.contains(id));
-    FANFOLD_CHECK(!flush_at_ || !unflushed_.empty());
+    jobs_.check_invariants();
+    Collecting::check_invariants(jobs_.all());
+    confirmations_.check_invariants(jobs_.all());
+    memory_.check_invariants(jobs_.all());
     early_.check_invariants();
 }
 

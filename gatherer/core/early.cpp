@@ -1,16 +1,15 @@
 #include "gatherer/core/early.hpp"
 
 #include "gatherer/core/assembly.hpp"
+#include "gatherer/core/limits.hpp"
 #include "shared/base/result.hpp"
 
 namespace fanfold::gatherer {
 
 namespace {
 
-constexpr std::uint64_t message_bytes = 256;  // of the books around a message that is held
-
 std::uint64_t charge(const wire::Results& results, const Slice& body) {
-    return message_bytes + results.meta.worker.size() + body.size();
+    return limits::early_message_bytes + results.meta.worker.size() + body.size();
 }
 
 }  // namespace

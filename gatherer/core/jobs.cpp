@@ -1,24 +1,15 @@
-// A job's life in the gatherer: assigned, gathered, settled, concluded, forgotten.
-#include <algorithm>
+#include "gatherer/core/jobs.hpp"
+
 #include <limits>
 #include <utility>
 
-#include "gatherer/core/job.hpp"
+#include "gatherer/core/limits.hpp"
 #include "shared/base/result.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
 
-using wire::Outcome;
-
 namespace {
-
-using namespace std::chrono_literals;
-
-constexpr Duration confirm_within = 2ms;    // the first confirmation of a batch waits no longer
-constexpr std::uint32_t confirm_runs = 64;  // a batch is told at once when it has so many
-constexpr std::size_t gathered_ranges = 10'000;  // in one Gathered
-constexpr auto senseless_results = "results that make no sense dropped";
 
 /// Why the run can't be one of its job; empty when it can.
 std::string flaw(const wire::Results& results, std::optional<std::uint64_t> total) {
@@ -33,404 +24,375 @@ std::string flaw(const wire::Results& results, std::optional<std::uint64_t> tota
     return {};
 }
 
+/// Whether the outputs are as long as the failures say, and each is of a fragment below `end`.
+bool are_sound(const std::vector<wire::Failure>& failures, Index end, std::uint64_t outputs) {
+    for (const auto& failure : failures) {
+        if (failure.output_bytes > outputs || failure.index >= end) return false;
+        outputs -= failure.output_bytes;
+    }
+    return outputs == 0;
+}
+
 /// For a log line; nothing when a peer's figure makes no sense.
 Duration taken(wire::Microseconds elapsed) {
     bool sensible = elapsed.count() >= 0 && elapsed < std::chrono::hours{24 * 365};
     return sensible ? Duration{elapsed} : Duration{-1};
 }
 
-Note about(const wire::Results& results, Level level, const char* what, std::string detail = {}) {
-    bool sound = results.count <= std::numeric_limits<Index>::max() - results.first;
+Note about(const wire::Results& results, Level level, const char* what) {
     return {.level = level,
             .what = what,
             .job = results.job,
-            .range = sound ? Range{results.first, results.first + results.count} : Range{},
+            .range = {results.first, results.first + results.count},
             .peer = results.meta.worker,
             .attempt = results.meta.attempt,
-            .took = taken(results.meta.elapsed),
-            .detail = std::move(detail)};
+            .took = taken(results.meta.elapsed)};
+}
+
+Admission::Offence senseless(const wire::Results& results, const Sender& sender,
+                             const std::string& why) {
+    return {.sender = sender,
+            .what = "results that make no sense dropped",
+            .why = results.meta.worker + ": " + why};
 }
 
 }  // namespace
 
-void Core::on_assign(Step& step, const wire::Assign& assign) {
-    if (Job* job = find(assign.job)) {
-        if (assign.assignment < job->assignment) return;  // from before a reassignment
-        if (assign.round > job->round && assign.assignment > job->assignment)
-            return start_round(step, *job, assign);
-        bool raised = assign.assignment > job->assignment;
-        job->assignment = assign.assignment;
-        if (raised) persist_job(step, *job);
-        if (raised && job->phase != Phase::gathering && !job->answered) send_proposal(step, *job);
-        // A broker for whom it still runs is in another life than the one that knew the outcome: it
-        // is told.
-        else if (job->phase == Phase::ended && (job->answered || job->orphaned))
-            tell_proposal(step, *job);
-        if (assign.total) on_total(step, *job, *assign.total);
-        return;
-    }
-    auto& job =
-        *jobs_.emplace(assign.job, std::make_unique<Job>(assign.job, assign.spec)).first->second;
-    job.user = assign.user;
-    job.assignment = assign.assignment;
-    job.round = assign.round;
-    job.opened = step.now;
-    job.assigned_at = milliseconds_since_1970(step.now);
-    persist_job(step, job);
+Job* Jobs::find(const JobId& id) const {
+    auto job = jobs_.find(id);
+    return job == jobs_.end() ? nullptr : job->second.get();
+}
+
+// --- assigned, and assigned again
+
+void Jobs::assign(Step& step, const wire::Assign& assign) {
+    if (Job* job = find(assign.job)) return assign_again(step, *job, assign);
+    auto made = std::make_unique<Job>(Job::Start{
+        .id = assign.job,
+        .user = assign.user,
+        .spec = assign.spec,
+        .round = {.assignment = assign.assignment, .number = assign.round, .opened = step.now}});
+    Job& job = *jobs_.emplace(assign.job, std::move(made)).first->second;
+    parts_.persistence.put_job(step, job);
     step.actions.push_back(Note{.level = Level::debug,
                                 .what = "job assigned",
                                 .job = assign.job,
                                 .detail = assign.spec.function});
-    if (auto deadline = deadline_of(assign.spec))
-        timers_.arm(TimerKind::deadline, assign.job, step.now + *deadline);
-    auto early =
-        early_.take(assign.job, [&](const Sender& sender) { return may_collect(job, sender); });
-    if (assign.total) on_total(step, job, *assign.total);
-    if (job.round > 0)
-        flush(step, job);  // the broker hears that nothing of the earlier rounds is here
-    for (const auto& [results, body] : early.results) on_results(step, results, body, {});
-    for (const auto& waiting : early.collects)
-        attach(step, job, waiting.peer, waiting.collect, waiting.sender);
+    parts_.outcomes.start_deadline(step, job);
+    auto early = parts_.early.take(assign.job, [&](const Sender& sender) {
+        return parts_.admission.may_collect(job.user, sender);
+    });
+    if (assign.total) set_total(step, job, *assign.total);
+    // The broker hears that nothing of the earlier rounds is here.
+    if (assign.round > 0) parts_.confirmations.flush(step, job);
+    for (const auto& [results, body] : early.results) add_results(step, results, body, {});
+    for (const auto& waiting : early.collects) parts_.collecting.attach(step, job, waiting);
 }
 
-void Core::on_total(Step& step, Job& job, std::uint64_t total) {
-    if (job.assembly.total() == total || job.phase != Phase::gathering) return;
-    if (job.assembly.total()) {
-        step.actions.push_back(Note{
-            .level = Level::warn,
-            .what = "another total for a sealed job ignored",
-            .job = job.id,
-            .detail = std::to_string(*job.assembly.total()) + ", now " + std::to_string(total)});
+void Jobs::assign_again(Step& step, Job& job, const wire::Assign& assign) {
+    const Life::Round& round = job.life.round();
+    if (assign.assignment < round.assignment) return;  // from before a reassignment
+    if (assign.round > round.number && assign.assignment > round.assignment)
+        return start_round(step, job, assign);
+    bool raised = job.life.raise(assign.assignment);
+    if (raised) parts_.persistence.put_job(step, job);
+    if (raised && !job.life.gathering() && !job.life.answered()) parts_.outcomes.propose(step, job);
+    // A broker for whom it still runs is in another life than the one that knew the outcome.
+    else if (job.life.ended() && job.life.answered()) parts_.outcomes.propose_once(step, job);
+    if (assign.total) set_total(step, job, *assign.total);
+}
+
+// What has no value is to come again; values stay, with their sequences.
+void Jobs::start_round(Step& step, Job& job, const wire::Assign& assign) {
+    auto old = parts_.persistence.rows_of_round(job);
+    job.life.start_round({.assignment = assign.assignment,
+                          .number = assign.round,
+                          .start = job.assembly.next_sequence(),
+                          .opened = step.now});
+    job.assembly.start_round(assign.spec);
+    parts_.memory.account(job);
+    parts_.persistence.put_round(step, job, old);
+    step.actions.push_back(Note{.level = Level::info,
+                                .what = "job gathers again",
+                                .job = job.id,
+                                .detail = "round " + std::to_string(assign.round)});
+    parts_.outcomes.start_deadline(step, job);
+    parts_.collecting.turn_away(step, job);
+    parts_.confirmations.drop(job);
+    parts_.confirmations.repeat(step, job);
+    if (!job.life.damage().empty())
+        return parts_.outcomes.propose_lost(step, job, job.life.damage());
+    if (assign.total) set_total(step, job, *assign.total);
+    parts_.outcomes.settle(step, job);
+}
+
+void Jobs::set_total(Step& step, Job& job, std::uint64_t total) {
+    auto known = job.assembly.total();
+    if (known == total || !job.life.gathering()) return;
+    if (known) {
+        step.actions.push_back(
+            Note{.level = Level::warn,
+                 .what = "another total for a sealed job ignored",
+                 .job = job.id,
+                 .detail = std::to_string(*known) + ", now " + std::to_string(total)});
         return;
     }
-    Range past{total, std::numeric_limits<Index>::max()};
     if (std::uint64_t dropped = job.assembly.seal(total))
         step.actions.push_back(Note{.level = Level::warn,
                                     .what = "results past the job's total dropped",
                                     .job = job.id,
                                     .range = {total, total + dropped},
                                     .detail = std::to_string(dropped) + " fragments"});
-    job.unconfirmed.remove(past);
-    persist_job(step, job);
-    account(job);
-    settle(step, job);
+    parts_.confirmations.cut(job, total);
+    parts_.persistence.put_job(step, job);
+    parts_.memory.account(job);
+    parts_.outcomes.settle(step, job);
 }
 
-void Core::on_results(Step& step, const wire::Results& results, const Slice& body,
-                      const Sender& sender) {
+// --- filled
+
+void Jobs::add_results(Step& step, const wire::Results& results, const Slice& body,
+                       const Sender& sender) {
     Job* job = find(results.job);
     std::string why = flaw(results, job ? job->assembly.total() : std::nullopt);
-    if (!why.empty()) {
-        strike(step, {}, sender, senseless_results, results.meta.worker + ": " + why);
-        return;
-    }
+    if (!why.empty()) return (void)parts_.admission.strike(step, senseless(results, sender, why));
     Range range{results.first, results.first + results.count};
-    if (job && (job->phase != Phase::gathering || job->assembly.received().covers(range))) {
-        on_late(step, *job, range);
-        return;
-    }
+    if (job && (!job->life.gathering() || job->assembly.received().covers(range)))
+        return drop_late(step, *job, range);
     if (!wire::is_objects(body.view(), results.count)) {
-        strike(step, {}, sender, senseless_results,
-               results.meta.worker + ": the body of " + std::to_string(body.size()) +
-                   " bytes is not " + std::to_string(results.count) + " MessagePack objects");
-        return;
+        why = "the body of " + std::to_string(body.size()) + " bytes is not " +
+              std::to_string(results.count) + " MessagePack objects";
+        return (void)parts_.admission.strike(step, senseless(results, sender, why));
     }
-    if (!job) {
-        bool kept = early_.add(step.now, results, body);
-        step.actions.push_back(
-            about(results, kept ? Level::debug : Level::warn,
-                  kept ? "results came before their job"
-                       : "no room for results that came before their job, dropped"));
-        return;
-    }
-    if (!has_room(body.size())) {
+    if (job) return store(step, *job, results, body);
+    bool kept = parts_.early.add(step.now, results, body);
+    step.actions.push_back(about(results, kept ? Level::debug : Level::warn,
+                                 kept ? "results came before their job"
+                                      : "no room for results that came before their job, dropped"));
+}
+
+void Jobs::store(Step& step, Job& job, const wire::Results& results, const Slice& body) {
+    if (!parts_.memory.has_room(body.size())) {
         step.actions.push_back(about(
             results, Level::debug, "no room for results that the disk is not ready for, dropped"));
         return;
     }
-    std::uint64_t from = job->assembly.next_sequence();
-    std::uint64_t stored = job->assembly.add(results, body);
-    persist_entries(step, *job, from);
-    account(*job);
+    std::uint64_t from = job.assembly.next_sequence();
+    std::uint64_t stored = job.assembly.add(results, body);
+    parts_.persistence.put_entries(step, job, from);
     step.actions.push_back(
         about(results, Level::debug,
               stored == results.count ? "results stored" : "results stored in part"));
-    confirm(step, *job, range);
-    pump(step, *job);
-    settle(step, *job);
+    parts_.confirmations.add(step, job, {results.first, results.first + results.count});
+    after_storing(step, job);
+}
+
+void Jobs::after_storing(Step& step, Job& job) {
+    parts_.memory.account(job);
+    parts_.collecting.pump(step, job);
+    parts_.outcomes.settle(step, job);
     relieve_memory(step);
 }
 
 // Nothing of the range is stored: it is there already, or the job takes no more.
-void Core::on_late(Step& step, Job& job, Range range) {
-    for (Range part : job.assembly.received().missing(range)) job.late.add(part);
+void Jobs::drop_late(Step& step, Job& job, Range range) {
+    for (Range part : job.assembly.received().missing(range)) job.life.add_late(part);
     step.actions.push_back(Note{.level = Level::debug,
                                 .what = "late or doubled results dropped",
                                 .job = job.id,
                                 .range = range});
-    if (!job.answered) confirm(step, job, range);
+    if (!job.life.answered()) parts_.confirmations.add(step, job, range);
 }
 
-void Core::on_errors(Step& step, wire::Errors errors, const Slice& body) {
+void Jobs::add_errors(Step& step, wire::Errors errors, const Slice& body) {
     Job* job = find(errors.job);
-    Index end =
-        job && job->assembly.total() ? *job->assembly.total() : std::numeric_limits<Index>::max();
-    std::uint64_t outputs = 0;
-    bool sound = true;
-    for (const auto& failure : errors.failures) {
-        sound = sound && failure.output_bytes <= body.size() - outputs && failure.index < end;
-        outputs += sound ? failure.output_bytes : 0;
-    }
-    if (!job || !sound || outputs != body.size()) {
+    Index end = std::numeric_limits<Index>::max();
+    if (job) end = job->assembly.total().value_or(end);
+    if (!job || !are_sound(errors.failures, end, body.size())) {
         step.actions.push_back(Note{
             .level = Level::warn,
             .what = job ? "errors that make no sense dropped" : "errors of an unknown job dropped",
             .job = errors.job});
         return;
     }
-    if (!has_room(body.size())) return;  // they are sent again
+    if (!parts_.memory.has_room(body.size())) return;  // they are sent again
     std::size_t offset = 0;
     for (auto& failure : errors.failures) {
-        Index index = failure.index;
         Slice output = body.sub(offset, failure.output_bytes);
         offset += output.size();
-        if (job->phase != Phase::gathering) {
-            on_late(step, *job, {index, index + 1});
-            continue;
-        }
-        Note note{.level = Level::debug,
-                  .what = "failure stored",
-                  .job = job->id,
-                  .range = {index, index + 1},
-                  .peer = failure.worker,
-                  .attempt = failure.attempt,
-                  .took = taken(failure.elapsed),
-                  .detail = failure.message};
-        std::uint64_t from = job->assembly.next_sequence();
-        if (job->assembly.add(std::move(failure), output)) step.actions.push_back(std::move(note));
-        persist_entries(step, *job, from);
-        confirm(step, *job, {index, index + 1});
+        add_failure(step, *job, std::move(failure), output);
     }
-    account(*job);
-    pump(step, *job);
-    settle(step, *job);
-    relieve_memory(step);
+    after_storing(step, *job);
 }
 
-void Core::on_ended(Step& step, const wire::Ended& ended) {
-    Job* job = find(ended.job);
-    if (!job || job->answered || ended.outcome == Outcome::running) return;
-    if (job->round > 0 && ended.assignment < job->assignment)
-        return;  // the end of an earlier round
-    timers_.disarm(TimerKind::propose, job->id);
-    if (job->phase == Phase::ended) {
-        // Complete with every value in hand won over whatever was on its way.
-        if (ended.outcome != job->verdict.outcome)
-            step.actions.push_back(
-                Note{.level = Level::warn,
-                     .what = "another outcome for a job that is complete ignored",
-                     .job = job->id,
-                     .detail = wire::to_string(ended.outcome)});
-    } else {
-        if (ended.total && !job->assembly.total()) {
-            job->assembly.seal(*ended.total);
-            persist_job(step, *job);
-        }
-        conclude(step, *job, {.outcome = ended.outcome, .reason = ended.reason}, ended.missing);
-    }
-    job->answered = true;
-    drop_unconfirmed(*job);
-    persist(step, job->id, Row::answered, job->round,
-            wire::Ended{.job = job->id,
-                        .assignment = ended.assignment,
-                        .outcome = ended.outcome,
-                        .reason = {},
-                        .total = {},
-                        .missing = {}});
+void Jobs::add_failure(Step& step, Job& job, wire::Failure failure, const Slice& output) {
+    Range range{failure.index, failure.index + 1};
+    if (!job.life.gathering()) return drop_late(step, job, range);
+    Note note{.level = Level::debug,
+              .what = "failure stored",
+              .job = job.id,
+              .range = range,
+              .peer = failure.worker,
+              .attempt = failure.attempt,
+              .took = taken(failure.elapsed),
+              .detail = failure.message};
+    std::uint64_t from = job.assembly.next_sequence();
+    if (job.assembly.add(std::move(failure), output)) step.actions.push_back(std::move(note));
+    parts_.persistence.put_entries(step, job, from);
+    parts_.confirmations.add(step, job, range);
 }
 
-// The job gathers again. What has no value is to come again; values stay, with their sequences.
-void Core::start_round(Step& step, Job& job, const wire::Assign& assign) {
-    OldRound old(job);
-    job.assignment = assign.assignment;
-    job.round = assign.round;
-    job.round_start = job.assembly.next_sequence();
-    job.opened = step.now;
-    job.assigned_at = milliseconds_since_1970(step.now);
-    job.phase = Phase::gathering;
-    job.verdict = {};
-    job.answered = job.orphaned = job.lost = false;
-    job.missing.clear();
-    job.late.clear();
-    old.failures = job.assembly.start_round(assign.spec);
-    account(job);
-    persist_round(step, job, old);
-    step.actions.push_back(Note{.level = Level::info,
-                                .what = "job gathers again",
-                                .job = job.id,
-                                .detail = "round " + std::to_string(job.round)});
-    timers_.disarm_all(job.id);
-    if (auto deadline = deadline_of(assign.spec))
-        timers_.arm(TimerKind::deadline, job.id, step.now + *deadline);
-    turn_collectors_away(step, job, "it was run again while it was collected; collect it again");
-    drop_unconfirmed(job);
-    for (Range range : job.assembly.received().ranges()) job.unconfirmed.add(range);
-    if (!job.unconfirmed.empty()) unflushed_.insert(job.id);
-    flush(step, job);
-    if (!job.damage.empty()) return propose_lost(step, job, job.damage);
-    if (assign.total) on_total(step, job, *assign.total);
-    settle(step, job);
+// --- ended, forgotten
+
+void Jobs::on_ended(Step& step, const wire::Ended& ended) {
+    if (Job* job = find(ended.job)) parts_.outcomes.on_ended(step, *job, ended);
 }
 
-/// Those that have had something, or were told the end.
-void Core::turn_collectors_away(Step& step, Job& job, const std::string& why) {
-    std::erase_if(job.collectors, [&](const auto& item) {
-        const auto& [peer, collector] = item;
-        if (!collector.concluded() && collector.begun())
-            step.actions.push_back(
-                Send{.to = peer,
-                     .message = wire::Refused{.code = wire::RefusalCode::conflict,
-                                              .text = "job " + to_string(job.id) + ": " + why,
-                                              .job = job.id}});
-        return collector.concluded() || collector.begun();
-    });
-}
-
-// Forgotten is said when the erasure is safe, like all that is said; of an unknown job, when an
-// earlier erasure is.
-void Core::on_forget(Step& step, const JobId& id) {
+// Forgotten is sent when the erasure is safe; of an unknown job, when an earlier erasure is.
+void Jobs::on_forget(Step& step, const JobId& id) {
     if (Job* job = find(id)) forget(step, *job);
     step.actions.push_back(SendBroker{.message = wire::Forgotten{.job = id}});
 }
 
-void Core::forget(Step& step, Job& job) {
+void Jobs::forget(Step& step, Job& job) {
     JobId id = job.id;
-    for (const auto& [peer, collector] : job.collectors) {
-        if (collector.concluded()) continue;
-        step.actions.push_back(
-            Send{.to = peer,
-                 .message = wire::Refused{
-                     .code = wire::RefusalCode::unknown_job,
-                     .text = "job " + to_string(id) + " was forgotten, its results are gone",
-                     .job = id}});
-    }
+    parts_.collecting.end_all(step, job);
     Level level = job.assembly.spec().attached ? Level::debug : Level::info;
     step.actions.push_back(Note{.level = level, .what = "job forgotten", .job = id});
-    persist_erasure(step, id);
-    erase(id);
-}
-
-void Core::erase(const JobId& id) {
-    Job& job = *jobs_.at(id);
-    timers_.disarm_all(id);
-    drop_unconfirmed(job);
+    parts_.persistence.erase_job(step, id);
+    parts_.outcomes.forget(job);
+    parts_.confirmations.drop(job);
     job.assembly.abandon();
-    account(job);
-    for (auto at = fetching_.lower_bound({id, 0}); at != fetching_.end() && at->first.first == id;
-         ++at)
-        at->second.stale = true;
+    parts_.memory.forget(job);
     jobs_.erase(id);
 }
 
-void Core::confirm(Step& step, Job& job, Range range) {
-    auto parts = job.assembly.received().within(range);
-    if (parts.empty()) return;
-    for (Range part : parts) job.unconfirmed.add(part);
-    ++job.unconfirmed_runs;
-    unflushed_.insert(job.id);
-    if (!flush_at_) flush_at_ = step.now + confirm_within;
-    if (job.unconfirmed_runs >= confirm_runs) flush(step, job);
-}
+// --- the broker's lives, the store, memory, time
 
-void Core::drop_unconfirmed(Job& job) {
-    job.unconfirmed.clear();
-    job.unconfirmed_runs = 0;
-    unflushed_.erase(job.id);
-    if (unflushed_.empty()) flush_at_.reset();
-}
-
-void Core::flush(Step& step, Job& job) {
-    if (!can_tell()) return;  // all of it is told when that is over
-    auto ranges = job.unconfirmed.ranges();
-    drop_unconfirmed(job);
-    job.told_held_bytes = job.assembly.held_bytes();
-    std::size_t at = 0;
-    do {
-        std::size_t count = std::min(gathered_ranges, ranges.size() - at);
-        auto begin = ranges.begin() + static_cast<std::ptrdiff_t>(at);
-        wire::Gathered gathered{.job = job.id,
-                                .ranges = {begin, begin + static_cast<std::ptrdiff_t>(count)},
-                                .held_bytes = job.told_held_bytes,
-                                .round = job.round};
-        step.actions.push_back(SendBroker{.message = std::move(gathered)});
-        at += count;
-    } while (at < ranges.size());
-}
-
-void Core::flush_due(Step& step) {
-    flush_at_.reset();
-    if (!can_tell()) return;
-    auto due = unflushed_;
-    for (const JobId& id : due) flush(step, *jobs_.at(id));
-}
-
-void Core::settle(Step& step, Job& job, bool deadline_reached) {
-    if (job.phase != Phase::gathering) return;
-    auto verdict = judge(job.assembly.spec(), job.assembly.counts(deadline_reached));
-    if (!verdict) return;
-    job.verdict = *verdict;
-    if (verdict->every_value) {
-        conclude(step, job, *verdict, {});
-    } else {
-        job.phase = Phase::proposed;
-        persist_proposal(step, job);
+void Jobs::on_welcome(Step& step, Greeting greeting) {
+    switch (greeting) {
+        case Greeting::again:
+        case Greeting::doubted: return;
+        case Greeting::resumed: return repeat_all(step);
+        case Greeting::other_life:
+            for (const auto& [id, job] : jobs_) parts_.outcomes.orphan(step, *job);
+            return;
     }
-    if (!job.unconfirmed.empty()) flush(step, job);
-    send_proposal(step, job);
 }
 
-void Core::send_proposal(Step& step, Job& job) {
-    timers_.arm(TimerKind::propose, job.id, step.now + limits::resend_after);
-    tell_proposal(step, job);
+void Jobs::on_store_mended(Step& step) {
+    if (parts_.broker.welcomed()) repeat_all(step);
+    for (const auto& [id, job] : jobs_) parts_.collecting.pump(step, *job);
 }
 
-void Core::tell_proposal(Step& step, const Job& job) {
-    if (!can_tell()) return;
-    step.actions.push_back(
-        SendBroker{.message = wire::Propose{.job = job.id,
-                                            .assignment = job.assignment,
-                                            .outcome = job.verdict.outcome,
-                                            .reason = job.verdict.reason,
-                                            .every_value = job.verdict.every_value,
-                                            .lost = job.lost}});
+/// Everything that is safe here is sent to the broker once more: what was sent may be lost.
+void Jobs::repeat_all(Step& step) {
+    for (const auto& [id, job] : jobs_) {
+        if (job->life.answered()) continue;
+        parts_.confirmations.repeat(step, *job);
+        if (!job->life.gathering()) parts_.outcomes.propose(step, *job);
+    }
 }
 
-void Core::conclude(Step& step, Job& job, Verdict verdict,
-                    const std::vector<wire::Missing>& from_broker) {
-    FANFOLD_CHECK(job.phase != Phase::ended);
-    job.phase = Phase::ended;
-    job.verdict = std::move(verdict);
-    timers_.disarm(TimerKind::deadline, job.id);
-    if (job.lost) abandon(step, job);
-    account(job);
-    if (!job.verdict.every_value) job.missing = job.assembly.list_missing(true, from_broker);
-    persist_outcome(step, job);
-    std::string detail = wire::to_string(job.verdict.outcome);
-    if (!job.verdict.reason.empty()) detail += ": " + job.verdict.reason;
+void Jobs::resume(Step& step, Restored restored) {
+    jobs_ = std::move(restored.jobs);
+    for (auto& text : restored.damage)
+        step.actions.push_back(Note{.level = Level::error,
+                                    .what = "a row of the state can't be read",
+                                    .detail = std::move(text)});
+    for (const auto& [id, rows] : restored.stale) parts_.persistence.erase(step, id, rows);
+    for (const auto& [id, at] : restored.orphaned) parts_.outcomes.start_expiry(*find(id), at);
+    for (const auto& [id, job] : jobs_) resume(step, *job);
+    if (jobs_.empty()) return;
     step.actions.push_back(Note{.level = Level::info,
-                                .what = "job ended",
-                                .job = job.id,
-                                .took = step.now - job.opened,
-                                .detail = std::move(detail)});
-    pump(step, job);
+                                .what = "state read",
+                                .detail = std::to_string(jobs_.size()) + " jobs, " +
+                                          std::to_string(parts_.memory.held_bytes()) +
+                                          " bytes of results"});
+    relieve_memory(step);
 }
 
-void Core::abandon(Step& step, Job& job) {
-    if (options_.durable)
-        for (const auto& [sequence, first] : job.assembly.order()) job.let_go.push_back(sequence);
-    job.assembly.abandon();
-    job.damage.clear();  // nothing is left that could be read
-    persist_let_go(step, job, true);
+// What an earlier life cut short is done now.
+void Jobs::resume(Step& step, Job& job) {
+    switch (job.life.phase()) {
+        case Phase::gathering:
+            if (!job.life.damage().empty())
+                return parts_.outcomes.propose_lost(step, job, job.life.damage());
+            parts_.outcomes.start_deadline(step, job);
+            return parts_.outcomes.settle(step, job);
+        case Phase::proposed: return parts_.outcomes.propose(step, job);
+        case Phase::ended:
+            if (!job.life.answered()) parts_.outcomes.propose(step, job);
+            return;
+    }
+}
+
+void Jobs::on_fetched(Step& step, const Fetched& event) {
+    Job* job = find(event.record.job);
+    switch (parts_.memory.take(job, event)) {
+        case Memory::Arrival::unwanted:
+        case Memory::Arrival::put_back:
+            if (job) parts_.collecting.pump(step, *job);
+            return;
+        case Memory::Arrival::not_there: return on_damage(step, *job, event.record.number);
+    }
+}
+
+/// A value that was safe is gone.
+void Jobs::on_damage(Step& step, Job& job, std::uint64_t sequence) {
+    Index first = job.assembly.order().at(sequence);
+    Range range{first, first + job.assembly.entries().at(first).count};
+    job.life.damage("the gatherer's state " +
+                    (state_.empty() ? std::string{} : "in " + state_ + " ") +
+                    "is damaged: what was kept of fragments " + to_string({range}) +
+                    " can't be read; restore the folder from a backup, or run the job again");
+    step.actions.push_back(Note{.level = Level::error,
+                                .what = "a result can't be read back from the store",
+                                .job = job.id,
+                                .range = range,
+                                .detail = job.life.damage()});
+    if (job.life.gathering()) parts_.outcomes.propose_lost(step, job, job.life.damage());
+    parts_.collecting.refuse_for_damage(step, job);
+}
+
+// First go jobs that no broker knows any more, then the running job that takes most, and the next,
+// until what stays fits.
+void Jobs::relieve_memory(Step& step) {
+    if (!parts_.memory.is_full() || parts_.persistence.troubled()) return;
+    for (auto at = jobs_.begin(); at != jobs_.end() && parts_.memory.is_full();) {
+        Job& job = *(at++)->second;
+        if (job.life.orphaned() && parts_.memory.holds_memory(job)) forget(step, job);
+    }
+    while (Job* job = parts_.memory.heaviest(jobs_))
+        parts_.outcomes.propose_lost(step, *job, parts_.memory.reason_to_lose(*job));
+}
+
+void Jobs::on_time(Step& step) {
+    while (auto due = parts_.outcomes.take_due(step.now)) {
+        Job* job = find(due->second);
+        FANFOLD_CHECK(job != nullptr);
+        switch (due->first) {
+            case TimerKind::deadline: parts_.outcomes.settle(step, *job, true); break;
+            case TimerKind::propose: parts_.outcomes.propose(step, *job); break;
+            case TimerKind::expiry: forget(step, *job); break;
+        }
+    }
+    auto expired = parts_.early.expire(step.now);
+    for (const auto& [id, count] : expired.results)
+        step.actions.push_back(Note{.level = Level::warn,
+                                    .what = "results of a job that nobody assigned dropped",
+                                    .job = id,
+                                    .detail = std::to_string(count) + " messages"});
+    parts_.collecting.refuse_expired(step, expired.collects);
+    parts_.confirmations.on_time(step, jobs_);
+}
+
+void Jobs::check_invariants() const {
+    for (const auto& [id, job] : jobs_) {
+        FANFOLD_CHECK(job->id == id);
+        job->assembly.check_invariants();
+        job->life.check_invariants();
+    }
 }
 
 }  // namespace fanfold::gatherer

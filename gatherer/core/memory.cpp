@@ -1,51 +1,45 @@
-// What is in memory, and what is in the store alone. With a store every entry is a row of its own
-// from the moment it is stored, so that the memory of its body can be let go of at any time
-// ("spilled") and the body be fetched when a collector comes to it.
-#include <algorithm>
-#include <limits>
-#include <utility>
+#include "gatherer/core/memory.hpp"
 
-#include "gatherer/core/job.hpp"
+#include <algorithm>
+
+#include "gatherer/core/limits.hpp"
 #include "shared/base/result.hpp"
-#include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
 
-namespace {
-
-constexpr std::uint64_t fetching_share =
-    4;  // of the memory, what may be on its way from the store: one part in so many
-
-}  // namespace
-
-void Core::account(Job& job) {
+void Memory::account(Job& job) {
     const Assembly& assembly = job.assembly;
-    Accounted now{.held = assembly.held_bytes(),
-                  .memory = assembly.memory_bytes(),
-                  .bodies = options_.durable ? assembly.bodies_bytes() : 0};
-    const Accounted& before = job.accounted;
-    held_bytes_ += now.held - before.held;  // a difference below zero wraps, and back
-    memory_bytes_ += now.memory - before.memory;
-    if (now.bodies != before.bodies) {
-        with_bodies_.erase({before.bodies, job.id});
-        if (now.bodies > 0) with_bodies_.insert({now.bodies, job.id});
-    }
-    job.accounted = now;
+    MemoryShare& share = job.share;
+    held_bytes_ += assembly.held_bytes() - share.held;  // a difference below zero wraps, and back
+    memory_bytes_ += assembly.memory_bytes() - share.memory;
+    share.held = assembly.held_bytes();
+    share.memory = assembly.memory_bytes();
+    std::uint64_t bodies = persistence_.durable() ? assembly.bodies_bytes() : 0;
+    if (bodies == share.bodies) return;
+    with_bodies_.erase({share.bodies, job.id});
+    if (bodies > 0) with_bodies_.emplace(std::pair{bodies, job.id}, &job);
+    share.bodies = bodies;
 }
 
-/// Spills bodies until so many bytes more have room, or none is left. The job that has most in
-/// memory goes first.
-void Core::make_room(std::uint64_t more) {
-    while (pressure() + more > options_.memory_bytes && !with_bodies_.empty()) {
-        Job& job = *jobs_.at(with_bodies_.rbegin()->second);
+void Memory::forget(Job& job) {
+    account(job);
+    for (auto at = fetching_.lower_bound({job.id, 0});
+         at != fetching_.end() && at->first.first == job.id; ++at)
+        at->second.stale = true;
+}
+
+// The job that has most in memory goes first.
+void Memory::make_room(std::uint64_t more) {
+    while (pressure() + more > limit_ && !with_bodies_.empty()) {
+        Job& job = *with_bodies_.rbegin()->second;
         spill_one(job);
         account(job);
     }
 }
 
-/// What all collectors have been sent goes first; then from the end, which is the farthest from
-/// those that collect.
-void Core::spill_one(Job& job) {
+// What all collectors have been sent goes first; then from the end, which is the farthest from
+// those that collect.
+void Memory::spill_one(Job& job) {
     const auto& bodies = job.assembly.bodies();
     Index first = job.assembly.order().at(*bodies.begin());
     const Entry& oldest = job.assembly.entries().at(first);
@@ -55,169 +49,116 @@ void Core::spill_one(Job& job) {
     job.assembly.spill(sent ? *bodies.begin() : *bodies.rbegin());
 }
 
-/// Whether a result of this size can be taken. One that can't stays with its sender, which sends it
-/// again. While nothing waits for the disk there is always room: so each gets in at last.
-bool Core::has_room(std::uint64_t bytes) {
-    if (waiting_bytes_ == 0) return true;
+bool Memory::has_room(std::uint64_t bytes) {
+    if (persistence_.waiting_bytes() == 0) return true;
     make_room(bytes);
-    return pressure() + bytes <= options_.memory_bytes;
+    return pressure() + bytes <= limit_;
 }
 
-void Core::handle(Step&, Committed& event) { waiting_bytes_ = event.waiting_bytes; }
-
-// Over the limit, with nothing left to spill, first jobs go that no broker knows any more, then the
-// running job that takes most, and the next, until what stays fits.
-void Core::relieve_memory(Step& step) {
+bool Memory::is_full() {
     make_room();
-    if (memory_bytes_ <= options_.memory_bytes || troubled_) return;
-    for (auto at = jobs_.begin(); at != jobs_.end() && memory_bytes_ > options_.memory_bytes;) {
-        Job& job = *(at++)->second;
-        if (job.orphaned && job.accounted.memory > 0) forget(step, job);
-    }
+    return memory_bytes_ > limit_;
+}
+
+Job* Memory::heaviest(const JobTable& jobs) const {
     std::uint64_t staying = memory_bytes_;
-    for (const auto& [id, job] : jobs_)
-        if (job->lost) staying -= job->accounted.memory;
-    while (staying > options_.memory_bytes) {
-        Job* most = nullptr;
-        for (const auto& [id, job] : jobs_)
-            if (job->phase == Phase::gathering &&
-                (!most || job->accounted.memory > most->accounted.memory))
-                most = job.get();
-        if (!most || most->accounted.memory == 0) return;
-        staying -= most->accounted.memory;
-        const char* what =
-            options_.durable ? " bytes of what must be known of results" : " bytes of results";
-        const char* way_out =
-            options_.durable
-                ? "; run the job in larger pieces, or raise the gatherer's --memory"
-                : "; collect the job while it runs (fanfold map), or raise the gatherer's --memory";
-        propose_lost(step, *most,
-                     "the gatherer's memory is full: " + std::to_string(memory_bytes_) + what +
-                         " are held, " + std::to_string(most->accounted.memory) +
-                         " of them of this job, and --memory is " +
-                         std::to_string(options_.memory_bytes) + way_out);
+    Job* most = nullptr;
+    for (const auto& [id, job] : jobs) {
+        if (job->life.lost()) staying -= job->share.memory;
+        if (job->life.gathering() && (!most || job->share.memory > most->share.memory))
+            most = job.get();
     }
+    return staying > limit_ && most && most->share.memory > 0 ? most : nullptr;
 }
 
-/// The job can't keep its values: it fails, and lets go of them when the broker knows.
-void Core::propose_lost(Step& step, Job& job, std::string reason) {
-    FANFOLD_CHECK(job.phase == Phase::gathering);
-    job.lost = true;
-    job.phase = Phase::proposed;
-    job.verdict = {.outcome = wire::Outcome::failed, .reason = std::move(reason)};
-    persist_proposal(step, job);
-    if (!job.unconfirmed.empty()) flush(step, job);
-    send_proposal(step, job);
+std::string Memory::reason_to_lose(const Job& job) const {
+    const char* what =
+        persistence_.durable() ? " bytes of what must be known of results" : " bytes of results";
+    const char* way_out =
+        persistence_.durable()
+            ? "; run the job in larger pieces, or raise the gatherer's --memory"
+            : "; collect the job while it runs (fanfold map), or raise the gatherer's --memory";
+    return "the gatherer's memory is full: " + std::to_string(memory_bytes_) + what +
+           " are held, " + std::to_string(job.share.memory) +
+           " of them of this job, and --memory is " + std::to_string(limit_) + way_out;
 }
 
-// --- fetching
-// ---------------------------------------------------------------------------------------------------
-
-/// Asks for what the collector comes to next. What is on its way for all of them is bounded: who
-/// finds no room waits in a queue.
-void Core::fetch(Step& step, Job& job, const PeerId& peer, Collector& collector) {
-    for (const auto& wanted : collector.wanted(job.assembly, job.phase == Phase::ended)) {
-        if (fetching_.contains({job.id, wanted.sequence})) continue;
-        if (queued_.empty() && ask_for(step, job.id, wanted.sequence, wanted.bytes)) continue;
+void Memory::prefetch(Step& step, Job& job, const PeerId& peer, Collector& collector) {
+    for (const auto& needed : collector.needed(job.assembly, job.life.ended())) {
+        if (fetching_.contains({job.id, needed.sequence})) continue;
+        if (queued_.empty() && fetch(step, job.id, needed)) continue;
         if (!collector.queued()) queued_.emplace_back(job.id, peer);
         collector.mark_queued(true);
         return;
     }
 }
 
-bool Core::ask_for(Step& step, const JobId& job, std::uint64_t sequence, std::uint64_t bytes) {
-    if (!fetching_.empty() && fetching_bytes_ + bytes > options_.memory_bytes / fetching_share)
+/// False: too much is on its way already.
+bool Memory::fetch(Step& step, const JobId& job, const Collector::Needed& needed) {
+    if (!fetching_.empty() && fetching_bytes_ + needed.bytes > limit_ / limits::fetching_share)
         return false;
-    fetching_.emplace(std::pair{job, sequence}, Fetching{.bytes = bytes});
-    fetching_bytes_ += bytes;
-    step.actions.push_back(
-        Fetch{.job = job, .kind = static_cast<std::uint8_t>(Row::entry), .number = sequence});
+    fetching_.emplace(std::pair{job, needed.sequence}, Fetching{.bytes = needed.bytes});
+    fetching_bytes_ += needed.bytes;
+    step.actions.push_back(Fetch{
+        .job = job, .kind = static_cast<std::uint8_t>(Row::entry), .number = needed.sequence});
     return true;
 }
 
-/// In the order of the queue: who comes first is served first, however much it wants.
-void Core::fetch_for_queued(Step& step) {
-    for (; !queued_.empty() && !troubled_; queued_.pop_front()) {
-        Job* job = find(queued_.front().first);
-        if (!job) continue;
-        auto at = job->collectors.find(queued_.front().second);
-        if (at == job->collectors.end()) continue;
-        for (const auto& wanted : at->second.wanted(job->assembly, job->phase == Phase::ended))
-            if (!fetching_.contains({job->id, wanted.sequence}) &&
-                !ask_for(step, job->id, wanted.sequence, wanted.bytes))
+void Memory::prefetch_for_queued(Step& step, const JobTable& jobs) {
+    for (; !queued_.empty() && !persistence_.troubled(); queued_.pop_front()) {
+        auto job = jobs.find(queued_.front().first);
+        if (job == jobs.end()) continue;
+        auto at = job->second->collectors.find(queued_.front().second);
+        if (at == job->second->collectors.end()) continue;
+        for (const auto& needed :
+             at->second.needed(job->second->assembly, job->second->life.ended()))
+            if (!fetching_.contains({job->first, needed.sequence}) &&
+                !fetch(step, job->first, needed))
                 return;
         at->second.mark_queued(false);
     }
 }
 
-void Core::handle(Step& step, Fetched& event) {
+Memory::Arrival Memory::take(Job* job, const Fetched& event) {
     auto asked = fetching_.find({event.record.job, event.record.number});
-    if (asked == fetching_.end()) return;
+    if (asked == fetching_.end()) return Arrival::unwanted;
     bool stale = asked->second.stale;
     fetching_bytes_ -= asked->second.bytes;
     fetching_.erase(asked);
-    Job* job = find(event.record.job);
-    if (!job) return;
+    if (!job || stale) return Arrival::unwanted;
     std::uint64_t sequence = event.record.number;
     auto place = job->assembly.order().find(sequence);
-    // It may be let go of meanwhile.
-    if (!stale && place != job->assembly.order().end() &&
-        job->assembly.entries().at(place->second).spilled) {
-        auto row = event.sound ? wire::decode(event.record.data) : fail("no such row");
-        if (!row || !job->assembly.put_back(sequence, *row, event.record.body))
-            return on_damage(step, *job, sequence);
-        account(*job);
+    if (place == job->assembly.order().end() || !job->assembly.entries().at(place->second).spilled)
+        return Arrival::unwanted;
+    auto row = event.sound ? read_row(event.record) : fail("no such row");
+    auto* entry = row ? std::get_if<EntryRow>(&*row) : nullptr;
+    if (!entry || !job->assembly.put_back(sequence, *entry, event.record.body))
+        return Arrival::not_there;
+    account(*job);
+    return Arrival::put_back;
+}
+
+void Memory::check_invariants(const JobTable& jobs) const {
+    std::uint64_t held = 0;
+    std::uint64_t memory = 0;
+    std::size_t bodies = 0;
+    for (const auto& [id, job] : jobs) {
+        const MemoryShare& share = job->share;
+        FANFOLD_CHECK(share.held == job->assembly.held_bytes());
+        FANFOLD_CHECK(share.memory == job->assembly.memory_bytes());
+        FANFOLD_CHECK(persistence_.durable() || share.memory == share.held);
+        FANFOLD_CHECK(with_bodies_.contains({share.bodies, id}) == (share.bodies > 0));
+        held += share.held;
+        memory += share.memory;
+        bodies += share.bodies > 0 ? 1 : 0;
     }
-    pump(step, *job);
-}
-
-/// A value that was safe is gone. Nobody is shown the rest as if it were all.
-void Core::on_damage(Step& step, Job& job, std::uint64_t sequence) {
-    Index first = job.assembly.order().at(sequence);
-    Range range{first, first + job.assembly.entries().at(first).count};
-    job.damage = "the gatherer's state " +
-                 (options_.state.empty() ? std::string{} : "in " + options_.state + " ") +
-                 "is damaged: what was kept of fragments " + to_string({range}) +
-                 " can't be read; restore the folder from a backup, or run the job again";
-    step.actions.push_back(Note{.level = Level::error,
-                                .what = "a result can't be read back from the store",
-                                .job = job.id,
-                                .range = range,
-                                .detail = job.damage});
-    if (job.phase == Phase::gathering) propose_lost(step, job, job.damage);
-    for (const auto& [peer, collector] : job.collectors)
-        if (!collector.concluded()) refuse_for_damage(step, job, peer);
-    std::erase_if(job.collectors, [](const auto& item) { return !item.second.concluded(); });
-}
-
-void Core::refuse_for_damage(Step& step, const Job& job, const PeerId& peer) {
-    step.actions.push_back(
-        Send{.to = peer,
-             .message = wire::Refused{.code = wire::RefusalCode::conflict,
-                                      .text = "job " + to_string(job.id) + ": " + job.damage,
-                                      .job = job.id}});
-}
-
-void Core::check_memory() const {
-    Accounted sum;
-    for (const auto& [id, job] : jobs_) {
-        FANFOLD_CHECK(job->accounted.held == job->assembly.held_bytes());
-        FANFOLD_CHECK(job->accounted.memory == job->assembly.memory_bytes());
-        FANFOLD_CHECK(options_.durable || job->accounted.memory == job->accounted.held);
-        FANFOLD_CHECK(with_bodies_.contains({job->accounted.bodies, id}) ==
-                      (job->accounted.bodies > 0));
-        sum.held += job->accounted.held;
-        sum.memory += job->accounted.memory;
-        sum.bodies += job->accounted.bodies > 0 ? 1 : 0;
-    }
-    FANFOLD_CHECK(sum.held == held_bytes_ && sum.memory == memory_bytes_ &&
-                  sum.bodies == with_bodies_.size());
-    FANFOLD_CHECK(with_bodies_.empty() || pressure() <= options_.memory_bytes);
+    FANFOLD_CHECK(held == held_bytes_ && memory == memory_bytes_ && bodies == with_bodies_.size());
+    FANFOLD_CHECK(with_bodies_.empty() || pressure() <= limit_);
     std::uint64_t fetching = 0;
     for (const auto& [row, asked] : fetching_) fetching += asked.bytes;
     FANFOLD_CHECK(fetching == fetching_bytes_);
-    FANFOLD_CHECK(fetching_.size() <= 1 || fetching <= options_.memory_bytes / fetching_share);
-    FANFOLD_CHECK(queued_.empty() || !fetching_.empty() || troubled_);
+    FANFOLD_CHECK(fetching_.size() <= 1 || fetching <= limit_ / limits::fetching_share);
+    FANFOLD_CHECK(queued_.empty() || !fetching_.empty() || persistence_.troubled());
 }
 
 }  // namespace fanfold::gatherer

@@ -1,54 +1,36 @@
-// The gatherer's session with its broker: Hello until welcomed, heartbeats both ways, a new
-// connection when the broker is silent. Silence is measured in lived time, so that a pause of this
-// process is held against nobody. Owned by the core, on its thread.
+// The gatherer's session with its broker (shared/events/broker_session.hpp), and what it says and
+// notes of it. Owned by the core, on its thread.
 #pragma once
 
 #include <optional>
 
 #include "gatherer/core/events.hpp"
+#include "shared/events/broker_session.hpp"
 
 namespace fanfold::gatherer {
 
-/// What a Welcome means for the jobs.
-enum class Greeting {
-    again,    // the session stood already
-    resumed,  // the broker knows what it knew: its same life, one that read its store, or the first
-              // one that we meet
-    other_life,  // the broker lost its memory
-};
+using Greeting = BrokerSession::Greeting;
 
 class Session {
 public:
-    explicit Session(wire::GathererRef self) : self_(std::move(self)) {}
+    explicit Session(const wire::GathererRef& self);
 
     /// Says Hello, beats, or gives the connection up, as time asks for.
     void on_time(Step& step);
     Greeting on_welcome(Step& step, const wire::Welcome& welcome);
     void on_refused(Step& step, const wire::Refused& refused);
     /// Anything at all from the broker.
-    void on_message(const Step& step) { heard_ = step.lived; }
+    void on_message(const Step& step) { session_.heard(step.lived); }
 
-    bool welcomed() const { return welcomed_; }
+    bool welcomed() const { return session_.standing(); }
     /// The life of the broker that was known before this life of ours.
-    void restore(const Epoch& broker) { broker_ = broker; }
-    const std::optional<Epoch>& broker() const { return broker_; }
+    void restore(const Epoch& broker) { session_.restore(broker); }
+    const std::optional<Epoch>& broker() const { return session_.broker(); }
     /// When it next wants to act; `now` and `lived` are those of the last step.
     Time next(Time now, LivedTime lived) const;
 
 private:
-    void say_hello(Step& step);
-
-    wire::GathererRef self_;
-    bool started_ = false;
-    bool welcomed_ = false;
-    bool refused_ = false;  // for its version: the broker is there, so its silence means nothing
-    std::optional<Epoch> broker_;  // the life of the broker that we know
-    std::optional<Epoch>
-        doubted_;  // of a Welcome that may be one of an earlier life of the broker, late on its way
-    Duration heartbeat_ = limits::heartbeat_interval;
-    Duration timeout_ = limits::peer_timeout;
-    Time next_send_{};  // of a Hello, or once welcomed of a Heartbeat
-    LivedTime heard_{};
+    BrokerSession session_;
 };
 
 }  // namespace fanfold::gatherer

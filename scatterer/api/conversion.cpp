@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "shared/base/limits.hpp"
+#include "shared/wire/fields.hpp"
 
 namespace fanfold {
 
@@ -71,10 +72,6 @@ void check_names(const std::string& what, std::vector<std::string> names) {
     for (const std::string& name : names) {
         if (name.empty())
             throw FanfoldError("a " + what + " has no name; name it as the workers do");
-        if (name.size() > limits::text_bytes)
-            throw FanfoldError("a " + what + "'s name has " + std::to_string(name.size()) +
-                               " bytes, at most " + std::to_string(limits::text_bytes) +
-                               " are taken");
     }
     if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
         throw FanfoldError("the " + what + " '" + *twice + "' is named twice; name it once");
@@ -98,9 +95,6 @@ void check_needs(const JobOptions& options) {
 
 void check(const std::string& function, const JobOptions& options) {
     if (function.empty()) throw FanfoldError("a job needs the name of a function");
-    if (options.key.size() > limits::text_bytes)
-        throw FanfoldError("the job's key has " + std::to_string(options.key.size()) +
-                           " bytes, at most " + std::to_string(limits::text_bytes) + " are taken");
     if (options.gather == Gather::quorum && options.quorum == 0)
         throw FanfoldError("the quorum is 0; with Gather::quorum say how many values are wanted");
     if (options.deadline.count() < 0)
@@ -256,6 +250,8 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
     for (const ResourceAmount& resource : options.resources)
         spec.resources.push_back({resource.name, resource.amount});
     spec.compress = options.compress;
+    if (std::string why = wire::fields::why_refused(spec); !why.empty())
+        throw FanfoldError("the job can't be submitted: its " + why);
     return spec;
 }
 

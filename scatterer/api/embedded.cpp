@@ -9,11 +9,13 @@
 
 #include "broker/shell.hpp"
 #include "gatherer/shell.hpp"
-#include "scatterer/api/state.hpp"
+#include "scatterer/api/scatterer_state.hpp"
 #include "shared/log/logging.hpp"
+#include "shared/net/endpoints.hpp"
 #include "shared/security/gatekeeper.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
+#include "shared/security/secured_sockets.hpp"
 #include "worker/shell.hpp"
 
 namespace fanfold {
@@ -104,10 +106,10 @@ struct Embedded::State {
         std::string keys = options.bind.empty() ? "" : keys_folder(options.keys);
         if (keys.empty()) return;
         gatekeeper = std::make_unique<net::Gatekeeper>(
-            *context, net::Gatekeeper::Options{.own = net::require(load_identity(keys)),
+            *context, net::Gatekeeper::Options{.own = require(load_identity(keys)),
                                                .component = "embedded",
                                                .inproc_is_trusted = true});
-        gatekeeper->replace(net::require(load_allowed(keys)).keys);
+        gatekeeper->replace(require(load_allowed(keys)).keys);
     }
 
     net::Protection protection() const {
@@ -115,7 +117,7 @@ struct Embedded::State {
     }
 
     void start_broker() {
-        if (!options.bind.empty()) net::require(net::check_endpoint(options.bind, "bind", true));
+        if (!options.bind.empty()) require(net::check_endpoint(options.bind, "bind", true));
         net::warn_if_open("embedded", protection(), {options.bind});
         broker::ShellOptions shell{.bind = endpoints("", options.bind),
                                    .advertise = options.advertise,

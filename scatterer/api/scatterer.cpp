@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "scatterer/api/conversion.hpp"
-#include "scatterer/api/state.hpp"
+#include "scatterer/api/job_state.hpp"
+#include "scatterer/api/scatterer_state.hpp"
+#include "shared/base/machine.hpp"
 
 namespace fanfold {
 
@@ -46,10 +48,15 @@ std::vector<scatterer::Event> events_of(scatterer::Event event) {
     return events;
 }
 
+/// One that is past the limit of texts names no job, whole or cut.
+wire::Query query_for(const std::string& selector) {
+    return {.topic = wire::Topic::jobs, .selector = selector.substr(0, limits::name_bytes)};
+}
+
 /// The job that a full id, `last`, or a unique beginning or end of an id names, as the broker knows
 /// it.
 JobStatus find_job(Client& client, const std::string& selector) {
-    auto report = client.ask(wire::Query{.topic = wire::Topic::jobs, .selector = selector});
+    auto report = client.report(query_for(selector));
     if (!report) throw FanfoldError(report.error().text);
     if (selector.empty() || report->jobs.empty())
         throw FanfoldError("there is no job '" + selector +
@@ -63,49 +70,16 @@ JobStatus find_job(Client& client, const std::string& selector) {
 /// Watches a job until it has ended; `also` goes with it.
 void watch_to_end(Client& client, const JobId& job, std::optional<scatterer::Event> also) {
     auto link = std::make_shared<scatterer::JobLink>();
-    link->inbox = std::make_shared<scatterer::Inbox>();
     auto events = events_of(scatterer::WatchJob{job});
     if (also) events.push_back(std::move(*also));
     client.post(job, std::move(events), link);
     std::deque<scatterer::Delivery> nothing;
-    client.take(*link, nothing, {});
+    link->inbox->take(nothing, {});
     auto refusal = link->inbox->refusal();
     client.post(job, events_of(scatterer::CloseJob{job}), link);
     if (refusal) throw FanfoldError(*refusal);
 }
 }  // namespace
-
-// --- State
-// ------------------------------------------------------------------------------------------------------
-
-Scatterer::State::State(ClientOptions options) : own_context(std::make_unique<zmq::context_t>(1)) {
-    connect(*own_context, std::move(options));
-}
-
-Scatterer::State::State(zmq::context_t& context, ClientOptions options) {
-    connect(context, std::move(options));
-}
-
-Scatterer::State::~State() {
-    if (client) client->stop();
-}
-
-void Scatterer::State::connect(zmq::context_t& context, ClientOptions options) {
-    if (auto sound = net::check_endpoint(options.broker, "broker", false); !sound)
-        throw FanfoldError(sound.error().text);
-    try {
-        client = std::make_shared<Client>(context, std::move(options));
-    } catch (const StartupError& error) {
-        throw FanfoldError(error.what());
-    }
-    if (auto connected = client->wait_connected(); !connected) {
-        client->stop();
-        throw FanfoldError(connected.error().text);
-    }
-}
-
-// --- the public class
-// -------------------------------------------------------------------------------------------
 
 Scatterer::Scatterer(ConnectOptions options)
     : state_(std::make_unique<State>(client_options(options))) {}
@@ -117,18 +91,19 @@ Scatterer::~Scatterer() = default;
 Job Scatterer::open(const std::string& function, JobOptions options) {
     using std::chrono::duration_cast, std::chrono::milliseconds;
     scatterer::OpenJob opening{.job = {},
-                               .token = net::random_number(),
+                               .token = random_number(),
                                .spec = scatterer::spec_of(function, options),
                                .collect = {}};
     if (options.attached) opening.collect = {.ordered = options.ordered, .now = false};
     if (!options.key.empty()) {
-        auto found = state_->client->ask(wire::Find{.key = options.key, .token = opening.token});
+        auto found = state_->client->ask<wire::Found>(
+            wire::Find{.key = options.key, .token = opening.token});
         if (!found) throw FanfoldError(found.error().text);
         if (found->job) return Job(state_->go_on(*found, std::move(opening), options));
     }
     // Of the system's generator, as the token is: nobody guesses another's job.
-    opening.job = make_job_id(duration_cast<milliseconds>(net::microseconds_since_1970()),
-                              net::random_number(), net::random_number());
+    opening.job = make_job_id(duration_cast<milliseconds>(microseconds_since_1970()),
+                              random_number(), random_number());
     return Job(state_->begin(std::move(opening), options));
 }
 
@@ -141,14 +116,13 @@ Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
     auto events = events_of(scatterer::WatchJob{id});
     events.emplace_back(scatterer::CollectJob{id, state->how});
     client.post(id, std::move(events), state->link);
-    client.wait_located(*state->link);
+    state->link->inbox->wait_located();
     if (auto refusal = state->link->inbox->refusal()) throw FanfoldError(*refusal);
     return Job(std::move(state));
 }
 
 std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
-    auto report =
-        state_->client->ask(wire::Query{.topic = wire::Topic::jobs, .selector = selector});
+    auto report = state_->client->report(query_for(selector));
     if (!report) throw FanfoldError(report.error().text);
     std::vector<JobStatus> jobs;
     for (const auto& info : report->jobs) jobs.push_back(scatterer::status_of(info));
@@ -156,7 +130,7 @@ std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
 }
 
 std::vector<WorkerStatus> Scatterer::workers() {
-    auto report = state_->client->ask(wire::Query{.topic = wire::Topic::workers});
+    auto report = state_->client->report(wire::Query{.topic = wire::Topic::workers});
     if (!report) throw FanfoldError(report.error().text);
     std::vector<WorkerStatus> workers;
     for (const auto& info : report->workers) workers.push_back(scatterer::status_of(info));
@@ -184,7 +158,7 @@ JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) 
     adjust.priority = change.priority;
     adjust.weight = change.weight;
     adjust.max_running = change.max_running;
-    auto adjusted = state_->client->ask(adjust);
+    auto adjusted = state_->client->ask<wire::Adjusted>(adjust);
     if (!adjusted) throw FanfoldError(adjusted.error().text);
     status.priority = adjusted->share.priority;
     status.weight = adjusted->share.weight;
@@ -194,7 +168,7 @@ JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) 
 
 JobRetry Scatterer::retry(const std::string& job_id) {
     JobStatus before = find_job(*state_->client, job_id);
-    auto retried = state_->client->ask(wire::Retry{.job = checked_id(before.id)});
+    auto retried = state_->client->ask<wire::Retried>(wire::Retry{.job = checked_id(before.id)});
     if (retried) return {.round = retried->round, .fragments = retried->fragments};
     // It is asked again when no answer comes: this may be the refusal to do twice what was done the
     // first time.
@@ -206,7 +180,8 @@ JobRetry Scatterer::retry(const std::string& job_id) {
 
 void Scatterer::forget(const std::string& job_id) {
     JobStatus status = find_job(*state_->client, job_id);
-    auto forgotten = state_->client->ask(wire::Forget{.job = checked_id(status.id)});
+    auto forgotten =
+        state_->client->ask<wire::Forgotten>(wire::Forget{.job = checked_id(status.id)});
     if (!forgotten) throw FanfoldError(forgotten.error().text);
 }
 

@@ -5,24 +5,25 @@
 #include <string>
 #include <vector>
 
-#include "scatterer/cli/output/console.hpp"
-#include "scatterer/cli/output/exit_codes.hpp"
-#include "scatterer/cli/output/output.hpp"
+#include "scatterer/cli/base/console.hpp"
+#include "scatterer/cli/base/exit_codes.hpp"
+#include "scatterer/cli/base/output.hpp"
+#include "scatterer/cli/options/parse.hpp"
 #include "scatterer/cli/verbs/keygen.hpp"
 #include "scatterer/cli/verbs/map.hpp"
-#include "scatterer/cli/verbs/options.hpp"
 #include "scatterer/cli/verbs/queries.hpp"
 #include "scatterer/cli/verbs/signal_watch.hpp"
+#include "scatterer/cli/verbs/submit.hpp"
+#include "shared/base/machine.hpp"
 #include "shared/log/logging.hpp"
-#include "shared/net/net.hpp"
 
 namespace {
 
 namespace cli = fanfold::scatterer::cli;
 
 int run(const cli::CommandLine& line, cli::Console& console) {
-    fanfold::net::tune_memory();
-    fanfold::net::share_one_heap();
+    fanfold::tune_heap();
+    fanfold::share_one_heap();
     fanfold::set_up_logging({.level = line.common.log_level,
                              .file = line.common.log_file,
                              .format = line.common.log_format});

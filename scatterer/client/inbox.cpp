@@ -1,5 +1,6 @@
 #include "scatterer/client/inbox.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -11,8 +12,11 @@ void Inbox::put(Delivery delivery) {
 }
 
 void Inbox::locate() {
-    std::lock_guard lock(mutex_);
-    located_ = true;
+    {
+        std::lock_guard lock(mutex_);
+        located_ = true;
+    }
+    state_changed_.notify_all();
 }
 
 void Inbox::conclude(wire::Concluded end) {
@@ -20,29 +24,67 @@ void Inbox::conclude(wire::Concluded end) {
     if (!over()) end_ = std::move(end);
 }
 
-void Inbox::refuse(std::string text) {
-    std::lock_guard lock(mutex_);
-    if (!over()) refusal_ = std::move(text);
+void Inbox::tell() {
+    results_changed_.notify_all();
+    state_changed_.notify_all();
 }
 
-bool Inbox::ready() const {
-    std::lock_guard lock(mutex_);
-    return !items_.empty() || over();
+void Inbox::refuse(const std::string& why) {
+    {
+        std::lock_guard lock(mutex_);
+        if (!over()) refusal_ = why;
+    }
+    tell();
+    stop({Stop::Kind::refused, why});
 }
 
-bool Inbox::located() const {
-    std::lock_guard lock(mutex_);
-    return located_ || over();
+void Inbox::allow(std::uint64_t limit) {
+    {
+        std::lock_guard lock(mutex_);
+        limit_ = std::max(limit, limit_.load());
+    }
+    state_changed_.notify_all();
 }
 
-bool Inbox::take(std::deque<Delivery>& into) {
+void Inbox::accept_seal() {
+    {
+        std::lock_guard lock(mutex_);
+        seal_accepted_ = true;
+    }
+    state_changed_.notify_all();
+}
+
+void Inbox::stop(Stop stop) {
+    {
+        std::lock_guard lock(mutex_);
+        if (stop_ && stop.kind != Stop::Kind::differs) return;
+        stop_ = std::move(stop);
+        stopped_ = true;
+    }
+    state_changed_.notify_all();
+}
+
+std::optional<Stop> Inbox::why_stopped() const {
     std::lock_guard lock(mutex_);
+    return stop_;
+}
+
+bool Inbox::take(std::deque<Delivery>& into, std::optional<Time> until) {
+    std::unique_lock lock(mutex_);
+    auto ready = [this] { return !items_.empty() || over(); };
+    if (until) results_changed_.wait_until(lock, *until, ready);
+    else results_changed_.wait(lock, ready);
     if (into.empty()) into.swap(items_);
     else
         into.insert(into.end(), std::make_move_iterator(items_.begin()),
                     std::make_move_iterator(items_.end()));
     items_.clear();
     return !into.empty() || over();
+}
+
+void Inbox::wait_located() {
+    std::unique_lock lock(mutex_);
+    state_changed_.wait(lock, [this] { return located_ || over(); });
 }
 
 bool Inbox::finished() const {
@@ -58,6 +100,17 @@ std::optional<wire::Concluded> Inbox::end() const {
 std::optional<std::string> Inbox::refusal() const {
     std::lock_guard lock(mutex_);
     return refusal_;
+}
+
+void Inbox::wait_for_room(std::uint64_t least, Time until) {
+    std::unique_lock lock(mutex_);
+    state_changed_.wait_until(lock, until, [&] { return stop_ || limit_ > least; });
+}
+
+bool Inbox::wait_sealed() {
+    std::unique_lock lock(mutex_);
+    state_changed_.wait(lock, [this] { return seal_accepted_ || stop_; });
+    return seal_accepted_;
 }
 
 }  // namespace fanfold::scatterer

@@ -1,8 +1,11 @@
-// What the client leaves for the user of one job: results, its end, its refusal. The edge between
-// the client's core and the user's thread: one mutex, and one condition variable for whoever waits,
-// which goes with Leadership's.
+// What the client leaves for the user of one job: results and the job's end, and for the one who
+// adds fragments room, the seal's acceptance, and why nothing is taken any more. The edge between
+// the client's thread and the user's: one mutex, and a condition variable for each of the two.
+//
+// One thread of the user may add while another collects.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -24,22 +27,40 @@ struct Delivery {
     bool told = false;  // it counts as consumed already
 };
 
+/// Why no fragment is taken any more.
+struct Stop {
+    enum class Kind : std::uint8_t {
+        ended,    // the job has an end, which tells all
+        refused,  // there will be none
+        differs,  // the inputs are not those of the job that was found
+    };
+    Kind kind = Kind::ended;
+    std::string why;
+};
+
 class Inbox {
 public:
-    // The client. Nobody is woken.
+    // The client's thread.
+    /// Nobody wakes up for these two before tell() is called.
     void put(Delivery delivery);
-    void locate();
     void conclude(wire::Concluded end);
-    void refuse(std::string text);
+    void tell();
+    void locate();
+    void refuse(const std::string& why);
+    void allow(std::uint64_t limit);
+    void accept_seal();
 
-    // The user's thread.
-    std::condition_variable& changed() { return changed_; }
-    /// Something has come, or the job has ended.
-    bool ready() const;
-    /// The job is located, or has ended.
-    bool located() const;
-    /// Moves what has come to the back of `into`. Whether there is anything, or the end.
-    bool take(std::deque<Delivery>& into);
+    // Any thread. The first stop counts, but that the inputs differ counts more than an end.
+    void stop(Stop stop);
+    bool stopped() const { return stopped_; }
+    std::optional<Stop> why_stopped() const;
+
+    // The user's thread that collects.
+    /// Moves what has come to the back of `into`; waits until something has, or the job has ended,
+    /// or the time is over. Whether there is anything, or the end.
+    bool take(std::deque<Delivery>& into, std::optional<Time> until);
+    /// Waits until the job is located, or has ended.
+    void wait_located();
     /// Whether everything was taken, and the end is known.
     bool finished() const;
     /// The end, once it is known; it follows everything that was put.
@@ -47,15 +68,28 @@ public:
     /// Why there will be no end, once that is known.
     std::optional<std::string> refusal() const;
 
+    // The user's thread that adds.
+    /// Body bytes of the job that may be handed in.
+    std::uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
+    /// Waits for a limit above `least`, or a stop, or until the time is over.
+    void wait_for_room(std::uint64_t least, Time until);
+    /// Waits until the seal is accepted, or nothing is taken any more. Whether it is accepted.
+    bool wait_sealed();
+
 private:
     bool over() const { return end_ || refusal_; }
 
     mutable std::mutex mutex_;
-    std::condition_variable changed_;
+    std::condition_variable results_changed_;  // for the one who collects
+    std::condition_variable state_changed_;    // for those who wait for anything else
     std::deque<Delivery> items_;
     bool located_ = false;
     std::optional<wire::Concluded> end_;
     std::optional<std::string> refusal_;
+    std::atomic<std::uint64_t> limit_ = 0;
+    bool seal_accepted_ = false;
+    std::optional<Stop> stop_;
+    std::atomic<bool> stopped_ = false;  // there is one; read without the mutex
 };
 
 }  // namespace fanfold::scatterer

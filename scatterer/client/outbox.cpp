@@ -4,15 +4,11 @@
 #include <utility>
 
 #include "fanfold/scatterer.hpp"
-#include "scatterer/core/submission.hpp"
+#include "scatterer/limits.hpp"
 
 namespace fanfold::scatterer {
 
 namespace {
-constexpr std::uint64_t waiting_bytes =
-    2 * limits::block_bytes;  // in the client, past the job's credit
-constexpr auto look_around = std::chrono::milliseconds(10);
-
 std::string fragments_text(std::uint64_t count) {
     return std::to_string(count) + (count == 1 ? " fragment" : " fragments");
 }
@@ -21,9 +17,10 @@ std::string fragments_text(std::uint64_t count) {
 Outbox::Outbox(OpenJob opening, BlockBuilder::Limits most, std::uint64_t credit, Ways ways)
     : job_(opening.job),
       ways_(std::move(ways)),
+      inbox_(*ways_.inbox),
       builder_(most),
-      opening_(std::move(opening)),
-      limit_(credit) {
+      opening_(std::move(opening)) {
+    inbox_.allow(credit);
     if (!opening_->spec.key.empty()) digest_.emplace();
 }
 
@@ -31,20 +28,21 @@ Outbox::Outbox(const wire::Found& found, std::optional<OpenJob> opening, BlockBu
                Ways ways)
     : job_(found.job.value()),
       ways_(std::move(ways)),
+      inbox_(*ways_.inbox),
       builder_(most),
       opening_(std::move(opening)),
-      found_(found),
-      limit_(std::min(found.limit, found.bytes + submission_window)) {
+      found_(found) {
+    inbox_.allow(std::min(found.limit, found.bytes + limits::submission_window));
     digest_.emplace();
     agreed_ = found.next == 0 && !found.total;
     if (found.outcome != wire::Outcome::running)
-        stop(ended_with_key_text(job_, found.outcome), Stop::ended);
+        inbox_.stop({Stop::Kind::ended, ended_with_key_text(job_, found.outcome)});
 }
 
 template <class Add>
 void Outbox::add(std::size_t bytes, Add&& add_to_builder) {
     bool plain = builder_.has_room(bytes) && builder_.fits(bytes) && !found_ && !sealed_ &&
-                 !stopped_.load(std::memory_order_relaxed);
+                 !inbox_.stopped();
     if (!plain) prepare(bytes);
     if (auto added = add_to_builder(); !added) throw BadFragment(added.error().text);
     if (found_ && comparing(builder_.next_index() - 1)) compare();
@@ -59,7 +57,7 @@ void Outbox::prepare(std::size_t bytes) {
     if (!compares && found_ && found_->total && !sealed_)
         differ("job " + to_string(job_) + " has " + fragments_text(*found_->total) +
                ", and the inputs go on past them");
-    if (stopped_ && !(compares && ended())) throw_stopped();
+    if (inbox_.stopped() && !(compares && ended())) throw_stopped();
     if (sealed_)
         throw FanfoldError("job " + to_string(job_) + " is sealed; no fragment can be added");
     if (!builder_.has_room(bytes)) hand_over(lock);
@@ -85,13 +83,8 @@ void Outbox::compare() {
 }
 
 void Outbox::differ(const std::string& how) {
-    {
-        std::lock_guard news(news_mutex_);  // this is worth more than an end that came before
-        why_stopped_ =
-            "job key '" + found_->spec.key + "': " + how + "; use another key, or forget that job";
-        kind_ = Stop::differs;
-        stopped_ = true;
-    }
+    inbox_.stop({Stop::Kind::differs, "job key '" + found_->spec.key + "': " + how +
+                                          "; use another key, or forget that job"});
     throw_stopped();
 }
 
@@ -103,26 +96,23 @@ void Outbox::add_text(std::string_view text) {
     add(text.size() + BlockBuilder::text_overhead, [&] { return builder_.add_text(text); });
 }
 
-bool Outbox::has_room() const {
-    return handed_ < limit_.load(std::memory_order_relaxed) + waiting_bytes;
-}
+bool Outbox::has_room() const { return handed_ < inbox_.limit() + limits::waiting_bytes; }
 
 void Outbox::hand_over(std::unique_lock<std::mutex>& lock) {
     while (!builder_.empty()) {
         if (comparing(builder_.next_index()) || has_room()) return post_block(builder_.take(), {});
-        std::uint64_t least = handed_ - waiting_bytes;
+        std::uint64_t least = handed_ - limits::waiting_bytes;
         lock.unlock();
         wait_for_room(least);
-        if (stopped_) throw_stopped();
+        if (inbox_.stopped()) throw_stopped();
         lock.lock();
     }
     (void)builder_.take();  // all of it was taken while it lay: the next block is a new one
 }
 
 void Outbox::wait_for_room(std::uint64_t least) {
-    auto ready = [&] { return stopped_ || limit_ > least; };
-    while (!ready()) {
-        ways_.wait(news_, ready, std::chrono::steady_clock::now() + look_around);
+    while (!inbox_.stopped() && inbox_.limit() <= least) {
+        inbox_.wait_for_room(least, std::chrono::steady_clock::now() + limits::look_around);
         ways_.while_waiting();
     }
 }
@@ -176,33 +166,27 @@ bool Outbox::seal_found() {
     if (!found_ || !found_->total) return false;
     sealed_ = true;
     agreed_ = true;
-    seal_accepted();
+    inbox_.accept_seal();
     return true;
 }
 
 bool Outbox::ended() const {
-    std::lock_guard news(news_mutex_);
-    return stopped_ && kind_ == Stop::ended;
+    auto stop = inbox_.why_stopped();
+    return stop && stop->kind == Stop::Kind::ended;
 }
 
 /// Whether it has ended. Throws when it was refused.
 bool Outbox::over() const {
-    if (!stopped_) return false;
+    if (!inbox_.stopped()) return false;
     if (!ended()) throw_stopped();
     return true;
 }
 
 void Outbox::wait_sealed() {
-    if (!stopped_ && !sealed())
+    if (!inbox_.stopped() && !sealed())
         throw FanfoldError("job " + to_string(job_) +
                            " is not sealed; call seal() before waiting for its acceptance");
-    auto accepted = [&] {
-        std::lock_guard news(news_mutex_);
-        return seal_accepted_;
-    };
-    ways_.wait(news_, [&] { return accepted() || stopped_; }, {});
-    std::lock_guard news(news_mutex_);
-    if (!seal_accepted_) throw FanfoldError(why_stopped_);
+    if (!inbox_.wait_sealed()) throw FanfoldError(inbox_.why_stopped()->why);
 }
 
 void Outbox::open() {
@@ -225,20 +209,20 @@ bool Outbox::sealed() const {
 
 void Outbox::close() {
     std::lock_guard lock(mutex_);
-    stop("job " + to_string(job_) + " was let go of", Stop::refused);
+    inbox_.stop({Stop::Kind::refused, "job " + to_string(job_) + " was let go of"});
 }
 
 void Outbox::flush_own() {
     if (adder_ != std::this_thread::get_id()) return;
     std::lock_guard lock(mutex_);
-    if (stopped_ || comparing(builder_.first_lying()) || !has_room()) return;
+    if (inbox_.stopped() || comparing(builder_.first_lying()) || !has_room()) return;
     if (builder_.end_lying() > builder_.first_lying()) post_block(builder_.take_lying(), {});
 }
 
 bool Outbox::look() {
     std::unique_lock lock(mutex_, std::try_to_lock);
     if (!lock) return true;
-    if (sealed_ || stopped_) return false;
+    if (sealed_ || inbox_.stopped()) return false;
     Index first = builder_.first_lying();
     if (builder_.end_lying() == first || comparing(first))
         return looked_after_.exchange(false);  // once more
@@ -248,39 +232,12 @@ bool Outbox::look() {
     return true;
 }
 
-void Outbox::allow(std::uint64_t limit) {
-    {
-        std::lock_guard news(news_mutex_);
-        limit_ = limit;
-    }
-    ways_.tell(news_);
-}
-
-void Outbox::seal_accepted() {
-    {
-        std::lock_guard news(news_mutex_);
-        seal_accepted_ = true;
-    }
-    ways_.tell(news_);
-}
-
-void Outbox::stop(const std::string& why, Stop kind) {
-    {
-        std::lock_guard news(news_mutex_);
-        if (stopped_) return;
-        why_stopped_ = why;
-        kind_ = kind;
-        stopped_ = true;
-    }
-    ways_.tell(news_);
-}
-
 void Outbox::throw_stopped() const {
-    std::lock_guard news(news_mutex_);
-    switch (kind_) {
-        case Stop::ended: throw JobOver(why_stopped_);
-        case Stop::refused: throw FanfoldError(why_stopped_);
-        case Stop::differs: throw JobDiffers(why_stopped_);
+    Stop stop = inbox_.why_stopped().value();
+    switch (stop.kind) {
+        case Stop::Kind::ended: throw JobOver(stop.why);
+        case Stop::Kind::refused: throw FanfoldError(stop.why);
+        case Stop::Kind::differs: throw JobDiffers(stop.why);
     }
     FANFOLD_CHECK(false);
 }

@@ -1,6 +1,6 @@
 // What the user of one job scatters, on its way to the client: the block under way, and the room
-// that the broker's credit leaves. Used by the user's thread; the client takes what is left lying
-// in the block, and tells of room, seal and end.
+// that the broker's credit leaves. It is the user's thread's; the client's thread takes what is
+// left lying in the block.
 //
 // A job with a key may have been found, with fragments that the broker has already. They are added
 // again: hashed and dropped, until as many are there; from then on, if their digest is that of the
@@ -12,14 +12,12 @@
 // Invariants:
 // - blocks are posted in order, under the mutex;
 // - while something lies in the block, look() is to be called, or the adding thread will ask for
-// that after its next fragment. A fragment
-//   that was just added while look() found nothing to do is found by one more look, some
-//   milliseconds later: so there always is one more;
+//   that after its next fragment. A fragment that was just added while look() found nothing to do
+//   is found by one more look, some milliseconds later: so there always is one more;
 // - past the job's credit at most a few blocks wait in the client: the user's thread waits instead.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -29,6 +27,8 @@
 #include <thread>
 #include <vector>
 
+#include "scatterer/client/inbox.hpp"
+#include "scatterer/core/block_builder.hpp"
 #include "scatterer/core/digest.hpp"
 #include "scatterer/core/events.hpp"
 
@@ -42,25 +42,15 @@ public:
     struct Ways {
         std::function<void(std::vector<Event>)> post;  // to the client, any thread
         std::function<void()> look_soon;               // have look() called in a few milliseconds
-        std::function<void()>
-            while_waiting;  // called again and again on the user's thread while it waits for room
-        /// As Leadership's.
-        std::function<void(std::condition_variable&, const std::function<bool()>&,
-                           std::optional<Time>)>
-            wait;
-        std::function<void(std::condition_variable&)> tell;
+        /// Called again and again on the user's thread while it waits for room.
+        std::function<void()> while_waiting;
+        std::shared_ptr<Inbox> inbox;  // of the job: room, seal and stop
     };
-    /// Of a job that nobody has heard of.
+    /// Of a job that nobody has heard of. `credit`: body bytes that the broker takes at first.
     Outbox(OpenJob opening, BlockBuilder::Limits most, std::uint64_t credit, Ways ways);
     /// Of one that was found by its key; with an opening if there is something left to submit.
     Outbox(const wire::Found& found, std::optional<OpenJob> opening, BlockBuilder::Limits most,
            Ways ways);
-
-    enum class Stop : std::uint8_t {
-        ended,    // the job has an end, which tells all
-        refused,  // there will be none
-        differs,  // the inputs are not those of the job that was found
-    };
 
     // The user's thread. All throw JobOver once the job has ended, FanfoldError when it was
     // refused, BadFragment for one that can't be taken, JobDiffers when the inputs differ from
@@ -84,13 +74,9 @@ public:
     /// Flushes what the calling thread itself has added: before it waits for results.
     void flush_own();
 
-    // The client.
+    // The client's thread.
     /// Posts what has lain in the block since the look before. Whether to look again.
     bool look();
-    void allow(std::uint64_t limit);
-    void seal_accepted();
-    /// Nothing more is taken, and this is why.
-    void stop(const std::string& why, Stop kind);
 
 private:
     template <class Add>
@@ -113,28 +99,20 @@ private:
 
     const JobId job_;
     const Ways ways_;
+    Inbox& inbox_;
 
     BlockBuilder builder_;
     std::atomic<bool> looked_after_ = false;  // look() is called again and again
-    std::atomic<Index> lay_ = 0;  // the first fragment that had not been taken at the last look
-    std::atomic<std::thread::id>
-        adder_;  // who added last, as of the last time that this was found out
+    std::atomic<Index> lay_ = 0;          // the first fragment that was not taken at the last look
+    std::atomic<std::thread::id> adder_;  // the last that is known to have added
 
-    mutable std::mutex mutex_;          // the builder's side
+    mutable std::mutex mutex_;
     std::optional<OpenJob> opening_;    // goes ahead of the first block
     std::optional<Digest> digest_;      // of a job with a key
     std::optional<wire::Found> found_;  // such a job, as it was
     std::atomic<bool> agreed_ = true;
     std::uint64_t handed_ = 0;  // body bytes
     bool sealed_ = false;
-
-    mutable std::mutex news_mutex_;  // the client's side
-    std::condition_variable news_;
-    std::atomic<std::uint64_t> limit_;
-    std::atomic<bool> stopped_ = false;
-    bool seal_accepted_ = false;
-    std::string why_stopped_;
-    Stop kind_ = Stop::ended;
 };
 
 }  // namespace fanfold::scatterer

@@ -9,7 +9,6 @@ namespace fanfold::scatterer {
 
 namespace {
 static_assert(limits::body_bytes <= UINT32_MAX, "cut offsets have 32 bits");
-constexpr std::size_t least_capacity = 1024;
 
 void append_cut(std::string& cuts, std::size_t offset) {
     auto value = static_cast<std::uint32_t>(offset);
@@ -67,8 +66,8 @@ void BlockBuilder::add_cut() { append_cut(cuts_, size_); }
 void BlockBuilder::grow(std::size_t bytes) {
     if (fits(bytes) || bytes > most_.payload_bytes) return;
     std::size_t wanted = capacity_ == 0 ? expected_bytes_ + expected_bytes_ / 8 : 2 * capacity_;
-    std::size_t capacity =
-        std::max({std::min<std::size_t>(wanted, most_.block_bytes), size_ + bytes, least_capacity});
+    std::size_t capacity = std::max({std::min<std::size_t>(wanted, most_.block_bytes),
+                                     size_ + bytes, limits::least_block_capacity});
     auto larger = std::make_shared_for_overwrite<char[]>(capacity);
     std::copy(bytes_.get(), bytes_.get() + size_, larger.get());
     bytes_ = std::move(larger);

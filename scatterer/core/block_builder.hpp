@@ -1,14 +1,14 @@
 // Packs payloads into blocks: one body of MessagePack objects back to back, with the offsets at
 // which it can be cut.
 //
-// It belongs to the thread that adds. Another may take what lies in it, meanwhile, without keeping
-// that thread from adding: what was added is published fragment by fragment, and never changes.
+// It belongs to the thread that adds. Another thread may take what lies in it meanwhile, and does
+// not keep the first one from adding: what was added is published fragment by fragment, and never
+// changes.
 //
 // Invariants:
 // - the bytes before the published end are never written again;
-// - the buffer is exchanged, and a block taken, under one lock, which whoever owns this object has.
-// add_*() needs it only where fits() is
-//   false.
+// - the buffer is exchanged, and a block taken, under one lock, which the owner of this object has;
+//   add_*() needs it only where fits() is false.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@
 #include <string>
 #include <string_view>
 
+#include "scatterer/limits.hpp"
 #include "shared/base/ids.hpp"
-#include "shared/base/limits.hpp"
 #include "shared/base/result.hpp"
 #include "shared/base/slice.hpp"
 
@@ -50,7 +50,6 @@ public:
     explicit BlockBuilder(Limits most) : most_(most) {}
 
     // --- the thread that adds
-    // ------------------------------------------------------------------------------------
     /// Whether a payload of so many bytes may join the block under way. An empty block takes any
     /// payload.
     bool has_room(std::size_t bytes) const {
@@ -67,15 +66,14 @@ public:
         end_fragment(std::copy(object.begin(), object.end(), at));
         return {};
     }
-    /// The same for a text, which becomes a MessagePack str.
+    /// Adds a text as one MessagePack str; otherwise as add_packed().
     Result<void> add_text(std::string_view text);
     /// The most bytes by which a text grows when it is packed.
     static constexpr std::size_t text_overhead = 5;
     /// The index of the fragment that is added next.
     Index next_index() const { return first_ + count_; }
 
-    // --- the same thread, with the lock
-    // --------------------------------------------------------------------------
+    // --- the thread that adds, with the lock
     /// Makes fits(bytes) true for what a payload may have.
     void grow(std::size_t bytes);
     /// Nothing was added that was not taken.
@@ -84,7 +82,6 @@ public:
     PackedBlock take();
 
     // --- any thread, with the lock
-    // -------------------------------------------------------------------------------
     /// The first fragment that was not taken, and the end of those that are known to be added.
     Index first_lying() const { return first_ + taken_count_; }
     Index end_lying() const {

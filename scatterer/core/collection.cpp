@@ -7,13 +7,7 @@
 
 namespace fanfold::scatterer {
 
-namespace {
-using namespace std::chrono_literals;
-constexpr Duration longest_patience = 10s;  // between two questions to a gatherer that is silent
-}  // namespace
-
-void Collection::aim(Time now, std::uint32_t assignment, const wire::GathererRef& gatherer,
-                     std::vector<Action>& actions) {
+void Collection::aim(Step& step, std::uint32_t assignment, const wire::GathererRef& gatherer) {
     bool same = at_ && key_of(*at_) == key_of(gatherer);
     if (same && (assignment_ == 0 || assignment <= assignment_)) {
         assignment_ = std::max(assignment_, assignment);
@@ -32,47 +26,46 @@ void Collection::aim(Time now, std::uint32_t assignment, const wire::GathererRef
     gaps_confirmed_ = how_.ordered && how_.now;
     end_questioned_.reset();
     patience_ = limits::resend_after;
-    silent_since_ = now;
-    ask(now, actions);
+    silent_since_ = step.now;
+    ask(step);
 }
 
-void Collection::ask(Time now, std::vector<Action>& actions) {
-    ask_at_ = now + patience_;
+void Collection::ask(Step& step) {
+    ask_at_ = step.now + patience_;
     wire::Collect collect{.job = job_,
                           .ordered = how_.ordered,
                           .now = how_.now,
                           .position = position_,
                           .credit = limits::collector_credit_bytes};
-    actions.push_back(SendGatherer{*at_, collect});
+    step.act(SendGatherer{*at_, collect});
 }
 
-void Collection::heard(Time now) {
-    silent_since_ = now;
+void Collection::heard(const Step& step) {
+    silent_since_ = step.now;
     patience_ = limits::resend_after;
-    ask_at_ = now + patience_;
+    ask_at_ = step.now + patience_;
 }
 
-bool Collection::follows(Time now, std::uint64_t start, std::vector<Action>& actions) {
+bool Collection::follows(Step& step, std::uint64_t start) {
     bool answered = questioned_ && start <= *questioned_;
     if (start <= position_ || gaps_confirmed_ || answered) {
         gaps_confirmed_ |= start > position_;
         questioned_.reset();
-        heard(now);
+        heard(step);
         return true;
     }
     if (questioned_) return false;  // on its way since before the question
     questioned_ = start;
     end_before_answer_ = false;
-    ask(now, actions);
+    ask(step);
     return false;
 }
 
-void Collection::on_values(Time now, const wire::Values& values, const Slice& body,
-                           std::vector<Action>& actions) {
+void Collection::on_values(Step& step, const wire::Values& values, const Slice& body) {
     std::uint64_t start = how_.ordered ? values.first : values.position - 1;
     if (values.count == 0 || values.position == 0 || values.first + values.count < values.first)
         return;
-    if (!follows(now, start, actions) || values.position <= position_) return;
+    if (!follows(step, start) || values.position <= position_) return;
     auto fresh = delivered_.missing({values.first, values.first + values.count});
     auto offset_of = [&](Index index) {
         return wire::objects_length(body.view(), index - values.first);
@@ -94,13 +87,12 @@ void Collection::on_values(Time now, const wire::Values& values, const Slice& bo
         waiting_bytes_ += part.body.size();
         values_ += range.size();
         delivered_.add(range);
-        actions.push_back(std::move(part));
+        step.act(std::move(part));
     }
-    advance(values.position, !fresh.empty(), actions);
+    advance(step, values.position, !fresh.empty());
 }
 
-void Collection::on_failures(Time now, const wire::Failures& failures, const Slice& body,
-                             std::vector<Action>& actions) {
+void Collection::on_failures(Step& step, const wire::Failures& failures, const Slice& body) {
     std::uint64_t count = failures.failures.size();
     std::uint64_t outputs = 0;
     for (const auto& failure : failures.failures) {
@@ -110,7 +102,7 @@ void Collection::on_failures(Time now, const wire::Failures& failures, const Sli
     if (count == 0 || failures.position < count) return;
     std::uint64_t start =
         how_.ordered ? failures.failures.front().index : failures.position - count;
-    if (!follows(now, start, actions) || failures.position <= position_) return;
+    if (!follows(step, start) || failures.position <= position_) return;
     std::vector<DeliverFailure> fresh;
     std::uint64_t offset = 0;
     for (const auto& failure : failures.failures) {
@@ -127,27 +119,25 @@ void Collection::on_failures(Time now, const wire::Failures& failures, const Sli
     }
     if (!fresh.empty()) fresh.back().receipt.position = failures.position;
     bool any = !fresh.empty();
-    for (auto& one : fresh) actions.push_back(std::move(one));
-    advance(failures.position, any, actions);
+    for (auto& one : fresh) step.act(std::move(one));
+    advance(step, failures.position, any);
 }
 
-void Collection::advance(std::uint64_t position, bool delivered_some,
-                         std::vector<Action>& actions) {
+void Collection::advance(Step& step, std::uint64_t position, bool delivered_some) {
     // What the user never sees is acknowledged here: at once, or with the last thing that the user
     // has still to consume.
     bool user_is_done = acknowledged_ == position_ || waiting_bytes_ == 0;
     position_ = position;
     if (delivered_some) delivered_position_ = position;
-    else if (user_is_done) acknowledge(position, actions);
+    else if (user_is_done) acknowledge(step, position);
 }
 
-bool Collection::on_concluded(Time now, const wire::Concluded& concluded,
-                              std::vector<Action>& actions) {
+bool Collection::on_concluded(Step& step, const wire::Concluded& concluded) {
     if (concluded.outcome == wire::Outcome::running && !how_.now) return false;
-    heard(now);
+    heard(step);
     if (questioned_ && !how_.ordered &&
         !std::exchange(end_before_answer_, true)) {  // on its way since before the question
-        ask(now, actions);
+        ask(step);
         return false;
     }
     gaps_confirmed_ |= how_.ordered && questioned_.has_value();  // nothing will fill them any more
@@ -161,34 +151,33 @@ bool Collection::on_concluded(Time now, const wire::Concluded& concluded,
         delivered_position_ = acknowledged_ = position_;
         ++source_;
     }
-    ask(now, actions);
+    ask(step);
     return false;
 }
 
-void Collection::on_turned_away(Time now) {
-    patience_ = std::min(patience_ * 2, longest_patience);
-    ask_at_ = now + patience_;
+void Collection::on_turned_away(const Step& step) {
+    patience_ = std::min<Duration>(patience_ * 2, limits::longest_patience);
+    ask_at_ = step.now + patience_;
 }
 
-void Collection::consumed(Time now, const Consumed& consumed, std::vector<Action>& actions) {
+void Collection::consumed(Step& step, const Consumed& consumed) {
     waiting_bytes_ -= std::min(waiting_bytes_, consumed.bytes);
-    silent_since_ = std::max(silent_since_, now);
+    silent_since_ = std::max(silent_since_, step.now);
     if (consumed.upto.source != source_) return;
     bool everything = consumed.upto.position >= delivered_position_;
-    acknowledge(everything ? position_ : consumed.upto.position, actions);
+    acknowledge(step, everything ? position_ : consumed.upto.position);
 }
 
-void Collection::acknowledge(std::uint64_t position, std::vector<Action>& actions) {
+void Collection::acknowledge(Step& step, std::uint64_t position) {
     if (position <= acknowledged_) return;
     acknowledged_ = position;
-    actions.push_back(SendGatherer{*at_, wire::Acknowledge{.job = job_, .position = position}});
+    step.act(SendGatherer{*at_, wire::Acknowledge{.job = job_, .position = position}});
 }
 
-bool Collection::tick(Time now, std::vector<Action>& actions) {
-    if (!at_ || now < ask_at_ || waits_for_user()) return false;
-    patience_ = std::min(patience_ * 2, longest_patience);
-    ask(now, actions);
-    return true;
+void Collection::tick(Step& step) {
+    if (!at_ || step.now < ask_at_ || waits_for_user()) return;
+    patience_ = std::min<Duration>(patience_ * 2, limits::longest_patience);
+    ask(step);
 }
 
 void Collection::check_invariants() const {

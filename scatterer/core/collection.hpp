@@ -3,9 +3,9 @@
 //
 // Messages can be lost where a connection breaks and heals, and the gatherer itself leaves gaps
 // (what is missing, what others had). So the first gap is questioned: the gatherer is asked again
-// from our position, and only when it answers with the same gap is that taken, and later ones with
-// it. At the end the numbers must agree; if they don't, everything that is not delivered is asked
-// for once more.
+// from this client's position, and only when it answers with that gap again is it taken, and later
+// ones with it. At the end the numbers must agree; if they don't, everything that is not delivered
+// is asked for once more.
 //
 // Invariants (checked by check_invariants()):
 // - nothing is acknowledged, and nothing delivered, past the position;
@@ -16,7 +16,8 @@
 #include <optional>
 #include <vector>
 
-#include "scatterer/core/events.hpp"
+#include "scatterer/core/step.hpp"
+#include "scatterer/limits.hpp"
 #include "shared/base/range_set.hpp"
 
 namespace fanfold::scatterer {
@@ -28,25 +29,24 @@ public:
     /// Collects at this gatherer, unless it does already: in order from where it is, as completed
     /// from the start, since another gatherer has another order. Assignment 0: not known yet, a
     /// guess.
-    void aim(Time now, std::uint32_t assignment, const wire::GathererRef& gatherer,
-             std::vector<Action>& actions);
+    void aim(Step& step, std::uint32_t assignment, const wire::GathererRef& gatherer);
     bool aimed() const { return at_.has_value(); }
-    /// Whether the key is that of the gatherer it collects at.
+    std::optional<GathererKey> at() const {
+        return at_ ? std::optional(key_of(*at_)) : std::nullopt;
+    }
     bool is_at(const GathererKey& key) const { return at_ && key_of(*at_) == key; }
 
     // Messages of the gatherer it is at.
-    void on_values(Time now, const wire::Values& values, const Slice& body,
-                   std::vector<Action>& actions);
-    void on_failures(Time now, const wire::Failures& failures, const Slice& body,
-                     std::vector<Action>& actions);
+    void on_values(Step& step, const wire::Values& values, const Slice& body);
+    void on_failures(Step& step, const wire::Failures& failures, const Slice& body);
     /// Whether that really was all; otherwise the rest has been asked for.
-    bool on_concluded(Time now, const wire::Concluded& concluded, std::vector<Action>& actions);
+    bool on_concluded(Step& step, const wire::Concluded& concluded);
     /// It does not know the job, or has no room: it is asked again later.
-    void on_turned_away(Time now);
+    void on_turned_away(const Step& step);
 
-    void consumed(Time now, const Consumed& consumed, std::vector<Action>& actions);
-    /// Asks again when nothing came for a while. Returns whether it did.
-    bool tick(Time now, std::vector<Action>& actions);
+    void consumed(Step& step, const Consumed& consumed);
+    /// Asks again when nothing came for a while.
+    void tick(Step& step);
 
     /// The gatherer has been silent since, though nothing here keeps it from sending.
     Time silent_since() const { return silent_since_; }
@@ -58,13 +58,13 @@ public:
     void check_invariants() const;
 
 private:
-    void ask(Time now, std::vector<Action>& actions);
-    void heard(Time now);
+    void ask(Step& step);
+    void heard(const Step& step);
     /// Whether a message that begins at `start` may be taken; if not, what is before it has been
     /// asked for.
-    bool follows(Time now, std::uint64_t start, std::vector<Action>& actions);
-    void advance(std::uint64_t position, bool delivered_some, std::vector<Action>& actions);
-    void acknowledge(std::uint64_t position, std::vector<Action>& actions);
+    bool follows(Step& step, std::uint64_t start);
+    void advance(Step& step, std::uint64_t position, bool delivered_some);
+    void acknowledge(Step& step, std::uint64_t position);
 
     JobId job_;
     CollectHow how_;

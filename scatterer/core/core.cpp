@@ -1,261 +1,177 @@
-// The session with the broker: hello, heartbeats, silence, other lives of the broker.
 #include "scatterer/core/core.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
+
+#include "shared/base/overloaded.hpp"
 
 namespace fanfold::scatterer {
 
 namespace {
-using namespace std::chrono_literals;
-constexpr Duration hello_again = 1s;
-constexpr Duration hello_apart = 100ms;     // answers to many messages at once make one hello
-constexpr Duration check_interval = 100ms;  // jobs are looked after so often
-constexpr Duration shortest_heartbeat = 10ms;
 
-std::string in_seconds(Duration duration) {
-    auto tenths = duration / 100ms;
-    std::string text = std::to_string(tenths / 10);
-    if (tenths % 10 != 0) text += "." + std::to_string(tenths % 10);
-    return text + "s";
-}
+/// What only others are sent. A message that stands neither here nor in a route does not compile.
+template <class Message>
+concept ForOthers = OneOf<Message, wire::Hello, wire::Block, wire::Seal, wire::Cancel, wire::Watch,
+                          wire::Query, wire::Find, wire::Retry, wire::Adjust, wire::Dispatch,
+                          wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall,
+                          wire::Results, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
+                          wire::Forget, wire::AllowedKeys, wire::Collect, wire::Acknowledge>;
+/// What a broker does not send to a client, and what a gatherer does not.
+template <class Message>
+concept NotOfBroker =
+    ForOthers<Message> || OneOf<Message, wire::Bye, wire::Values, wire::Failures, wire::Concluded>;
+template <class Message>
+concept NotOfGatherer = ForOthers<Message> ||
+    OneOf<Message, wire::Welcome, wire::Heartbeat, wire::Bye, wire::Accepted, wire::Sealed,
+          wire::Located, wire::Notice, wire::Ended, wire::Report, wire::Found, wire::Retried,
+          wire::Adjusted, wire::Forgotten>;
 }  // namespace
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
     now_ = now;
-    actions_ = &actions;
-    lived_.advance(now);
-    std::visit([this](auto& one) { on(one); }, event);
-    actions_ = nullptr;
+    Step step{.now = now, .lived = lived_.advance(now), .session = session_, .actions = actions};
+    const Overloaded owners{
+        [&](OpenJob& call) { jobs_.open(step, std::move(call)); },
+        [&](AppendBlock& call) { jobs_.append(step, call); },
+        [&](const SealJob& call) { jobs_.seal(step, call); },
+        [&](const CollectJob& call) { jobs_.collect(step, call); },
+        [&](const Consumed& call) { jobs_.consumed(step, call); },
+        [&](const CancelJob& call) { jobs_.cancel(step, call); },
+        [&](const WatchJob& call) { jobs_.watch(step, call); },
+        [&](const CloseJob& call) { jobs_.close(step, call); },
+        [&](const Ask& call) { ask(step, call); },
+        [&](const Leave&) { leave(step); },
+        [&](const ControlOpened& opened) { session_.on_opened(step, opened.self); },
+        [&](FromBroker& received) { route(step, received); },
+        [&](FromGatherer& received) { route(step, received); },
+        [&](const Garbled& garbled) {
+            step.act(Note{.level = Level::warn,
+                          .what = "bytes that are no message",
+                          .peer = to_string(garbled.from),
+                          .detail = garbled.why});
+        },
+        [&](const Tick&) { tick(step); },
+    };
+    std::visit(owners, event);
+    keep_session(step);
+}
+
+void Core::route(Step& step, FromBroker& event) {
+    session_.heard(step);
+    const Overloaded owners{
+        [&](const wire::Welcome& message) { welcome(step, message); },
+        [&](const wire::Refused& message) { refused(step, message); },
+        [](const wire::Heartbeat&) {},
+        [&](const wire::Accepted& message) { jobs_.on_accepted(step, message); },
+        [&](const wire::Sealed& message) { jobs_.on_sealed(step, message); },
+        [&](const wire::Located& message) { jobs_.on_located(step, message); },
+        [&](const wire::Notice& message) { jobs_.on_notice(step, message); },
+        [&](const wire::Ended& message) { jobs_.on_ended(step, message); },
+        [&](const wire::Report& message) { questions_.answer(step, message.number, message); },
+        [&](const wire::Retried& message) { questions_.on_retried(step, message); },
+        [&](const wire::Adjusted& message) { questions_.on_adjusted(step, message); },
+        [&](const wire::Forgotten& message) { questions_.on_forgotten(step, message); },
+        [&](const wire::Found& message) {
+            if (auto refusal = questions_.on_found(step, message))
+                jobs_.refuse(step, refusal->job, refusal->text);
+        },
+        [&](const NotOfBroker auto& message) {
+            step.act(Note{.level = Level::warn,
+                          .what = "a message that brokers don't send",
+                          .detail = wire::name_of(message)});
+        },
+    };
+    std::visit(owners, std::as_const(event.message));
+}
+
+void Core::route(Step& step, FromGatherer& event) {
+    const GathererKey& from = event.from;
+    const Overloaded owners{
+        [&](const wire::Values& message) { jobs_.on_values(step, from, message, event.body); },
+        [&](const wire::Failures& message) { jobs_.on_failures(step, from, message, event.body); },
+        [&](const wire::Concluded& message) { jobs_.on_concluded(step, from, message); },
+        [&](const wire::Refused& message) { jobs_.turned_away(step, from, message); },
+        [&](const NotOfGatherer auto& message) {
+            step.act(Note{.level = Level::warn,
+                          .what = "a message that gatherers don't send",
+                          .peer = from.name,
+                          .detail = wire::name_of(message)});
+        },
+    };
+    std::visit(owners, std::as_const(event.message));
+}
+
+// --- the session, and what follows from it
+
+void Core::welcome(Step& step, const wire::Welcome& welcome) {
+    const auto greeting = session_.on_welcome(step, welcome);
+    if (greeting == BrokerSession::Greeting::doubted) return;
+    jobs_.learn(welcome.gatherers);
+    if (greeting == BrokerSession::Greeting::again) return;
+    if (greeting == BrokerSession::Greeting::other_life) jobs_.on_memory_lost(step);
+    step.act(Connected{welcome});
+    jobs_.start_session(step);
+    questions_.start_over(step);
+    repeat(step);
+}
+
+void Core::refused(Step& step, const wire::Refused& refused) {
+    if (!refused.job) {
+        if (auto failure = session_.on_refused(step, refused)) give_up(step, failure->text);
+        return;
+    }
+    if (questions_.on_refused(step, *refused.job, refused)) return;
+    if (const Submission* keyed = jobs_.on_refused(step, *refused.job, refused))
+        questions_.ask_for_holder(step, *keyed, refused.text);
+}
+
+void Core::give_up(Step& step, const std::string& why) {
+    jobs_.on_session_lost(step, why);
+    questions_.fail_all(step, why);
+    step.act(ConnectionFailed{why});
+}
+
+void Core::ask(Step& step, const Ask& event) {
+    if (!session_.accepts_calls()) return step.act(Answer{event.number, fail(session_.failure())});
+    questions_.add(step, event);
+    if (session_.connected()) questions_.repeat(step);
+}
+
+void Core::leave(Step& step) {
+    if (!session_.connected()) return;
+    jobs_.leave(step);
+    step.send(wire::Bye{.reason = "the client has ended"});
+}
+
+void Core::tick(Step& step) {
+    keep_session(step);
+    if (session_.connected() && step.now >= repeat_at_) repeat(step);
+}
+
+void Core::keep_session(Step& step) {
+    if (auto failure = session_.check_patience(step)) give_up(step, failure->text);
+    const auto kept = session_.keep(step);
+    if (kept.silence) jobs_.notify_all(step, *kept.silence);
+    if (kept.reconnect) step.act(Reconnect{});
+}
+
+void Core::repeat(Step& step) {
+    repeat_at_ = step.now + limits::check_interval;
+    questions_.repeat(step);
+    jobs_.repeat(step);
 }
 
 Time Core::next_wakeup() const {
-    // Liveness is counted in lived time, which is never ahead of the clock.
-    Time next = std::min(hello_at_, heartbeat_at_);
-    auto in_lived_time = [&](LivedTime lived) {
-        next = std::min(next, now_ + (lived - lived_.now()));
-    };
-    if (waiting_since_) in_lived_time(*waiting_since_ + options_.connect_timeout);
-    if (connected()) in_lived_time(heard_ + Duration(welcome_->timeout));
-    if (reconnect_at_ != LivedTime::max()) in_lived_time(reconnect_at_);
-    if (connected() && !(jobs_.empty() && questions_.empty())) next = std::min(next, check_at_);
-    return next;
-}
-
-void Core::on(const ControlOpened& event) {
-    self_ = event.self;
-    if (!waiting_since_ && !connected()) waiting_since_ = lived_.now();
-    say_hello();
-}
-
-void Core::say_hello() {
-    hello_at_ = now_ + hello_again;
-    wire::Hello hello;
-    hello.role = wire::Role::client;
-    hello.name = options_.name;
-    hello.epoch = options_.epoch;
-    send(std::move(hello));
-}
-
-void Core::on(FromBroker& event) {
-    heard_ = lived_.now();
-    std::visit(
-        [this](const auto& message) {
-            using M = std::decay_t<decltype(message)>;
-            if constexpr (std::is_same_v<M, wire::Heartbeat>) return;
-            else if constexpr (requires { on_broker(message); }) on_broker(message);
-            else
-                actions_->push_back(Note{.level = Level::warn,
-                                         .what = "a message that brokers don't send",
-                                         .detail = wire::name_of(message)});
-        },
-        event.message);
-}
-
-void Core::on_broker(const wire::Welcome& welcome) {
-    if (phase_ == Phase::refused) return;
-    // One of an earlier life may be late on its way. A broker that really went back says it again.
-    bool earlier =
-        welcome_ && welcome.epoch.number > 0 && welcome.epoch.number < welcome_->epoch.number;
-    if (earlier && std::exchange(doubted_, welcome.epoch) != welcome.epoch) return say_hello();
-    doubted_.reset();
-    bool news = hello_at_ != Time::max();
-    bool other_life = welcome_ && welcome_->epoch != welcome.epoch;
-    bool forgot = welcome_ && lost_memory(welcome_->epoch, welcome.epoch);
-    hello_at_ = Time::max();
-    reconnect_at_ = LivedTime::max();
-    waiting_since_.reset();
-    gatherers_ = welcome.gatherers;
-    if (!news && !other_life) return;  // an answer to a hello that we had given up
-    if (phase_ == Phase::reconnecting)
-        actions_->push_back(
-            Note{.level = Level::info, .what = "the broker is back", .peer = options_.broker});
-    welcome_ = welcome;
-    phase_ = Phase::connected;
-    heartbeat_at_ = now_ + std::max<Duration>(welcome.heartbeat, shortest_heartbeat);
-    if (forgot)
-        for (auto& [job, entry] : jobs_) {
-            if (entry.concluded) continue;
-            wire::Concluded end{.job = job, .outcome = wire::Outcome::failed};
-            end.reason = "the broker lost its memory (it was started again)";
-            if (entry.collection) {
-                end.values = entry.collection->values();
-                end.failures = entry.collection->failures();
-            }
-            if (entry.own) lost_[job] = now_;
-            conclude(job, entry, std::move(end));
-        }
-    actions_->push_back(Connected{welcome});
-    resume();
-}
-
-void Core::resume() {
-    for (auto& [job, entry] : jobs_) {
-        if (entry.concluded) continue;
-        if (entry.submission) entry.submission->start_over(now_);
-        // Whatever was said of the job in between went to a connection that is no more.
-        if (!entry.submission || entry.submission->known()) entry.watch_at = now_;
-        entry.cancel_at = now_;
-    }
-    for (auto& [number, asked] : questions_) asked.ask_at = now_;
-    look_after_jobs();
-}
-
-void Core::on_broker(const wire::Refused& refused) {
-    if (refused.job) return on_refused_job(*refused.job, refused);
-    switch (refused.code) {
-        case wire::RefusalCode::malformed:
-            // It does not know this connection, or no longer.
-            if (phase_ != Phase::refused &&
-                (hello_at_ == Time::max() || hello_at_ - now_ < hello_again - hello_apart))
-                say_hello();
-            return;
-        case wire::RefusalCode::version:
-        case wire::RefusalCode::not_allowed:
-            return connection_failed(Phase::refused, refused.text);  // nor any later one
-        case wire::RefusalCode::unknown_job:
-        case wire::RefusalCode::too_large:
-        case wire::RefusalCode::no_gatherer:
-        case wire::RefusalCode::conflict:
-        case wire::RefusalCode::no_function:
-        case wire::RefusalCode::overloaded: break;
-    }
-    if (!connected())
-        return connection_failed(Phase::refused, refused.text);  // it refused the hello
-    actions_->push_back(
-        Note{.level = Level::warn, .what = "refused by the broker", .detail = refused.text});
-}
-
-void Core::on(const Garbled& event) {
-    actions_->push_back(Note{.level = Level::warn,
-                             .what = "bytes that are no message",
-                             .peer = to_string(event.from),
-                             .detail = event.why});
-}
-
-void Core::on(const Tick&) {
-    check_session();
-    if (connected() && now_ >= check_at_) look_after_jobs();
-}
-
-void Core::look_after_jobs() {
-    check_at_ = now_ + check_interval;
-    ask_again();
-    for (auto& [job, entry] : jobs_) {
-        tick(job, entry);
-        pump(job, entry);
-    }
-    forget_finished();
-}
-
-void Core::check_session() {
-    if (phase_ == Phase::refused) return;
-    LivedTime lived = lived_.now();
-    if (connected() && lived - heard_ >= Duration(welcome_->timeout)) {
-        std::string text = "the broker at " + options_.broker + " is silent, reconnecting";
-        actions_->push_back(Note{.level = Level::warn,
-                                 .what = "the broker is silent, reconnecting",
-                                 .peer = options_.broker});
-        for (auto& [job, entry] : jobs_)
-            if (!entry.concluded && !entry.closed) actions_->push_back(JobNotice{job, text});
-        phase_ = Phase::reconnecting;
-        waiting_since_ = lived;
-        heartbeat_at_ = Time::max();
-        reconnect_at_ = lived;
-    }
-    if (lived >= reconnect_at_) {
-        reconnect_at_ = lived + Duration(welcome_->timeout);
-        hello_at_ = now_ + hello_again;
-        actions_->push_back(Reconnect{});
-    }
-    if (waiting_since_ && lived - *waiting_since_ >= options_.connect_timeout) {
-        bool never = phase_ == Phase::connecting;
-        waiting_since_.reset();
-        connection_failed(Phase::gone,
-                          never ? "no broker answers at " + options_.broker +
-                                      "; is it running? (waited " +
-                                      in_seconds(options_.connect_timeout) + ")"
-                                : "the broker at " + options_.broker +
-                                      " is gone: it fell silent and did not come back in " +
-                                      in_seconds(options_.connect_timeout));
-    }
-    if (now_ >= hello_at_) say_hello();
-    if (connected() && now_ >= heartbeat_at_) {
-        heartbeat_at_ = now_ + std::max<Duration>(welcome_->heartbeat, shortest_heartbeat);
-        send(wire::Heartbeat{});
-    }
-}
-
-void Core::connection_failed(Phase phase, const std::string& text) {
-    if (phase_ == Phase::refused) return;
-    phase_ = phase;
-    failure_ = text;
-    waiting_since_.reset();
-    heartbeat_at_ = Time::max();
-    if (phase == Phase::refused) {
-        hello_at_ = Time::max();
-        reconnect_at_ = LivedTime::max();
-    }
-    actions_->push_back(Note{.level = Level::error,
-                             .what = "no connection to the broker",
-                             .peer = options_.broker,
-                             .detail = text});
-    for (auto& [job, entry] : jobs_) {
-        if (entry.submission && (entry.submission->attached() || !entry.submission->done()) &&
-            entry.submission->key().empty())
-            lost_[job] = now_;
-        refuse(job, entry, text);
-    }
-    for (auto& [number, asked] : std::exchange(questions_, {}))
-        if (!asked.about) actions_->push_back(Answer{number, fail(text)});
-    actions_->push_back(ConnectionFailed{text});
-}
-
-void Core::on(const Leave&) {
-    if (!connected()) return;
-    for (auto& [job, entry] : jobs_) {
-        if (entry.concluded) continue;
-        bool ours = entry.submission && entry.submission->begun() && entry.submission->attached();
-        if (ours && !entry.ended && !entry.cancel) entry.cancel = "its client has ended";
-        if (entry.cancel && !entry.ended) send(wire::Cancel{.job = job, .reason = *entry.cancel});
-    }
-    send(wire::Bye{.reason = "the client has ended"});
+    Time next = session_.next_wakeup(now_, lived_.now());
+    bool waits = session_.connected() && !(jobs_.empty() && questions_.empty());
+    return waits ? std::min(next, repeat_at_) : next;
 }
 
 void Core::check_invariants() const {
-    FANFOLD_CHECK(!connected() || welcome_.has_value());
-    FANFOLD_CHECK(connected() || heartbeat_at_ == Time::max());
-    for (const auto& [job, entry] : jobs_) {
-        if (entry.submission) entry.submission->check_invariants();
-        if (entry.collection) entry.collection->check_invariants();
-        FANFOLD_CHECK(!entry.concluded || !entry.submission);
-    }
-    for (const auto& [number, asked] : questions_) {
-        if (const auto* query = std::get_if<wire::Query>(&asked.question))
-            FANFOLD_CHECK(number == query->number);
-        if (const auto* find = std::get_if<wire::Find>(&asked.question))
-            FANFOLD_CHECK(number == find->number);
-    }
+    session_.check_invariants();
+    jobs_.check_invariants();
+    questions_.check_invariants();
 }
 
 }  // namespace fanfold::scatterer

@@ -1,5 +1,5 @@
 // The digest over the payloads of a job with a key, by which its broker and a client that comes
-// later agree that they mean the same inputs. Plain value; whoever holds it guards it.
+// later agree that they mean the same inputs. Plain value; its owner guards it.
 #pragma once
 
 #include <memory>

@@ -49,7 +49,6 @@ using Reply =
     std::variant<wire::Report, wire::Found, wire::Retried, wire::Forgotten, wire::Adjusted>;
 
 // --- events: calls of the user
-// --------------------------------------------------------------------------------
 /// A job of our own. With `collect`, its results are asked for together with its first block.
 struct OpenJob {
     JobId job;
@@ -104,7 +103,6 @@ struct CloseJob {
 struct Leave {};
 
 // --- events: the rest
-// -----------------------------------------------------------------------------------------
 /// The shell has made a (new) connection to the broker, under this routing id.
 struct ControlOpened {
     PeerId self;
@@ -124,7 +122,6 @@ using Event =
                  CloseJob, Leave, ControlOpened, FromBroker, FromGatherer, Garbled, Tick>;
 
 // --- actions: to the fleet
-// ------------------------------------------------------------------------------------
 struct SendBroker {
     wire::Message message;
 };
@@ -142,7 +139,6 @@ struct SendGatherer {
 struct Reconnect {};
 
 // --- actions: to the user's side
-// ------------------------------------------------------------------------------
 /// The session stands: blocks go to the endpoints of this welcome, within its limits.
 struct Connected {
     wire::Welcome welcome;

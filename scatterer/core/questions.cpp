@@ -1,103 +1,101 @@
-// What the core asks the broker once: Query, Find, Retry, Forget, Adjust. Each is asked again until
-// it is answered.
-#include <utility>
+#include "scatterer/core/questions.hpp"
 
-#include "scatterer/core/core.hpp"
+#include <utility>
 
 namespace fanfold::scatterer {
 
-namespace {
-using namespace std::chrono_literals;
-constexpr Duration question_again = 2s;
-constexpr std::uint64_t own_numbers = std::uint64_t{1} << 63;  // those of the callers are below
-}  // namespace
+void Questions::add(const Step& step, const Ask& event) {
+    asked_.insert_or_assign(event.number, Asked{.question = event.question, .ask_at = step.now});
+}
 
-void Core::on(const Ask& event) {
-    if (!accepts_calls()) {
-        actions_->push_back(Answer{event.number, fail(failure_)});
-        return;
+void Questions::repeat(Step& step) {
+    for (auto& [number, asked] : asked_) {
+        if (step.now < asked.ask_at) continue;
+        asked.ask_at = step.now + limits::question_again;
+        std::visit([&](const auto& message) { step.send(message); }, asked.question);
     }
-    Asked& asked =
-        questions_.insert_or_assign(event.number, Asked{.question = event.question, .ask_at = now_})
-            .first->second;
-    if (connected()) ask(asked);
 }
 
-void Core::ask(Asked& asked) {
-    asked.ask_at = now_ + question_again;
-    std::visit([this](const auto& message) { send(message); }, asked.question);
+void Questions::start_over(const Step& step) {
+    for (auto& [number, asked] : asked_) asked.ask_at = step.now;
 }
 
-void Core::ask_again() {
-    for (auto& [number, asked] : questions_)
-        if (now_ >= asked.ask_at) ask(asked);
+void Questions::fail_all(Step& step, const std::string& why) {
+    for (auto& [number, asked] : std::exchange(asked_, {}))
+        if (!asked.own) step.act(Answer{number, fail(why)});
 }
 
-void Core::answer(std::uint64_t number, Result<Reply> reply) {
-    if (questions_.erase(number) > 0) actions_->push_back(Answer{number, std::move(reply)});
+void Questions::answer(Step& step, std::uint64_t number, Result<Reply> reply) {
+    if (asked_.erase(number) > 0) step.act(Answer{number, std::move(reply)});
 }
 
-/// Answers whoever has sent such a message about the job. Whether anybody has.
+/// Answers all that have asked by such a message about the job. Whether there was one.
 template <class Message>
-bool Core::answer_about(const JobId& job, const Result<Reply>& reply) {
+bool Questions::answer_about(Step& step, const JobId& job, const Result<Reply>& reply) {
     std::vector<std::uint64_t> numbers;
-    for (const auto& [number, asked] : questions_)
+    for (const auto& [number, asked] : asked_)
         if (const auto* message = std::get_if<Message>(&asked.question);
             message && message->job == job)
             numbers.push_back(number);
-    for (std::uint64_t number : numbers) answer(number, reply);
+    for (std::uint64_t number : numbers) answer(step, number, reply);
     return !numbers.empty();
 }
 
-void Core::on_broker(const wire::Retried& retried) {
-    answer_about<wire::Retry>(retried.job, Reply(retried));
+void Questions::on_retried(Step& step, const wire::Retried& retried) {
+    answer_about<wire::Retry>(step, retried.job, Reply(retried));
 }
 
-void Core::on_broker(const wire::Adjusted& adjusted) {
-    answer_about<wire::Adjust>(adjusted.job, Reply(adjusted));
+void Questions::on_adjusted(Step& step, const wire::Adjusted& adjusted) {
+    answer_about<wire::Adjust>(step, adjusted.job, Reply(adjusted));
 }
 
-void Core::on_broker(const wire::Forgotten& forgotten) {
-    answer_about<wire::Forget>(forgotten.job, Reply(forgotten));
+void Questions::on_forgotten(Step& step, const wire::Forgotten& forgotten) {
+    answer_about<wire::Forget>(step, forgotten.job, Reply(forgotten));
 }
 
-bool Core::on_refused_question(const JobId& job, const wire::Refused& refused) {
+bool Questions::on_refused(Step& step, const JobId& job, const wire::Refused& refused) {
     Result<Reply> reply = fail(refused.text);
-    bool retry = answer_about<wire::Retry>(job, reply);
-    bool adjust = answer_about<wire::Adjust>(job, reply);
-    return answer_about<wire::Forget>(job, reply) || retry || adjust;
+    bool retry = answer_about<wire::Retry>(step, job, reply);
+    bool adjust = answer_about<wire::Adjust>(step, job, reply);
+    return answer_about<wire::Forget>(step, job, reply) || retry || adjust;
 }
 
-// --- two clients with one key
-// -----------------------------------------------------------------------------------
-
-/// Another client may have been faster with the same key: the user is told what it does.
-void Core::ask_who_has_the_key(const JobId& job, const Submission& submission,
+void Questions::ask_for_holder(Step& step, const Submission& submission,
                                const std::string& refusal) {
-    for (const auto& [number, asked] : questions_)
-        if (asked.about == job) return;
-    std::uint64_t number = own_numbers + own_questions_++;
-    Asked asked{.question = wire::Find{
-                    .number = number, .key = submission.key(), .token = submission.token()}};
-    asked.about = job;
-    asked.refusal = refusal;
-    ask(questions_.emplace(number, std::move(asked)).first->second);
+    for (const auto& [number, asked] : asked_)
+        if (asked.own && asked.own->job == submission.job()) return;
+    std::uint64_t number = next_own_++;
+    wire::Find find{.number = number, .key = submission.key(), .token = submission.token()};
+    asked_.emplace(number, Asked{.question = find,
+                                 .ask_at = step.now + limits::question_again,
+                                 .own = Refusal{submission.job(), refusal}});
+    step.send(std::move(find));
 }
 
-void Core::on_broker(const wire::Found& found) {
-    auto it = questions_.find(found.number);
-    if (it == questions_.end() || !it->second.about) return answer(found.number, Reply(found));
+std::optional<Questions::Refusal> Questions::on_found(Step& step, const wire::Found& found) {
+    auto it = asked_.find(found.number);
+    if (it == asked_.end() || !it->second.own) {
+        answer(step, found.number, Reply(found));
+        return std::nullopt;
+    }
     Asked asked = std::move(it->second);
-    questions_.erase(it);
-    Entry* entry = find(*asked.about);
-    if (!entry || entry->concluded) return;
+    asked_.erase(it);
     const std::string& key = std::get<wire::Find>(asked.question).key;
-    bool another = found.job && *found.job != *asked.about;
-    if (!another) return refuse(*asked.about, *entry, asked.refusal);
-    refuse(*asked.about, *entry,
-           found.busy ? busy_text(*found.job, key)
-                      : "another client has just submitted job " + to_string(*found.job) +
-                            " with the key '" + key + "'; the same command again finds it");
+    bool another = found.job && *found.job != asked.own->job;
+    if (!another) return asked.own;
+    return Refusal{asked.own->job, found.busy ? busy_text(*found.job, key)
+                                              : "another client has just submitted job " +
+                                                    to_string(*found.job) + " with the key '" +
+                                                    key + "'; the same command again finds it"};
+}
+
+void Questions::check_invariants() const {
+    for (const auto& [number, asked] : asked_) {
+        if (const auto* query = std::get_if<wire::Query>(&asked.question))
+            FANFOLD_CHECK(number == query->number);
+        if (const auto* find = std::get_if<wire::Find>(&asked.question))
+            FANFOLD_CHECK(number == find->number);
+    }
 }
 
 std::string busy_text(const JobId& job, const std::string& key) {

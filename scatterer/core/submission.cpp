@@ -5,12 +5,6 @@
 
 namespace fanfold::scatterer {
 
-namespace {
-using namespace std::chrono_literals;
-constexpr Duration longest_patience = 10s;  // between two sendings of blocks that nobody accepts
-constexpr Duration seal_again = 1s;
-}  // namespace
-
 Submission::Submission(OpenJob opening, std::uint64_t credit)
     : job_(opening.job), token_(opening.token), spec_(std::move(opening.spec)), limit_(credit) {
     if (!opening.continues) return;
@@ -25,13 +19,14 @@ void Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
     end_ = block.end();
     appended_bytes_ += block.body.size();
     // A block of one fragment is as large as that.
-    if (block.count == 1) window_ = std::max(window_, submission_window_blocks * block.body.size());
+    if (block.count == 1)
+        window_ = std::max(window_, limits::submission_window_blocks * block.body.size());
     kept_.push_back({std::move(block), appended_bytes_});
     if (total) FANFOLD_CHECK(*total == end_);
     total_ = total;
 }
 
-void Submission::seal(Time now, const SealJob& event) {
+void Submission::seal(const Step& step, const SealJob& event) {
     if (total_) return;
     FANFOLD_CHECK(event.total == end_);
     total_ = event.total;
@@ -41,16 +36,16 @@ void Submission::seal(Time now, const SealJob& event) {
         kept_.emplace_back();
         kept_.back().block.digest = event.digest;
     }
-    if (sent_ == kept_.size()) seal_at_ = now;
+    if (sent_ == kept_.size()) seal_at_ = step.now;
 }
 
-bool Submission::on_accepted(Time now, const wire::Accepted& accepted) {
+bool Submission::on_accepted(const Step& step, const wire::Accepted& accepted) {
     known_ = true;
     std::uint64_t room_before = room();
     if (accepted.next > next_ && accepted.next <= end_) {
         next_ = accepted.next;
         patience_ = limits::resend_after;
-        resend_at_ = now + patience_;
+        resend_at_ = step.now + patience_;
     }
     while (!kept_.empty() && kept_.front().block.end() <= next_) {
         accepted_bytes_ = kept_.front().end_bytes;
@@ -77,10 +72,10 @@ bool Submission::on_sealed() {
     return !std::exchange(seal_accepted_, true);
 }
 
-void Submission::start_over(Time now) {
+void Submission::start_over(const Step& step) {
     sent_ = 0;
     patience_ = limits::resend_after;
-    seal_at_ = now;
+    seal_at_ = step.now;
 }
 
 bool Submission::may_send(const Kept& kept) const {
@@ -88,27 +83,26 @@ bool Submission::may_send(const Kept& kept) const {
     return &kept == &kept_.front() && kept.end_bytes - kept.block.body.size() <= limit_;
 }
 
-void Submission::pump(Time now, const PeerId& owner, std::vector<Action>& actions) {
-    if (sent_ > 0 && now >= resend_at_) {
-        actions.push_back(Note{.level = Level::warn,
-                               .what = "blocks not accepted for a while, sent again",
-                               .job = job_,
-                               .range = {next_, kept_[sent_ - 1].block.end()}});
-        patience_ = std::min(patience_ * 2, longest_patience);
+void Submission::pump(Step& step, const PeerId& owner) {
+    if (sent_ > 0 && step.now >= resend_at_) {
+        step.act(Note{.level = Level::warn,
+                      .what = "blocks not accepted for a while, sent again",
+                      .job = job_,
+                      .range = {next_, kept_[sent_ - 1].block.end()}});
+        patience_ = std::min<Duration>(patience_ * 2, limits::longest_patience);
         sent_ = 0;
     }
     while (sent_ < kept_.size() && may_send(kept_[sent_])) {
-        if (sent_ == 0) resend_at_ = now + patience_;
-        send(now, kept_[sent_++], owner, actions);
+        if (sent_ == 0) resend_at_ = step.now + patience_;
+        send(step, kept_[sent_++], owner);
     }
-    if (total_ && !seal_accepted_ && known_ && sent_ == kept_.size() && now >= seal_at_) {
-        seal_at_ = now + seal_again;
-        actions.push_back(SendBroker{wire::Seal{.job = job_, .token = token_, .total = *total_}});
+    if (total_ && !seal_accepted_ && known_ && sent_ == kept_.size() && step.now >= seal_at_) {
+        seal_at_ = step.now + limits::seal_again;
+        step.send(wire::Seal{.job = job_, .token = token_, .total = *total_});
     }
 }
 
-void Submission::send(Time now, const Kept& kept, const PeerId& owner,
-                      std::vector<Action>& actions) {
+void Submission::send(Step& step, const Kept& kept, const PeerId& owner) {
     const PackedBlock& block = kept.block;
     wire::Block message{.job = job_,
                         .token = token_,
@@ -125,10 +119,10 @@ void Submission::send(Time now, const Kept& kept, const PeerId& owner,
     }
     if (total_ && block.end() == *total_) {
         message.total = total_;
-        seal_at_ = now + seal_again;
+        seal_at_ = step.now + limits::seal_again;
     }
     begun_ = true;
-    actions.push_back(PushBlock{std::move(message), block.body});
+    step.act(PushBlock{std::move(message), block.body});
 }
 
 void Submission::check_invariants() const {

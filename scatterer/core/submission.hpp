@@ -13,14 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "scatterer/core/events.hpp"
+#include "scatterer/core/step.hpp"
+#include "scatterer/limits.hpp"
 
 namespace fanfold::scatterer {
-
-/// Body bytes of a job that its user may be ahead of the broker's acceptance, however much the
-/// broker would take: memory of this process. Of large fragments, so many blocks.
-inline constexpr std::uint64_t submission_window = std::uint64_t{2} << 20;
-inline constexpr std::uint64_t submission_window_blocks = 16;
 
 class Submission {
 public:
@@ -42,18 +38,18 @@ public:
     bool left_open() const { return !total_ && kept_.empty() && !spec_.key.empty(); }
 
     void append(PackedBlock block, std::optional<std::uint64_t> total);
-    void seal(Time now, const SealJob& event);
+    void seal(const Step& step, const SealJob& event);
 
     void on_known() { known_ = true; }
     /// Returns whether the room has grown.
-    bool on_accepted(Time now, const wire::Accepted& accepted);
+    bool on_accepted(const Step& step, const wire::Accepted& accepted);
     /// Returns whether it is news.
     bool on_sealed();
     /// A new session: whatever is not accepted may have been lost.
-    void start_over(Time now);
+    void start_over(const Step& step);
 
     /// Sends what may be sent, and again what has stood still for too long.
-    void pump(Time now, const PeerId& owner, std::vector<Action>& actions);
+    void pump(Step& step, const PeerId& owner);
 
     /// Body bytes of the job, counted from its start, that its user may hand in: by the credit, and
     /// by what is accepted.
@@ -66,7 +62,7 @@ private:
         std::uint64_t end_bytes = 0;  // body bytes of the job up to its end
     };
     bool may_send(const Kept& kept) const;
-    void send(Time now, const Kept& kept, const PeerId& owner, std::vector<Action>& actions);
+    void send(Step& step, const Kept& kept, const PeerId& owner);
 
     JobId job_;
     std::uint64_t token_;
@@ -77,7 +73,7 @@ private:
     Index end_ = 0;  // of what was appended
     std::uint64_t appended_bytes_ = 0;
     std::uint64_t accepted_bytes_ = 0;
-    std::uint64_t window_ = submission_window;
+    std::uint64_t window_ = limits::submission_window;
     std::uint64_t limit_;
     std::optional<std::uint64_t> total_;
     bool known_ = false;

@@ -1,18 +1,23 @@
-# A component is a folder: every .cpp in it belongs to its library, except those that hold a program's main().
+# A component is a folder: every .cpp in it belongs to its library, except those that hold a
+# program's main().
 
-# fanfold_library(NAME SOURCES <file>... [PUBLIC_INCLUDE <folder>] [PUBLIC <library>...] [PRIVATE <library>...])
-# makes the static library libfanfold-NAME, known as fanfold::NAME here and in the installed package.
+# fanfold_library(NAME SOURCES <file>... [PUBLIC_INCLUDE <folder>]
+#     [PUBLIC <library>...] [PRIVATE <library>...])
+# makes the static library libfanfold-NAME, known as fanfold::NAME here and in the package.
 function(fanfold_library name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "PUBLIC_INCLUDE" "SOURCES;PUBLIC;PRIVATE")
     set(target libfanfold-${name})
     add_library(${target} STATIC ${arg_SOURCES})
     add_library(fanfold::${name} ALIAS ${target})
-    set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} OUTPUT_NAME fanfold-${name} POSITION_INDEPENDENT_CODE ON)
+    set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} OUTPUT_NAME fanfold-${name}
+        POSITION_INDEPENDENT_CODE ON)
     target_compile_features(${target} PUBLIC cxx_std_20)
-    target_link_libraries(${target} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE} $<BUILD_INTERFACE:fanfold-internal>)
+    target_link_libraries(${target} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE}
+        $<BUILD_INTERFACE:fanfold-internal>)
     if(arg_PUBLIC_INCLUDE)
         target_include_directories(${target} PUBLIC
-            $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/${arg_PUBLIC_INCLUDE}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+            $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/${arg_PUBLIC_INCLUDE}>
+                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     endif()
     set_property(GLOBAL APPEND PROPERTY FANFOLD_LIBRARIES ${target})
 endfunction()

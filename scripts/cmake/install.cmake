@@ -1,4 +1,5 @@
-# `cmake --install`: programs, public headers, libraries, and the package that find_package(fanfold) reads.
+# `cmake --install`: programs, public headers, libraries, and the package that find_package(fanfold)
+# reads.
 include(CMakePackageConfigHelpers)
 
 get_property(libraries GLOBAL PROPERTY FANFOLD_LIBRARIES)
@@ -14,6 +15,8 @@ install(TARGETS ${libraries} EXPORT fanfold-targets ARCHIVE DESTINATION ${CMAKE_
 install(EXPORT fanfold-targets NAMESPACE fanfold:: DESTINATION ${package_folder})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/fanfold-config.cmake.in
     ${PROJECT_BINARY_DIR}/package/fanfold-config.cmake INSTALL_DESTINATION ${package_folder})
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/fanfold-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/package/fanfold-config.cmake ${PROJECT_BINARY_DIR}/package/fanfold-config-version.cmake
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/fanfold-config-version.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/package/fanfold-config.cmake
+    ${PROJECT_BINARY_DIR}/package/fanfold-config-version.cmake
         DESTINATION ${package_folder})

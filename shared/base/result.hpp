@@ -26,6 +26,16 @@ struct StartupError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/// A Result that must be a success: throws its error as StartupError.
+inline void require(const Result<void>& result) {
+    if (!result) throw StartupError(result.error().text);
+}
+template <class T>
+T require(Result<T> result) {
+    if (!result) throw StartupError(result.error().text);
+    return *std::move(result);
+}
+
 /// A broken invariant ends the process with a message, in release too.
 [[noreturn]] void broken_invariant(const char* what, const char* file, int line);
 

@@ -61,6 +61,15 @@ std::size_t character_length(std::string_view text) {
     return 0;
 }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        std::size_t length = character_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 bool is_steering(std::string_view character) {
     if (character.size() == 1) return !is_plain_ascii(character[0]);
     std::uint32_t code = code_point(character);

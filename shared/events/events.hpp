@@ -76,7 +76,8 @@ struct Garbled {
     std::size_t bytes = 0;  // of its header
 };
 
-/// Time has passed. Every shell steps its core with it at least every longest_sleep (idling.hpp).
+/// Time has passed. Every shell steps its core with it at least every limits::longest_sleep
+/// (idling.hpp).
 struct Tick {};
 
 /// A message to a peer by its connection. The shell reports a peer that is not there by Unroutable.

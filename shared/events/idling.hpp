@@ -9,11 +9,6 @@
 
 namespace fanfold {
 
-/// A shell steps its core at least so often, whatever else happens. Longer gaps would not count as
-/// time that was lived through.
-inline constexpr Duration longest_sleep = std::chrono::milliseconds(750);
-static_assert(longest_sleep < limits::longest_step_gap);
-
 /// A worker that holds and keeps nothing, and the broker to it, beat but once in so many
 /// heartbeats: three of these, each up to a quarter of a heartbeat late, fit into the timeout.
 inline std::int64_t idle_beats(Duration heartbeat, Duration timeout) {

@@ -17,23 +17,23 @@ std::string and_more(std::uint64_t left_out) {
 std::string cut_off_text() {
     using std::chrono::seconds, std::to_string;
     return "cut off for " + to_string(seconds(limits::cut_off_time).count()) +
-           " s: " + to_string(limits::nonsense_strikes) + " messages within " +
-           to_string(seconds(limits::nonsense_window).count()) +
+           " s: " + to_string(limits::misbehaviour_strikes) + " messages within " +
+           to_string(seconds(limits::misbehaviour_window).count()) +
            " s were none, or none that it may send";
 }
 
-Nonsense::Verdict Nonsense::count(const std::string& who, Time now, std::size_t bytes) {
+Misbehaviour::Verdict Misbehaviour::count(const std::string& who, Time now, std::size_t bytes) {
     ++counted_;
     Verdict verdict;
     if (!who.empty()) {
         Peer& known = peer(who);
-        const std::size_t weight = 1 + bytes / limits::nonsense_bytes;
+        const std::size_t weight = 1 + bytes / limits::misbehaviour_bytes;
         double worn = std::chrono::duration<double>(now - known.counted) /
-                      std::chrono::duration<double>(limits::nonsense_window);
-        known.strikes = std::max(0.0, known.strikes - worn * limits::nonsense_strikes) +
+                      std::chrono::duration<double>(limits::misbehaviour_window);
+        known.strikes = std::max(0.0, known.strikes - worn * limits::misbehaviour_strikes) +
                         static_cast<double>(weight);
         known.counted = now;
-        verdict.cut_off = known.strikes >= limits::nonsense_strikes;
+        verdict.cut_off = known.strikes >= limits::misbehaviour_strikes;
         if (verdict.cut_off) {
             known.strikes = 0;
             known.ignored_until = ignored_until_ = now + limits::cut_off_time;
@@ -43,7 +43,7 @@ Nonsense::Verdict Nonsense::count(const std::string& who, Time now, std::size_t 
     return verdict;
 }
 
-bool Nonsense::ignores(const std::string& who, Time now) const {
+bool Misbehaviour::ignores(const std::string& who, Time now) const {
     if (ignores_nobody(now)) return false;
     auto is_ignored = [&](const Peers& peers) {
         auto it = peers.find(who);
@@ -52,9 +52,9 @@ bool Nonsense::ignores(const std::string& who, Time now) const {
     return is_ignored(recent_) || is_ignored(older_);
 }
 
-Nonsense::Peer& Nonsense::peer(const std::string& who) {
+Misbehaviour::Peer& Misbehaviour::peer(const std::string& who) {
     if (auto it = recent_.find(who); it != recent_.end()) return it->second;
-    if (recent_.size() >= limits::nonsense_peers / 2) older_ = std::exchange(recent_, {});
+    if (recent_.size() >= limits::misbehaviour_peers / 2) older_ = std::exchange(recent_, {});
     Peer known;
     if (auto it = older_.find(who); it != older_.end()) {
         known = it->second;

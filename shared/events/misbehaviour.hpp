@@ -1,9 +1,9 @@
-// Peers that talk nonsense: counted, logged at a limited rate, and cut off for a while. Pure, and
-// of bounded size whatever comes: as each step of a core says what time it is. One thread, the one
-// that owns it.
+// Peers that misbehave are counted, logged at a limited rate, and cut off for a while. Pure, of
+// bounded size whatever comes, and told the time by each call. On the thread that owns it.
 //
-// Strikes wear off: who stays below limits::nonsense_strikes in limits::nonsense_window is heard.
-// Who reaches it is ignored for limits::cut_off_time, and begins anew then.
+// Strikes wear off: a peer that stays below limits::misbehaviour_strikes in
+// limits::misbehaviour_window is heard. One that reaches that number is ignored for
+// limits::cut_off_time, and begins anew then.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include <string>
 
 #include "shared/base/limits.hpp"
-#include "shared/base/line_rate.hpp"
+#include "shared/base/token_bucket.hpp"
 #include "shared/events/events.hpp"
 
 namespace fanfold {
@@ -24,18 +24,18 @@ std::string blamed(const PeerId& from, const Sender& sender);
 /// ", and N more like it", where lines were left out.
 std::string and_more(std::uint64_t left_out);
 
-/// What a peer is told that is cut off.
+/// What a peer hears that is cut off.
 std::string cut_off_text();
 
-class Nonsense {
+class Misbehaviour {
 public:
     struct Verdict {
         bool cut_off = false;  // it is ignored from now on
         std::optional<std::uint64_t> log =
             {};  // a line may be written; how many were left out before it
     };
-    /// One more message that is nonsense, with so many bytes that had to be looked at. Nobody is
-    /// cut off where nobody is known.
+    /// One more message that is none, or that its sender may not send, with so many bytes that had
+    /// to be read. Nobody is cut off where nobody is known.
     Verdict count(const std::string& who, Time now, std::size_t bytes = 0);
 
     bool ignores(const std::string& who, Time now) const;
@@ -61,8 +61,8 @@ private:
     Peers recent_;
     Peers older_;
     Time ignored_until_{};  // nobody is ignored past this
-    LineRate lines_{10, std::chrono::seconds(1)};
-    LineRate cut_offs_{10, std::chrono::seconds(1)};
+    TokenBucket lines_{{.at_once = limits::misbehaviour_lines}};
+    TokenBucket cut_offs_{{.at_once = limits::misbehaviour_lines}};
     std::uint64_t counted_ = 0;
 };
 

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "shared/base/limits.hpp"
-#include "shared/base/line_rate.hpp"
 #include "shared/base/text.hpp"
+#include "shared/base/token_bucket.hpp"
 
 namespace fanfold {
 
@@ -47,13 +47,13 @@ double milliseconds(Duration duration) {
 /// Past its rate a line is left out; the next that is written says how many were.
 std::optional<std::uint64_t> take_line(const Note& note) {
     static std::mutex mutex;
-    static std::map<std::pair<std::string_view, Level>, LineRate> rates;
+    static std::map<std::pair<std::string_view, Level>, TokenBucket> rates;
     if (note.level < Level::info) return 0;  // asked for by whoever looks for something
     std::lock_guard lock(mutex);
-    auto fresh = note.level == Level::info
-                     ? LineRate(limits::info_lines, limits::info_interval)
-                     : LineRate(limits::warning_lines, limits::warning_interval);
-    return rates.try_emplace({note.what, note.level}, fresh)
+    auto rate = note.level == Level::info
+                    ? TokenRate{limits::info_lines, limits::info_interval}
+                    : TokenRate{limits::warning_lines, limits::warning_interval};
+    return rates.try_emplace({note.what, note.level}, rate)
         .first->second.take(std::chrono::steady_clock::now());
 }
 

@@ -24,7 +24,7 @@ bool logs(Level level);
 
 /// Writes the line of a note; `component` says whose it is: broker, worker, gatherer, client. What
 /// came from outside is escaped and of limited length; from info on, lines of one kind come at a
-/// limited rate (limits::log_lines, log_interval).
+/// limited rate (limits::warning_lines, info_lines).
 void write_log(const char* component, const Note& note);
 
 }  // namespace fanfold

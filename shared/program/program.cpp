@@ -1,25 +1,19 @@
 #include "shared/program/program.hpp"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 #include "shared/base/duration.hpp"
+#include "shared/base/machine.hpp"
 #include "shared/base/text.hpp"
+#include "shared/program/help_formatter.hpp"
 
 namespace fanfold {
-
-std::string host_name() {
-    std::array<char, 256> host{};
-    if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
-    return host.data();
-}
-
-std::string default_name() { return host_name() + "-" + std::to_string(getpid()); }
 
 std::string default_state_folder() {
     auto absolute = [](const char* variable) {
@@ -40,7 +34,7 @@ void add_common_options(CLI::App& app, LogOptions& log) {
     app.add_option("--log-file", log.file, "write the log to this file instead of stderr");
     app.add_option("--log-format", log.format, "text or json")->capture_default_str();
     app.set_version_flag("--version", "fanfold " FANFOLD_VERSION);
-    app.get_formatter()->column_width(34);
+    app.formatter(std::make_shared<HelpFormatter>());
 }
 
 void add_broker_option(CLI::App& app, std::string& broker) {
@@ -75,7 +69,8 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& value, const 
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value,
                           const std::string& help) {
-    return add_parsed(app, name, value, help + " [" + to_string(value) + "]", "DURATION",
+    return add_parsed(app, name, value,
+                      help + (value.count() > 0 ? " [" + to_string(value) + "]" : ""), "DURATION",
                       [](const std::string& text) { return parse_duration(text); });
 }
 
@@ -98,7 +93,7 @@ void announce_ready(const std::string& endpoint) {
 }
 
 int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
-                const std::function<int(net::SignalReader&)>& run) {
+                const std::function<int(SignalReader&)>& run) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -108,10 +103,10 @@ int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
         return exit_error;
     }
     try {
-        net::tune_memory();
+        tune_heap();
         set_up_logging(log);
         std::signal(SIGPIPE, SIG_IGN);
-        net::SignalReader signals;
+        SignalReader signals;
         return run(signals);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), printable(error.what()).c_str());

@@ -6,18 +6,14 @@
 #include <functional>
 #include <string>
 
+#include "shared/base/ids.hpp"
 #include "shared/log/logging.hpp"
-#include "shared/net/net.hpp"
+#include "shared/program/signals.hpp"
 
 namespace fanfold {
 
 /// Exit code for anything wrong with the call or the system.
 inline constexpr int exit_error = 255;
-
-std::string host_name();
-
-/// A name for this process that people can place: host-pid.
-std::string default_name();
 
 /// Where a daemon keeps its state unless it is told: $XDG_STATE_HOME/fanfold, else
 /// ~/.local/state/fanfold, else /var/lib/fanfold.
@@ -50,6 +46,6 @@ void announce_ready(const std::string& endpoint);
 /// Parses, sets the log up, blocks the signals, and calls `run` with their reader. Anything thrown
 /// is told on stderr.
 int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
-                const std::function<int(net::SignalReader&)>& run);
+                const std::function<int(SignalReader&)>& run);
 
 }  // namespace fanfold

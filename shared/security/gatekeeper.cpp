@@ -11,9 +11,7 @@
 namespace fanfold::net {
 
 namespace {
-using namespace std::chrono_literals;
 constexpr auto endpoint = "inproc://zeromq.zap.01";  // where libzmq asks
-constexpr Duration log_at_most_every = 1s;
 constexpr std::size_t key_bytes = 32;
 
 /// libzmq's question: version, number, domain, address, routing id, mechanism, credentials.
@@ -153,17 +151,15 @@ Gatekeeper::Verdict Gatekeeper::judge(const std::string& public_key, const std::
 
 /// With the mutex.
 void Gatekeeper::log_refusal(const std::string& public_key, const std::string& address) {
-    if (logged_refused_ > 0 && Loop::now() - logged_ < log_at_most_every) return;
-    std::uint64_t more = refused_ - logged_refused_ - 1;
+    auto more = lines_.take(Loop::now());
+    if (!more) return;
     std::string detail =
         "key " + public_key +
-        (more > 0 ? ", and " + std::to_string(more) + " more refusals since the last line" : "");
+        (*more > 0 ? ", and " + std::to_string(*more) + " more refusals since the last line" : "");
     write_log(options_.component, {.level = Level::warn,
                                    .what = "unknown key refused",
                                    .peer = address,
                                    .detail = std::move(detail)});
-    logged_ = Loop::now();
-    logged_refused_ = refused_;
 }
 
 }  // namespace fanfold::net

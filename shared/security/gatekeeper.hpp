@@ -1,10 +1,10 @@
-// The gatekeeper lets in whom it knows: it answers libzmq's question, for each CURVE handshake at a
-// bound socket of its context, whether this public key may connect (ZAP, RFC 27), and tells whose a
-// connection is. On a thread of its own; the rest may be called from any.
+// The gatekeeper of a context: libzmq asks it, for each CURVE handshake at a bound socket, whether
+// this public key may connect (ZAP, RFC 27). It also says whose a connection is. It answers on a
+// thread of its own; its methods may be called from any.
 //
-// It is made before any socket of the context: from the first one on, nobody gets in whom it has
-// not let in. While it has no table yet, who knocks is told to come again; once it has one, who is
-// not in it is refused for good.
+// It is made before any socket of the context, so that from the first one on nobody gets in but by
+// it. While it has no table yet, every key is asked to come again; once it has one, a key that is
+// not in the table is refused for good.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,9 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "shared/net/net.hpp"
+#include "shared/base/token_bucket.hpp"
+#include "shared/net/loop.hpp"
+#include "shared/net/transfer.hpp"
 #include "shared/security/keys.hpp"
 
 namespace fanfold::net {
@@ -63,8 +65,7 @@ private:
     std::optional<std::map<std::string, Sender>> table_;
     std::set<std::string> expected_;
     std::uint64_t refused_ = 0;
-    Time logged_{};                     // when a refusal was last logged,
-    std::uint64_t logged_refused_ = 0;  // and how many there were by then
+    TokenBucket lines_;  // of refusals, in the log
     std::thread thread_;
 };
 

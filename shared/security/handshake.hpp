@@ -1,12 +1,11 @@
-// CURVE at sockets: what is set on them, what becomes of a connection's handshakes, and the proof
-// that a bound socket refuses unknown keys. Each on the thread of its socket.
+// What becomes of a connection's handshakes: told by a watch, and in words. Each on the thread of
+// its socket.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <zmq.hpp>
 
-#include "shared/net/net.hpp"
 #include "shared/security/keys.hpp"
 
 namespace fanfold::net {
@@ -38,35 +37,10 @@ private:
     std::optional<News> last_;
 };
 
-/// Before it binds: only keys that the gatekeeper knows are let in.
-void set_curve_server(zmq::socket_t& socket, const Gatekeeper& gatekeeper);
-/// Before it connects.
-void set_curve_client(zmq::socket_t& socket, const KeyPair& own, const std::string& server);
-
-/// Of a program that has keys, or has none: a proof for the broker's sockets.
-Proof proof_for(const std::optional<Keys>& keys, std::optional<HandshakeWatch>* watch = nullptr);
-/// The same for a gatherer's, whose public key the broker has told; an Error if one of us has keys
-/// and the other has none.
-Result<Proof> proof_for(const std::optional<Keys>& keys, const wire::GathererRef& gatherer,
-                        const std::string& endpoint,
-                        std::optional<HandshakeWatch>* watch = nullptr);
-
 /// What news mean for people, as an Error; nothing when all is well.
 std::optional<Error> trouble_of(HandshakeWatch::News news, const std::string& with,
                                 const std::optional<Keys>& keys);
 void log_handshake(const char* component, HandshakeWatch::News news, const std::string& with,
                    const std::optional<Keys>& keys);
-
-/// Warns, in the log, of sockets without keys that other hosts reach.
-void warn_if_open(const char* component, const net::Protection& protection,
-                  const std::vector<std::string>& bound);
-
-/// The same of a connection without keys to a broker on another host.
-void warn_if_plain(const char* component, const std::optional<Keys>& keys,
-                   const std::string& broker);
-
-/// Knocks at what is bound with a key that nobody knows. Throws StartupError unless it is refused.
-void prove_closed(zmq::context_t& context, zmq::socket_type bound_type, const std::string& bound,
-                  Gatekeeper& gatekeeper);
 
 }  // namespace fanfold::net

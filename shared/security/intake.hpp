@@ -4,8 +4,9 @@
 #include <utility>
 #include <zmq.hpp>
 
+#include "shared/base/limits.hpp"
 #include "shared/events/events.hpp"
-#include "shared/net/net.hpp"
+#include "shared/net/transfer.hpp"
 #include "shared/security/gatekeeper.hpp"
 
 namespace fanfold::net {
@@ -16,14 +17,13 @@ namespace fanfold::net {
 /// Pulled. Without a gatekeeper everybody may send everything.
 template <class Core, class Step>
 void take_in(zmq::socket_t& socket, const Gatekeeper* gatekeeper, const Core& core, Step step) {
-    constexpr int messages_a_turn = 64;
     const bool routes =
         socket.get(zmq::sockopt::type) == static_cast<int>(zmq::socket_type::router);
     const Ignores ignores = [gatekeeper, &core](const PeerId& from, const std::string& user_id) {
         return core.is_ignored(
             from, Sender{.user = {}, .roles = {}, .public_key = gatekeeper ? user_id : ""});
     };
-    for (int i = 0; i < messages_a_turn; ++i) {
+    for (int i = 0; i < limits::messages_a_turn; ++i) {
         auto incoming = receive(socket, ignores);
         if (!incoming) return;
         if (incoming->ignored) continue;

@@ -10,12 +10,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "shared/base/limits.hpp"
 #include "shared/security/keys.hpp"
 
 namespace fanfold {
 
 namespace {
-constexpr std::size_t longest_file = 16 << 20;
 constexpr auto way_out = "; make one with fanfold keygen";
 
 class File {
@@ -61,7 +61,8 @@ Result<std::string> read_file(const std::string& path, Closed closed) {
     std::string text;
     std::array<char, 4096> part{};
     ssize_t count = 0;
-    while ((count = read(file.fd(), part.data(), part.size())) > 0 && text.size() < longest_file)
+    while ((count = read(file.fd(), part.data(), part.size())) > 0 &&
+           text.size() < limits::key_file_bytes)
         text.append(part.data(), static_cast<std::size_t>(count));
     explicit_bzero(part.data(), part.size());
     if (count < 0) return fail("cannot read " + path + ": " + std::strerror(errno));

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "shared/base/duration.hpp"
+#include "shared/base/limits.hpp"
 
 namespace fanfold {
 
 namespace {
 constexpr std::size_t key_length = 40;  // in Z85
-constexpr std::size_t user_length = 100;
 
 struct RoleName {
     std::string_view name;
@@ -165,7 +165,7 @@ bool is_public_key(std::string_view text) {
 bool is_user_name(std::string_view text) {
     constexpr std::string_view accepted =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@";
-    return !text.empty() && text.size() <= user_length &&
+    return !text.empty() && text.size() <= limits::user_bytes &&
            text.find_first_not_of(accepted) == std::string_view::npos;
 }
 
@@ -200,7 +200,10 @@ Result<KeysChanged> parse_allowed(std::string_view text, const std::string& file
                                                : take_key(allowed, line);
         if (!taken) return fail(taken.error().text);
     }
-    for (const auto& [user, limits] : allowed.limits) {
+    if (allowed.keys.size() > limits::allowed_keys)
+        return fail(file + ": there are " + std::to_string(allowed.keys.size()) + " keys, " +
+                    std::to_string(limits::allowed_keys) + " is the most");
+    for (const auto& [user, most] : allowed.limits) {
         auto has_key = [&name = user](const wire::AllowedKey& key) { return key.user == name; };
         if (std::none_of(allowed.keys.begin(), allowed.keys.end(), has_key))
             return fail(file + ": there are limits for " + user + ", who has no key");

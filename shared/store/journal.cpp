@@ -4,7 +4,7 @@ namespace fanfold {
 
 Journal::Journal(const std::string& folder, const std::string& name, int format) {
     if (folder.empty()) return;
-    mailbox_ = std::make_unique<net::Mailbox<News>>();
+    mailbox_ = std::make_unique<Mailbox<News>>();
     store_ = std::make_unique<Store>(Store::Options{
         .folder = folder,
         .name = name,
@@ -44,24 +44,24 @@ void Journal::when_safe(const std::optional<JobId>& job, std::function<void()> s
     else held_.emplace(ticket, std::move(say));
 }
 
-Journal::Told Journal::read() {
-    Told told;
+Journal::Answers Journal::read() {
+    Answers answers;
     for (News& news : mailbox_->take()) {
-        if (news.trouble) told.trouble = std::move(news.trouble);
-        if (news.fetched) told.fetched.push_back(*std::move(news.fetched));
+        if (news.trouble) answers.trouble = std::move(news.trouble);
+        if (news.fetched) answers.fetched.push_back(*std::move(news.fetched));
         if (news.committed == 0) continue;
         committed_ = news.committed;
         waiting_bytes_ -= news.committed_bytes;
-        told.committed = Committed{.waiting_bytes = waiting_bytes_};
+        answers.committed = Committed{.waiting_bytes = waiting_bytes_};
     }
     while (!held_.empty() && held_.begin()->first <= committed_) {
         auto say = std::move(held_.begin()->second);
         held_.erase(held_.begin());
         say();
     }
-    if (told.committed)
+    if (answers.committed)
         std::erase_if(last_, [this](const auto& item) { return item.second <= committed_; });
-    return told;
+    return answers;
 }
 
 }  // namespace fanfold

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "shared/net/net.hpp"
+#include "shared/base/mailbox.hpp"
 #include "shared/store/store.hpp"
 
 namespace fanfold {
@@ -42,7 +42,7 @@ public:
     void fetch(Fetch wanted);
 
     /// What the store has to say, for the core.
-    struct Told {
+    struct Answers {
         std::optional<std::string>
             trouble;  // a text: the store is in trouble; an empty one: it works again
         std::vector<Fetched> fetched;
@@ -51,7 +51,7 @@ public:
     /// For the shell's loop: readable when there is something to read(). -1 without a store.
     int fd() const { return store_ ? mailbox_->fd() : -1; }
     /// Says what is safe now, and returns the rest.
-    Told read();
+    Answers read();
 
 private:
     struct News {
@@ -60,7 +60,7 @@ private:
         std::optional<std::string> trouble = {};
         std::optional<Fetched> fetched = {};
     };
-    std::unique_ptr<net::Mailbox<News>> mailbox_;
+    std::unique_ptr<Mailbox<News>> mailbox_;
     std::unique_ptr<Store> store_;  // ends before the mailbox that it posts to
     std::vector<Record> records_;
     Ticket appended_ = 0;

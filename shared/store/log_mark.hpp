@@ -1,12 +1,12 @@
-// How far a store's write-ahead log had come, told in a file of its own beside it. SQLite takes a
-// damaged frame of the log for the torn end of a write, and drops all that follows; with the mark
+// How many frames a store's write-ahead log has, told in a file of its own beside it. SQLite takes
+// a damaged frame of the log for the torn end of a write, and drops all that follows; with the mark
 // such a loss is noticed. Used on the thread that commits.
 //
-// The mark is written after the commit and not synced: it outlives the process, not the machine,
-// and never claims too much.
+// The mark never claims too much. It is written after the commit that it tells of, and not synced:
+// it outlives the process, and on a machine that fails it may be an older one. Only a mark of no
+// frames is synced: the log may start over from then on, and an older mark must not come back.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,38 +15,31 @@ namespace fanfold {
 
 class LogMark {
 public:
-    /// `database` is the path of the database file. Reads the log's beginning and the mark: before
-    /// SQLite opens them.
+    /// `database` is the path of the database file. Reads the mark.
     explicit LogMark(const std::string& database);
     ~LogMark();
     LogMark(const LogMark&) = delete;
     LogMark& operator=(const LogMark&) = delete;
 
     /// Whether a store was made here before: its database is not empty then.
-    bool knows_a_store() const { return marked_.has_value(); }
-    /// Whether a log in which SQLite found `frames` sound frames has all that the mark knows of.
-    bool holds(int frames) const;
+    bool knows_a_store() const { return frames_.has_value(); }
+    /// Whether a log in which SQLite found `frames` sound frames has all that the mark knew of at
+    /// the start.
+    bool holds(int frames) const {
+        return !frames_ || (frames >= 0 ? static_cast<std::uint64_t>(frames) : 0) >= *frames_;
+    }
     /// The log has so many frames, all synced.
     void set(int frames);
-    /// The log is about to be removed in good order: what it had will be in the database.
-    void close_well();
+    /// All that the log has is in the database, synced. To be called before the log starts over, or
+    /// is removed.
+    void set_emptied();
 
 private:
-    using Header = std::array<std::uint8_t, 32>;  // of the log
-    struct Content {
-        Header header{};  // all zero: it was closed well
-        std::uint64_t frames = 0;
-        std::uint64_t checksum = 0;
-    };
+    bool write(std::uint64_t frames);
+    void forget();
 
-    void write(Content content);
-    static std::uint64_t checksum_of(const Content& content);
-    std::optional<Header> read_header() const;
-
-    std::string log_path_;
     std::string path_;
-    std::optional<Header> found_;    // at the start
-    std::optional<Content> marked_;  // at the start
+    std::optional<std::uint64_t> frames_;  // at the start
     int file_ = -1;
 };
 

@@ -15,47 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "shared/base/ids.hpp"
-#include "shared/base/slice.hpp"
+#include "shared/store/record.hpp"
 
 namespace fanfold {
-
-/// One change: a row is named by its job, its kind (the component's own numbering) and a number
-/// (often the first fragment's index).
-struct Record {
-    enum class Change : std::uint8_t {
-        put,        // the row is this from now on
-        erase,      // it is gone
-        erase_job,  // all rows of the job are gone
-    };
-    Change change = Change::put;
-    JobId job;
-    std::uint8_t kind = 0;
-    std::uint64_t number = 0;
-    std::string data = {};  // small: a header, in MessagePack
-    Slice body = {};        // large: payloads or values
-};
-
-/// Counts the records appended since the store was opened; a ticket covers all up to it.
-using Ticket = std::uint64_t;
-
-/// For cores whose memory is smaller than what they keep: a core asks for a row that it has written
-/// (an action),
-struct Fetch {
-    JobId job;
-    std::uint8_t kind = 0;
-    std::uint64_t number = 0;
-};
-/// and gets it as it was appended last (an event).
-struct Fetched {
-    Record record;
-    bool sound = true;  // false: there is no such row, or it is damaged; the record has its name
-                        // and nothing else
-};
-/// Records have become safe; so many bytes of bodies still wait for that (an event).
-struct Committed {
-    std::uint64_t waiting_bytes = 0;
-};
 
 class Store {
 public:

@@ -39,6 +39,8 @@ struct Block {
         return std::tie(m.job, m.token, m.first, m.count, m.stride, m.cuts, m.spec, m.total,
                         m.digest);
     };
+    static constexpr Bound bounds[] = {at_most("cuts", limits::cuts_bytes),
+                                       exactly("digest", limits::digest_bytes)};
 };
 
 /// Client → broker (control): the job has exactly `total` fragments. Sent again until Sealed.
@@ -74,6 +76,7 @@ struct Cancel {
     JobId job{};
     std::string reason{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.reason); };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
 };
 
 /// Client → broker: tell me where the job is gathered, and when it has ended. Answered by Located,
@@ -103,6 +106,7 @@ struct Notice {
     JobId job{};
     std::string text{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.text); };
+    static constexpr Bound bounds[] = {cut_to("text", limits::reason_bytes)};
 };
 
 /// Broker → owner, watchers and gatherer: the job has ended, this way and no other.
@@ -121,6 +125,8 @@ struct Ended {
         return std::tie(m.job, m.assignment, m.outcome, m.reason, m.total, m.values, m.missing,
                         m.lost);
     };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes),
+                                       list("missing", limits::missing_reasons)};
 };
 
 /// Client → broker: what is there? Answered by Report.
@@ -134,6 +140,7 @@ struct Query {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.number, m.topic, m.selector, m.after);
     };
+    static constexpr Bound bounds[] = {at_most("selector", limits::name_bytes)};
 };
 
 struct Report {
@@ -146,6 +153,9 @@ struct Report {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.number, m.jobs, m.workers, m.gatherers, m.more);
     };
+    static constexpr Bound bounds[] = {list("jobs", limits::listed),
+                                       list("workers", limits::listed),
+                                       list("gatherers", limits::gatherers)};
 };
 
 /// Client → broker: which job has this key? Answered by Found. Unsealed and its client gone, it is
@@ -156,6 +166,7 @@ struct Find {
     std::string key{};
     std::uint64_t token = 0;
     static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.key, m.token); };
+    static constexpr Bound bounds[] = {at_most("key", limits::key_bytes)};
 };
 
 /// Broker → client: the job with the key, as far as it is accepted; or none.
@@ -175,6 +186,7 @@ struct Found {
         return std::tie(m.number, m.job, m.busy, m.spec, m.next, m.bytes, m.limit, m.digest,
                         m.total, m.outcome);
     };
+    static constexpr Bound bounds[] = {exactly("digest", limits::digest_bytes)};
 };
 
 /// Client → broker: run again what has no value in an ended job that is not attached. Answered by
@@ -253,6 +265,7 @@ struct Failures {
     std::uint64_t position = 0;
     std::vector<Failure> failures{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.position, m.failures); };
+    static constexpr Bound bounds[] = {list("failures", limits::listed)};
 };
 
 /// Client → gatherer: everything up to this position is written where it belongs. Gives credit
@@ -280,6 +293,8 @@ struct Concluded {
         return std::tie(m.job, m.outcome, m.reason, m.total, m.values, m.failures, m.late,
                         m.missing);
     };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes),
+                                       list("missing", limits::missing_reasons)};
 };
 
 }  // namespace fanfold::wire

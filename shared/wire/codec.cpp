@@ -8,70 +8,70 @@ namespace {
 
 using namespace fields;
 
-template <std::size_t I = 0>
-std::optional<Message> unpack_kind(std::uint8_t kind, const object* fields, std::uint32_t count) {
-    if constexpr (I == std::variant_size_v<Message>) {
-        return std::nullopt;
+template <class... T>
+constexpr bool bounded(const std::variant<T...>*) {
+    return (bounded_throughout<T> && ...);
+}
+static_assert(bounded(static_cast<Message*>(nullptr)),
+              "each text and list of what comes in has a limit");
+
+template <class T>
+std::string encode_header(const T& message) {
+    std::string header;
+    append_array(header, 1 + field_count<T>);
+    append_natural(header, T::kind);
+    write_fields(header, message);
+    return header;
+}
+
+/// Of another major version nothing but the two numbers is read.
+bool read_message(Reader& from, std::uint64_t count, Hello& hello) {
+    if (count < 2) return from.mistyped();
+    Reader versions = from;
+    if (!read_fields(versions, 2, hello)) return from.mistyped();
+    if (hello.major == version_major) return read_fields(from, count, hello);
+    from.skip(count);
+    return true;
+}
+template <class T>
+bool read_message(Reader& from, std::uint64_t count, T& message) {
+    return read_fields(from, count, message);
+}
+
+/// Brokers before version 1.5 had no code of its own for a connection that they do not know.
+void normalise(Refused& refused) {
+    if (refused.code == RefusalCode::malformed && !refused.job && refused.text == "say Hello first")
+        refused.code = RefusalCode::unknown_session;
+}
+
+template <std::size_t i = 0>
+Result<Message> read_kind(std::uint64_t kind, std::uint64_t count, Reader& from) {
+    if constexpr (i == std::variant_size_v<Message>) {
+        return fail("unknown message kind " + std::to_string(kind));
     } else {
-        using T = std::variant_alternative_t<I, Message>;
-        if (T::kind != kind) return unpack_kind<I + 1>(kind, fields, count);
-        T message;
-        Room room;
-        if constexpr (std::is_same_v<T, Hello>) {
-            if (count < 2) throw Mistyped{};
-            unpack_fields(fields, 2, message, room);
-            if (message.major != version_major) return message;
-        }
-        unpack_fields(fields, count, message, room);
+        using T = std::variant_alternative_t<i, Message>;
+        if (T::kind != kind) return read_kind<i + 1>(kind, count, from);
+        Message message(std::in_place_index<i>);
+        if (!read_message(from, count, std::get<i>(message)))
+            return fail(std::string(name_of(message)) + ": " + from.why());
+        if constexpr (std::is_same_v<T, Refused>) normalise(std::get<i>(message));
         return message;
     }
 }
 
-template <class T>
-std::string encode_header(const T& message) {
-    msgpack::sbuffer buffer(256);
-    Packer out(buffer);
-    std::apply(
-        [&](const auto&... field) {
-            out.pack_array(1 + sizeof...(field));
-            out.pack_uint8(T::kind);
-            (pack(out, field), ...);
-        },
-        T::fields(message));
-    return {buffer.data(), buffer.size()};
-}
-
-/// Calls `take(kind, fields, count)` for a header that is one whole array within the limits, and
-/// returns its Result.
-template <class Take>
-auto read_header(std::string_view header, Take take)
-    -> decltype(take(std::uint8_t{}, nullptr, std::uint32_t{})) {
-    return read_array(
-        header,
-        [&](const object* items,
-            std::uint32_t count) -> decltype(take(std::uint8_t{}, nullptr, std::uint32_t{})) {
-            if (count < 1) return fail("a header is an array [kind, …]");
-            std::uint8_t kind = 0;
-            unpack(items[0], kind);
-            return take(kind, items + 1, count - 1);
-        });
-}
-
-/// Whether a header begins as one of this kind does; the rest may be anything.
-bool begins_with_kind(std::string_view header, std::uint8_t kind) {
-    auto byte = [&](std::size_t at) {
-        return at < header.size() ? static_cast<unsigned char>(header[at]) : 0xffu;
-    };
-    unsigned tag = byte(0);
-    bool is_short = tag >= 0x90 && tag <= 0x9f;
-    if (!is_short && tag != 0xdc && tag != 0xdd) return false;  // no array
-    std::size_t at = is_short ? 1 : tag == 0xdc ? 3 : 5;
-    if (byte(at) <= 0x7f) return byte(at) == kind;
-    if (byte(at) < 0xcc || byte(at) > 0xcf) return false;  // no unsigned integer
-    std::size_t width = std::size_t{1} << (byte(at) - 0xcc);
-    for (std::size_t i = 1; i < width; ++i)
-        if (byte(at + i) != 0) return false;
-    return byte(at + width) == kind;
+/// What a header says first. Nothing of it was checked but what is here.
+struct Opening {
+    std::uint64_t kind = 0;
+    std::uint64_t fields = 0;
+    Reader rest;
+};
+std::optional<Opening> read_opening(std::string_view header) {
+    Reader reader(header);
+    const tags::Head array = reader.next();
+    if (array.kind != tags::Kind::array || array.number == 0) return std::nullopt;
+    const tags::Head kind = reader.next();
+    if (kind.kind != tags::Kind::natural) return std::nullopt;
+    return Opening{.kind = kind.number, .fields = array.number - 1, .rest = reader};
 }
 
 }  // namespace
@@ -83,45 +83,19 @@ std::string encode(const Message& message) {
 std::string encode(const Packed& packed) { return encode_header(packed); }
 
 Result<Message> decode(std::string_view header) {
-    return read_header(
-        header,
-        [](std::uint8_t kind, const object* fields, std::uint32_t count) -> Result<Message> {
-            auto message = unpack_kind(kind, fields, count);
-            if (!message) return fail("unknown message kind " + std::to_string(kind));
-            return *std::move(message);
-        });
+    if (std::string why = why_unsound(header); !why.empty()) return fail(std::move(why));
+    auto opening = read_opening(header);
+    if (!opening) return fail("a header is an array [kind, …]");
+    return read_kind(opening->kind, opening->fields, opening->rest);
 }
 
 std::optional<Result<Packed>> decode_packed(std::string_view header) {
-    if (!begins_with_kind(header, Packed::kind)) return std::nullopt;
-    return read_header(
-        header, [](std::uint8_t, const object* fields, std::uint32_t count) -> Result<Packed> {
-            Packed packed;
-            Room room;
-            unpack_fields(fields, count, packed, room);
-            return packed;
-        });
-}
-
-const char* name_of(const Message& message) {
-    static constexpr const char* names[] = {
-        "Hello",       "Welcome",  "Refused", "Heartbeat", "Bye",         "Block",     "Seal",
-        "Accepted",    "Sealed",   "Cancel",  "Watch",     "Located",     "Notice",    "Ended",
-        "Query",       "Report",   "Find",    "Found",     "Retry",       "Retried",   "Adjust",
-        "Adjusted",    "Dispatch", "Done",    "Release",   "Drop",        "SendAgain", "Recall",
-        "Results",     "Assign",   "Errors",  "Gathered",  "Propose",     "Forget",    "Forgotten",
-        "AllowedKeys", "Collect",  "Values",  "Failures",  "Acknowledge", "Concluded"};
-    static_assert(std::size(names) == std::variant_size_v<Message>);
-    return names[message.index()];
-}
-
-std::optional<JobId> job_of(const Message& message) {
-    return std::visit(
-        [](const auto& known) -> std::optional<JobId> {
-            if constexpr (requires { known.job; }) return known.job;
-            else return std::nullopt;
-        },
-        message);
+    auto opening = read_opening(header);
+    if (!opening || opening->kind != Packed::kind) return std::nullopt;
+    if (std::string why = why_unsound(header); !why.empty()) return fail(std::move(why));
+    Packed packed;
+    if (!read_fields(opening->rest, opening->fields, packed)) return fail(opening->rest.why());
+    return packed;
 }
 
 }  // namespace fanfold::wire

@@ -47,6 +47,10 @@ struct Hello {
         return std::tie(m.major, m.minor, m.role, m.name, m.epoch, m.slots, m.functions, m.gatherer,
                         m.idempotent, m.labels, m.resources);
     };
+    static constexpr Bound bounds[] = {
+        at_most("name", limits::name_bytes), texts("functions", limits::named, limits::name_bytes),
+        texts("idempotent", limits::named, limits::name_bytes),
+        texts("labels", limits::named, limits::label_bytes), list("resources", limits::named)};
 };
 
 /// Broker → peer: the session stands. The limits are those that this broker enforces.
@@ -67,6 +71,8 @@ struct Welcome {
         return std::tie(m.major, m.minor, m.epoch, m.blocks, m.gatherers, m.heartbeat, m.timeout,
                         m.payload_bytes, m.block_bytes, m.job_credit);
     };
+    static constexpr Bound bounds[] = {texts("blocks", limits::endpoints, limits::endpoint_bytes),
+                                       list("gatherers", limits::gatherers)};
 };
 
 /// What was asked for is refused; also a gatherer's answer to a collector. A refusal that names a
@@ -77,6 +83,7 @@ struct Refused {
     std::string text{};  // names the thing, the value and the way out
     std::optional<JobId> job{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.code, m.text, m.job); };
+    static constexpr Bound bounds[] = {cut_to("text", limits::reason_bytes)};
 };
 
 /// Both ways, every Welcome::heartbeat. From a worker it is the inventory that the broker checks
@@ -91,6 +98,7 @@ struct Heartbeat {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.handled, m.held, m.kept, m.stuck_slots);
     };
+    static constexpr Bound bounds[] = {list("held", limits::listed), list("kept", limits::listed)};
 };
 
 /// A peer leaves in good order: its loans go back to the queue at once, and nobody becomes a
@@ -99,6 +107,7 @@ struct Bye {
     static constexpr std::uint8_t kind = 5;
     std::string reason{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.reason); };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
 };
 
 // --- broker ↔ worker (control)
@@ -131,6 +140,9 @@ struct Done {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.runs, m.failures, m.returned, m.recalled, m.recall);
     };
+    static constexpr Bound bounds[] = {
+        list("runs", limits::listed), list("failures", limits::listed),
+        list("returned", limits::listed), list("recalled", limits::listed)};
 };
 
 /// Broker → worker: let go of these: stop what runs, drop what waits, free what is kept. Safe at
@@ -139,6 +151,7 @@ struct Release {
     static constexpr std::uint8_t kind = 32;
     std::vector<JobRanges> items{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.items); };
+    static constexpr Bound bounds[] = {list("items", limits::listed)};
 };
 
 /// Broker → worker: the job is over; let go of all of it and forget its brief.
@@ -159,6 +172,7 @@ struct SendAgain {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.assignment, m.gatherer, m.ranges);
     };
+    static constexpr Bound bounds[] = {list("ranges", limits::listed_ranges)};
 };
 
 /// Broker → worker: give back what you have not started of these; another has a slot for it.
@@ -168,6 +182,7 @@ struct Recall {
     std::uint64_t number = 0;  // raised with each Recall of a session
     std::vector<JobRanges> items{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.items); };
+    static constexpr Bound bounds[] = {list("items", limits::listed)};
 };
 
 /// Worker → gatherer (PUSH → PULL): the values of consecutive fragments, `count` MessagePack
@@ -201,6 +216,7 @@ struct Assign {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.assignment, m.spec, m.total, m.round, m.user);
     };
+    static constexpr Bound bounds[] = {at_most("user", limits::name_bytes)};
 };
 
 /// Broker → gatherer: these errors are final. Outputs in the body. Confirmed like results, by
@@ -210,6 +226,7 @@ struct Errors {
     JobId job{};
     std::vector<Failure> failures{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.failures); };
+    static constexpr Bound bounds[] = {list("failures", limits::listed)};
 };
 
 /// Gatherer → broker: these fragments, values and errors, are safe here.
@@ -223,6 +240,7 @@ struct Gathered {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.ranges, m.held_bytes, m.round);
     };
+    static constexpr Bound bounds[] = {list("ranges", limits::listed_ranges)};
 };
 
 /// Gatherer → broker: the job's outcome by its policy, until Ended answers. Complete with every
@@ -239,6 +257,7 @@ struct Propose {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.assignment, m.outcome, m.reason, m.every_value, m.lost);
     };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
 };
 
 /// Broker → gatherer: forget the job and its results. Client → broker: the same of an ended job.
@@ -262,6 +281,7 @@ struct AllowedKeys {
     static constexpr std::uint8_t kind = 56;
     std::vector<AllowedKey> keys{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.keys); };
+    static constexpr Bound bounds[] = {list("keys", limits::allowed_keys)};
 };
 
 // clang-format off
@@ -275,5 +295,8 @@ using Message = std::variant<Hello, Welcome, Refused, Heartbeat, Bye,           
 
 /// The message's name, for logs.
 const char* name_of(const Message& message);
+
+/// The one job that the message is about, if it is about one.
+std::optional<JobId> job_of(const Message& message);
 
 }  // namespace fanfold::wire

@@ -1,115 +1,66 @@
-// Objects of MessagePack as bytes: how long they are, and single values that the system itself
-// makes or reads.
-#include <msgpack.hpp>
-
-#include "shared/wire/codec.hpp"
+#include "shared/wire/objects.hpp"
 
 namespace fanfold::wire {
 
 namespace {
 
-// --- walking MessagePack without decoding it
-// -------------------------------------------------------------------
-
-std::uint64_t big_endian(const unsigned char* at, unsigned bytes) {
-    std::uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; ++i) value = value << 8 | at[i];
-    return value;
+void append_big_endian(std::string& body, unsigned tag, std::uint64_t value, unsigned width) {
+    char bytes[9] = {static_cast<char>(tag)};
+    for (unsigned i = 1; i <= width; ++i) bytes[i] = static_cast<char>(value >> (8 * (width - i)));
+    body.append(bytes, 1 + width);
 }
 
-/// What an object's first bytes say: how long it is without its children, and how many children
+/// The head of what has a length of 8, 16 or 32 bits: its tag for 8 bits is given, the others
 /// follow.
-struct Opening {
-    std::uint64_t length = 0;  // 0: not MessagePack, or cut off
-    std::uint64_t children = 0;
-};
+void append_size(std::string& body, unsigned tag, std::uint64_t size) {
+    if (size < 1u << 8) append_big_endian(body, tag, size, 1);
+    else if (size < 1u << 16) append_big_endian(body, tag + 1, size, 2);
+    else append_big_endian(body, tag + 2, size, 4);
+}
 
-Opening read_opening(const unsigned char* at, std::size_t left) {
-    unsigned char tag = at[0];
-    if (tag <= 0x7f || tag >= 0xe0) return {1, 0};    // fixint
-    if (tag <= 0x8f) return {1, 2u * (tag & 0x0fu)};  // fixmap
-    if (tag <= 0x9f) return {1, tag & 0x0fu};         // fixarray
-    if (tag <= 0xbf) return {1u + (tag & 0x1fu), 0};  // fixstr
-    auto sized = [&](unsigned width,
-                     unsigned extra) -> Opening {  // bin, ext, str: length, then bytes
-        if (left < 1 + width) return {};
-        return {1 + width + extra + big_endian(at + 1, width), 0};
-    };
-    auto nested = [&](unsigned width,
-                      unsigned each) -> Opening {  // array, map: count, then children
-        if (left < 1 + width) return {};
-        return {1 + width, each * big_endian(at + 1, width)};
-    };
-    // clang-format off
-    switch (tag) {
-        case 0xc0: case 0xc2: case 0xc3: return {1, 0};                         // nil, false, true
-        case 0xc4: case 0xd9: return sized(1, 0);
-        case 0xc5: case 0xda: return sized(2, 0);
-        case 0xc6: case 0xdb: return sized(4, 0);
-        case 0xc7: return sized(1, 1);
-        case 0xc8: return sized(2, 1);
-        case 0xc9: return sized(4, 1);
-        case 0xcc: case 0xd0: return {2, 0};
-        case 0xcd: case 0xd1: return {3, 0};
-        case 0xca: case 0xce: case 0xd2: return {5, 0};
-        case 0xcb: case 0xcf: case 0xd3: return {9, 0};
-        case 0xd4: return {3, 0};
-        case 0xd5: return {4, 0};
-        case 0xd6: return {6, 0};
-        case 0xd7: return {10, 0};
-        case 0xd8: return {18, 0};
-        case 0xdc: return nested(2, 1);
-        case 0xdd: return nested(4, 1);
-        case 0xde: return nested(2, 2);
-        case 0xdf: return nested(4, 2);
-        default: return {};                                                     // 0xc1 is never used
+/// The number as a double, if it is one.
+std::optional<double> as_real(const tags::Head& head) {
+    switch (head.kind) {
+        case tags::Kind::natural: return static_cast<double>(head.number);
+        case tags::Kind::negative:
+            return static_cast<double>(static_cast<std::int64_t>(head.number));
+        case tags::Kind::real: return head.real();
+        case tags::Kind::none:
+        case tags::Kind::nil:
+        case tags::Kind::boolean:
+        case tags::Kind::text:
+        case tags::Kind::bytes:
+        case tags::Kind::extension:
+        case tags::Kind::array:
+        case tags::Kind::map: return std::nullopt;
     }
-    // clang-format on
-}
-
-/// Whether two objects that begin with this byte are equally long, and have no children.
-bool tells_all(unsigned char tag) {
-    bool is_small_number = tag <= 0x7f || tag >= 0xe0;
-    bool is_short_text = tag >= 0xa0 && tag <= 0xbf;
-    bool is_number = tag >= 0xca && tag <= 0xd3;
-    return is_small_number || is_short_text || is_number;
-}
-
-void append_sized(std::string& body, std::string_view bytes, bool text) {
-    auto size = bytes.size();
-    auto number = [&](unsigned width) {
-        for (unsigned i = width; i-- > 0;) body += static_cast<char>(size >> (8 * i));
-    };
-    if (text && size < 32) body += static_cast<char>(0xa0 | size);
-    else if (size < 256) body += static_cast<char>(text ? 0xd9 : 0xc4), number(1);
-    else if (size < 65536) body += static_cast<char>(text ? 0xda : 0xc5), number(2);
-    else body += static_cast<char>(text ? 0xdb : 0xc6), number(4);
-    body += bytes;
+    return std::nullopt;
 }
 
 }  // namespace
 
 std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t count,
                                           std::uint64_t within) {
-    const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+    const char* data = bytes.data();
     std::size_t at = 0;
     std::uint64_t wanted = count;
-    unsigned char before = 0;
+    char before = 0;
     unsigned alike = 0;  // objects in a row that begin as the one before
     while (wanted > 0) {
         if (at >= bytes.size()) return std::nullopt;
-        const unsigned char tag = data[at];
-        Opening opening = read_opening(data + at, bytes.size() - at);
-        const std::size_t length = opening.length;
-        if (length == 0 || length > bytes.size() - at) return std::nullopt;
+        const char tag = data[at];
+        const tags::Head head = tags::read({data + at, bytes.size() - at});
+        if (head.kind == tags::Kind::none) return std::nullopt;
+        const std::size_t length = head.length;
+        const std::uint64_t children = head.children();
         at += length;
-        if (opening.children > within) return std::nullopt;
-        within -= opening.children;
-        wanted += opening.children - 1;
+        if (children > within) return std::nullopt;
+        within -= children;
+        wanted += children - 1;
         if (wanted > bytes.size() - at) return std::nullopt;  // each takes a byte at least
         alike = tag == before ? alike + 1 : 0;
         before = tag;
-        if (alike < 4 || !tells_all(tag)) continue;
+        if (alike < 4 || !tags::tells_all(tag)) continue;
         // Objects of one kind lie at equal steps: the first bytes of the next ones are read without
         // waiting for each other.
         while (wanted >= 4 && bytes.size() - at >= 4 * length && data[at] == tag &&
@@ -133,58 +84,71 @@ std::string pack_bytes(std::string_view bytes) {
     append_bytes(body, bytes);
     return body;
 }
-void append_text(std::string& body, std::string_view text) { append_sized(body, text, true); }
-void append_bytes(std::string& body, std::string_view bytes) { append_sized(body, bytes, false); }
-void append_nil(std::string& body) { body += static_cast<char>(0xc0); }
-void append_array(std::string& body, std::uint32_t count) {
-    if (count < 16) {
-        body += static_cast<char>(0x90 | count);
-        return;
+void append_text(std::string& body, std::string_view text) {
+    if (text.size() < 32) body += static_cast<char>(0xa0 | text.size());
+    else append_size(body, 0xd9, text.size());
+    body += text;
+}
+void append_bytes(std::string& body, std::string_view bytes) {
+    append_size(body, 0xc4, bytes.size());
+    body += bytes;
+}
+void append_nil(std::string& body) { body += '\xc0'; }
+void append_bool(std::string& body, bool value) { body += value ? '\xc3' : '\xc2'; }
+
+void append_natural(std::string& body, std::uint64_t value) {
+    if (value < 0x80) body += static_cast<char>(value);
+    else if (value >> 32 == 0) append_size(body, 0xcc, value);
+    else append_big_endian(body, 0xcf, value, 8);
+}
+
+void append_integer(std::string& body, std::int64_t value) {
+    const auto bits = static_cast<std::uint64_t>(value);
+    if (value >= 0) append_natural(body, bits);
+    else if (value >= -32) body += static_cast<char>(value);
+    else if (value >= INT8_MIN) append_big_endian(body, 0xd0, bits, 1);
+    else if (value >= INT16_MIN) append_big_endian(body, 0xd1, bits, 2);
+    else if (value >= INT32_MIN) append_big_endian(body, 0xd2, bits, 4);
+    else append_big_endian(body, 0xd3, bits, 8);
+}
+
+void append_real(std::string& body, double value) {
+    if (value >= 0 && value < 0x1p64) {
+        const auto whole = static_cast<std::uint64_t>(value);
+        if (static_cast<double>(whole) == value) return append_natural(body, whole);
+    } else if (value < 0 && value >= -0x1p63) {
+        const auto whole = static_cast<std::int64_t>(value);
+        if (static_cast<double>(whole) == value) return append_integer(body, whole);
     }
-    body += static_cast<char>(0xdd);
-    for (unsigned i = 4; i-- > 0;) body += static_cast<char>(count >> (8 * i));
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    append_big_endian(body, 0xcb, bits, 8);
+}
+
+void append_array(std::string& body, std::size_t count) {
+    if (count < 16) body += static_cast<char>(0x90 | count);
+    else if (count < 1u << 16) append_big_endian(body, 0xdc, count, 2);
+    else append_big_endian(body, 0xdd, count, 4);
 }
 
 std::optional<std::string_view> text_of(std::string_view object) {
-    if (object_length(object) != object.size()) return std::nullopt;
-    auto tag = static_cast<unsigned char>(object[0]);
-    if (tag >= 0xa0 && tag <= 0xbf) return object.substr(1);
-    // clang-format off
-    switch (tag) {
-        case 0xc4: case 0xd9: return object.substr(2);
-        case 0xc5: case 0xda: return object.substr(3);
-        case 0xc6: case 0xdb: return object.substr(5);
-        default: return std::nullopt;
-    }
-    // clang-format on
+    const tags::Head head = tags::read(object);
+    if (!head.is_content() || head.length != object.size()) return std::nullopt;
+    return head.content(object);
 }
 
 std::optional<double> number_of(std::string_view object) {
-    if (object_length(object) != object.size()) return std::nullopt;
-    auto tag = static_cast<unsigned char>(object[0]);
-    bool is_number = tag <= 0x7f || tag >= 0xe0 || (tag >= 0xca && tag <= 0xd3);
-    if (!is_number) return std::nullopt;
-    auto handle = msgpack::unpack(object.data(), object.size());
-    double value = 0;
-    switch (handle->type) {
-        case msgpack::type::POSITIVE_INTEGER: value = static_cast<double>(handle->via.u64); break;
-        case msgpack::type::NEGATIVE_INTEGER: value = static_cast<double>(handle->via.i64); break;
-        case msgpack::type::FLOAT32:
-        case msgpack::type::FLOAT64: value = handle->via.f64; break;
-        default: return std::nullopt;
-    }
-    return value;
+    const tags::Head head = tags::read(object);
+    return head.length == object.size() ? as_real(head) : std::nullopt;
 }
 
 std::optional<std::vector<std::string_view>> elements_of(std::string_view object) {
     if (object_length(object) != object.size()) return std::nullopt;
-    Opening opening =
-        read_opening(reinterpret_cast<const unsigned char*>(object.data()), object.size());
-    auto tag = static_cast<unsigned char>(object[0]);
-    if (!(tag >= 0x90 && tag <= 0x9f) && tag != 0xdc && tag != 0xdd) return std::nullopt;
+    const tags::Head head = tags::read(object);
+    if (head.kind != tags::Kind::array) return std::nullopt;
     std::vector<std::string_view> elements;
-    object.remove_prefix(opening.length);
-    for (std::uint64_t i = 0; i < opening.children; ++i) {
+    object.remove_prefix(head.length);
+    for (std::uint64_t i = 0; i < head.number; ++i) {
         std::size_t length = *object_length(object);
         elements.push_back(object.substr(0, length));
         object.remove_prefix(length);

@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "shared/base/ids.hpp"
+#include "shared/base/limits.hpp"
 #include "shared/base/range_set.hpp"
+#include "shared/wire/bounds.hpp"
 
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 4;
+inline constexpr std::uint16_t version_minor = 5;
 
 using Milliseconds = std::chrono::duration<std::int64_t, std::milli>;
 using Microseconds = std::chrono::duration<std::int64_t, std::micro>;
@@ -46,19 +48,29 @@ enum class Outcome : std::uint8_t {
 enum class GatherPolicy : std::uint8_t { all = 1, quorum = 2, first = 3, available = 4 };
 
 enum class RefusalCode : std::uint8_t {
-    version = 1,      // another major version
-    malformed = 2,    // bytes that are no message, or make no sense here
-    unknown_job = 3,  // never heard of, or forgotten
-    too_large = 4,    // past a limit that the welcome named
-    not_allowed = 5,  // another's job, another's role
-    no_gatherer = 6,  // no gatherer is connected to the broker
-    conflict = 7,     // the job exists with other contents
-    no_function = 8,  // no worker offers it, and none can come
-    overloaded = 9,   // a limit is reached; try again later
+    version = 1,           // another major version
+    malformed = 2,         // bytes that are no message, or make no sense here
+    unknown_job = 3,       // never heard of, or forgotten
+    too_large = 4,         // past a limit that the welcome named
+    not_allowed = 5,       // another's job, another's role
+    no_gatherer = 6,       // no gatherer is connected to the broker
+    conflict = 7,          // the job exists with other contents
+    no_function = 8,       // no worker offers it, and none can come
+    overloaded = 9,        // a limit is reached; try again later
+    unknown_session = 10,  // the broker does not know this connection: say Hello
 };
 
 /// What a query asks about.
 enum class Topic : std::uint8_t { jobs = 1, workers = 2, gatherers = 3 };
+
+// The largest value of each enum; one that may be 0 has a first_of, too (fields.hpp).
+constexpr unsigned last_of(Role) { return 3; }
+constexpr unsigned last_of(FailureKind) { return 4; }
+constexpr unsigned first_of(Outcome) { return 0; }
+constexpr unsigned last_of(Outcome) { return 5; }
+constexpr unsigned last_of(GatherPolicy) { return 4; }
+constexpr unsigned last_of(RefusalCode) { return 10; }
+constexpr unsigned last_of(Topic) { return 3; }
 
 const char* to_string(FailureKind kind);
 const char* to_string(Outcome outcome);
@@ -77,6 +89,10 @@ struct GathererRef {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.name, m.epoch, m.results, m.collect, m.public_key);
     };
+    static constexpr Bound bounds[] = {at_most("name", limits::name_bytes),
+                                       texts("results", limits::endpoints, limits::endpoint_bytes),
+                                       texts("collect", limits::endpoints, limits::endpoint_bytes),
+                                       at_most("public_key", limits::public_key_bytes)};
 };
 
 /// A job's part of the fleet, among other jobs.
@@ -97,6 +113,7 @@ struct Resource {
     std::uint64_t amount = 0;
     auto operator<=>(const Resource&) const = default;
     static constexpr auto fields = [](auto& m) { return std::tie(m.name, m.amount); };
+    static constexpr Bound bounds[] = {at_most("name", limits::label_bytes)};
 };
 
 /// Whether a fragment that runs far longer than others is started a second time, elsewhere.
@@ -106,6 +123,7 @@ enum class Hedging : std::uint8_t {
     automatic = 3,  // past a time that the broker takes from the function's other fragments
     after = 4,      // past JobSpec::hedge_after
 };
+constexpr unsigned last_of(Hedging) { return 4; }
 
 /// All that the system must know of a job. Made by the client, carried by its first block.
 struct JobSpec {
@@ -145,6 +163,15 @@ struct JobSpec {
                         m.preferred_gatherer, m.key, m.share, m.hedging, m.hedge_after, m.require,
                         m.resources, m.compress);
     };
+    static constexpr Bound bounds[] = {at_most("function", limits::name_bytes),
+                                       at_most("title", limits::names_bytes),
+                                       at_most("owner", limits::routing_id_bytes),
+                                       at_most("cwd", limits::names_bytes),
+                                       texts("environment", limits::named, limits::names_bytes),
+                                       at_most("preferred_gatherer", limits::name_bytes),
+                                       at_most("key", limits::key_bytes),
+                                       texts("require", limits::named, limits::label_bytes),
+                                       list("resources", limits::named)};
 };
 
 /// Ranges of one job.
@@ -152,6 +179,7 @@ struct JobRanges {
     JobId job{};
     std::vector<Range> ranges{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.ranges); };
+    static constexpr Bound bounds[] = {list("ranges", limits::listed_ranges)};
 };
 
 /// One fragment that ended without a value. `output_bytes` of the message's body belong to it, in
@@ -172,6 +200,8 @@ struct Failure {
         return std::tie(m.index, m.attempt, m.kind, m.message, m.exit_code, m.signal, m.started,
                         m.elapsed, m.worker, m.output_bytes);
     };
+    static constexpr Bound bounds[] = {cut_to("message", limits::text_bytes),
+                                       at_most("worker", limits::name_bytes)};
 };
 
 /// Who made a run of values, and when.
@@ -183,6 +213,7 @@ struct RunMeta {
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.worker, m.attempt, m.started, m.elapsed);
     };
+    static constexpr Bound bounds[] = {at_most("worker", limits::name_bytes)};
 };
 
 /// Why fragments have no value, for those who read an outcome.
@@ -190,6 +221,8 @@ struct Missing {
     std::string reason{};  // failed, timeout, crashed, cancelled, "never started"
     std::vector<Range> ranges{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.reason, m.ranges); };
+    static constexpr Bound bounds[] = {at_most("reason", limits::name_bytes),
+                                       list("ranges", limits::missing_ranges)};
 };
 
 // --- of a worker's messages
@@ -222,6 +255,7 @@ struct JobFailures {
     JobId job{};
     std::vector<Failure> failures{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.failures); };
+    static constexpr Bound bounds[] = {list("failures", limits::listed)};
 };
 
 // --- of who may do what
@@ -234,10 +268,12 @@ struct AllowedKey {
     std::uint8_t roles = 0;  // bits
     auto operator<=>(const AllowedKey&) const = default;
     static constexpr auto fields = [](auto& m) { return std::tie(m.public_key, m.user, m.roles); };
+    static constexpr Bound bounds[] = {at_most("public_key", limits::public_key_bytes),
+                                       at_most("user", limits::name_bytes)};
 };
 
 // --- of a report
-// --------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 struct JobInfo {
     JobId job{};
@@ -265,6 +301,11 @@ struct JobInfo {
                         m.queued, m.running, m.values, m.failed, m.age, m.took, m.gatherer,
                         m.notice, m.key, m.round, m.share, m.hedged, m.user);
     };
+    static constexpr Bound bounds[] = {
+        at_most("title", limits::names_bytes),  at_most("function", limits::name_bytes),
+        cut_to("reason", limits::reason_bytes), at_most("gatherer", limits::name_bytes),
+        cut_to("notice", limits::reason_bytes), at_most("key", limits::key_bytes),
+        at_most("user", limits::name_bytes)};
 };
 
 struct WorkerInfo {
@@ -281,6 +322,9 @@ struct WorkerInfo {
         return std::tie(m.name, m.slots, m.stuck_slots, m.running, m.finished, m.functions,
                         m.silent, m.labels, m.resources);
     };
+    static constexpr Bound bounds[] = {
+        at_most("name", limits::name_bytes), texts("functions", limits::named, limits::name_bytes),
+        texts("labels", limits::named, limits::label_bytes), list("resources", limits::named)};
 };
 
 }  // namespace fanfold::wire

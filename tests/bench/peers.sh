@@ -1,10 +1,13 @@
 #!/bin/bash
-# Runs other systems on the same task as Fanfold, as far as they are installed (scripts/setup.sh --peers): an echo of 16 bytes with two
-# workers, and jobs of 10 of them, as many as fit in a time; and /bin/true by what runs commands. Appends the figures to a file.
+# Runs other systems on the same task as Fanfold, as far as they are installed (scripts/setup.sh
+# --peers): an echo of 16 bytes with two workers, and jobs of 10 of them, as many as fit in a time;
+# and /bin/true by what runs commands. Appends the figures to a file.
 #
-# usage: peers.sh QUICK PORT FILE      QUICK: 1 for a moment of each, as a test; takes six ports from PORT on
+# usage: peers.sh QUICK PORT FILE      QUICK: 1 for a moment of each, as a test; takes six ports
+# from PORT on
 #
-# Servers listen on loopback, keep what they write in a temporary folder, and are ended by their pid.
+# Servers listen on loopback, keep what they write in a temporary folder, and are ended by their
+# pid.
 set -u -o pipefail
 quick=$1 port=$2 file=$(realpath "$3")
 source_folder=$(cd "$(dirname "$0")/../.." && pwd)
@@ -33,7 +36,8 @@ trap 'exit 130' INT TERM
 leave_out() { echo "peers.sh: $1 is left out: $2" >&2; }
 has() { command -v "$1" >/dev/null; }
 
-# Starts a server that ends by itself should all else fail, and waits until its port is open: serve PORT COMMAND...
+# Starts a server that ends by itself should all else fail, and waits until its port is open: serve
+# PORT COMMAND...
 serve() {
     local tries its_port=$1
     shift
@@ -64,20 +68,26 @@ through() {
     local name=$1 its_port=$2 library=$3
     shift 3
     has "$1" || { leave_out "$name" "there is no $1" && return; }
-    if ! "${CXX:-g++}" -std=c++20 -O2 -I"$source_folder" -o "$name" "$peers/${name}_echo.cpp" "-l$library" -pthread 2>build.err; then
+    if ! "${CXX:-g++}" -std=c++20 -O2 -I"$source_folder" -o "$name" "$peers/${name}_echo.cpp" \
+        "-l$library" -pthread 2>build.err; then
         leave_out "$name" "its client can't be built: $(grep -m 1 error build.err)"
         return
     fi
-    if serve "$its_port" "$@"; then peer "$name" timeout 120 "./$name" "$seconds" "$its_port"; else leave_out "$name" "its server does not start"; fi
+    if serve "$its_port" "$@"; then peer "$name" timeout 120 "./$name" "$seconds" "$its_port"; \
+        else leave_out "$name" "its server does not start"; fi
     stop_servers
 }
 
 celery() {
     local its_port=$1
-    if ! has redis-server || ! "$python" -c 'import celery, redis' 2>/dev/null; then leave_out celery "it is not installed" && return; fi
+    if ! has redis-server ||
+        ! "$python" -c 'import celery, redis' 2>/dev/null; then leave_out celery \
+        "it is not installed" && return; fi
     export PEER_PORT=$its_port
-    serve "$its_port" redis-server --port "$its_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder" || return
-    timeout 300 "$python" -m celery -A celery_echo worker -P prefork -c 2 --without-gossip --without-mingle --without-heartbeat -l ERROR \
+    serve "$its_port" redis-server --port "$its_port" --bind 127.0.0.1 --save '' --appendonly no \
+        --dir "$folder" || return
+    timeout 300 "$python" -m celery -A celery_echo worker -P prefork -c 2 --without-gossip \
+        --without-mingle --without-heartbeat -l ERROR \
         >celery.log 2>&1 &
     pids+=($!)
     peer celery timeout 120 "$python" "$peers/celery_echo.py" "$seconds"
@@ -85,11 +95,15 @@ celery() {
 }
 
 # As many runs of /bin/true as are asked for, of which only the number and the time count.
-true_by() { seq 1 "$commands" | timeout 120 "$python" "$source_folder/tests/bench/timed.py" "$commands" /dev/null "$@" | sed 's/^per_second/commands_per_second/'; }
+true_by() { seq 1 "$commands" |
+    timeout 120 "$python" "$source_folder/tests/bench/timed.py" "$commands" /dev/null "$@" |
+    sed 's/^per_second/commands_per_second/'; }
 
 through nats "$port" nats nats-server -a 127.0.0.1 -p "$port"
-through redis $((port + 1)) hiredis redis-server --port $((port + 1)) --bind 127.0.0.1 --save '' --appendonly no --dir "$folder"
-through gearman $((port + 2)) gearman gearmand -u "$(id -un)" -L 127.0.0.1 -p $((port + 2)) -l gearmand.log -P gearmand.pid -t 4
+through redis $((port + 1)) hiredis redis-server --port $((port + 1)) --bind 127.0.0.1 --save '' \
+    --appendonly no --dir "$folder"
+through gearman $((port + 2)) gearman gearmand -u "$(id -un)" -L 127.0.0.1 -p $((port + 2)) -l \
+    gearmand.log -P gearmand.pid -t 4
 celery $((port + 3))
 if "$python" -c 'import dask.distributed' 2>/dev/null; then
     peer dask timeout 120 "$python" "$peers/dask_echo.py" "$seconds"

@@ -1,4 +1,5 @@
-"""Draws a benchmark run, from lines of `round,run,figure,value`, as SVG. What was not run is left out.
+"""Draws a benchmark run, from lines of `round,run,figure,value`, as SVG. What was not run is left
+out.
 
 usage: pictures.py FILE FOLDER
 """
@@ -18,7 +19,6 @@ from matplotlib import pyplot  # noqa: E402  the backend is chosen before
 OURS, OTHERS = "#1f6f8b", "#b0b7bd"
 THROUGHPUT = [
     ("Fanfold, embedded", "embedded", OURS),
-    ("Fanfold, ipc", "small-ipc", OURS),
     ("Fanfold, TCP", "small", OURS),
     ("Fanfold, TCP, durable", "durable", OURS),
     ("bare ZeroMQ, 1,024 to a message", "bare-packed", OTHERS),
@@ -28,20 +28,24 @@ THROUGHPUT = [
 ]
 LATENCY = [
     ("Fanfold, embedded", "embedded-job", "#6aaed6"),
-    ("Fanfold, ipc", "job-ipc", "#3b8fb0"),
     ("Fanfold, TCP", "job", OURS),
     ("bare ZeroMQ, TCP", "bare-job", "#d9822b"),
 ]
-PERCENTILES = {"p5": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99, "p999": 99.9}
+PERCENTILES = {"p5": 5, "p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99,
+               "p999": 99.9}
 MAKESPAN = [
     ("one of 8 workers ten times slower", "slow-worker.seconds", "slow-worker.bound", 1.15),
-    ("the same, simulated", "simulated.slow-worker-measured", "simulated.slow-worker-reference", 1.15),
+    ("the same, simulated", "simulated.slow-worker-measured", "simulated.slow-worker-reference",
+     1.15),
     ("Pareto run times", "pareto.seconds", "pareto.bound", 1.05),
     ("the same, simulated", "simulated.pareto-measured", "simulated.pareto-reference", 1.05),
     ("two such jobs at once", "two-paretos.seconds", "two-paretos.bound", 1.05),
-    ("the same, simulated", "simulated.two-paretos-measured", "simulated.two-paretos-reference", 1.05),
-    ("stragglers, p99, not hedged", "simulated.stragglers-200-unhedged-measured", "simulated.stragglers-200-unhedged-reference", None),
-    ("stragglers, p99, hedged", "simulated.stragglers-200-hedged-measured", "simulated.stragglers-200-hedged-reference", 1.3),
+    ("the same, simulated", "simulated.two-paretos-measured", "simulated.two-paretos-reference",
+     1.05),
+    ("stragglers, p99, not hedged", "simulated.stragglers-200-unhedged-measured",
+     "simulated.stragglers-200-unhedged-reference", None),
+    ("stragglers, p99, hedged", "simulated.stragglers-200-hedged-measured",
+     "simulated.stragglers-200-hedged-reference", 1.3),
 ]
 
 folder = pathlib.Path(sys.argv[2])
@@ -50,7 +54,8 @@ with open(sys.argv[1], encoding="utf-8") as file:
     for _, run, figure, value in csv.reader(file):
         samples[f"{run}.{figure}"].append(float(value))
 medians = {name: statistics.median(each) for name, each in samples.items()}
-pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fanfold", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fanfold", "font.size": 9,
+                        "axes.spines.top": False, "axes.spines.right": False})
 
 
 def save(figure, name):
@@ -60,7 +65,8 @@ def save(figure, name):
 
 
 def throughput():
-    bars = [(label, medians[f"{run}.per_second"], colour) for label, run, colour in THROUGHPUT if f"{run}.per_second" in medians]
+    bars = [(label, medians[f"{run}.per_second"], colour) for label, run,
+            colour in THROUGHPUT if f"{run}.per_second" in medians]
     for name, value in medians.items():
         if match := re.fullmatch(r"peer-(.+)\.per_second", name):
             bars.append((match[1].replace("_", " "), value, OTHERS))
@@ -68,9 +74,11 @@ def throughput():
         return
     bars.sort(key=lambda bar: bar[1])
     figure, axes = pyplot.subplots(figsize=(7, 0.5 + 0.28 * len(bars)))
-    axes.barh([label for label, _, _ in bars], [value for _, value, _ in bars], color=[colour for _, _, colour in bars])
+    axes.barh([label for label, _, _ in bars], [value for _, value, _ in bars],
+              color=[colour for _, _, colour in bars])
     for row, (_, value, _) in enumerate(bars):
-        axes.text(value, row, f" {value / 1e6:.2f} M" if value >= 1e5 else f" {value / 1e3:.1f} k", va="center", fontsize=8)
+        axes.text(value, row, f" {value / 1e6:.2f} M" if value >= 1e5 else f" {value / 1e3:.1f} k",
+                  va="center", fontsize=8)
     axes.set_xscale("log")
     axes.margins(x=0.12)
     axes.set_xlabel("fragments of 16 bytes per second, two workers (logarithmic)")
@@ -80,9 +88,11 @@ def throughput():
 def latency():
     figure, axes = pyplot.subplots(figsize=(7, 3.2))
     for label, run, colour in LATENCY:
-        points = [(medians[f"{run}.{name}_us"], part) for name, part in PERCENTILES.items() if f"{run}.{name}_us" in medians]
+        points = [(medians[f"{run}.{name}_us"], part) for name, part in PERCENTILES.items()
+                  if f"{run}.{name}_us" in medians]
         if points:
-            axes.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=3, label=label, color=colour)
+            axes.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=3,
+                      label=label, color=colour)
     if axes.lines:
         axes.set_xscale("log")
         axes.set_xlabel("µs from opening a job of 10 fragments to its end (logarithmic)")
@@ -93,7 +103,8 @@ def latency():
 
 
 def makespan():
-    bars = [(label, medians[a] / medians[b], most) for label, a, b, most in MAKESPAN if a in medians and b in medians]
+    bars = [(label, medians[a] / medians[b], most) for label, a, b, most in MAKESPAN if a in medians
+            and b in medians]
     if not bars:
         return
     bars.reverse()
@@ -111,9 +122,11 @@ def makespan():
 
 def curve(axes, pattern, labels, what):
     for name, colour in labels:
-        points = sorted((float(match[1]), value) for key, value in medians.items() if (match := re.fullmatch(pattern.format(name), key)))
+        points = sorted((float(match[1]), value) for key, value in medians.items()
+                        if (match := re.fullmatch(pattern.format(name), key)))
         if points:
-            axes.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=3, label=name, color=colour)
+            axes.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=3,
+                      label=name, color=colour)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_title(what, fontsize=9)

@@ -101,7 +101,7 @@ void PlayedBroker::take(Send& send) {
 }
 
 // --- workers
-// ----------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 void PlayedBroker::take(std::uint32_t number, const wire::Dispatch& dispatch) {
     Worker& worker = workers_[number];

@@ -43,7 +43,7 @@ static_assert(sizeof(Fragment) == 24);
 constexpr std::uint64_t probe = std::numeric_limits<std::uint64_t>::max();
 
 // --- sockets
-// --------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 /// Where the parts meet; who binds is named first.
 struct Endpoints {

@@ -1,6 +1,7 @@
 """Runs a command and tells how long it took, and how much memory its largest process had.
 
-usage: timed.py COUNT OUTPUT COMMAND...      COUNT: pieces that the command deals with; OUTPUT: a file for its standard output
+usage: timed.py COUNT OUTPUT COMMAND...      COUNT: pieces that the command deals with; OUTPUT: a
+                                             file for its standard output
 """
 
 import resource

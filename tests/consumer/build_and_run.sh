@@ -1,7 +1,8 @@
 #!/bin/bash
-# Installs what was built into a prefix of its own, builds the project in this folder against it, and runs its programs,
-# together with the installed ones.
-# usage: build_and_run.sh BUILD_FOLDER WORK_FOLDER COMPILER      (FANFOLD_TEST_PORT: the first of some free ports)
+# Installs what was built into a prefix of its own, builds the project in this folder against it,
+# and runs its programs, together with the installed ones.
+# usage: build_and_run.sh BUILD_FOLDER WORK_FOLDER COMPILER      (FANFOLD_TEST_PORT: the first of
+# some free ports)
 set -eu -o pipefail
 build=$1
 work=$2
@@ -21,7 +22,8 @@ finish() {
 trap finish EXIT
 
 cmake --install "$build" --prefix "$work/prefix" >"$work/install.log"
-cmake -S "$source_folder" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$compiler" \
+cmake -S "$source_folder" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_CXX_COMPILER="$compiler" \
     -DCMAKE_PREFIX_PATH="$work/prefix"
 cmake --build "$work/build"
 # The build folder's programs must not help out: what is installed stands alone.
@@ -30,7 +32,8 @@ export PATH="$work/prefix/bin:$PATH"
 
 "$work/build/embedding"
 
-# Starts a program in the background and waits (10 s at most) until its output has a line that begins with `ready`.
+# Starts a program in the background and waits (10 s at most) until its output has a line that
+# begins with `ready`.
 start_and_wait() {
     local name=$1
     shift
@@ -47,7 +50,8 @@ start_and_wait() {
 }
 broker=tcp://127.0.0.1:$port
 start_and_wait broker fanfold-broker --bind "$broker" --volatile
-start_and_wait gatherer fanfold-gatherer --broker "$broker" --bind "tcp://127.0.0.1:$((port + 10))" --volatile
+start_and_wait gatherer fanfold-gatherer --broker "$broker" --bind \
+    "tcp://127.0.0.1:$((port + 10))" --volatile
 "$work/build/own_worker" "$broker" >"$work/own_worker.log" 2>&1 &
 started+=($!)
 

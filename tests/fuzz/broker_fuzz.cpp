@@ -140,7 +140,7 @@ private:
     void push_block(fuzz::Bytes& event, fuzz::Maker& maker) {
         wire::Block block{.job = maker.job(), .stride = 1};
         auto known = core_->jobs().find(block.job);
-        if (known != core_->jobs().end()) block.first = known->second.next();
+        if (known != core_->jobs().end()) block.first = known->second.books.next();
         block.count = static_cast<std::uint32_t>(event.below(12));
         for (std::uint32_t i = 1; i < block.count; ++i) block.cuts += std::string(4, '\0');
         if (event.flag()) block.total = block.first + block.count;
@@ -198,11 +198,11 @@ private:
                                  wire::Gathered{.job = job,
                                                 .ranges = {{first, first + 1 + event.below(16)}},
                                                 .held_bytes = event.number(),
-                                                .round = known->second.round},
+                                                .round = known->second.life->round},
                                  {}});
         auto propose = maker.make<wire::Propose>();
         propose.job = job;
-        propose.assignment = known->second.assignment;
+        propose.assignment = known->second.assignment->number;
         if (auto message = wire::decode(wire::encode(propose)))
             step(Received{gatherer, *std::move(message), {}});
     }

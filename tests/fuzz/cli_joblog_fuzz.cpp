@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "scatterer/cli/output/errors.hpp"
+#include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/output/joblog.hpp"
 #include "scatterer/cli/output/joblog_past.hpp"
 #include "shared/base/result.hpp"
@@ -14,7 +14,6 @@
 
 namespace {
 using namespace fanfold;
-using namespace fanfold::scatterer;
 using namespace fanfold::scatterer::cli;
 
 /// A file that is nowhere on disk.

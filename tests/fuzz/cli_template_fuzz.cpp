@@ -13,7 +13,7 @@
 
 namespace {
 using namespace fanfold;
-using namespace fanfold::scatterer;
+using namespace fanfold::scatterer::cli;
 
 /// What sh makes of one word in single quotes, with \' between them; nothing for anything else.
 std::string unquoted(std::string_view word) {
@@ -36,7 +36,7 @@ void check_quoting(std::string_view value) {
     append_quoted(line, value);
     FANFOLD_CHECK(unquoted(line) == value);
     if (!needs_quotes(value))
-        FANFOLD_CHECK(quoted(value) == value &&
+        FANFOLD_CHECK(shell_quoted(value) == value &&
                       value.find_first_of("\n'\"\\$`;&|<>(){}*?[]#~ \t!") == value.npos);
 }
 

@@ -4,12 +4,13 @@
 #include <stdexcept>
 #include <string>
 
-#include "scatterer/cli/output/errors.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/options/option_values.hpp"
 #include "scatterer/cli/output/results_folder.hpp"
-#include "scatterer/cli/verbs/option_values.hpp"
 #include "shared/base/duration.hpp"
 #include "shared/base/ids.hpp"
-#include "shared/net/net.hpp"
+#include "shared/base/text.hpp"
+#include "shared/net/endpoints.hpp"
 #include "tests/fuzz/bytes.hpp"
 #include "tests/fuzz/target.hpp"
 #include "worker/abilities.hpp"
@@ -17,7 +18,6 @@
 
 namespace {
 using namespace fanfold;
-using namespace fanfold::scatterer;
 using namespace fanfold::scatterer::cli;
 
 void check_duration(const std::string& text) {
@@ -53,7 +53,7 @@ void check_text(const std::string& text) {
     FANFOLD_CHECK(shorter.size() <= 20);
     std::string_view end = worker::tail(text, 20);
     FANFOLD_CHECK(end.size() <= 20);
-    if (worker::is_utf8(text)) FANFOLD_CHECK(worker::is_utf8(shorter) && worker::is_utf8(end));
+    if (is_utf8(text)) FANFOLD_CHECK(is_utf8(shorter) && is_utf8(end));
 }
 }  // namespace
 

@@ -15,6 +15,7 @@
 
 #include "shared/events/events.hpp"
 #include "shared/wire/codec.hpp"
+#include "shared/wire/fields.hpp"
 #include "tests/fuzz/bytes.hpp"
 
 namespace fanfold::fuzz {
@@ -109,7 +110,19 @@ private:
     template <class T>
     requires requires { T::fields; }
     void fill(T& value) {
-        std::apply([this](auto&... field) { (this->fill(field), ...); }, T::fields(value));
+        [&]<std::size_t... i>(std::index_sequence<i...>) {
+            auto all = T::fields(value);
+            (fill_within(std::get<i>(all), wire::fields::bound_of<T, i>()), ...);
+        }
+        (std::make_index_sequence<wire::fields::field_count<T>>());
+    }
+    template <class T>
+    void fill_within(T& value, const wire::Bound& bound) {
+        fill(value);
+        if constexpr (std::is_same_v<T, std::string>) {
+            bool exactly = bound.rule == wire::Bound::Rule::exactly && !value.empty();
+            if (exactly || value.size() > bound.bytes) value.resize(bound.bytes, '=');
+        }
     }
     template <class T>
     requires std::is_integral_v<T>

@@ -132,7 +132,7 @@ private:
         if (event.flag()) welcome.gatherers.push_back(reference(gatherer(event)));
         welcome.heartbeat = wire::Milliseconds(500);
         welcome.timeout = wire::Milliseconds(5000);
-        welcome.job_credit = event.flag() ? event.number() : limits::job_credit_bytes;
+        welcome.job_credit = event.flag() ? event.number() : scatterer::limits::job_credit_bytes;
         step(FromBroker{std::move(welcome), {}});
     }
 

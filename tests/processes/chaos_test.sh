@@ -1,12 +1,13 @@
 #!/bin/bash
-# Half a minute of scripts/chaos.sh: whatever is killed, nothing is lost, doubled or hung.
+# Half a minute of scripts/chaos.py: whatever is killed, nothing is lost, doubled or hung.
 set -eu -o pipefail
-chaos=$(cd "$(dirname "$0")/../.." && pwd)/scripts/chaos.sh
+chaos=$(cd "$(dirname "$0")/../.." && pwd)/scripts/chaos.py
 seconds=30
 [[ -z ${FANFOLD_SANITIZER:-} ]] || seconds=60
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-if ! "$chaos" --seconds "$seconds" --seed "${FANFOLD_TEST_SEED:-1}" --port "$FANFOLD_TEST_PORT" --pace 800 >"$out"; then
+if ! "$chaos" --seconds "$seconds" --seed "${FANFOLD_TEST_SEED:-1}" --port "$FANFOLD_TEST_PORT" \
+    --pace 800 >"$out"; then
     cat "$out" >&2
     exit 1
 fi

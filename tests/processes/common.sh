@@ -1,9 +1,11 @@
 #!/bin/bash
-# What the tests of real programs share. Sourced: it makes a work folder of its own and enters it, and at exit ends the processes
-# that were started here, by pid, and says what they logged if the test failed.
+# What the tests of real programs share. Sourced: it makes a work folder of its own and enters it,
+# and at exit ends the processes that were started here, by pid, and says what they logged if the
+# test failed.
 #
-# Waits have generous bounds, for slow and busy machines; nothing is measured by them. Needs FANFOLD_BIN, and FANFOLD_TEST_PORT
-# where TCP is used (20 ports from there are the test's own). With FANFOLD_TEST_SECURE=1 the fleet over TCP has keys.
+# Waits have generous bounds, for slow and busy machines; nothing is measured by them. Needs
+# FANFOLD_BIN, and FANFOLD_TEST_PORT where TCP is used (20 ports from there are the test's own).
+# With FANFOLD_TEST_SECURE=1 the fleet over TCP has keys.
 # shellcheck disable=SC2034  # some are for those that source this
 set -u -o pipefail
 test_name=$(basename "$0" .sh)
@@ -28,7 +30,8 @@ fail() {
 finish() {
     local status=$? name
     # By SIGKILL: what a test has to say about a graceful end, it says itself.
-    for name in "${!started[@]}"; do kill -CONT "${started[$name]}" 2>/dev/null && kill -KILL "${started[$name]}" 2>/dev/null; done
+    for name in "${!started[@]}"; do kill -CONT "${started[$name]}" 2>/dev/null &&
+        kill -KILL "${started[$name]}" 2>/dev/null; done
     wait 2>/dev/null
     if ((status != 0)); then
         for name in "$work"/*.log; do
@@ -40,8 +43,9 @@ finish() {
 }
 trap finish EXIT
 
-# --- running a command to its end ----------------------------------------------------------------------------------
-# run CODE COMMAND…: the command must end with this exit code. Leaves its streams in the files `out` and `err`.
+# --- running a command to its end ---
+# run CODE COMMAND…: the command must end with this exit code. Leaves its streams in the files `out`
+# and `err`.
 run() {
     local wanted=$1 code=0
     shift
@@ -77,7 +81,7 @@ says() { grep -Eq -e "$1" err || fail "no line of the last stderr matches '$1': 
 says_not() { ! grep -Eq -e "$1" err || fail "the last stderr should not match '$1': $(cat err)"; }
 silent() { [[ ! -s err ]] || fail "nothing was to be said on stderr, but: $(cat err)"; }
 
-# --- waiting and processes -------------------------------------------------------------------------------------------
+# --- waiting and processes ---
 # await WHAT COMMAND…: until the command succeeds.
 await() {
     local what=$1 until=$((SECONDS + patience))
@@ -88,7 +92,8 @@ await() {
     done
 }
 
-alive() { [[ -e /proc/$1/stat ]] && [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) == [^ZX] ]]; }
+alive() { [[ -e /proc/$1/stat ]] &&
+    [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) == [^ZX] ]]; }
 dead() { ! alive "$1"; }
 has_line() { grep -Eq -e "$1" "$2"; }                      # REGEX FILE
 has_lines() { [[ -e $2 ]] && (($(wc -l <"$2") >= $1)); }  # NUMBER FILE
@@ -121,14 +126,15 @@ stop() {  # NAME [SIGNAL]
     ended "$1"
 }
 
-# --- a fleet over TCP --------------------------------------------------------------------------------------------------
+# --- a fleet over TCP ---
 first_port=${FANFOLD_TEST_PORT:-}
 broker_endpoint=tcp://127.0.0.1:$first_port
 
 # Folders of keys, in `keys`; those of clients serve every `fanfold` from then on.
 keys=$work/keys
 make_key() {  # NAME ROLES
-    fanfold keygen --keys "$keys/$1" --name "$1" --roles "$2" --trust "$keys/broker/broker.pub" >>"$keys/broker/allowed" ||
+    fanfold keygen --keys "$keys/$1" --name "$1" --roles "$2" --trust "$keys/broker/broker.pub" \
+        >>"$keys/broker/allowed" ||
         fail "no key for $1"
 }
 make_keys() {
@@ -141,7 +147,8 @@ make_keys() {
 of_broker=() of_gatherer=() of_worker=()
 if [[ -n ${FANFOLD_TEST_SECURE:-} ]]; then
     make_keys
-    of_broker=(--keys "$keys/broker") of_gatherer=(--keys "$keys/gatherer") of_worker=(--keys "$keys/worker")
+    of_broker=(--keys "$keys/broker") of_gatherer=(--keys "$keys/gatherer") \
+        of_worker=(--keys "$keys/worker")
     export FANFOLD_KEYS=$keys/client
 fi
 
@@ -157,11 +164,13 @@ start_ready() {
     alive "${started[$name]}" || fail "$name ended at its start: $(cat "$name.log")"
 }
 
-# kept_where OPTION…: leaves in `kept` how a daemon with these options is told where its state is: in memory, unless they name a folder.
+# kept_where OPTION…: leaves in `kept` how a daemon with these options is told where its state is:
+# in memory, unless they name a folder.
 kept_where() {
     local option
     kept=(--volatile)
-    for option; do [[ $option == --state || $option == --state=* || $option == --volatile ]] && kept=(); done
+    for option; do [[ $option == --state || $option == --state=* || $option == --volatile ]] &&
+        kept=(); done
 }
 
 start_broker() {
@@ -170,17 +179,20 @@ start_broker() {
 }
 start_gatherer() {
     kept_where "$@"
-    start_ready gatherer fanfold-gatherer --broker "$broker_endpoint" --bind "tcp://127.0.0.1:$((first_port + 2))" --name gatherer \
+    start_ready gatherer fanfold-gatherer --broker "$broker_endpoint" --bind \
+        "tcp://127.0.0.1:$((first_port + 2))" --name gatherer \
         "${of_gatherer[@]}" "${kept[@]}" "$@"
 }
 start_worker() {  # NAME [OPTION…]
     local name=$1
     shift
-    start_ready "$name" fanfold-worker --broker "$broker_endpoint" --name "$name" "${of_worker[@]}" "$@"
+    start_ready "$name" fanfold-worker --broker "$broker_endpoint" --name "$name" \
+        "${of_worker[@]}" "$@"
 }
 
 # The broker knows exactly this many workers.
-workers_known() { [[ $(fanfold workers --broker "$broker_endpoint" --output json | wc -l) == "$1" ]]; }
+workers_known() { [[ $(fanfold workers --broker "$broker_endpoint" --output json |
+    wc -l) == "$1" ]]; }
 await_workers() { await "the broker knows $1 workers" workers_known "$1"; }
 
 # field NAME: of the JSON objects on stdin, one a line.

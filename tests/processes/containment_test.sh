@@ -1,23 +1,29 @@
 #!/bin/bash
-# Commands on a worker of an open network: what they may not see, keep, use up or leave behind; and what no input turns into.
-# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# Commands on a worker of an open network: what they may not see, keep, use up or leave behind; and
+# what no input turns into.
+# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes
+# is for other shells
 . "$(dirname "$0")/common.sh"
 
 start_broker
 start_gatherer
 export FANFOLD_BROKER=$broker_endpoint
 
-# --- input is never shell syntax -------------------------------------------------------------------------------------------------
-hostile=('$(touch pwned)' '; touch pwned' "a'b" $'line\nbreak' '`touch pwned`' '"; touch pwned; "' '-n' '* ? ~' '| touch pwned' 'a\b' '')
+# --- input is never shell syntax ---
+hostile=('$(touch pwned)' '; touch pwned' "a'b" $'line\nbreak' '`touch pwned`' '"; touch pwned; "' \
+    '-n' '* ? ~' '| touch pwned' 'a\b' '')
 printf '%s\n' "${hostile[@]}" >wanted
-fanfold map --broker '' -k "printf '%s\n' {}" ::: "${hostile[@]}" >out 2>err || fail "map with hostile inputs: $(cat err)"
+fanfold map --broker '' -k "printf '%s\n' {}" ::: "${hostile[@]}" >out 2>err ||
+    fail "map with hostile inputs: $(cat err)"
 cmp -s wanted out || fail "inputs through the shell: $(diff wanted out)"
-fanfold map --broker '' -k --no-shell printf '%s\n' {} ::: "${hostile[@]}" >out 2>err || fail "map --no-shell: $(cat err)"
+fanfold map --broker '' -k --no-shell printf '%s\n' {} ::: "${hostile[@]}" >out 2>err ||
+    fail "map --no-shell: $(cat err)"
 cmp -s wanted out || fail "inputs without a shell: $(diff wanted out)"
-prints $'$(touch pwned)\n; rm x\na\'b\nline\nbreak' fanfold map --broker '' -k 'echo {}' ::: '$(touch pwned)' '; rm x' "a'b" $'line\nbreak'
+prints $'$(touch pwned)\n; rm x\na\'b\nline\nbreak' fanfold map --broker '' -k 'echo \
+    {}' ::: '$(touch pwned)' '; rm x' "a'b" $'line\nbreak'
 [[ ! -e pwned ]] || fail "an input was run"
 
-# --- without --allow-exec ----------------------------------------------------------------------------------------------------------
+# --- without --allow-exec ---
 start_worker closed --function upper='tr a-z A-Z' --function where='pwd; env'
 await_workers 1
 run 1 fanfold map --deadline "$soon" 'touch '"$work"'/pwned; echo {}' ::: x
@@ -31,10 +37,11 @@ for chosen in '--env BASH_ENV=/tmp/x' '--cwd /'; do
 done
 stop closed
 
-# --- what a command gets -------------------------------------------------------------------------------------------------------------
+# --- what a command gets ---
 exec 9</etc/passwd
 SECRET=hunter2 AWS_SECRET_ACCESS_KEY=hunter3 LC_NUMERIC=C PASSED=along \
-    start_worker open --slots 2 --allow-exec --keep-env PASSED --limit-memory 256M --limit-cpu 1s --limit-files 20
+    start_worker open --slots 2 --allow-exec --keep-env PASSED --limit-memory 256M \
+        --limit-cpu 1s --limit-files 20
 exec 9<&-
 await_workers 1
 run 0 fanfold map 'env; cat /proc/$PPID/environ | tr "\0" "\n"; :' ::: x
@@ -54,7 +61,7 @@ gone() { [[ ! -e $1 ]]; }
 while read -r folder; do await "$folder is removed" gone "$folder"; done <folders
 prints "$work" fanfold map --cwd "$work" 'pwd; :' ::: x
 
-# --- limits, named by what they stop -------------------------------------------------------------------------------------------------
+# --- limits, named by what they stop ---
 run 1 fanfold map --no-shell sh -c 'while :; do :; done' {} ::: x
 says 'signal 24 .SIGXCPU., it used the 1s of the worker.s --limit-cpu'
 run 1 fanfold map 'python3 -c "bytearray(1 << 30)" {}' ::: x
@@ -62,7 +69,7 @@ says 'MemoryError.*--limit-memory 268435456'
 run 1 fanfold map 'python3 -c "files = [open(\"/dev/null\") for _ in range(30)]" {}' ::: x
 says 'Too many open files.*--limit-files 20'
 
-# --- no core dump -----------------------------------------------------------------------------------------------------------------------
+# --- no core dump ---
 ulimit -c unlimited 2>/dev/null
 run 1 fanfold map --cwd "$work" 'kill -SEGV $$; :' ::: x
 run 1 fanfold map --broker '' 'kill -SEGV $$; :' ::: x
@@ -70,7 +77,7 @@ run 1 fanfold map --broker '' 'kill -SEGV $$; :' ::: x
 prints 0 fanfold map 'ulimit -c; :' ::: x
 prints 0 fanfold map --broker '' 'ulimit -c; :' ::: x
 
-# --- nothing that a command starts outlives it ----------------------------------------------------------------------------------------
+# --- nothing that a command starts outlives it ---
 daemon='import os, sys, time
 if os.fork(): sys.exit()
 os.setsid()
@@ -83,7 +90,9 @@ printf '%s' "$daemon" >daemon.py
 for left in "" bare; do  # with its environment, and without
     : >pids
     # Another command, begun later, runs on beside it, and its own background process with it.
-    start beside fanfold map 'sleep 1; touch '"$work"'/beside; (sleep 300 & echo $! >>'"$work"'/own; wait) & wait; :' ::: x
+    start beside fanfold map \
+        'sleep 1; touch '"$work"'/beside; (sleep 300 & echo $! >>'"$work"'/own; wait) & wait; :' \
+        ::: x
     await "the command beside it" test -e beside
     prints well fanfold map "python3 $work/daemon.py $work/pids $left; until [ -s $work/pids ]; do sleep 0.1; done; echo well; :" ::: x
     has_lines 1 pids || fail "no daemon"
@@ -101,9 +110,10 @@ await "a daemon" has_lines 1 pids
 stop cancelled INT
 none_left pids
 
-# --- the worker's end, even by SIGKILL, takes commands and folders with it -----------------------------------------------------------------
+# --- the worker's end, even by SIGKILL, takes commands and folders with it ---
 : >pids
-start killed fanfold map 'pwd >'"$work"'/folder; echo $$ >>'"$work"'/pids; touch file; sleep 300; :' ::: x
+start killed fanfold map \
+    'pwd >'"$work"'/folder; echo $$ >>'"$work"'/pids; touch file; sleep 300; :' ::: x
 await "the command runs" has_lines 1 pids
 stop open KILL
 none_left pids

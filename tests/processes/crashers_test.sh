@@ -1,7 +1,8 @@
 #!/bin/bash
-# Fragments that kill their worker each time, among many that don't, while workers are started again: each of those ends `crashed` after
-# three lone runs, and nobody else does.
-# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# Fragments that kill their worker each time, among many that don't, while workers are started
+# again: each of those ends `crashed` after three lone runs, and nobody else does.
+# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes
+# is for other shells
 . "$(dirname "$0")/common.sh"
 export FANFOLD_BROKER=$broker_endpoint
 start_broker --worker-timeout 2s --state state
@@ -11,7 +12,8 @@ start_gatherer --state state
 names=(w1 w2 w3)
 revive() {  # NAME
     mkdir -p "folder-$1"
-    start "$1" env WORKER_FOLDER="$work/folder-$1" fanfold-worker --name "$1" --slots 2 --allow-exec --keep-env WORKER_FOLDER
+    start "$1" env WORKER_FOLDER="$work/folder-$1" fanfold-worker --name "$1" --slots 2 \
+        --allow-exec --keep-env WORKER_FOLDER
     echo "${started[$1]}" >"folder-$1/pid"
 }
 for name in "${names[@]}"; do revive "$name"; done
@@ -20,7 +22,9 @@ await_workers 3
 # Who is guilty says so first, and waits for its end.
 cat >act <<'ACT'
 case $1 in
-    bad*) echo "$1" >>"$2/runs" && until kill -KILL "$(cat "$WORKER_FOLDER/pid")"; do sleep 0.05; done && exec sleep 300 ;;
+    bad*) echo "$1" >>"$2/runs" &&
+        until kill -KILL "$(cat "$WORKER_FOLDER/pid")"; do sleep 0.05; done &&
+        exec sleep 300 ;;
 esac
 sleep 0.02
 echo "$1"
@@ -46,13 +50,15 @@ same "who crashed" $'bad1\nbad2\nbad3' "$(python3 -c 'import json
 words = open("input").read().split()
 for line in open("map.out"):
     result = json.loads(line)
-    if result["outcome"] != "value": print(words[result["index"]] if result["outcome"] == "crashed" else result)
+    if result["outcome"] != "value": print(words[result["index"]] if result["outcome"] == \
+        "crashed" else result)
     elif result["value"]["stdout"].strip() != words[result["index"]]: print("wrong", result)')"
 same "each result once" "$(seq 0 302)" "$(field index <map.out)"
 has_line '3 of 303 missing: crashed: 39,41,201' map.log || fail "no outcome with its reason: $(cat map.log)"
 for word in bad1 bad2 bad3; do
     runs=$(grep -c "^$word\$" runs)
-    # Three that count; before them it may run beside another one, when nobody can say which of them it was.
+    # Three that count; before them it may run beside another one, when nobody can say which of them
+    # it was.
     ((runs >= 3 && runs <= 6)) || fail "$word ran $runs times"
 done
 ((deaths >= 6 && deaths <= 18)) || fail "$deaths workers died of three fragments"

@@ -1,6 +1,8 @@
 #!/bin/bash
-# Wrong input: each is told clearly, naming the thing, and ends with the right exit code. Nothing hangs.
-# shellcheck disable=SC2034,SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# Wrong input: each is told clearly, naming the thing, and ends with the right exit code. Nothing
+# hangs.
+# common.sh is beside it; what is in single quotes is for other shells
+# shellcheck disable=SC2034,SC1091,SC2016,SC2119,SC2154
 . "$(dirname "$0")/common.sh"
 
 # wrong REGEX COMMAND…: ends with 255, prints nothing, says this in one line of its own.
@@ -12,7 +14,7 @@ wrong() {
     [[ ! -s out ]] || fail "'$*' printed $(cat out)"
 }
 
-# --- the command line --------------------------------------------------------------------------------------------------------
+# --- the command line ---
 wrong "verb is missing" fanfold
 wrong "unknown verb 'mop'" fanfold mop
 wrong "unknown option --bogus" fanfold map --bogus echo ::: a
@@ -42,12 +44,13 @@ wrong "--array.*'1-x'" fanfold map --array 1-x echo
 wrong "--colsep.*'\('" fanfold map --colsep '(' echo ::: a
 wrong "--env 'x'" fanfold map --env x echo ::: a
 wrong "--declare 'x'" fanfold map --declare x --function x ::: a
-wrong "input line 2 is not JSON" fanfold map --quiet --json-lines --gather available --deadline 300s --function fanfold.fail <<<$'1\n{'
+wrong "input line 2 is not JSON" fanfold map --quiet --json-lines --gather available \
+    --deadline 300s --function fanfold.fail <<<$'1\n{'
 wrong "JOB is missing" fanfold status --broker tcp://127.0.0.1:1
 wrong "needs a broker" fanfold jobs
 wrong "needs a broker" fanfold submit echo ::: a
 
-# --- things that are not there -------------------------------------------------------------------------------------------------
+# --- things that are not there ---
 wrong "unknown function 'nope'.*--declare" fanfold map --function nope ::: a
 wrong "missing file.*[Nn]o such file" fanfold map echo :::: 'missing file'
 wrong "missing file.*[Nn]o such file" fanfold map -a 'missing file' echo
@@ -69,7 +72,7 @@ says 'fragment 0 failed: .*limit of 10 bytes.*--max-output'
     says "standard output.*[Nn]o space"
 }
 
-# --- brokers ----------------------------------------------------------------------------------------------------------------------
+# --- brokers ---
 nobody=tcp://127.0.0.1:$((first_port + 9))
 for endpoint in foo tcp://127.0.0.1 tcp://127.0.0.1:99999 tcp://:7 http://127.0.0.1:80; do
     wrong "--broker.*'$endpoint'" fanfold jobs --broker "$endpoint"
@@ -78,9 +81,11 @@ for endpoint in foo tcp://127.0.0.1 tcp://127.0.0.1:99999 tcp://:7 http://127.0.
     wrong "--broker.*'$endpoint'" fanfold-worker --broker "$endpoint"
     wrong "--bind.*'$endpoint'" fanfold-gatherer --bind "$endpoint"
 done
-for verb in "map --function fanfold.echo ::: a" "submit --function fanfold.echo ::: a" jobs "status last" workers; do
+for verb in "map --function fanfold.echo ::: a" "submit --function fanfold.echo ::: a" jobs \
+    "status last" workers; do
     # shellcheck disable=SC2086  # words on purpose
-    wrong "no broker answers at $nobody" env FANFOLD_BROKER="$nobody" fanfold --connect-timeout 500ms $verb
+    wrong "no broker answers at $nobody" \
+        env FANFOLD_BROKER="$nobody" fanfold --connect-timeout 500ms $verb
 done
 # A listener that is no broker at all.
 python3 -c 'import socket, sys, time
@@ -92,7 +97,8 @@ wrong "no broker answers at $nobody" fanfold jobs --broker "$nobody" --connect-t
 start_broker --user-payload 10000
 wrong "cannot bind $broker_endpoint: the address is in use; .*--bind" fanfold-broker --bind "$broker_endpoint"
 export FANFOLD_BROKER=$broker_endpoint
-wrong "cannot bind $broker_endpoint: .*in use" fanfold map --broker '' --bind "$broker_endpoint" echo ::: a
+wrong "cannot bind $broker_endpoint: .*in use" \
+    fanfold map --broker '' --bind "$broker_endpoint" echo ::: a
 wrong "cannot bind $broker_endpoint: .*in use" fanfold-gatherer --bind "$broker_endpoint"
 wrong "is for an embedded fleet.*$broker_endpoint.*FANFOLD_BROKER" fanfold map -j 2 echo ::: a
 wrong "--declare is for an embedded fleet" fanfold map --declare 'x=cat' --function x ::: a
@@ -108,14 +114,15 @@ start_gatherer
 start_worker w1
 large=$(printf '%10001s' '')
 wrong "fragment 0: its payload has 10006 bytes, the broker takes at most 10000; split it" fanfold map --function fanfold.echo ::: "$large"
-run 255 fanfold map --function fanfold.echo ::: a "$large" b  # which may have printed the first by then
+# It may have printed the first by then.
+run 255 fanfold map --function fanfold.echo ::: a "$large" b
 says "fragment 1: its payload has .*at most 10000"
 wrong "fragment 1: its payload has .*at most 10000" fanfold submit --function fanfold.echo ::: a "$large" b
 run 2 fanfold map --deadline 1s --function nope ::: a b
 says "no worker offers the function 'nope'; it waits for one"
 says "expired: .*no worker offers the function 'nope'.*2 of 2 missing: never started: 0-1"
 
-# --- workers --------------------------------------------------------------------------------------------------------------------------
+# --- workers ---
 wrong "--function.*'wc'.*NAME=" fanfold-worker --function wc
 wrong "fanfold.echo" fanfold-worker --function fanfold.echo=cat
 run_badly() {

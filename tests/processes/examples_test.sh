@@ -1,5 +1,6 @@
 #!/bin/bash
-# The examples as their comments promise: a word count in one process, and a client and a worker with a fleet over TCP.
+# The examples as their comments promise: a word count in one process, and a client and a worker
+# with a fleet over TCP.
 set -eu -o pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -21,27 +22,31 @@ same() {
     exit 1
 }
 
-# --- embedded_word_count: the same table as a shell's pipeline ---------------------------------------------------
+# --- embedded_word_count: the same table as a shell's pipeline ---
 mapfile -t files < <(find /usr/share/common-licenses "$root/shared" "$root/broker" -type f | sort)
-wanted=$(cat "${files[@]}" | LC_ALL=C tr -cs 'A-Za-z\200-\377' '\n' | LC_ALL=C tr '[:upper:]' '[:lower:]' | LC_ALL=C grep . |
+wanted=$(cat "${files[@]}" | LC_ALL=C tr -cs 'A-Za-z\200-\377' '\n' |
+    LC_ALL=C tr '[:upper:]' '[:lower:]' | LC_ALL=C grep . |
     LC_ALL=C sort | LC_ALL=C uniq -c | LC_ALL=C sort -k1,1nr -k2,2 | awk 'NR <= 20 {print $1, $2}')
 "$FANFOLD_EXAMPLES/embedded_word_count" "${files[@]}" >"$work/table"
 same "the most frequent words" "$wanted" "$(awk 'NF == 2 {print $1, $2}' "$work/table")"
 grep -Eq " different words in ${#files[@]} files: [1-9][0-9]* fragments in [0-9.]+ s$" "$work/table"
 
 status=0
-message=$("$FANFOLD_EXAMPLES/embedded_word_count" "$work/no such file" 2>&1 >"$work/output") || status=$?
+message=$("$FANFOLD_EXAMPLES/embedded_word_count" "$work/no such file" 2>&1 >"$work/output") ||
+    status=$?
 same "a missing file" "255 embedded_word_count: cannot read $work/no such file" "$status $message"
 
-# --- remote_client and word_count_worker, with a fleet -------------------------------------------------------------
+# --- remote_client and word_count_worker, with a fleet ---
 "$root/scripts/fleet-local.sh" up --workers 1 --slots 2 --port "$FANFOLD_TEST_PORT" >"$work/up"
 FANFOLD_BROKER=tcp://127.0.0.1:$FANFOLD_TEST_PORT
 export FANFOLD_BROKER
 grep -qx "export FANFOLD_BROKER=$FANFOLD_BROKER" "$work/up"
-same "echo" $'0\tone\n1\ttwo words\n2\t' "$("$FANFOLD_EXAMPLES/remote_client" echo one 'two words' '')"
+same "echo" $'0\tone\n1\ttwo words\n2\t' \
+    "$("$FANFOLD_EXAMPLES/remote_client" echo one 'two words' '')"
 
 # The function "count" is not offered yet: the job waits for the worker that brings it.
-"$FANFOLD_EXAMPLES/remote_client" count 'a b a' 'A rose is a rose' '' >"$work/counts" 2>"$work/client.log" &
+"$FANFOLD_EXAMPLES/remote_client" count 'a b a' 'A rose is a rose' '' >"$work/counts" \
+    2>"$work/client.log" &
 client=$!
 "$FANFOLD_EXAMPLES/word_count_worker" 2 >"$work/worker.log" 2>&1 &
 worker=$!

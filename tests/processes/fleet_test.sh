@@ -1,6 +1,8 @@
 #!/bin/bash
-# A fleet over TCP: broker, gatherer and three workers as processes of their own, and every verb of the CLI against it.
-# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# A fleet over TCP: broker, gatherer and three workers as processes of their own, and every verb of
+# the CLI against it.
+# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes
+# is for other shells
 . "$(dirname "$0")/common.sh"
 
 # (So long a timeout shows at the end that a killed worker is noticed by its connection.)
@@ -8,11 +10,12 @@ start_broker --worker-timeout 300s
 start_gatherer
 start_worker w1 --slots 2
 start_worker w2 --slots 2 --function wc='wc -w'
-start_worker w3 --slots 1 --function 'env=sh -c "echo \$FANFOLD_JOB \$FANFOLD_INDEX \$FANFOLD_ATTEMPT"'
+start_worker w3 --slots 1 --function \
+    'env=sh -c "echo \$FANFOLD_JOB \$FANFOLD_INDEX \$FANFOLD_ATTEMPT"'
 await_workers 3
 export FANFOLD_BROKER=$broker_endpoint
 
-# --- map ---------------------------------------------------------------------------------------------------------------
+# --- map ---
 seq 1 100000 >numbers
 run 0 fanfold map -k --function fanfold.echo <numbers
 cmp -s numbers out || fail "fanfold.echo in order is not its input"
@@ -30,14 +33,16 @@ run 2 fanfold map -k --function fanfold.fail ::: 'no reason' 'another'
 says 'fragment 0 failed: no reason'
 says 'fragment 1 failed: another'
 
-# Nobody here runs foreign command lines; the job says at once what it waits for, and ends by its deadline.
+# Nobody here runs foreign command lines; the job says at once what it waits for, and ends by its
+# deadline.
 run 1 fanfold map --deadline 1s echo ::: a
 says "no worker offers the function 'fanfold.exec'; workers run the command lines of jobs with --allow-exec; it waits"
 says "expired: .*no worker offers the function 'fanfold.exec'.*never started: 0"
 
-# --- workers, functions -----------------------------------------------------------------------------------------------------
+# --- workers, functions ---
 run 0 fanfold workers
-grep -Eq '^w2 +2 .*fanfold.echo fanfold.fail fanfold.sleep wc$' out || fail "no good line for w2: $(cat out)"
+grep -Eq '^w2 +2 .*fanfold.echo fanfold.fail fanfold.sleep wc$' out ||
+    fail "no good line for w2: $(cat out)"
 run 0 fanfold workers --output json
 python3 - out <<'END' || fail "workers --output json: $(cat out)"
 import json, sys
@@ -54,7 +59,7 @@ run 0 fanfold functions --output json
 same "functions" $'env\nfanfold.echo\nfanfold.fail\nfanfold.sleep\nwc' "$(field name <out)"
 same "who offers wc" '{"name":"wc","slots":2,"workers":["w2"]}' "$(grep '"wc"' out)"
 
-# --- submit, wait, results, status, jobs --------------------------------------------------------------------------------------
+# --- submit, wait, results, status, jobs ---
 run 0 fanfold submit --function fanfold.echo ::: one two three
 silent
 first=$(cat out)
@@ -68,7 +73,8 @@ same "results a third time, as completed" $'one\nthree\ntwo' "$(sort out)"
 run 0 fanfold results --output json -k "$first"
 same "values in json" $'one\ntwo\nthree' "$(field value <out)"
 run 0 fanfold status "$first"
-for line in "job +$first" 'outcome +complete' 'total +3'; do has_line "^$line\$" out || fail "status without '$line': $(cat out)"; done
+for line in "job +$first" 'outcome +complete' 'total +3'; do has_line "^$line\$" out ||
+    fail "status without '$line': $(cat out)"; done
 run 0 fanfold status last --output json
 same "status in json" "$first complete 3 3 0" "$(python3 -c '
 import json
@@ -90,11 +96,13 @@ run 2 fanfold wait --output json "$second"
 same "wait in json" partial "$(field outcome <out)"
 
 run 0 fanfold jobs
-for line in "$first +(client +)?complete +3 +3 +0" "$second +(client +)?partial +2 +0 +2"; do has_line "^$line " out || fail "jobs without '$line': $(cat out)"; done
+for line in "$first +(client +)?complete +3 +3 +0" "$second +(client +)?partial +2 +0 +2"; do
+    has_line "^$line " out || fail "jobs without '$line': $(cat out)"
+done
 run 0 fanfold jobs --output json
 same "the last of all jobs" "$second" "$(field id <out | tail -n 1)"
 
-# --- naming a job ---------------------------------------------------------------------------------------------------------------
+# --- naming a job ---
 ids=$(field id <out)
 # The shortest end of the id with which no other ends or begins.
 for ((length = 1; length <= 12; length++)); do
@@ -112,7 +120,7 @@ says "'${first:0:2}' names [0-9]+ jobs .*give more"
 run 255 fanfold results 00000000-0000
 says "unknown job '00000000-0000'"
 
-# --- a running job --------------------------------------------------------------------------------------------------------------------
+# --- a running job ---
 run 0 fanfold submit --function fanfold.sleep ::: 0 300 301
 third=$(cat out)
 some_results() { [[ $(fanfold results --now --quiet "$third") == 0 ]]; }
@@ -149,7 +157,8 @@ await "the workers run nothing any more" idle
 # A submitted job of commands: refused by workers that don't allow them, run by one that does.
 run 0 fanfold submit -k 'echo {}' ::: a b
 fourth=$(cat out)
-waits() { fanfold status "$fourth" | grep -q "waits for.*no worker offers the function 'fanfold.exec'"; }
+waits() { fanfold status "$fourth" |
+    grep -q "waits for.*no worker offers the function 'fanfold.exec'"; }
 await "status says what the job waits for" waits
 start_worker w4 --allow-exec
 prints $'a\nb' fanfold results -k "$fourth"
@@ -166,7 +175,8 @@ os.execvp("fanfold", ["fanfold", "map", "echo $$ >>'"$work"'/pids; exec sleep {}
 await "a command runs" has_lines 1 pids
 stop map INT
 same "the exit code after Ctrl-C" 130 "$code"
-has_line 'interrupted: job .* cancelled' map.log || fail "it does not say what became of the job: $(cat map.log)"
+has_line 'interrupted: job .* cancelled' map.log ||
+    fail "it does not say what became of the job: $(cat map.log)"
 await "the workers run nothing any more" idle
 none_left pids
 
@@ -178,10 +188,11 @@ run 0 fanfold submit -k --function fanfold.echo <numbers
 run 0 fanfold wait last
 timeout "$patience" fanfold results -k last 2>err | head -n 2 >out
 codes=("${PIPESTATUS[@]}")
-same "the exit code with a closed stdout, and what was seen" $'0\n1\n2' "${codes[0]}"$'\n'"$(cat out)"
+same "the exit code with a closed stdout, and what was seen" $'0\n1\n2' \
+    "${codes[0]}"$'\n'"$(cat out)"
 silent
 
-# --- a worker that is asked to leave finishes what it runs and gives the rest back ------------------------------------------------------
+# --- a worker that is asked to leave finishes what it runs and gives the rest back ---
 stop w4
 same "the exit code of a drained worker" 0 "$code"
 await_workers 3
@@ -194,7 +205,7 @@ ended mapping
 same "the exit code of the job" 0 "$code"
 same "its results" 60 "$(wc -l <mapping.out)"
 
-# --- a killed worker is noticed long before its timeout ------------------------------------------------------------------------------------
+# --- a killed worker is noticed long before its timeout ---
 start mapping fanfold map --deadline 600s --function fanfold.sleep ::: 2 2 2
 busy() { [[ $(fanfold workers --output json | field running | sort -u) != *0* ]]; }
 await "both workers are busy" busy

@@ -1,12 +1,14 @@
 #!/bin/bash
-# The disk under a store fills up in the middle of a job: the log says so, the process lives on, new jobs are refused. With room again,
-# everything that was accepted arrives, also when the daemon was killed while the disk was full.
+# The disk under a store fills up in the middle of a job: the log says so, the process lives on, new
+# jobs are refused. With room again, everything that was accepted arrives, also when the daemon was
+# killed while the disk was full.
 # shellcheck disable=SC1091,SC2119,SC2154  # common.sh is beside it
 
 # The disks are small ones in memory, in a mount namespace of the test's own.
 if [[ -z ${FANFOLD_TEST_MOUNTS:-} ]]; then
     for how in -m -rm; do
-        unshare "$how" mount -t tmpfs none /mnt 2>/dev/null && FANFOLD_TEST_MOUNTS=yes exec unshare "$how" bash "$0"
+        unshare "$how" mount -t tmpfs none /mnt 2>/dev/null &&
+            FANFOLD_TEST_MOUNTS=yes exec unshare "$how" bash "$0"
     done
     echo "full_disk_test: skipped: no mount namespace may be made here"
     exit 77
@@ -24,7 +26,8 @@ durable_gatherer() { start_gatherer --state gatherer; }
 full_is_told() { grep -Eq "cannot write $1/$1.db.*disk is full; make room" "$1.log"; }
 ends_complete() {  # JOB INPUT
     run 0 fanfold results -k "$1"
-    cmp -s out "$2" || fail "the results of $1 differ from $2: $(diff out "$2" | head -n 4 | cut -c 1-200)"
+    cmp -s out "$2" ||
+        fail "the results of $1 differ from $2: $(diff out "$2" | head -n 4 | cut -c 1-200)"
 }
 
 # The daemon whose disk is full is killed, can't start there, and starts again with room.
@@ -32,15 +35,18 @@ kill_and_start() {  # DAEMON
     stop "$1" KILL
     rm -f "$1.out"
     case $1 in
-        broker) start broker fanfold-broker --bind "$broker_endpoint" --worker-timeout 1s --state broker ;;
-        gatherer) start gatherer fanfold-gatherer --bind "tcp://127.0.0.1:$((first_port + 2))" --name gatherer --state gatherer ;;
+        broker) start broker fanfold-broker --bind "$broker_endpoint" --worker-timeout 1s --state \
+            broker ;;
+        gatherer) start gatherer fanfold-gatherer --bind "tcp://127.0.0.1:$((first_port + 2))" \
+            --name gatherer --state gatherer ;;
     esac
     started_or_ended() { [[ -s $1.out ]] || dead "${started[$1]}"; }
     await "$1 starts on its full disk, or refuses to" started_or_ended "$1"
     if dead "${started[$1]}"; then
         ended "$1"
         same "the exit code of a $1 that is started on a full disk" 255 "$code"
-        [[ $(tail -n 1 "$1.log") =~ $1/$1.db.*full.*room ]] || fail "no error that names the full disk and the way out: $(tail -n 1 "$1.log")"
+        [[ $(tail -n 1 "$1.log") =~ $1/$1.db.*full.*room ]] ||
+            fail "no error that names the full disk and the way out: $(tail -n 1 "$1.log")"
         room "$1" 256m
         "durable_$1"
     else
@@ -76,7 +82,8 @@ for daemon in broker gatherer; do
             ended large
             same "exit code of a submission while the gatherer's disk is full" 0 "$code"
         fi
-        alive "${started[$daemon]}" || fail "the $daemon did not outlive a full disk: $(cat "$daemon.log")"
+        alive "${started[$daemon]}" ||
+            fail "the $daemon did not outlive a full disk: $(cat "$daemon.log")"
 
         if [[ $killed == yes ]]; then kill_and_start "$daemon"; else room "$daemon" 256m; fi
         if [[ $daemon == broker ]]; then
@@ -84,7 +91,8 @@ for daemon in broker gatherer; do
             ended large
             same "exit code of the submission that waited: $(cat large.log)" 0 "$code"
         else
-            [[ $killed == yes ]] || await "the gatherer writes again" has_line 'can be written again' gatherer.log
+            [[ $killed == yes ]] ||
+                await "the gatherer writes again" has_line 'can be written again' gatherer.log
         fi
         ends_complete "$before" small
         ends_complete "$(cat large.out)" large

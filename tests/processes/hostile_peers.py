@@ -1,13 +1,20 @@
-"""Peers that mean ill, against the four ports of a fleet: one attack a call. Ends well when the attack was carried out as planned.
+"""Peers that mean ill, against the four ports of a fleet: one attack a call. Ends well when the
+attack was carried out as planned.
 
 usage: hostile_peers.py noise PORT...                        random bytes over raw TCP
-       hostile_peers.py half-open COUNT SECONDS PORT...      connections that never finish their handshake
-       hostile_peers.py oversize PORT...                     frames that announce more than the limit
+       hostile_peers.py half-open COUNT SECONDS PORT...      connections that never finish their
+                                                             handshake
+       hostile_peers.py oversize PORT...                     frames that announce more than the
+                                                             limit
        hostile_peers.py malformed dealer|push PORT COUNT     messages that are none
-       hostile_peers.py loans PORT                           a worker that takes work and then talks nonsense
-       hostile_peers.py deaf PORT LOG                        a client that asks and asks, and reads no answer until the log is about it
-       hostile_peers.py stale-epoch PORT                     a gatherer that was started again, and its earlier life
-       hostile_peers.py replay PORT                          a job of ten fragments whose block comes a thousand times
+       hostile_peers.py loans PORT                           a worker that takes work and then talks
+                                                             nonsense
+       hostile_peers.py deaf PORT LOG                        a client that asks and asks, and reads
+                                                             no answer until the log is about it
+       hostile_peers.py stale-epoch PORT                     a gatherer that was started again, and
+                                                             its earlier life
+       hostile_peers.py replay PORT                          a job of ten fragments whose block
+                                                             comes a thousand times
 """
 import os
 import random
@@ -20,16 +27,20 @@ import msgpack
 import zmq
 
 HOST = "127.0.0.1"
-HELLO, WELCOME, REFUSED, BYE, PACKED, BLOCK, SEAL, SEALED, QUERY, REPORT, DISPATCH, GATHERED = 1, 2, 3, 5, 6, 10, 11, 13, 19, 20, 30, 52
+(HELLO, WELCOME, REFUSED, BYE, PACKED, BLOCK, SEAL, SEALED, QUERY, REPORT, DISPATCH, GATHERED) = (
+    1, 2, 3, 5, 6, 10, 11, 13, 19, 20, 30, 52
+)
 NOT_ALLOWED = 5
 PATIENCE = 20_000  # milliseconds
 TOKEN = 7_531_902_468_013_579  # a secret of its client
 HEADER_LIMIT = 4 << 20
+NAME_LIMIT = 255
 FRAME_LIMIT = 257 << 20
 
 chance = random.Random(5)
 
-# A greeting of ZMTP 3.0 with the mechanism NULL, and a READY command as a PUSH socket's or a DEALER's.
+# A greeting of ZMTP 3.0 with the mechanism NULL, and a READY command as a PUSH socket's or a
+# DEALER's.
 GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" + bytes(31)
 
 
@@ -59,11 +70,13 @@ def is_closed(connection):
 def noise(ports):
     connections = []
     for port in ports:
-        for opening in (b"", b"\0", b"\x01", GREETING[:10], GREETING, GREETING + ready(b"DEALER"), GREETING + ready(b"PUSH"), b"GET / HTTP/1.1\r\n"):
+        for opening in (b"", b"\0", b"\x01", GREETING[:10], GREETING, GREETING + ready(b"DEALER"),
+                        GREETING + ready(b"PUSH"), b"GET / HTTP/1.1\r\n"):
             for _ in range(10):
                 connection = socket.create_connection((HOST, port))
                 try:
-                    connection.sendall(opening + chance.randbytes(chance.choice((1, 64, 5_000, 100_000))))
+                    connection.sendall(opening
+                                       + chance.randbytes(chance.choice((1, 64, 5_000, 100_000))))
                 except ConnectionError:
                     pass  # it was cut off in the middle
                 connections.append(connection)
@@ -100,7 +113,8 @@ def oversize(ports):
                     connection.sendall(bytes(1 << 16))
                 except ConnectionError:
                     pass
-                assert is_closed(connection), f"port {port} goes on with a frame of {announced} bytes"
+                assert is_closed(
+                    connection), f"port {port} goes on with a frame of {announced} bytes"
                 connection.close()
         # Announced within the limit, and never sent: no memory is used for what does not come.
         for _ in range(20):
@@ -135,11 +149,14 @@ def malformed_messages():
 
 
 def large_messages():
-    """Near the limits of a header, or past them; lists that are bigger in memory than on the wire."""
+    """Near the limits of a header, or past them; lists that are bigger in memory than on the
+    wire."""
     yield [bytes(HEADER_LIMIT + 1)]
-    yield [b"\x93" + bytes([REPORT]) + b"\x01\xdd" + (4_000_000).to_bytes(4, "big") + b"\x90" * 4_000_000]
+    yield [b"\x93" + bytes([REPORT]) + b"\x01\xdd" + (4_000_000).to_bytes(4, "big")
+           + b"\x90" * 4_000_000]
     job = os.urandom(16)
-    yield [b"\x93" + bytes([GATHERED]) + msgpack.packb(job) + b"\xdd" + (1_000_000).to_bytes(4, "big") + b"\x92\x00\x01" * 1_000_000]
+    yield [b"\x93" + bytes([GATHERED]) + msgpack.packb(job) + b"\xdd"
+           + (1_000_000).to_bytes(4, "big") + b"\x92\x00\x01" * 1_000_000]
 
 
 def connect(kind, port, name=b""):
@@ -162,13 +179,15 @@ def receive(peer, kind):
 
 
 def malformed(kind, port, count):
-    peer = connect(zmq.DEALER if kind == "dealer" else zmq.PUSH, port, b"hostile-%d" % port if kind == "dealer" else b"")
+    peer = connect(zmq.DEALER if kind == "dealer" else zmq.PUSH, port,
+                   b"hostile-%d" % port if kind == "dealer" else b"")
     sent = 0
     while sent < count:
         for message in malformed_messages():
             peer.send_multipart(message)
             sent += 1
-    rounds = 1 if os.environ.get("FANFOLD_SANITIZER") else 3  # a sanitizer makes each of them many seconds of reading
+    rounds = 1 if os.environ.get(
+        "FANFOLD_SANITIZER") else 3  # a sanitizer makes each of them many seconds of reading
     for _ in range(rounds):
         for message in large_messages():
             peer.send_multipart(message)
@@ -181,7 +200,8 @@ def malformed(kind, port, count):
 
 
 def loans(port):
-    """Says Hello as a worker, takes chunks of whatever runs, and talks nonsense until it is cut off."""
+    """Says Hello as a worker, takes chunks of whatever runs, and talks nonsense until it is cut
+    off."""
     peer = connect(zmq.DEALER, port, b"wicked-worker")
     hello = [HELLO, 1, 0, 2, "wicked\x1b[2J\nworker", [0, 7], 4, ["fanfold.echo", "nap"]]
     peer.send(msgpack.packb(hello))
@@ -196,7 +216,8 @@ def loans(port):
 def deaf(port, log):
     """Once it reads, it is served again."""
     talker = connect(zmq.DEALER, port, b"talker")
-    talker.send(msgpack.packb([HELLO, 1, 0, 2, "talker", [0, 8], 1, ["long-" + "x" * 900_000]]))
+    functions = [f"long-{number}-".ljust(NAME_LIMIT, "x") for number in range(3_500)]
+    talker.send(msgpack.packb([HELLO, 1, 0, 2, "talker", [0, 8], 1, functions]))
     receive(talker, WELCOME)
     peer = zmq.Context.instance().socket(zmq.DEALER)
     peer.setsockopt(zmq.LINGER, PATIENCE)
@@ -232,29 +253,34 @@ def replay(port):
     job[6], job[8] = job[6] & 0x0F | 0x70, job[8] & 0x3F | 0x80
     job = bytes(job)
     all_of_them, no_deadline, attached = 1, 0, False
-    spec = ["fanfold.echo", "replayed", all_of_them, 0, 0, 0.0, False, no_deadline, 0, 0, attached, 0, True, me]
+    spec = ["fanfold.echo", "replayed", all_of_them, 0, 0, 0.0, False, no_deadline, 0, 0, attached,
+            0, True, me]
     block = msgpack.packb([BLOCK, job, TOKEN, 0, 10, 10, b"", spec, 10])
     body = b"".join(msgpack.packb(f"fragment {i}") for i in range(10))
     blocks = connect(zmq.PUSH, int(welcome[4][-1].decode().rpartition(":")[2]))
     for _ in range(1000):
         blocks.send_multipart([block, body])
         peer.send(msgpack.packb([SEAL, job, TOKEN, 10]))
-    stolen = msgpack.packb([BLOCK, job, 78, 0, 10, 10, b"", spec, 10])  # by somebody who knows the job's id, and not its token
+    stolen = msgpack.packb([BLOCK, job, 78, 0, 10, 10, b"", spec,
+                            10])  # by somebody who knows the job's id, and not its token
     blocks.send_multipart([stolen, body])
     receive(peer, SEALED)
     blocks.close()
     peer.close()
     hexadecimal = job.hex()
-    print("-".join((hexadecimal[:8], hexadecimal[8:12], hexadecimal[12:16], hexadecimal[16:20], hexadecimal[20:])))
+    print("-".join((hexadecimal[:8], hexadecimal[8:12], hexadecimal[12:16], hexadecimal[16:20],
+                    hexadecimal[20:])))
 
 
 def stale_epoch(port):
     """A gatherer of an earlier life comes back after it has been started again."""
 
     def hello(epoch):
-        return msgpack.packb([HELLO, 1, 0, 3, "twice-born", [epoch, 7], 0, [], ["twice-born", [epoch, 7]]])
+        return msgpack.packb([HELLO, 1, 0, 3, "twice-born", [epoch, 7], 0, [],
+                              ["twice-born", [epoch, 7]]])
 
-    later, earlier = connect(zmq.DEALER, port, b"later-life"), connect(zmq.DEALER, port, b"earlier-life")
+    later, earlier = connect(zmq.DEALER, port, b"later-life"), connect(zmq.DEALER, port,
+                                                                       b"earlier-life")
     later.send(hello(5))
     receive(later, WELCOME)
     earlier.send(hello(4))

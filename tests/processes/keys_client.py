@@ -1,9 +1,12 @@
 """A client with a key, written from shared/wire/PROTOCOL.md alone, that says what it may not.
 
 usage: keys_client.py knock FOLDER ROUTER|PULL ENDPOINT says whether its key is let in
-       keys_client.py deny FOLDER ROLE ENDPOINT         sends a ROUTER each message that the role may not; all are refused
-       keys_client.py push FOLDER ROLE ENDPOINT LOG     sends a PULL the same; says how many, once the log shows that they were counted
-       keys_client.py collect FOLDER ENDPOINT JOB       asks a gatherer for a job's results; says what comes within a second, if anything
+       keys_client.py deny FOLDER ROLE ENDPOINT         sends a ROUTER each message that the role
+                                                        may not; all are refused
+       keys_client.py push FOLDER ROLE ENDPOINT LOG     sends a PULL the same; says how many, once
+                                                        the log shows that they were counted
+       keys_client.py collect FOLDER ENDPOINT JOB       asks a gatherer for a job's results; says
+                                                        what comes within a second, if anything
 """
 import os
 import re
@@ -17,16 +20,24 @@ import zmq.utils.monitor
 
 HELLO, REFUSED, COLLECT, NOT_ALLOWED = 1, 3, 60, 5
 CLIENT, ANYBODY, NOBODY = {"submit", "admin"}, {"submit", "work", "gather", "admin"}, set()
-# Each message that may be sent to a bound socket, by its number, and who may; and those that nobody but the broker and gatherers send.
+# Each message that may be sent to a bound socket, by its number, and who may; and those that nobody
+# but the broker and gatherers send.
 MESSAGES = {
-    4: ("Heartbeat", ANYBODY), 5: ("Bye", ANYBODY), 10: ("Block", {"submit"}), 11: ("Seal", {"submit"}), 14: ("Cancel", CLIENT),
-    15: ("Watch", CLIENT), 19: ("Query", CLIENT), 21: ("Find", {"submit"}), 23: ("Retry", CLIENT), 25: ("Adjust", CLIENT),
-    31: ("Done", {"work"}), 40: ("Results", {"work"}), 52: ("Gathered", {"gather"}), 53: ("Propose", {"gather"}), 54: ("Forget", CLIENT),
+    4: ("Heartbeat", ANYBODY), 5: ("Bye", ANYBODY), 10: ("Block", {"submit"}),
+    11: ("Seal", {"submit"}), 14: ("Cancel", CLIENT),
+    15: ("Watch", CLIENT), 19: ("Query", CLIENT), 21: ("Find", {"submit"}), 23: ("Retry", CLIENT),
+    25: ("Adjust", CLIENT),
+    31: ("Done", {"work"}), 40: ("Results", {"work"}), 52: ("Gathered", {"gather"}),
+    53: ("Propose", {"gather"}), 54: ("Forget", CLIENT),
     55: ("Forgotten", {"gather"}), 60: ("Collect", CLIENT), 63: ("Acknowledge", CLIENT),
-    2: ("Welcome", NOBODY), 3: ("Refused", NOBODY), 12: ("Accepted", NOBODY), 13: ("Sealed", NOBODY), 16: ("Located", NOBODY),
-    17: ("Notice", NOBODY), 18: ("Ended", NOBODY), 20: ("Report", NOBODY), 22: ("Found", NOBODY), 24: ("Retried", NOBODY),
-    26: ("Adjusted", NOBODY), 30: ("Dispatch", NOBODY), 32: ("Release", NOBODY), 33: ("Drop", NOBODY), 34: ("SendAgain", NOBODY),
-    35: ("Recall", NOBODY), 50: ("Assign", NOBODY), 51: ("Errors", NOBODY), 56: ("AllowedKeys", NOBODY), 61: ("Values", NOBODY),
+    2: ("Welcome", NOBODY), 3: ("Refused", NOBODY), 12: ("Accepted", NOBODY),
+    13: ("Sealed", NOBODY), 16: ("Located", NOBODY),
+    17: ("Notice", NOBODY), 18: ("Ended", NOBODY), 20: ("Report", NOBODY), 22: ("Found", NOBODY),
+    24: ("Retried", NOBODY),
+    26: ("Adjusted", NOBODY), 30: ("Dispatch", NOBODY), 32: ("Release", NOBODY),
+    33: ("Drop", NOBODY), 34: ("SendAgain", NOBODY),
+    35: ("Recall", NOBODY), 50: ("Assign", NOBODY), 51: ("Errors", NOBODY),
+    56: ("AllowedKeys", NOBODY), 61: ("Values", NOBODY),
     62: ("Failures", NOBODY), 64: ("Concluded", NOBODY),
 }
 HELLOS = {1: CLIENT, 2: {"work"}, 3: {"gather"}}
@@ -76,7 +87,8 @@ def deny(folder, role, endpoint):
         if not socket.poll(PATIENCE):
             sys.exit(f"no answer to {name} by a key for {role}")
         answer = msgpack.unpackb(socket.recv_multipart()[0])
-        if answer[0] != REFUSED or answer[1] != NOT_ALLOWED or f"may not send {name};".encode() not in answer[2]:
+        refused = answer[0] == REFUSED and answer[1] == NOT_ALLOWED
+        if not refused or f"may not send {name};".encode() not in answer[2]:
             sys.exit(f"{name} by a key for {role} was answered {answer}")
     print(f"{len(headers)} messages refused")
 
@@ -85,8 +97,11 @@ def push(folder, role, endpoint, log):
     socket, _ = connect(zmq.PUSH, folder, endpoint)
     headers = denied_to(role)
     user = os.path.basename(folder)
-    # The log says how many there were, one line a second at most. Between such lines one message more is sent.
-    counted = lambda: max([int(number) for number in re.findall(rf"denied.*, by user {user}\b.* (\d+) so far", open(log).read())], default=0)
+    # The log says how many there were, one line a second at most. Between such lines one message
+    # more is sent.
+    counted = lambda: max(
+        [int(number) for number in re.findall(rf"denied.*, by user {user}\b.* (\d+) so far",
+                                              open(log).read())], default=0)
     before = wait_for_more(lambda: socket.send(msgpack.packb(headers[0])), counted, counted() + 1)
     for header in headers:
         socket.send(msgpack.packb(header))

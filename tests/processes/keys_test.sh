@@ -1,21 +1,26 @@
 #!/bin/bash
-# A fleet with keys: nobody gets in whose key is not allowed, nobody does what his role is not for, a key that is taken out of the file is
-# shut out at once, nothing can be read on the wire, and no secret is anywhere but in its file.
-# shellcheck disable=SC1091,SC2016,SC2034,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# A fleet with keys: nobody gets in whose key is not allowed, nobody does what his role is not for,
+# a key that is taken out of the file is shut out at once, nothing can be read on the wire, and no
+# secret is anywhere but in its file.
+# shellcheck disable=SC1091,SC2016,SC2034,SC2119,SC2154  # common.sh is beside it; what is in single
+# quotes is for other shells
 folder=$(realpath "$(dirname "$0")")
 unset FANFOLD_TEST_SECURE # it makes its own
 . "$(dirname "$0")/common.sh"
 p=$first_port
 
-# --- on the wire: a marker that is there without keys, and with keys is not ---------------------------------------------------
+# --- on the wire: a marker that is there without keys, and with keys is not ---
 marker=a-payload-that-everybody-could-read
 tap_run() {  # KIND: a job whose every hop goes through the proxy
-    start_ready "tap-$1" python3 "$folder/proxy.py" tape "$1.tape" $((p + 10))="$p" $((p + 11))=$((p + 1)) $((p + 12))=$((p + 2)) \
+    start_ready "tap-$1" python3 "$folder/proxy.py" tape "$1.tape" $((p + 10))="$p" \
+        $((p + 11))=$((p + 1)) $((p + 12))=$((p + 2)) \
         $((p + 13))=$((p + 3))
-    start_broker --no-ipc --advertise tcp://127.0.0.1:$((p + 10))
-    start_gatherer --no-ipc --advertise tcp://127.0.0.1:$((p + 12))
-    start_ready worker fanfold-worker --broker tcp://127.0.0.1:$((p + 10)) --name worker "${of_worker[@]}"
-    prints "$marker" fanfold map --broker tcp://127.0.0.1:$((p + 10)) --function fanfold.echo ::: "$marker"
+    start_broker --advertise tcp://127.0.0.1:$((p + 10))
+    start_gatherer --advertise tcp://127.0.0.1:$((p + 12))
+    start_ready worker fanfold-worker --broker tcp://127.0.0.1:$((p + 10)) --name worker \
+        "${of_worker[@]}"
+    prints "$marker" fanfold map --broker tcp://127.0.0.1:$((p + 10)) --function fanfold.echo ::: \
+        "$marker"
     for name in worker gatherer broker; do stop "$name"; done
     stop "tap-$1"
 }
@@ -26,7 +31,8 @@ seen=$(grep -ac "$marker" plain.tape)
 make_keys
 make_key boss admin
 make_key bob submit
-of_broker=(--keys "$keys/broker") of_gatherer=(--keys "$keys/gatherer") of_worker=(--keys "$keys/worker")
+of_broker=(--keys "$keys/broker") of_gatherer=(--keys "$keys/gatherer") \
+    of_worker=(--keys "$keys/worker")
 export FANFOLD_KEYS=$keys/client
 tap_run secure
 [[ -s secure.tape ]] || fail "nothing went through the proxy"
@@ -43,8 +49,9 @@ no_secret_to_be_seen() {
     done
 }
 
-# --- files ---------------------------------------------------------------------------------------------------------------------
-same "mode of a folder and its secret" $'700\n600' "$(stat -c %a "$keys/client" "$keys/client/identity")"
+# --- files ---
+same "mode of a folder and its secret" $'700\n600' \
+    "$(stat -c %a "$keys/client" "$keys/client/identity")"
 run 255 fanfold keygen --keys "$keys/client"
 says 'cannot make .*keys/client/identity: File exists'
 chmod 644 "$keys/client/identity"
@@ -68,7 +75,7 @@ run 255 fanfold-broker --bind "$broker_endpoint" --volatile --keys "$keys/broker
 says "keys/broker/allowed:[0-9]+: 'nonsense' is no public key"
 cp allowed.good "$keys/broker/allowed"
 
-# --- who gets in -----------------------------------------------------------------------------------------------------------------
+# --- who gets in ---
 start_broker
 start_gatherer
 start_worker worker --allow-exec
@@ -76,12 +83,14 @@ await_workers 1
 prints $'a\nb' fanfold map -k --broker "$broker_endpoint" echo ::: a b
 run 255 fanfold jobs --broker "$broker_endpoint" --keys ''
 says "the broker at $broker_endpoint wants keys; .*--keys"
-fanfold keygen --keys "$keys/stranger" --trust "$keys/broker/broker.pub" >stranger.line || fail "no key for the stranger"
+fanfold keygen --keys "$keys/stranger" --trust "$keys/broker/broker.pub" >stranger.line ||
+    fail "no key for the stranger"
 run 255 fanfold jobs --broker "$broker_endpoint" --keys "$keys/stranger"
 says "does not let this key in: .*; have it added"
 read -r stranger_key _ <stranger.line
 await "the refusal is in the log" grep -Fq "key $stranger_key" broker.log
-has_line 'unknown key refused' broker.log || fail "the log does not say what it is: $(cat broker.log)"
+has_line 'unknown key refused' broker.log ||
+    fail "the log does not say what it is: $(cat broker.log)"
 # A broker that is another than the one whose key is known.
 mv "$keys/stranger/broker.pub" broker.pub
 fanfold keygen --keys "$keys/impostor" --for-broker || fail "no key for an impostor"
@@ -90,7 +99,7 @@ run 255 fanfold jobs --broker "$broker_endpoint" --keys "$keys/stranger" --conne
 says "no broker answers at .*perhaps it has another key"
 cp broker.pub "$keys/stranger/"
 
-# --- what each may say -------------------------------------------------------------------------------------------------------------
+# --- what each may say ---
 python=/usr/bin/python3 # the one that Debian's packages are for
 if "$python" -c 'import msgpack, zmq' 2>err; then
     of_the_gatherer=$(sed -n 's/^public //p' "$keys/gatherer/identity")
@@ -108,8 +117,10 @@ if "$python" -c 'import msgpack, zmq' 2>err; then
     for who in client:submit worker:work gatherer:gather boss:admin; do
         client deny "$keys/${who%:*}" "${who#*:}" "$broker_endpoint"
         client push "$keys/${who%:*}" "${who#*:}" "tcp://127.0.0.1:$((p + 1))" broker.log
-        client "--server=$of_the_gatherer" deny "$keys/${who%:*}" "${who#*:}" "tcp://127.0.0.1:$((p + 3))"
-        client "--server=$of_the_gatherer" push "$keys/${who%:*}" "${who#*:}" "tcp://127.0.0.1:$((p + 2))" gatherer.log
+        client "--server=$of_the_gatherer" deny "$keys/${who%:*}" "${who#*:}" \
+            "tcp://127.0.0.1:$((p + 3))"
+        client "--server=$of_the_gatherer" push "$keys/${who%:*}" "${who#*:}" \
+            "tcp://127.0.0.1:$((p + 2))" gatherer.log
     done
 
     # Another user's job: what it holds is for its own user alone, and for administrators.
@@ -131,17 +142,19 @@ fi
 
 no_secret_to_be_seen
 
-# --- SIGHUP ------------------------------------------------------------------------------------------------------------------------
+# --- SIGHUP ---
 rehash() { kill -HUP "${started[broker]}"; }
 lines=$(grep -c 'allowed keys read' broker.log)
 read_again() { (($(grep -c 'allowed keys read' broker.log) > lines)); }
 # A file with an error changes nothing.
 sed 's/^\(.*\) worker work$/\1 worker/' allowed.good >"$keys/broker/allowed"
 rehash
-await "the error is in the log" has_line 'stay as they were.*keys/broker/allowed:[0-9]+: write it as KEY USER ROLE' broker.log
+await "the error is in the log" has_line \
+    'stay as they were.*keys/broker/allowed:[0-9]+: write it as KEY USER ROLE' broker.log
 same "workers" 1 "$(fanfold workers --broker "$broker_endpoint" --output json | wc -l)"
 # The stranger is let in, the worker is shut out while it runs something.
-start map fanfold map --broker "$broker_endpoint" "touch $PWD/running; while ! test -e $PWD/go; do sleep 0.1; done; echo {}" ::: x
+start map fanfold map --broker "$broker_endpoint" \
+    "touch $PWD/running; while ! test -e $PWD/go; do sleep 0.1; done; echo {}" ::: x
 await "the command runs" test -e running
 grep -v ' worker work$' allowed.good >"$keys/broker/allowed"
 cat stranger.line >>"$keys/broker/allowed"
@@ -149,7 +162,8 @@ rehash
 await "the file is read again" read_again
 await_workers 0
 ended worker
-has_line 'no longer let in|does not let this key in' worker.log || fail "the worker does not say why it leaves: $(cat worker.log)"
+has_line 'no longer let in|does not let this key in' worker.log ||
+    fail "the worker does not say why it leaves: $(cat worker.log)"
 prints '' fanfold jobs --broker "$broker_endpoint" --keys "$keys/stranger" --output json
 # Another worker with a key of its own takes the fragment over.
 lines=$(grep -c 'allowed keys read' broker.log)
@@ -165,10 +179,11 @@ same "the result" x "$(cat map.out)"
 alive "${started[broker]}" || fail "SIGHUP has ended the broker"
 kill -HUP "${started[gatherer]}"
 
-# --- a pipeline without daemons, with keys --------------------------------------------------------------------------------------------
+# --- a pipeline without daemons, with keys ---
 for name in second gatherer broker; do stop "$name"; done
 cp allowed.good "$keys/broker/allowed"
-start map fanfold map --keys "$keys/broker" --bind "$broker_endpoint" --deadline 600s --function rev ::: abc
+start map fanfold map --keys "$keys/broker" --bind "$broker_endpoint" --deadline 600s --function \
+    rev ::: abc
 of_worker=(--keys "$keys/worker")
 start_worker third --function rev=rev
 ended map

@@ -1,6 +1,8 @@
 #!/bin/bash
-# Logs: one event a line, as text or JSON; a job can be followed through all programs by grepping its id.
-# shellcheck disable=SC1091,SC2016,SC2046,SC2119,SC2154  # common.sh is beside it; options are words; what is in single quotes is for other shells
+# Logs: one event a line, as text or JSON; a job can be followed through all programs by grepping
+# its id.
+# shellcheck disable=SC1091,SC2016,SC2046,SC2119,SC2154  # common.sh is beside it; options are
+# words; what is in single quotes is for other shells
 . "$(dirname "$0")/common.sh"
 
 # As options of a program whose log goes to NAME.json.
@@ -42,8 +44,11 @@ logged() { echo --log-level debug --log-file "$1.text"; }
 job=$(cat out)
 for program in worker gatherer broker; do stop "$program"; done
 for program in broker gatherer worker client; do
-    has_line "$program: .*job=$job" "$program.text" || fail "$program.text says nothing of job $job: $(cat "$program.text")"
-    odd=$(grep -Ev '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]{12} (trace|debug|info|warning|error) [a-z]+: ' "$program.text")
+    has_line "$program: .*job=$job" "$program.text" ||
+        fail "$program.text says nothing of job $job: $(cat "$program.text")"
+    odd=$(grep -Ev \
+        '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]{12} (trace|debug|info|warning|error) [a-z]+: ' \
+        "$program.text")
     same "odd lines in $program.text" '' "$odd"
 done
 

@@ -1,9 +1,11 @@
 #!/bin/bash
-# `fanfold map` in one process: where inputs come from, what replacement strings make of them, and that no input is ever code.
-# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# `fanfold map` in one process: where inputs come from, what replacement strings make of them, and
+# that no input is ever code.
+# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes
+# is for other shells
 . "$(dirname "$0")/common.sh"
 
-# --- sources -----------------------------------------------------------------------------------------------------------
+# --- sources ---
 prints $'a\nb\nc' fanfold map -k echo ::: a b c
 prints $'a 1\na 2\nb 1\nb 2' fanfold map -k echo ::: a b ::: 1 2
 prints $'a 1\nb 2' fanfold map -k echo ::: a b :::+ 1 2
@@ -43,7 +45,7 @@ blocks=$(wc -l <out)
 run 0 fanfold map -k --pipe -a numbers --block 1M 'tail -n 1'
 same "the last line of all" 200000 "$(tail -n 1 out)"
 
-# --- replacement strings -------------------------------------------------------------------------------------------------
+# --- replacement strings ---
 prints 'dir.d/file.tar.gz dir.d/file.tar file.tar.gz dir.d file.tar 1' \
     fanfold map 'echo {} {.} {/} {//} {/.} {#}' ::: dir.d/file.tar.gz
 prints $'1:a\n2:b\n3:c' fanfold map -k 'echo {#}:{}' ::: a b c
@@ -52,13 +54,14 @@ prints 'a a' fanfold map echo {} {} ::: a
 prints 'a b c' fanfold map echo a b ::: c
 prints $'echo a\necho \'b c\'' fanfold map -k --dry-run echo ::: a 'b c'
 
-# --- what an input is never: code ----------------------------------------------------------------------------------------
+# --- what an input is never: code ---
 rm -f /tmp/pwned
 hostile=('$(touch /tmp/pwned)' '; rm x' "a'b" $'line\nbreak')
 touch x
 prints "$(printf '%s\n' "${hostile[@]}")" fanfold map -k 'echo {}' ::: '$(touch /tmp/pwned)' '; rm x' "a'b" $'line\nbreak'
 [[ -e x && ! -e /tmp/pwned ]] || fail "an input was run as code"
-hostile+=('`id`' '"' "\\" '$HOME' '*' '~' '!!' '&' '|cat' '<x' '>y' '#' '' ' ' $'\t' '{}' '{1}' '%s\n' 'ä€' $'\xff\xfe')
+hostile+=('`id`' '"' "\\" '$HOME' '*' '~' '!!' '&' '|cat' '<x' '>y' '#' ''
+    ' ' $'\t' '{}' '{1}' '%s\n' 'ä€' $'\xff\xfe')
 wanted=$(for input in "${hostile[@]}"; do printf '%s\n' "[$input]"; done)
 prints "$wanted" fanfold map -k "printf '[%s]\n' {}" ::: "${hostile[@]}"
 prints "$wanted" fanfold map -k "printf '[%s]\n'" {} ::: "${hostile[@]}"
@@ -72,9 +75,10 @@ prints 'a; echo b' fanfold map --no-shell echo 'a; echo' ::: b
 prints '$HOME x' fanfold map --no-shell echo '$HOME' ::: x
 prints "$HOME x" fanfold map echo '$HOME' ::: x
 
-# --- the same as the shell's loop, whatever files are called -----------------------------------------------------------------
+# --- the same as the shell's loop, whatever files are called ---
 mkdir files
-names=(plain 'two words' "quote'd" 'double"quote' $'line\nbreak' '-n' '--help' '$(x)' ' ' 'back\slash' 'star*' ';')
+names=(plain 'two words' "quote'd" 'double"quote' $'line\nbreak' '-n' '--help'
+    '$(x)' ' ' 'back\slash' 'star*' ';')
 count=0
 for name in "${names[@]}"; do
     count=$((count + 1))

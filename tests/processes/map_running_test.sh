@@ -1,19 +1,21 @@
 #!/bin/bash
-# `fanfold map` in one process, while it runs: timeouts kill all that a command started, Ctrl-C, a closed stdout, an endless stdin,
-# and a process that is killed. No command is ever left running.
-# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# `fanfold map` in one process, while it runs: timeouts kill all that a command started, Ctrl-C, a
+# closed stdout, an endless stdin, and a process that is killed. No command is ever left running.
+# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes
+# is for other shells
 . "$(dirname "$0")/common.sh"
 
-# --- timeouts ------------------------------------------------------------------------------------------------------------
+# --- timeouts ---
 run 1 fanfold map -j 2 --timeout "$soon" 'echo $$ >>slow; sleep {} && echo good {}' ::: 0 300
 same "the good result" 'good 0' "$(cat out)"
-says "fragment 1 timed out: .*$soon s.*sleep"
+says "fragment 1 timed out: .*${soon}s.*sleep"
 says 'partial.*1 of 2 missing: timeout: 1$'
 none_left slow
 run 1 fanfold map --timeout 1s 'sleep {}' ::: 0 5
 says 'fragment 1 timed out'
 
-# What a command started is killed with it: also in a session of its own, orphaned, or deaf to SIGTERM.
+# What a command started is killed with it: also in a session of its own, orphaned, or deaf to
+# SIGTERM.
 cat >family.sh <<'END'
 echo $$ >>family
 setsid sh -c 'echo $$ >>family; exec sleep 300' &
@@ -28,8 +30,9 @@ run 1 fanfold map --timeout $((2 * soon)) 'sh {}' ::: family.sh
 same "processes of the command" 4 "$(wc -l <family)"
 none_left family
 
-# --- Ctrl-C --------------------------------------------------------------------------------------------------------------
-# (A background process of a script ignores SIGINT; python puts the signal back to what a terminal's process has.)
+# --- Ctrl-C ---
+# (A background process of a script ignores SIGINT; python puts the signal back to what a terminal's
+# process has.)
 cat >as_at_terminal.py <<'END'
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -40,7 +43,8 @@ interrupt() {  # SIGNAL CODE OPTION…
     shift 2
     : >running
     : >map.log
-    start map python3 as_at_terminal.py fanfold map -j 3 "$@" 'echo $$ >>running; echo begun; exec sleep {}' ::: 300 301 302 303 304
+    start map python3 as_at_terminal.py fanfold map -j 3 "$@" \
+        'echo $$ >>running; echo begun; exec sleep {}' ::: 300 301 302 303 304
     await "three commands run" has_lines 3 running
     stop map "$signal"
     same "the exit code after SIG$signal" "$wanted" "$code"
@@ -55,7 +59,8 @@ interrupt TERM 143
 
 # An impatient second one, against commands that are deaf to SIGTERM.
 : >running
-start map python3 as_at_terminal.py fanfold map 'trap "" TERM; echo $$ >>running; while sleep 1; do :; done; : ' ::: a
+start map python3 as_at_terminal.py fanfold map \
+    'trap "" TERM; echo $$ >>running; while sleep 1; do :; done; : ' ::: a
 await "the command runs" has_lines 1 running
 kill -INT "${started[map]}"
 await "the interruption is told or the process is gone" has_line 'interrupted|cancel' map.log &
@@ -66,14 +71,14 @@ wait
 same "the exit code after two interruptions" 130 "$code"
 none_left running
 
-# --- SIGKILL: the commands die with the process ------------------------------------------------------------------------------
+# --- SIGKILL: the commands die with the process ---
 : >running
 start map fanfold map -j 2 'echo $$ >>running; setsid sleep 300 & sleep 300; : ' ::: a b
 await "two commands run" has_lines 2 running
 stop map KILL
 none_left running
 
-# --- a closed stdout ---------------------------------------------------------------------------------------------------------
+# --- a closed stdout ---
 # The whole pipeline's codes: seq may be told of its closed pipe.
 timeout "$patience" fanfold map -j 2 'echo {}' < <(yes) 2>err | head -n 1 >out
 codes=("${PIPESTATUS[@]}")
@@ -86,7 +91,7 @@ same "the exit code of a function's results with a closed stdout" 0 "${codes[0]}
 same "what head has seen of a function's results" $'y\ny\ny' "$(cat out)"
 silent
 
-# --- an endless stdin: results come while it is open ---------------------------------------------------------------------------
+# --- an endless stdin: results come while it is open ---
 mkfifo inputs
 for options in "-k" "-j 1"; do
     # shellcheck disable=SC2086  # words on purpose
@@ -103,6 +108,7 @@ for options in "-k" "-j 1"; do
 done
 
 # A stdin far longer than what may be on its way.
-run 0 fanfold map -k --function fanfold.echo < <(seq 3000000 | sed 's/$/ and so forth, a line of some length/')
+run 0 fanfold map -k --function fanfold.echo < <(seq 3000000 |
+    sed 's/$/ and so forth, a line of some length/')
 same "lines of a long stdin" 3000000 "$(wc -l <out)"
 same "the last of them" '3000000 and so forth, a line of some length' "$(tail -n 1 out)"

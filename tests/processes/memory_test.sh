@@ -1,5 +1,6 @@
 #!/bin/bash
-# A job many times larger than --memory of broker and gatherer goes through both; neither grows past its limit and what a process needs besides.
+# A job many times larger than --memory of broker and gatherer goes through both; neither grows past
+# its limit and what a process needs besides.
 # shellcheck disable=SC1091,SC2119,SC2154  # common.sh is beside it
 . "$(dirname "$0")/common.sh"
 export FANFOLD_BROKER=$broker_endpoint

@@ -1,5 +1,6 @@
 #!/bin/bash
-# A process of the fleet stands still for longer than its peers wait, and goes on: the job completes, each result once.
+# A process of the fleet stands still for longer than its peers wait, and goes on: the job
+# completes, each result once.
 # shellcheck disable=SC1091,SC2119,SC2154  # common.sh is beside it
 . "$(dirname "$0")/common.sh"
 

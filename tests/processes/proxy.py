@@ -1,13 +1,15 @@
 """Passes TCP connections on, and keeps what goes through, both ways.
 
 usage: proxy.py tape FILE PORT=TARGET...      on 127.0.0.1; FILE has every byte
-       proxy.py counts FILE PORT=TARGET...    FILE has a line "PORT BYTES" for each, replaced at every change
+       proxy.py counts FILE PORT=TARGET...    FILE has a line "PORT BYTES" for each, replaced at
+                                              every change
 """
 import asyncio
 import os
 import sys
 
-what, name, pairs = sys.argv[1], sys.argv[2], [tuple(map(int, pair.split("="))) for pair in sys.argv[3:]]
+what, name, pairs = sys.argv[1], sys.argv[2], [tuple(map(int, pair.split("=")))
+                                               for pair in sys.argv[3:]]
 counts = {port: 0 for port, _ in pairs}
 if what == "tape":
     tape = open(name, "wb", buffering=0)

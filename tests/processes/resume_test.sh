@@ -1,7 +1,9 @@
 #!/bin/bash
-# Going on after a kill, over a fleet with stores: one job for one key, however often it is submitted; retry and forget; and a map that goes on
-# from its job log, with a broker and without one.
-# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes is for other shells
+# Going on after a kill, over a fleet with stores: one job for one key, however often it is
+# submitted; retry and forget; and a map that goes on from its job log, with a broker and without
+# one.
+# shellcheck disable=SC1091,SC2016,SC2119,SC2154  # common.sh is beside it; what is in single quotes
+# is for other shells
 . "$(dirname "$0")/common.sh"
 export FANFOLD_BROKER=$broker_endpoint
 
@@ -18,7 +20,7 @@ script() {
 status_field() { fanfold status --output json "$1" | field "$2"; }  # JOB FIELD
 is_field() { [[ $(status_field "$1" "$2") == "$3" ]]; }             # JOB FIELD VALUE
 
-# --- the same key twice: one job, and nothing runs twice -----------------------------------------------------------------------
+# --- the same key twice: one job, and nothing runs twice ---
 script twice "exec fanfold \"\$@\" --job-key twice 'echo {} >>$work/runs; echo {}' ::: a b c"
 run 0 ./twice submit
 job=$(cat out)
@@ -31,7 +33,7 @@ prints $'a\nb\nc' ./twice map -k
 prints $'a\nb\nc' ./twice map -k --resume
 same "executions after all that" 3 "$(wc -l <runs)"
 
-# --- another submission under the same key is refused, and changes nothing -------------------------------------------------------
+# --- another submission under the same key is refused, and changes nothing ---
 refused() {  # REGEX COMMAND…
     local wanted=$1
     shift
@@ -43,20 +45,25 @@ for verb in submit "map -k"; do
     script same_command "exec fanfold $verb --job-key twice 'echo {} >>$work/runs; echo {}' \"\$@\""
     refused "job key 'twice': the inputs differ from those of job $job among the first 3 fragments; use another key, or forget" \
         ./same_command ::: a X c
-    refused "job key 'twice': job $job has 3 fragments, and the inputs end after 2" ./same_command ::: a b
-    refused "job key 'twice': job $job has 3 fragments, and the inputs go on past them" ./same_command ::: a b c d
+    refused "job key 'twice': job $job has 3 fragments, and the inputs end after 2" ./same_command \
+        ::: a b
+    refused "job key 'twice': job $job has 3 fragments, and the inputs go on past them" \
+        ./same_command ::: a b c d
     # shellcheck disable=SC2086
-    refused "job key 'twice': job $job is 'echo \{\} >>.*', not 'wc'" fanfold $verb --job-key twice wc ::: a b c
+    refused "job key 'twice': job $job is 'echo \{\} >>.*', not 'wc'" fanfold $verb --job-key \
+        twice wc ::: a b c
     # shellcheck disable=SC2086
     refused "job key 'twice': job $job is of the function 'fanfold.exec', not of 'fanfold.echo'" \
         fanfold $verb --job-key twice --function fanfold.echo ::: a b c
 done
-refused "no job has the key 'nobody': nothing to resume" fanfold map --resume --job-key nobody echo ::: a
-refused "^fanfold: --job-key needs a broker that outlives the command" env -u FANFOLD_BROKER fanfold map --job-key k echo ::: a
+refused "no job has the key 'nobody': nothing to resume" fanfold map --resume --job-key nobody \
+    echo ::: a
+refused "^fanfold: --job-key needs a broker that outlives the command" env -u FANFOLD_BROKER \
+    fanfold map --job-key k echo ::: a
 is_field "$job" outcome complete || fail "a refused submission has changed the job"
 same "executions after refusals" 3 "$(wc -l <runs)"
 
-# --- the client is killed in the middle of a submission, and started again --------------------------------------------------------
+# --- the client is killed in the middle of a submission, and started again ---
 seq 1 100000 >input
 mkfifo slow
 # start_with_a_part NAME COMMAND…: its stdin has a part of the input, and does not end.
@@ -69,7 +76,8 @@ start_with_a_part() {
 }
 part_is_over() { exec 9>&-; }
 accepted() { (($(fanfold jobs --output json | python3 -c 'import json, sys
-print(max([job["accepted"] for job in map(json.loads, sys.stdin) if job["key"] == sys.argv[1]], default=0))' "$1") >= $2)); }  # KEY NUMBER
+print(max([job["accepted"] for job in map(json.loads, sys.stdin) if job["key"] == sys.argv[1]], \
+    default=0))' "$1") >= $2)); }  # KEY NUMBER
 start_with_a_part submitting fanfold submit --job-key big --function fanfold.echo
 await "a part of the submission is accepted" accepted big 50000
 # While it submits, nobody else may.
@@ -77,7 +85,8 @@ refused "another client is submitting job [0-9a-f-]+ with the key 'big'; wait fo
     fanfold submit --job-key big --function fanfold.echo :::: input
 stop submitting KILL
 part_is_over
-# Other inputs than those that were accepted are refused, and the job goes on waiting for the right ones.
+# Other inputs than those that were accepted are refused, and the job goes on waiting for the right
+# ones.
 sed 's/^4321$/x/' input >other
 refused "job key 'big': the inputs differ from those of job [0-9a-f-]+ among the first [0-9]+ fragments" \
     fanfold submit --job-key big --function fanfold.echo :::: other
@@ -86,7 +95,7 @@ big=$(cat out)
 run 0 fanfold results -k "$big"
 cmp -s input out || fail "the results of a submission in two parts differ from the input: $(diff input out | head -n 5)"
 
-# --- the same with the broker and the gatherer killed as well ----------------------------------------------------------------------
+# --- the same with the broker and the gatherer killed as well ---
 start_with_a_part submitting fanfold submit --job-key bigger --function fanfold.echo
 await "a part of the submission is accepted" accepted bigger 50000
 for name in submitting broker gatherer; do stop "$name" KILL; done
@@ -100,9 +109,11 @@ run 0 fanfold results -k "$(cat out)"
 cmp -s input out || fail "the results after all were killed differ from the input: $(diff input out | head -n 5)"
 await_workers 2
 
-# --- two clients at once with a new key: one job ------------------------------------------------------------------------------------
+# --- two clients at once with a new key: one job ---
 for round in 1 2 3 4 5; do
-    for name in one other; do start "$name" fanfold submit --job-key "race $round" --function fanfold.echo :::: input; done
+    for name in one other; do
+        start "$name" fanfold submit --job-key "race $round" --function fanfold.echo :::: input
+    done
     won=0
     for name in one other; do
         ended "$name"
@@ -114,7 +125,7 @@ for round in 1 2 3 4 5; do
     same "jobs with the key" 1 "$(fanfold jobs --output json | grep -c "\"key\":\"race $round\"")"
 done
 
-# --- the same with a map: killed, and then interrupted, and then brought to its end ------------------------------------------------
+# --- the same with a map: killed, and then interrupted, and then brought to its end ---
 start_with_a_part mapping fanfold map -k --job-key mapped --function fanfold.echo
 await "the map prints" has_lines 1000 mapping.out
 stop mapping KILL
@@ -130,7 +141,7 @@ run 0 fanfold map -k --job-key mapped --function fanfold.echo :::: input
 cmp -s input out || fail "a map in three parts prints something else than an undisturbed one: $(diff input out | head -n 5)"
 same "jobs with the key" 1 "$(fanfold jobs --output json | grep -c '"key":"mapped"')"
 
-# --- retry: what failed runs again, and nothing else ---------------------------------------------------------------------------------
+# --- retry: what failed runs again, and nothing else ---
 script wants_file "exec fanfold \"\$@\" --job-key wants 'echo {} >>$work/tries; test {} != b -o -e $work/now && echo done {}' ::: a b c"
 run 0 ./wants_file submit
 job=$(cat out)
@@ -149,7 +160,7 @@ prints $'done a\ndone b\ndone c' ./wants_file map -k
 same "executions with a retry" "$(printf 'a\nb\nb\nc')" "$(sort tries)"
 same "its round" 1 "$(status_field "$job" round)"
 
-# --- forget: the job, its results and its key ----------------------------------------------------------------------------------------
+# --- forget: the job, its results and its key ---
 run 0 fanfold submit --job-key lasting 'sleep {}' ::: 300
 lasting=$(cat out)
 refused "job $lasting still runs" fanfold forget "$lasting"
@@ -162,8 +173,9 @@ run 0 ./wants_file submit
 run 0 fanfold wait "$(cat out)"
 prints "{\"id\":\"$lasting\",\"forgotten\":true}" fanfold forget --output json "$lasting"
 
-# --- a map that goes on from its job log ------------------------------------------------------------------------------------------------
-# Without a broker, and with one: killed in the middle, then resumed. Each line of the log stands for an output that was written.
+# --- a map that goes on from its job log ---
+# Without a broker, and with one: killed in the middle, then resumed. Each line of the log stands
+# for an output that was written.
 script logged_map "exec fanfold map --joblog log \"\$@\" 'echo {} >>$work/seen; sleep 0.05; echo {#}-{}' :::: \$inputs"
 export inputs=few
 seq 101 160 >few
@@ -194,7 +206,7 @@ for broker in '' "$broker_endpoint"; do
         env inputs=fewer ./logged_map --resume --broker "$broker"
 done
 
-# --- what failed by the log, of commands and of functions ---------------------------------------------------------------------------------
+# --- what failed by the log, of commands and of functions ---
 script fails "exec fanfold map -k --broker '' --joblog failed \"\$@\" 'echo {}; test {} != b -o -e $work/better' ::: a b c"
 run 1 ./fails
 same "what failed is printed, too" $'a\nb\nc' "$(cat out)"

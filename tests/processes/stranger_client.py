@@ -1,4 +1,5 @@
-"""A client of Fanfold written from shared/wire/PROTOCOL.md alone: ten fragments for fanfold.echo, collected in order.
+"""A client of Fanfold written from shared/wire/PROTOCOL.md alone: ten fragments for fanfold.echo,
+collected in order.
 
 usage: stranger_client.py BROKER      (its control endpoint, such as tcp://127.0.0.1:7411)
 """
@@ -9,7 +10,9 @@ import time
 import msgpack
 import zmq
 
-HELLO, WELCOME, REFUSED, HEARTBEAT, BYE, BLOCK, ACCEPTED, SEALED, LOCATED, ENDED = 1, 2, 3, 4, 5, 10, 12, 13, 16, 18
+(HELLO, WELCOME, REFUSED, HEARTBEAT, BYE, BLOCK, ACCEPTED, SEALED, LOCATED, ENDED) = (
+    1, 2, 3, 4, 5, 10, 12, 13, 16, 18
+)
 COLLECT, VALUES, ACKNOWLEDGE, CONCLUDED = 60, 61, 63, 64
 COMPLETE = 1
 PATIENCE = 20_000  # milliseconds
@@ -29,7 +32,8 @@ def send(socket, header, body=b""):
 
 
 def receive(socket, *kinds):
-    """The next message of one of these kinds, as its header and body; heartbeats and other news are passed over."""
+    """The next message of one of these kinds, as its header and body; heartbeats and other news are
+    passed over."""
     deadline = time.monotonic() + PATIENCE / 1000
     while socket.poll(max(0, deadline - time.monotonic()) * 1000):
         frames = socket.recv_multipart()
@@ -56,14 +60,17 @@ def main(broker):
     send(control, [HELLO, 1, 0, 1, "stranger", [0, int.from_bytes(os.urandom(8), "big")]])
     welcome, _ = receive(control, WELCOME)
 
-    # The job in one block: the spec's fields after `owner` are left out, so they have their defaults.
+    # The job in one block: the spec's fields after `owner` are left out, so they have their
+    # defaults.
     job, token = new_job_id(), int.from_bytes(os.urandom(8), "big")
     payloads = [f"fragment {i}" for i in range(10)]
     body = b"".join(msgpack.packb(payload) for payload in payloads)
     all_of_them, no_deadline = 1, 0
-    spec = ["fanfold.echo", "a stranger's job", all_of_them, 0, 0, 0.0, False, no_deadline, 0, 0, False, 0, True, me]
+    spec = ["fanfold.echo", "a stranger's job", all_of_them, 0, 0, 0.0, False, no_deadline, 0, 0,
+            False, 0, True, me]
     blocks = connect(context, zmq.PUSH, welcome[4][0].decode())
-    send(blocks, [BLOCK, job, token, 0, len(payloads), len(payloads), b"", spec, len(payloads)], body)
+    send(blocks, [BLOCK, job, token, 0, len(payloads), len(payloads), b"", spec, len(payloads)],
+         body)
 
     missing = {ACCEPTED, SEALED, LOCATED}
     while missing:
@@ -85,10 +92,12 @@ def main(broker):
         unpacker = msgpack.Unpacker()
         unpacker.feed(body)
         run = list(unpacker)
-        assert first == len(values) and len(run) == count, "a run of another length, or out of order"
+        assert first == len(values) and len(
+            run) == count, "a run of another length, or out of order"
         values += run
         send(collect, [ACKNOWLEDGE, job, position])
-    assert message[2] == COMPLETE and message[5] == len(payloads), f"the job ended otherwise: {message}"
+    assert message[2] == COMPLETE and message[5] == len(
+        payloads), f"the job ended otherwise: {message}"
     assert values == payloads, f"other values came back: {values}"
 
     ended, _ = receive(control, ENDED)

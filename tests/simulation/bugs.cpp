@@ -1,7 +1,7 @@
 #include "tests/simulation/bugs.hpp"
 
-#include "gatherer/core/records.hpp"
-#include "shared/wire/codec.hpp"
+#include "broker/state/rows.hpp"
+#include "gatherer/core/rows.hpp"
 
 namespace fanfold::simulation {
 
@@ -33,26 +33,30 @@ const std::vector<BugInfo>& planted_bugs() {
     return bugs;
 }
 
+bool Saboteur::seal_once(std::uint64_t life, wire::Message& message) {
+    if (auto* block = std::get_if<wire::Block>(&message); block && block->total)
+        if (!first_time(life, block->job, 0)) block->total.reset();
+    if (auto* seal = std::get_if<wire::Seal>(&message)) return first_time(life, seal->job, 0);
+    return true;
+}
+
+bool Saboteur::error_once(std::uint64_t life, wire::Message& message) {
+    auto* errors = std::get_if<wire::Errors>(&message);
+    if (!errors) return true;
+    std::erase_if(errors->failures, [&](const auto& failure) {
+        return !first_time(life, errors->job, failure.index);
+    });
+    return !errors->failures.empty();
+}
+
 bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
     switch (bug_) {
         case Bug::result_not_pushed_again:
             if (auto* results = std::get_if<wire::Results>(&message))
                 return first_time(life, results->job, results->first);
             return true;
-        case Bug::seal_said_once:
-            if (auto* block = std::get_if<wire::Block>(&message); block && block->total)
-                if (!first_time(life, block->job, 0)) block->total.reset();
-            if (auto* seal = std::get_if<wire::Seal>(&message))
-                return first_time(life, seal->job, 0);
-            return true;
-        case Bug::error_told_once:
-            if (auto* errors = std::get_if<wire::Errors>(&message)) {
-                std::erase_if(errors->failures, [&](const auto& failure) {
-                    return !first_time(life, errors->job, failure.index);
-                });
-                return !errors->failures.empty();
-            }
-            return true;
+        case Bug::seal_said_once: return seal_once(life, message);
+        case Bug::error_told_once: return error_once(life, message);
         case Bug::deadline_not_armed:
             if (auto* assign = std::get_if<wire::Assign>(&message)) assign->spec.deadline = {};
             return true;
@@ -99,12 +103,18 @@ bool Saboteur::restores(bool broker, Record& row) const {
         return row.kind != static_cast<std::uint8_t>(gatherer::Row::entry) &&
                row.kind != static_cast<std::uint8_t>(gatherer::Row::let_go);
     if (bug_ != Bug::deadline_not_restored) return true;
-    auto message = wire::decode(row.data);
-    if (!message) return true;
-    if (auto* block = std::get_if<wire::Block>(&*message); block && block->spec)
-        block->spec->deadline = {};
-    if (auto* assign = std::get_if<wire::Assign>(&*message)) assign->spec.deadline = {};
-    row.data = wire::encode(*message);
+    if (!broker) {
+        if (row.kind != static_cast<std::uint8_t>(gatherer::Row::job)) return true;
+        auto job = std::get<gatherer::JobRow>(gatherer::read_row(row).value());
+        job.spec.deadline = {};
+        row.data = gatherer::write_row(job);
+        return true;
+    }
+    namespace rows = broker::rows;
+    if (row.kind != static_cast<std::uint8_t>(rows::Kind::job)) return true;
+    auto job = rows::decode<rows::Job>(row.data).value();
+    job.spec.deadline = {};
+    row.data = rows::encode(job);
     return true;
 }
 

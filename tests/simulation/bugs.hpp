@@ -59,6 +59,8 @@ public:
     bool restores(bool broker, Record& row) const;
 
 private:
+    bool seal_once(std::uint64_t life, wire::Message& message);
+    bool error_once(std::uint64_t life, wire::Message& message);
     bool first_time(std::uint64_t life, const JobId& job, std::uint64_t what) {
         return seen_.emplace(life, job, what).second;
     }

@@ -58,7 +58,6 @@ void Checker::complain(const Collector& collector, const std::string& what) {
 }
 
 // --- what is seen
-// -----------------------------------------------------------------------------------------------
 
 Collector& Checker::begin(const JobPlan& plan, std::string who, Time now) {
     collectors_.push_back(std::make_unique<Collector>());
@@ -132,65 +131,17 @@ void Checker::executed(const JobPlan& plan, Index index, bool alone) {
     if (alone) ++records_[plan.id].lone_executions[index];
     auto& record = records_[plan.id];
     // What a broker with a disk has not said that it has accepted it may forget, and is sent again.
-    if (!scenario_.durable[scenario_.broker()] || index < record.accepted)
+    if (!scenario_.durable[scenario_.broker()] || index < promises_.accepted(plan.id))
         ++record.executions[index];
 }
 
-void Checker::endangered(const JobId& job, Index index) { ++records_[job].dangers[index]; }
-
-// --- what is said
-// -----------------------------------------------------------------------------------------------
-
 void Checker::promised(const wire::Message& message) {
-    std::visit(
-        [this](const auto& known) {
-            if constexpr (requires { this->hold_to(known); }) hold_to(known);
-        },
-        message);
+    auto broken = promises_.say(message);
+    if (!broken.empty())
+        complain("job #" + std::to_string(plan_of(*wire::job_of(message))->number) + ": " + broken);
 }
 
-void Checker::hold_to(const wire::Accepted& message) {
-    auto& accepted = records_[message.job].accepted;
-    if (message.next < accepted)
-        complain("job #" + std::to_string(records_[message.job].plan->number) +
-                 ": accepted up to " + std::to_string(accepted) + ", and later only up to " +
-                 std::to_string(message.next));
-    accepted = std::max(accepted, message.next);
-}
-
-void Checker::hold_to(const wire::Sealed& message) {
-    auto& record = records_[message.job];
-    if (record.total.value_or(message.total) != message.total)
-        complain("job #" + std::to_string(record.plan->number) + ": sealed with several totals");
-    record.total = message.total;
-}
-
-void Checker::hold_to(const wire::Ended& message) {
-    auto& record = records_[message.job];
-    bool won = record.ended == Outcome::cancelled &&
-               message.outcome == Outcome::complete;  // every value was in hand before
-    if (record.ended.value_or(message.outcome) != message.outcome && !won)
-        complain("job #" + std::to_string(record.plan->number) + ": its broker said " +
-                 wire::to_string(*record.ended) + ", and later " +
-                 wire::to_string(message.outcome));
-    record.ended = message.outcome;
-}
-
-void Checker::hold_to(const wire::Concluded& message) {
-    if (message.outcome == Outcome::running) return;
-    auto& record = records_[message.job];
-    const auto& before = record.concluded;
-    bool same =
-        !before || (before->outcome == message.outcome && before->values == message.values &&
-                    before->failures == message.failures);
-    if (!same)
-        complain("job #" + std::to_string(record.plan->number) + ": its gatherer said " +
-                 wire::to_string(before->outcome) + " with " + std::to_string(before->values) +
-                 " values and " + std::to_string(before->failures) + " failures, and later " +
-                 wire::to_string(message.outcome) + " with " + std::to_string(message.values) +
-                 " and " + std::to_string(message.failures));
-    record.concluded = message;
-}
+void Checker::endangered(const JobId& job, Index index) { ++records_[job].dangers[index]; }
 
 const JobPlan* Checker::plan_of(const JobId& job) const {
     auto it = records_.find(job);
@@ -218,7 +169,6 @@ std::string Checker::unfinished() const {
 }
 
 // --- the judgement
-// ----------------------------------------------------------------------------------------------
 
 void Checker::judge(const Disturbances& disturbances) {
     for (const auto& collector : collectors_) {

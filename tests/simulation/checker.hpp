@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shared/base/range_set.hpp"
+#include "tests/simulation/promises.hpp"
 #include "tests/simulation/scenario.hpp"
 
 namespace fanfold::simulation {
@@ -43,8 +44,6 @@ struct Disturbances {
 };
 
 class Checker {
-    using Outcome = wire::Outcome;
-
 public:
     explicit Checker(const Scenario& scenario);
 
@@ -85,11 +84,6 @@ private:
         std::map<Index, std::uint32_t> dangers;
         std::map<Index, std::uint32_t> lone_executions;
         bool sealed = false;
-        // what servers with disks have said of it
-        Index accepted = 0;
-        std::optional<std::uint64_t> total;
-        std::optional<Outcome> ended;
-        std::optional<wire::Concluded> concluded;
     };
     void see(Collector& collector, Index index);
     void judge_ended(const Collector& collector, const Disturbances& disturbances);
@@ -100,10 +94,6 @@ private:
     void judge_agreement();
     void judge_executions(const Disturbances& disturbances);
     void complain(const Collector& collector, const std::string& what);
-    void hold_to(const wire::Accepted& message);
-    void hold_to(const wire::Sealed& message);
-    void hold_to(const wire::Ended& message);
-    void hold_to(const wire::Concluded& message);
     bool excused(const Collector& collector, const Disturbances& disturbances) const;
     void judge_kills(const Record& record, const Collector& collector);
 
@@ -111,6 +101,7 @@ private:
     std::vector<std::string> complaints_;
     std::vector<std::unique_ptr<Collector>> collectors_;
     std::map<JobId, Record> records_;
+    Promises promises_;
     std::uint64_t executions_ = 0;
     std::uint64_t delivered_ = 0;
 };

@@ -68,7 +68,6 @@ ClientProcess::User* ClientProcess::find(const JobId& job) {
 }
 
 // --- what users do
-// ----------------------------------------------------------------------------------------------
 
 void ClientProcess::open(const JobPlan& plan) {
     User& user = users_[plan.id];
@@ -200,7 +199,6 @@ void ClientProcess::take_refusal(User& user, const std::string& text) {
 }
 
 // --- the shell
-// --------------------------------------------------------------------------------------------------
 
 void ClientProcess::step(scatterer::Event event) {
     std::vector<scatterer::Action> actions;
@@ -250,64 +248,61 @@ void ClientProcess::take_unquestioned(const Arrival& arrival) {
     }
 }
 
-void ClientProcess::act(scatterer::Action& action) {
-    struct Acts {
-        ClientProcess& self;
-        void operator()(scatterer::SendBroker& send) {
-            self.world_.network().send(self.control_, send.message, {});
-        }
-        void operator()(scatterer::PushBlock& push) {
-            self.world_.network().send(self.blocks_, push.message, push.body);
-        }
-        void operator()(scatterer::SendGatherer& send) { self.send_gatherer(send); }
-        void operator()(scatterer::Reconnect&) { self.connect(); }
-        void operator()(scatterer::Connected& connected) {
-            if (self.blocks_ == 0)
-                self.blocks_ = self.world_.network().connect(
-                    self.host(), parse_endpoint(connected.welcome.blocks.front()), {},
-                    [](Arrival) {});
-        }
-        void operator()(scatterer::ConnectionFailed&) {}
-        void operator()(scatterer::Deliver& part) {
-            User* user = self.find(part.job);
-            if (!user) return;
-            self.world_.checker().delivered(*user->collector, part.first, part.count,
-                                            part.body.view());
-            self.deliver(part.job, part.receipt, part.body.size());
-        }
-        void operator()(scatterer::DeliverFailure& part) {
-            User* user = self.find(part.job);
-            if (!user) return;
-            self.world_.checker().failed(*user->collector, part.failure);
-            self.deliver(part.job, part.receipt, part.output.size());
-        }
-        void operator()(scatterer::JobRoom&) {}
-        void operator()(scatterer::JobSealed& sealed) {
-            if (User* user = self.find(sealed.job); user && user->owner)
-                self.world_.checker().sealed(*user->plan);
-            let_go(sealed.job);
-        }
-        void operator()(scatterer::JobLocated&) {}
-        void operator()(scatterer::JobEnded& ended) { let_go(ended.job); }
-        void operator()(scatterer::JobConcluded& concluded) {
-            if (User* user = self.find(concluded.job)) self.take_word(*user, concluded.end);
-        }
-        void operator()(scatterer::JobRefused& refused) {
-            if (User* user = self.find(refused.job)) self.take_refusal(*user, refused.text);
-        }
-        void operator()(scatterer::JobNotice&) {}
-        void operator()(scatterer::Answer&) {}
-        void operator()(Note&) {}
+struct ClientProcess::Acts {
+    ClientProcess& self;
+    void operator()(scatterer::SendBroker& send) {
+        self.world_.network().send(self.control_, send.message, {});
+    }
+    void operator()(scatterer::PushBlock& push) {
+        self.world_.network().send(self.blocks_, push.message, push.body);
+    }
+    void operator()(scatterer::SendGatherer& send) { self.send_gatherer(send); }
+    void operator()(scatterer::Reconnect&) { self.connect(); }
+    void operator()(scatterer::Connected& connected) {
+        if (self.blocks_ == 0)
+            self.blocks_ = self.world_.network().connect(
+                self.host(), parse_endpoint(connected.welcome.blocks.front()), {}, [](Arrival) {});
+    }
+    void operator()(scatterer::ConnectionFailed&) {}
+    void operator()(scatterer::Deliver& part) {
+        User* user = self.find(part.job);
+        if (!user) return;
+        self.world_.checker().delivered(*user->collector, part.first, part.count, part.body.view());
+        self.deliver(part.job, part.receipt, part.body.size());
+    }
+    void operator()(scatterer::DeliverFailure& part) {
+        User* user = self.find(part.job);
+        if (!user) return;
+        self.world_.checker().failed(*user->collector, part.failure);
+        self.deliver(part.job, part.receipt, part.output.size());
+    }
+    void operator()(scatterer::JobRoom&) {}
+    void operator()(scatterer::JobSealed& sealed) {
+        if (User* user = self.find(sealed.job); user && user->owner)
+            self.world_.checker().sealed(*user->plan);
+        let_go(sealed.job);
+    }
+    void operator()(scatterer::JobLocated&) {}
+    void operator()(scatterer::JobEnded& ended) { let_go(ended.job); }
+    void operator()(scatterer::JobConcluded& concluded) {
+        if (User* user = self.find(concluded.job)) self.take_word(*user, concluded.end);
+    }
+    void operator()(scatterer::JobRefused& refused) {
+        if (User* user = self.find(refused.job)) self.take_refusal(*user, refused.text);
+    }
+    void operator()(scatterer::JobNotice&) {}
+    void operator()(scatterer::Answer&) {}
+    void operator()(Note&) {}
 
-        /// Who does not collect goes when the job is handed over.
-        void let_go(const JobId& job) {
-            User* user = self.find(job);
-            if (!user || user->collector->collects || user->collector->finished()) return;
-            user->collector->died = true;
-            self.step(scatterer::CloseJob{job});
-        }
-    };
-    std::visit(Acts{*this}, action);
-}
+    /// Who does not collect goes when the job is handed over.
+    void let_go(const JobId& job) {
+        User* user = self.find(job);
+        if (!user || user->collector->collects || user->collector->finished()) return;
+        user->collector->died = true;
+        self.step(scatterer::CloseJob{job});
+    }
+};
+
+void ClientProcess::act(scatterer::Action& action) { std::visit(Acts{*this}, action); }
 
 }  // namespace fanfold::simulation

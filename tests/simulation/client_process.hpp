@@ -47,6 +47,7 @@ private:
     void take_refusal(User& user, const std::string& text);
     void let_go_when_done(User& user);
     void step(scatterer::Event event);
+    struct Acts;  // one way for each action of its core
     void act(scatterer::Action& action);
     void connect();
     void send_gatherer(const scatterer::SendGatherer& send);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "broker/core/records.hpp"
+#include "broker/state/rows.hpp"
 
 namespace fanfold::simulation {
 
@@ -44,7 +44,7 @@ Ticket Disk::append(std::vector<Record> records) {
     appended_ += records.size();
     for (Record& record : records) {
         bool early = bug_ == Bug::blocks_erased_early && record.change == Record::Change::erase &&
-                     record.kind == static_cast<std::uint8_t>(broker::Row::block);
+                     record.kind == static_cast<std::uint8_t>(broker::rows::Kind::block);
         if (early) apply(record);
         queue_.push_back(std::move(record));
     }
@@ -135,7 +135,6 @@ void Disk::fetch(const Fetch& wanted) {
 }
 
 // --- the journal
-// ------------------------------------------------------------------------------------------------
 
 SimulatedJournal::SimulatedJournal(Disk* disk, std::function<void()> awake)
     : disk_(disk), awake_(std::move(awake)) {

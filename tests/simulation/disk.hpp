@@ -53,7 +53,6 @@ public:
     void fetch(const Fetch& wanted);
 
     // --- faults
-    // -------------------------------------------------------------------------------------------------
     void set_full(bool full) { full_ = full; }
     bool full() const { return full_; }
     /// Calls `strike`, which kills the process, at the next commit: just before it or just after

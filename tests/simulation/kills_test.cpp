@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "tests/simulation/world.hpp"
+#include "tests/simulation/simulation.hpp"
 
 int main(int count, char** arguments) {
     using namespace fanfold::simulation;

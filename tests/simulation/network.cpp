@@ -50,7 +50,6 @@ Network::Network(Scheduler& scheduler, Random random, Trace& trace, Saboteur& sa
       name_(std::move(name)) {}
 
 // --- sockets
-// ----------------------------------------------------------------------------------------------------
 
 void Network::bind(Endpoint endpoint, Handler handler) {
     unbind(endpoint, false);
@@ -163,7 +162,6 @@ void Network::double_late(const Connection& connection, const Packet& packet) {
 }
 
 // --- on the way
-// -------------------------------------------------------------------------------------------------
 
 Duration Network::delay(const Connection& connection) {
     const Pair& way = pair(connection.from, connection.to.host);
@@ -215,7 +213,6 @@ void Network::deliver(const Handler& handler, const PeerId& from, const Packet& 
 }
 
 // --- faults
-// -----------------------------------------------------------------------------------------------------
 
 void Network::set_delays(HostId a, HostId b, Duration least, Duration most) {
     Pair& way = pair(a, b);

@@ -49,7 +49,6 @@ public:
             std::function<std::string(HostId)> name);
 
     // --- sockets
-    // ------------------------------------------------------------------------------------------------
     /// A listening socket; an earlier one at the same place is gone, and who was connected to it
     /// has to connect again.
     void bind(Endpoint endpoint, Handler handler);
@@ -63,7 +62,6 @@ public:
     void close(ConnectionId connection, bool silently);
 
     // --- faults
-    // -------------------------------------------------------------------------------------------------
     void set_delays(HostId a, HostId b, Duration least, Duration most);
     /// So many of what may be sent again is: on the sockets that only go one way with a delay of
     /// its own, as over another connection.

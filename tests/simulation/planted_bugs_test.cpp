@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "tests/simulation/world.hpp"
+#include "tests/simulation/simulation.hpp"
 
 namespace {
 using namespace fanfold::simulation;

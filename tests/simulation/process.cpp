@@ -86,8 +86,9 @@ void Process::go_on() {
 void Process::arm() {
     if (!alive_ || paused_) return;
     auto local = now();
-    Duration sleep = std::clamp<Duration>(std::min(next_wakeup(), local + longest_sleep) - local,
-                                          shortest_sleep, longest_sleep);
+    Duration sleep =
+        std::clamp<Duration>(std::min(next_wakeup(), local + limits::longest_sleep) - local,
+                             shortest_sleep, limits::longest_sleep);
     Time when = world_.scheduler().now() + sleep + sleep / 900;  // its clock may be slow
     if (armed_ <= when) return;
     armed_ = when;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/simulation/world.hpp"
+#include "tests/simulation/simulation.hpp"
 
 namespace fanfold::simulation {
 

@@ -36,7 +36,6 @@ void restore(
 }  // namespace
 
 // --- the broker
-// -------------------------------------------------------------------------------------------------
 
 BrokerProcess::BrokerProcess(World& world, HostId host)
     : ServerProcess(world, host),
@@ -117,7 +116,7 @@ void BrokerProcess::check() const {
     core_.check_invariants();
     std::uint64_t limit = world_.scenario().broker_memory, held = 0, largest = 0;
     if (!durable() || limit == 0) return;
-    for (const auto& [id, job] : core_.jobs()) held += job.payloads().held_bytes();
+    for (const auto& [id, job] : core_.jobs()) held += job.payload->blocks.held_bytes();
     for (const JobPlan& job : world_.scenario().jobs)
         largest = std::max<std::uint64_t>(
             largest,
@@ -170,12 +169,11 @@ std::string BrokerProcess::leftovers() const {
     for (const auto& [id, job] : core_.jobs())
         if (job.running()) text += " job " + world_.trace().name_of(id) + " runs";
     for (const auto& [peer, session] : core_.sessions())
-        if (!session.lent.empty()) text += " has lent something to " + session.name;
+        if (!session.load->lent.empty()) text += " has lent something to " + session.name;
     return text;
 }
 
 // --- a gatherer
-// -------------------------------------------------------------------------------------------------
 
 GathererProcess::GathererProcess(World& world, HostId host)
     : ServerProcess(world, host),
@@ -191,8 +189,8 @@ GathererProcess::GathererProcess(World& world, HostId host)
 
 void GathererProcess::start() {
     restore(world_, host(), disk(), [this](const Record& record) {
-        if (auto restored = core_.restore(record); !restored)
-            throw StartupError(restored.error().text);
+        core_.restore(record);
+        if (core_.unreadable_rows() > 0) throw StartupError("a row of the gatherer can't be read");
     });
     world_.network().bind({host(), Port::results}, guarded([this](Arrival arrival) {
                               step(Pulled{std::move(arrival.message), std::move(arrival.body)});

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string>
 
-#include "tests/simulation/world.hpp"
+#include "tests/simulation/simulation.hpp"
 
 namespace {
 using namespace fanfold::simulation;

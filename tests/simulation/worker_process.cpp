@@ -106,7 +106,6 @@ void WorkerProcess::leave(const std::string& error) {
 }
 
 // --- the executor
-// -----------------------------------------------------------------------------------------------
 
 WorkerProcess::Running* WorkerProcess::find(std::uint64_t number) {
     auto it = tasks_.find(number);

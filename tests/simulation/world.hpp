@@ -1,5 +1,5 @@
-// One run: the hosts with their lives, the network, the faults as the scenario has them, and the
-// end. One thread.
+// What the processes of a run live in: time, the network, disks, clocks, and the checker that
+// watches them. It knows no process. One thread.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,6 @@
 
 #include "tests/simulation/checker.hpp"
 #include "tests/simulation/network.hpp"
-#include "tests/simulation/process.hpp"
 
 namespace fanfold::simulation {
 
@@ -22,30 +21,13 @@ struct RunOptions {
     std::optional<Scenario> scenario = {};  // instead of the seed's
 };
 
-struct RunReport {
-    std::vector<std::string> complaints;
-    std::uint64_t hash = 0;
-    std::uint64_t executions = 0;
-    std::uint64_t delivered = 0;
-    std::size_t faults = 0;
-    std::uint64_t commits = 0, fetches = 0;  // of all disks
-    std::uint64_t kills = 0;                 // of workers, by fault
-    Duration took{};                         // virtual
-    std::vector<Duration> job_times{};  // of those that somebody was there to the end of, in the
-                                        // order of their opening
-};
-
-RunReport run(const RunOptions& options);
-
 class World {
 public:
     explicit World(const RunOptions& options);
-    ~World();
+    virtual ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
 
-    RunReport run();
-
-    // --- for its processes
-    // --------------------------------------------------------------------------------------
     Scheduler& scheduler() { return scheduler_; }
     Network& network() { return network_; }
     Checker& checker() { return checker_; }
@@ -64,30 +46,16 @@ public:
     /// servers and workers of none.
     Sender sender(HostId host) const;
     void remark(const std::string& text);
-    /// A process has ended by itself; whoever runs it starts it again.
-    void ended(HostId host);
-    /// Kills the process on this host, by what a fragment did.
-    void kill(HostId host);
-    void crash(HostId host, Duration until_restart, bool silently);
     /// The run is of no use any more.
     void stop() { stopped_ = true; }
 
-private:
-    void start(HostId host);
-    void make_disks();
-    std::unique_ptr<Process> make(HostId host);
-    void arrange_faults();
-    void apply(const Fault& fault);
-    void apply_crash(const Fault& fault);
-    void apply_blackout(const Fault& fault);
-    void disturb(HostId a, HostId b, Duration length);
-    bool drained() const;
-    void judge_leftovers();
-    bool is_worker(HostId host) const {
-        return host >= scenario_.worker(0) && host < scenario_.client(0);
-    }
-    bool is_client(HostId host) const { return host >= scenario_.client(0); }
+    /// A process has ended by itself; whoever runs it starts it again.
+    virtual void ended(HostId host) = 0;
+    /// Kills the process on this host, by what a fragment did.
+    virtual void kill(HostId host) = 0;
+    virtual void crash(HostId host, Duration until_restart, bool silently) = 0;
 
+protected:
     RunOptions options_;
     Scenario scenario_;
     Random random_;
@@ -96,15 +64,12 @@ private:
     Saboteur saboteur_;
     Network network_;
     Checker checker_;
-    Disturbances disturbances_;
     std::vector<std::unique_ptr<Disk>> disks_;  // by host
     std::vector<Duration> wall_clocks_;         // by host: what it reads at the beginning
-    std::uint64_t kills_ = 0;
     bool stopped_ = false;
-    std::vector<std::unique_ptr<Process>> hosts_;  // the latest life on each
-    std::vector<std::unique_ptr<Process>>
-        graveyard_;  // what is arranged for earlier lives still finds them
-    std::map<std::uint32_t, Duration> cut_off_;  // each client from the broker, in sum
+
+private:
+    void make_disks();
 };
 
 }  // namespace fanfold::simulation

@@ -27,7 +27,7 @@ struct Durable : Stage {
                 .started_since_1970 = 1'000'000s};
     }
     explicit Durable(std::uint64_t memory = limits::broker_memory_bytes) : memory_bytes(memory) {
-        core = Core(durable());
+        core = std::make_unique<Core>(durable());
         on_fetch = [this](const Fetch& fetch) { fetches.push_back(fetch); };
         on_persist = [this](const Record& record) { write(record); };
         after_step = [this] {
@@ -50,9 +50,9 @@ struct Durable : Stage {
     void restart() {
         ++life;
         fetches.clear();
-        core = Core(durable());
-        for (const auto& [key, record] : disk) core.restore(record);
-        core.restored();
+        core = std::make_unique<Core>(durable());
+        for (const auto& [key, record] : disk) core->restore(record);
+        core->restored();
         sent.clear();
     }
     /// The disk answers what was asked for.
@@ -66,7 +66,7 @@ struct Durable : Stage {
             step(row == disk.end() ? none : Fetched{.record = row->second});
         }
     }
-    std::size_t rows(Row kind) const {
+    std::size_t rows(rows::Kind kind) const {
         return static_cast<std::size_t>(std::ranges::count_if(disk, [&](const auto& row) {
             return row.second.kind == static_cast<std::uint8_t>(kind);
         }));
@@ -85,7 +85,7 @@ struct Durable : Stage {
             say("c", wire::Heartbeat{});
         }
     }
-    const Job& job(JobId id) { return core.jobs().at(id); }
+    const Job& job(JobId id) { return core->jobs().at(id); }
 };
 
 }  // namespace fanfold::broker

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ inline JobId job_number(std::uint64_t n) { return make_job_id(std::chrono::milli
 /// A broker's core and its peers, all played by the test. Whatever the broker sends must be looked
 /// at, or the test fails at its end.
 struct Stage {
-    Core core{{.epoch = {.number = 0, .incarnation = 77}, .blocks = {"inproc://blocks"}}};
+    std::unique_ptr<Core> core = std::make_unique<Core>(
+        Options{.epoch = {.number = 0, .incarnation = 77}, .blocks = {"inproc://blocks"}});
     Time now{1h};
     struct Sent {
         wire::Message message;
@@ -32,6 +34,7 @@ struct Stage {
     std::vector<Note> notes;           // of the last step
     std::function<void(const Record&)> on_persist;
     std::function<void(const Fetch&)> on_fetch;
+    std::function<void(const Send&)> on_send;
     std::function<void()> after_step;
     bool quiet = false;
 
@@ -45,18 +48,19 @@ struct Stage {
 
     void step(Event event) {
         std::vector<Action> actions;
-        core.step(now, std::move(event), actions);
+        core->step(now, std::move(event), actions);
         notes.clear();
         for (auto& action : actions) {
             if (auto* note = std::get_if<Note>(&action)) notes.push_back(*note);
             if (auto* persist = std::get_if<Persist>(&action); persist && on_persist)
                 on_persist(persist->record);
             if (auto* fetch = std::get_if<Fetch>(&action); fetch && on_fetch) on_fetch(*fetch);
+            if (auto* send = std::get_if<Send>(&action); send && on_send) on_send(*send);
             if (auto* send = std::get_if<Send>(&action))
                 if (!std::holds_alternative<wire::Heartbeat>(send->message))
                     sent[send->to].push_back({send->message, send->body});
         }
-        core.check_invariants();
+        core->check_invariants();
         if (after_step) after_step();
     }
     void say(const char* peer, wire::Message message, Slice body = {}) {

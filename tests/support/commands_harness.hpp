@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "worker/commands/commands.hpp"
+#include "worker/commands/command_runner.hpp"
 #include "worker/guardian/process_tree.hpp"
 
 namespace fanfold::worker::testing {

@@ -72,6 +72,23 @@ struct SpecBuilder {
     }
 };
 
+inline std::string describe(const Action& action) {
+    if (auto* send = std::get_if<Send>(&action))
+        return std::string(wire::name_of(send->message)) + " to " + to_string(send->to);
+    if (auto* send = std::get_if<SendBroker>(&action))
+        return std::string(wire::name_of(send->message)) + " to the broker";
+    if (auto* note = std::get_if<Note>(&action))
+        return std::string("note: ") + note->what + " " + note->detail;
+    return "Reconnect";
+}
+
+/// What a test need not look at.
+inline bool is_noise(const Action& action) {
+    if (auto* note = std::get_if<Note>(&action)) return note->level < Level::warn;
+    auto* send = std::get_if<SendBroker>(&action);
+    return send && std::holds_alternative<wire::Heartbeat>(send->message);
+}
+
 struct Bench {
     static Options options_with(std::uint64_t memory_bytes) {
         Options options;
@@ -244,16 +261,6 @@ struct Bench {
         out.clear();
     }
 
-    static std::string describe(const Action& action) {
-        if (auto* send = std::get_if<Send>(&action))
-            return std::string(wire::name_of(send->message)) + " to " + to_string(send->to);
-        if (auto* send = std::get_if<SendBroker>(&action))
-            return std::string(wire::name_of(send->message)) + " to the broker";
-        if (auto* note = std::get_if<Note>(&action))
-            return std::string("note: ") + note->what + " " + note->detail;
-        return "Reconnect";
-    }
-
     Core core;
     Time now{1h};
     JobId job = job_number(1);
@@ -264,11 +271,6 @@ struct Bench {
     bool commits = true;
 
 private:
-    static bool is_noise(const Action& action) {
-        if (auto* note = std::get_if<Note>(&action)) return note->level < Level::warn;
-        auto* send = std::get_if<SendBroker>(&action);
-        return send && std::holds_alternative<wire::Heartbeat>(send->message);
-    }
     template <class Way, class T, class Wanted>
     std::pair<T, Slice> take(Wanted wanted) {
         for (auto at = out.begin(); at != out.end(); ++at) {

@@ -10,12 +10,10 @@
 #include <system_error>
 #include <utility>
 
-#include "shared/base/limits.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 namespace {
-
-constexpr int reads_per_turn = 16;  // of one stream, then the others have theirs
 
 struct Pipe {
     Descriptor read;
@@ -68,7 +66,7 @@ Result<Prepared> prepare(Command& command) {
 
 bool OutputReader::read(Stream& stream, std::size_t max_output, Until until) {
     bool over_limit = false;
-    for (int count = 0; count < reads_per_turn && stream.pipe.open(); ++count) {
+    for (int count = 0; count < limits::reads_per_turn && stream.pipe.open(); ++count) {
         const ssize_t got = ::read(stream.pipe.get(), buffer_.data(), buffer_.size());
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) break;
         if (got <= 0) {

@@ -7,7 +7,7 @@
 #include <cstddef>
 
 #include "shared/base/result.hpp"
-#include "worker/commands/commands.hpp"
+#include "worker/commands/command.hpp"
 #include "worker/commands/running_command.hpp"
 #include "worker/guardian/guardian_protocol.hpp"
 

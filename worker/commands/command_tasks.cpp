@@ -5,36 +5,21 @@
 
 #include "shared/wire/codec.hpp"
 #include "worker/commands/command_values.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 
 namespace {
 
-/// Both streams of one command must fit one value.
-constexpr std::uint64_t most_output = limits::payload_bytes / 2 - 64;
-
-/// The values of commands that take no longer may wait; look() comes so often.
-constexpr Duration short_command = limits::flush_interval / 2;
-
-/// After one that took no longer, the next is expected to take no longer.
-constexpr Duration expected_short = limits::flush_interval / 8;
-
-/// With more tasks than that the next commands' pipes could be more than a process may open, and
-/// nothing waits for them anyway.
-constexpr std::size_t most_tasks_ahead = 64;
-
-std::uint64_t command_id(std::uint64_t task, std::size_t place) {
-    return task * CommandTasks::most_out + place;
-}
-
 std::uint64_t output_limit(const wire::JobSpec& spec, std::uint64_t own) {
     std::uint64_t wanted = spec.max_output == 0 ? own : std::min(spec.max_output, own);
-    return std::min(wanted, most_output);
+    return std::min<std::uint64_t>(wanted, limits::streams_bytes);
 }
 
 Result<Command> command_for(const Task& task, Index index, const Slice& payload,
                             const Function& function) {
-    Command command{.argv = {},
+    Command command{.id = task.number,
+                    .argv = {},
                     .environment = task.spec.environment,
                     .cwd = task.spec.cwd,
                     .input = {},
@@ -82,15 +67,15 @@ CommandTasks::~CommandTasks() {
 }
 
 void CommandTasks::run(Task task, const Function& function) {
-    bool anything_to_tell = false;
+    bool anything_to_deliver = false;
     {
         std::lock_guard lock(mutex_);
         std::uint64_t number = task.number;
         active_.emplace(number, Active{.task = std::move(task), .function = &function});
         go_on(number);
-        anything_to_tell = !outbox_.empty();
+        anything_to_deliver = !outbox_.empty();
     }
-    if (anything_to_tell) deliver();
+    if (anything_to_deliver) deliver();
 }
 
 void CommandTasks::stop(std::uint64_t task) {
@@ -98,9 +83,7 @@ void CommandTasks::stop(std::uint64_t task) {
     auto at = active_.find(task);
     if (at == active_.end()) return;
     at->second.stopped = true;
-    for (std::size_t place = 0; place < at->second.sent.size(); ++place) {
-        if (at->second.sent.at(place).out) runner_->abort(command_id(task, place));
-    }
+    runner_->abort(task);
 }
 
 bool CommandTasks::trim(const Trim& action) {
@@ -115,69 +98,46 @@ bool CommandTasks::trim(const Trim& action) {
                            task.first + task.count};
             if (given_up.empty()) given_up = {};
             else task.count = static_cast<std::uint32_t>(given_up.begin - task.first);
-            tell(Trimmed{.task = action.task, .range = given_up});
+            outbox_.push_back(Trimmed{.task = action.task, .range = given_up});
         }
     }
     deliver();  // its end, when that is why it was not found
     return found;
 }
 
-/// Hands the runner as many commands as it may have. At the end of the task, or when it is stopped,
-/// its slot is free again.
+/// Hands the runner the next command. At the end of the task, or when it is stopped, its slot is
+/// free again.
 void CommandTasks::go_on(std::uint64_t number) {
     Active& active = active_.at(number);
-    while (may_send(active) && send_next(active)) {
-    }
-    if (active.out > 0) return;
-    tell_waiting(active);
+    while (!active.runs && !active.stopped && active.next < active.task.count) start_next(active);
+    if (active.runs) return;
+    flush_waiting(active);
     active_.erase(number);
-    tell(Finished{.task = number});
+    outbox_.push_back(Finished{.task = number});
 }
 
-bool CommandTasks::may_send(const Active& active) const {
-    if (active.stopped || active.next == active.task.count) return false;
-    if (active.out == 0) return true;
-    // The time of a command with a timeout is counted from when the runner has it.
-    if (active.task.job != short_job_ || active.task.spec.timeout != wire::Milliseconds(0) ||
-        active_.size() > most_tasks_ahead)
-        return false;
-    // Not while others that came back with it are still on their way.
-    const Sent& last = active.sent.at(active.last);
-    return active.out < most_out && last.out && last.fragment + 1 == active.next;
-}
-
-/// Fails the fragment if there is no command for it, in its turn: false if others are before it.
-bool CommandTasks::send_next(Active& active) {
+/// Fails the fragment if there is no command for it.
+void CommandTasks::start_next(Active& active) {
     const Slice& body = active.task.body;
-    Sent fragment{.out = true, .fragment = active.next, .offset = active.offset};
     auto length = wire::object_length(body.view().substr(active.offset));
-    auto command = length ? command_of(active, body.sub(active.offset, *length))
-                          : fanfold::fail("the payload is no whole MessagePack object");
-    if (!command && active.out > 0) return false;
+    auto command = length ? next_command(active, body.sub(active.offset, *length))
+                          : fail("the payload is no whole MessagePack object");
     ++active.next;
     active.offset += length.value_or(0);
     if (!command) {
-        fail(active, fragment.fragment, std::move(command.error().text));
-        return true;
+        return report_failure(active, {.message = std::move(command.error().text), .worker = {}},
+                              {});
     }
-    const auto free = std::ranges::find(active.sent, false, &Sent::out);
-    if (active.out > 0) command->after = command_id(active.task.number, active.last);
-    active.last = static_cast<std::size_t>(free - active.sent.begin());
-    command->id = command_id(active.task.number, active.last);
-    *free = fragment;
-    ++active.out;
+    active.runs = true;
     runner_->start(*std::move(command));
-    return true;
 }
 
-/// For the next fragment.
-Result<Command> CommandTasks::command_of(const Active& active, const Slice& payload) const {
+Result<Command> CommandTasks::next_command(const Active& active, const Slice& payload) const {
     const Task& task = active.task;
     // With an environment or a folder a job can make a declared command run anything.
     bool chooses = std::holds_alternative<CommandLine>(*active.function) &&
                    !(task.spec.environment.empty() && task.spec.cwd.empty());
-    if (chooses && !options_.containment.job_chooses_surroundings)
-        return fanfold::fail(not_its_choice);
+    if (chooses && !options_.containment.job_chooses_surroundings) return fail(not_its_choice);
     auto command = command_for(task, task.first + active.next, payload, *active.function);
     if (command) command->max_output = output_limit(task.spec, options_.max_output);
     return command;
@@ -185,70 +145,56 @@ Result<Command> CommandTasks::command_of(const Active& active, const Slice& payl
 
 void CommandTasks::on_end(CommandEnd end) {
     std::lock_guard lock(mutex_);
-    std::uint64_t number = end.id / most_out;
+    const std::uint64_t number = end.id;
     auto at = active_.find(number);
     if (at == active_.end()) return;
-    Active& active = at->second;
-    Sent& sent = active.sent.at(end.id % most_out);
-    sent.out = false;
-    --active.out;
-    if (end.how == CommandEnd::How::withdrawn) {
-        short_job_.reset();
-        if (sent.fragment < active.next) active.next = sent.fragment, active.offset = sent.offset;
-    } else if (end.how == CommandEnd::How::aborted) {
-        active.stopped = true;
-    } else {
-        short_job_.reset();
-        if (end.elapsed <= expected_short) short_job_ = active.task.job;
-        report(active, sent.fragment, std::move(end));
-    }
+    at->second.runs = false;
+    if (end.how == CommandEnd::How::aborted) at->second.stopped = true;
+    else report(at->second, std::move(end));
     go_on(number);
 }
 
-void CommandTasks::fail(Active& active, std::uint32_t fragment, std::string message) {
-    wire::Failure failure{
-        .index = active.task.first + fragment, .message = std::move(message), .worker = {}};
-    tell_waiting(active);
-    tell(Failed{.task = active.task.number, .failure = std::move(failure), .output = {}});
-}
-
-void CommandTasks::report(Active& active, std::uint32_t fragment, CommandEnd end) {
+void CommandTasks::report(Active& active, CommandEnd end) {
     const Task& task = active.task;
-    bool exec = std::holds_alternative<Exec>(*active.function);
     if (is_success(end)) {
+        bool exec = std::holds_alternative<Exec>(*active.function);
         std::string value = exec ? streams_value(end.out, end.err) : output_value(end.out);
         active.waiting.push_back(Values{.task = task.number,
-                                        .first = task.first + fragment,
+                                        .first = active.running(),
                                         .count = 1,
                                         .body = Slice::take(std::move(value)),
                                         .started = end.started,
                                         .elapsed = end.elapsed});
-        if (end.elapsed > short_command) tell_waiting(active);
+        if (end.elapsed > limits::short_command) flush_waiting(active);
         return;
     }
     wire::Failure failure =
         failure_of(end, {.timeout = task.spec.timeout,
                          .max_output = output_limit(task.spec, options_.max_output),
                          .limits = options_.containment.limits});
-    failure.index = task.first + fragment;
-    tell_waiting(active);
-    tell(Failed{.task = task.number,
-                .failure = std::move(failure),
-                .output = Slice::take(streams_value(end.out, end.err))});
+    report_failure(active, std::move(failure), Slice::take(streams_value(end.out, end.err)));
 }
 
-void CommandTasks::tell_waiting(Active& active) {
-    for (Event& event : active.waiting) tell(std::move(event));
+void CommandTasks::report_failure(Active& active, wire::Failure failure, Slice output) {
+    failure.index = active.running();
+    flush_waiting(active);
+    outbox_.push_back(Failed{
+        .task = active.task.number, .failure = std::move(failure), .output = std::move(output)});
+}
+
+void CommandTasks::flush_waiting(Active& active) {
+    for (Event& event : active.waiting) outbox_.push_back(std::move(event));
     active.waiting.clear();
 }
 
-bool CommandTasks::look() {
+bool CommandTasks::scan() {
     bool busy = false;
     {
         std::lock_guard lock(mutex_);
         for (auto& [number, active] : active_) {
-            busy = busy || active.task.count - active.next + active.out > 1;
-            tell_waiting(active);
+            const std::uint32_t unended = active.task.count - active.next + (active.runs ? 1 : 0);
+            busy = busy || unended > 1;
+            flush_waiting(active);
         }
     }
     deliver();

@@ -6,9 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "shared/base/limits.hpp"
+#include "shared/base/text.hpp"
 #include "shared/wire/codec.hpp"
 #include "worker/core/text.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 
@@ -16,17 +17,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t json_depth = 256;   // of nested arrays and maps; the conversion is recursive
-constexpr std::size_t error_tail = 2000;  // bytes of a failed command's stderr in its message
-
-/// Whether arrays and maps are nested no deeper than json_depth. Walks without recursion.
+/// Whether arrays and maps are nested no deeper than the conversion to JSON, which is recursive,
+/// can bear. Walks without recursion.
 bool is_shallow(std::string_view object) {
     auto size = object.size();
     auto by_reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
     std::size_t used = 0;
     try {
         msgpack::unpack(object.data(), size, used, by_reference, nullptr,
-                        {size, size, size, size, size, json_depth});
+                        {size, size, size, size, size, limits::json_depth});
         return true;
     } catch (const msgpack::unpack_error&) {
         return false;
@@ -49,7 +48,7 @@ Slice piece(const Slice& whole, std::string_view part) {
 }
 
 std::string with_stderr(std::string message, const std::string& err) {
-    std::string_view end = tail(err, error_tail);
+    std::string_view end = tail(err, limits::error_tail);
     if (!end.empty()) message += ": " + std::string(end);
     return message;
 }
@@ -75,7 +74,7 @@ Result<Slice> input_of(const Slice& payload) {
     if (auto text = wire::text_of(payload.view())) return piece(payload, *text);
     if (!is_shallow(payload.view())) {
         return fail("the payload can't be written as JSON: it is nested deeper than " +
-                    std::to_string(json_depth) + " levels");
+                    std::to_string(limits::json_depth) + " levels");
     }
     try {
         Json value = Json::from_msgpack(payload.view());
@@ -150,7 +149,6 @@ wire::Failure failure_of(const CommandEnd& end, const FailureContext& context) {
             break;
         case CommandEnd::How::not_started: failure.message = end.message; break;
         case CommandEnd::How::aborted:
-        case CommandEnd::How::withdrawn:
             failure.kind = wire::FailureKind::cancelled;
             failure.message = "stopped";
             break;

@@ -9,7 +9,8 @@
 #include "shared/base/result.hpp"
 #include "shared/base/slice.hpp"
 #include "shared/wire/messages.hpp"
-#include "worker/commands/commands.hpp"
+#include "worker/commands/command.hpp"
+#include "worker/guardian/containment.hpp"
 
 namespace fanfold::worker {
 

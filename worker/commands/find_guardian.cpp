@@ -1,11 +1,11 @@
+#include "worker/commands/find_guardian.hpp"
+
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
 #include <vector>
-
-#include "worker/commands/commands.hpp"
 
 namespace fanfold::worker {
 

@@ -44,7 +44,7 @@ CommandEnd common_end(Running& running) {
     return end;
 }
 
-void tell_status(CommandEnd& end, int status) {
+void set_status(CommandEnd& end, int status) {
     if (WIFSIGNALED(status)) {
         end.how = CommandEnd::How::signaled;
         end.signal = WTERMSIG(status);
@@ -66,7 +66,6 @@ std::string message_of(const CommandEnd& end, const Running& running) {
                    " bytes and was killed; raise the limit with --max-output";
         case CommandEnd::How::not_started: return "cannot run " + running.program;
         case CommandEnd::How::aborted: return running.program + " was cancelled";
-        case CommandEnd::How::withdrawn: return {};
     }
     return {};
 }
@@ -104,16 +103,12 @@ CommandEnd end_of(Running& running) {
     CommandEnd end = common_end(running);
     end.started = microseconds(report.started);
     end.elapsed = microseconds(report.elapsed);
-    if (report.kind == guardian::ReportKind::withdrawn) {
-        end.how = CommandEnd::How::withdrawn;
-        return end;
-    }
     if (report.kind != guardian::ReportKind::ended) {
         end.how = CommandEnd::How::not_started;
         end.message = explain(report, running);
         return end;
     }
-    tell_status(end, report.value);
+    set_status(end, report.value);
     if (report.stopped != 0) end.how = running.why;
     if (running.over_limit) end.how = CommandEnd::How::over_limit;
     end.message = message_of(end, running);

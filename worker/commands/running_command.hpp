@@ -10,7 +10,7 @@
 
 #include "shared/base/ids.hpp"
 #include "shared/base/slice.hpp"
-#include "worker/commands/commands.hpp"
+#include "worker/commands/command.hpp"
 #include "worker/guardian/descriptor.hpp"
 #include "worker/guardian/guardian_protocol.hpp"
 
@@ -31,8 +31,6 @@ struct Running {
     Descriptor in;
     Slice input;
     std::size_t written = 0;
-    std::uint64_t after =
-        0;  // the sequence of the command whose end it waits for, as far as is known here
     bool asked_to_stop = false;
     CommandEnd::How why = CommandEnd::How::aborted;  // when asked to stop
     bool over_limit = false;

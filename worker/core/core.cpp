@@ -1,236 +1,346 @@
 #include "worker/core/core.hpp"
 
 #include <algorithm>
+#include <concepts>
+#include <limits>
 #include <utility>
 
-#include "shared/events/idling.hpp"
+#include "shared/base/overloaded.hpp"
+#include "shared/base/result.hpp"
+#include "worker/core/text.hpp"
 
 namespace fanfold::worker {
 
 namespace {
 
-constexpr Duration hello_again = std::chrono::seconds(1);
-
-/// What only other roles are sent.
+/// What a broker sends to nobody, or to other roles only.
 template <class T>
-constexpr bool is_for_worker =
-    std::is_same_v<T, wire::Welcome> || std::is_same_v<T, wire::Refused> ||
-    std::is_same_v<T, wire::Heartbeat> || std::is_same_v<T, wire::Dispatch> ||
-    std::is_same_v<T, wire::Release> || std::is_same_v<T, wire::Drop> ||
-    std::is_same_v<T, wire::SendAgain> || std::is_same_v<T, wire::Recall>;
+concept ForOthers =
+    OneOf<T, wire::Hello, wire::Bye, wire::Block, wire::Seal, wire::Accepted, wire::Sealed,
+          wire::Cancel, wire::Watch, wire::Located, wire::Notice, wire::Ended, wire::Query,
+          wire::Report, wire::Find, wire::Found, wire::Retry, wire::Retried, wire::Adjust,
+          wire::Adjusted, wire::Done, wire::Results, wire::Assign, wire::Errors, wire::Gathered,
+          wire::Propose, wire::Forget, wire::Forgotten, wire::AllowedKeys, wire::Collect,
+          wire::Values, wire::Failures, wire::Acknowledge, wire::Concluded>;
+
+void send(Step& step, wire::Message message, Slice body = {}) {
+    step.act(SendBroker{std::move(message), std::move(body)});
+}
+
+wire::Hello hello_of(const Options& options) {
+    return {.role = wire::Role::worker,
+            .name = options.name,
+            .epoch = options.epoch,
+            .slots = std::max(options.slots, 1u),
+            .functions = options.functions,
+            .gatherer = {},
+            .idempotent = options.idempotent,
+            .labels = options.labels,
+            .resources = options.resources};
+}
 
 }  // namespace
 
-Core::Core(Options options) : options_(std::move(options)) {
-    options_.slots = std::max(options_.slots, 1u);
-    std::sort(options_.functions.begin(), options_.functions.end());
-    slots_.resize(options_.slots);
-}
+Core::Core(Options options)
+    : options_([&] {
+          std::sort(options.functions.begin(), options.functions.end());
+          return std::move(options);
+      }()),
+      session_(hello_of(options_)),
+      work_({.slots = options_.slots, .worker = options_.name, .functions = options_.functions}) {}
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
-    if (phase_ == Phase::left) return;
+    if (left()) return;
     now_ = now;
-    actions_ = &actions;
     lived_.advance(now);
-    if (phase_ == Phase::unborn) {
-        begin_session();
-        resend_check_at_ = now;
-    }
-    std::visit([this](auto& what) { on_event(what); }, event);
-    if (phase_ != Phase::left) keep_time();
-    if (phase_ != Phase::left) settle();
-    actions_ = nullptr;
+    Step step{.now = now, .actions = actions, .done = done_};
+    if (session_.state() == BrokerSession::State::unconnected) session_.opened(now, lived_.now());
+    route(step, event);
+    if (!left()) keep_time(step);
+    if (!left()) settle(step);
 }
 
 Time Core::next_wakeup() const {
-    if (phase_ == Phase::unborn) return now_;
-    if (phase_ == Phase::left) return Time::max();
-    Time next = now_ + std::max(Duration(0), timeout_ - (lived_.now() - heard_));
-    if (phase_ == Phase::greeting) next = std::min(next, hello_at_);
-    else next = std::min(next, heartbeat_at_);
-    if (done_since_ && phase_ == Phase::standing)
-        next = std::min(next, *done_since_ + done_patience);
-    if (full_since_ && !queue_.empty()) next = std::min(next, *full_since_ + full_patience);
-    if (kept_bytes_ > 0) next = std::min(next, resend_check_at_);
-    if (draining_ && drain_until_ > now_) next = std::min(next, drain_until_);
+    if (left()) return Time::max();
+    if (session_.state() == BrokerSession::State::unconnected) return now_;
+    Time next =
+        std::min({session_.next(now_, lived_.now()), work_.next_wakeup(), results_.next_check()});
+    if (done_since_ && connected()) next = std::min(next, *done_since_ + limits::done_patience);
+    if (drain_until_ && *drain_until_ > now_) next = std::min(next, *drain_until_);
     return next;
 }
 
+void Core::route(Step& step, Event& event) {
+    const Overloaded owners{
+        [&](FromBroker& from) {
+            session_.heard(lived_.now());
+            route(step, from.message, from.body);
+        },
+        [&](Values& values) { take_values(step, values); },
+        [&](Failed& failed) { work_.take_failure(step, failed); },
+        [&](Finished& finished) { work_.take_finished(step, finished); },
+        [&](Overran& overran) { work_.take_overrun(step, overran); },
+        [&](Trimmed& trimmed) { work_.take_trimmed(step, trimmed); },
+        [&](Drain&) {
+            if (drain_until_) return;
+            drain_until_ = step.now + limits::drain_patience;
+            step.act(Note{.level = Level::info, .what = "draining"});
+        },
+        [&](Garbled& garbled) {
+            step.act(Note{.level = Level::warn,
+                          .what = "bytes that are no message",
+                          .detail = std::move(garbled.why)});
+        },
+        [](Tick&) {},
+    };
+    std::visit(owners, event);
+}
+
+void Core::route(Step& step, wire::Message& message, Slice& body) {
+    const Overloaded owners{
+        [&](wire::Welcome& welcome) { take_welcome(step, welcome); },
+        [&](wire::Refused& refused) { take_refusal(step, refused); },
+        [&](wire::Heartbeat&) {
+            if (session_.wants_answer(step.now)) say_heartbeat(step);
+        },
+        [&](wire::Dispatch& dispatch) { take_dispatch(step, dispatch, std::move(body)); },
+        [&](wire::Release& released) { release(step, released); },
+        [&](wire::Drop& dropped) { drop(step, dropped.job); },
+        [&](wire::SendAgain& again) {
+            if (briefs_.assign(again.job, again.assignment, again.gatherer))
+                results_.send_again(step, again);
+        },
+        [&](wire::Recall& recall) {
+            if (connected()) return work_.recall(step, recall);
+            step.act(Note{.level = Level::debug, .what = "recall ignored, it is of no session"});
+        },
+        [&](ForOthers auto&) {
+            step.act(Note{.level = Level::warn,
+                          .what = "message that is not for a worker",
+                          .detail = wire::name_of(message)});
+        },
+    };
+    std::visit(owners, message);
+}
+
 // --- the session
-// ----------------------------------------------------------------------------------------------
 
-/// A fresh connection, or a broker that has forgotten us: its dispatches are numbered from 1 again.
+/// The broker numbers what it sends anew, and a job's first dispatch brings its brief again.
 void Core::begin_session() {
-    phase_ = Phase::greeting;
-    heard_ = lived_.now();
-    number_from_one();
-    // A new session's first dispatch of a job brings its brief again, so those that nothing hangs
-    // on need not stay.
-    std::erase_if(jobs_, [](const auto& item) {
-        return item.second.held.empty() && item.second.kept.empty();
-    });
-    say_hello();
-}
-
-/// The broker numbers what it sends anew.
-void Core::number_from_one() {
-    seen_.clear();
-    handled_ = told_ = recall_ = 0;
+    dispatches_.begin_session();
     done_.begin_session();
-    for (Slot& slot : slots_) slot.recalled.clear();
-}
-
-void Core::say_hello() {
-    hello_at_ = now_ + hello_again;
-    send(wire::Hello{.role = wire::Role::worker,
-                     .name = options_.name,
-                     .epoch = options_.epoch,
-                     .slots = options_.slots,
-                     .functions = options_.functions,
-                     .gatherer = {},
-                     .idempotent = options_.idempotent,
-                     .labels = options_.labels,
-                     .resources = options_.resources});
+    work_.begin_session();
+    briefs_.forget_unless(
+        [this](const JobId& job) { return work_.holds(job) || results_.keeps(job); });
 }
 
 /// The inventory. What has ended is told before, so that a fragment that is in neither is one that
 /// never arrived.
-void Core::say_heartbeat() {
-    flush_done();
-    wire::Heartbeat heartbeat{
-        .handled = handled_, .held = {}, .kept = {}, .stuck_slots = stuck_slots()};
-    for (const auto& [id, job] : jobs_) {
-        if (!job.held.empty()) heartbeat.held.push_back({.job = id, .ranges = job.held.ranges()});
-        if (!job.kept.empty())
-            heartbeat.kept.push_back({.job = id, .ranges = job.kept.indices().ranges()});
-    }
-    told_ = handled_;
-    beaten_ = now_;
-    nothing_to_tell_ =
-        heartbeat.held.empty() && heartbeat.kept.empty() && heartbeat.stuck_slots == 0;
-    heartbeat_at_ =
-        now_ + (nothing_to_tell_ ? idle_beats(heartbeat_, timeout_) * heartbeat_ + heartbeat_ / 4
-                                 : heartbeat_);
-    send(std::move(heartbeat));
+void Core::say_heartbeat(Step& step) {
+    flush_done(step);
+    wire::Heartbeat heartbeat{.handled = dispatches_.confirm(),
+                              .held = {},
+                              .kept = {},
+                              .stuck_slots = work_.slots().stuck()};
+    for (const auto& [job, held] : work_.held())
+        heartbeat.held.push_back({.job = job, .ranges = held.ranges()});
+    for (const auto& [job, kept] : results_.jobs())
+        heartbeat.kept.push_back({.job = job, .ranges = kept.indices().ranges()});
+    session_.beaten(step.now,
+                    heartbeat.held.empty() && heartbeat.kept.empty() && heartbeat.stuck_slots == 0);
+    send(step, std::move(heartbeat));
 }
 
-void Core::keep_time() {
-    if (lived_.now() - heard_ >= timeout_) {
-        bool stood = phase_ == Phase::standing;
-        note({.level = Level::warn,
-              .what = stood ? "broker is silent, connecting again"
-                            : "no answer from broker, connecting again"});
-        actions_->push_back(Reconnect{});
+void Core::keep_time(Step& step) {
+    const bool stood = connected();
+    BrokerSession::Due due = session_.due(step.now, lived_.now());
+    if (due.reconnect) {
+        step.act(Note{.level = Level::warn,
+                      .what = stood ? "broker is silent, connecting again"
+                                    : "no answer from broker, connecting again"});
+        step.act(Reconnect{});
         begin_session();
-    } else if (phase_ == Phase::greeting && now_ >= hello_at_) {
-        say_hello();
-    } else if (phase_ == Phase::standing && now_ >= heartbeat_at_) {
-        say_heartbeat();
+        session_.opened(step.now, lived_.now());
+        due = session_.due(step.now, lived_.now());
     }
-    if (now_ >= resend_check_at_) resend_overdue();
+    if (due.hello) send(step, session_.hello());
+    if (due.heartbeat) say_heartbeat(step);
+    results_.resend_overdue(step, briefs_);
 }
 
-void Core::leave(std::string error) {
-    give_back_queue("worker leaves");
-    if (phase_ == Phase::standing) {
-        flush_done();
-        send(wire::Bye{.reason = error.empty() ? "drained" : error});
+void Core::leave(Step& step, std::string error) {
+    work_.give_back_queue(step, "worker leaves");
+    if (connected()) {
+        flush_done(step);
+        send(step, wire::Bye{.reason = error.empty() ? "drained"
+                                                     : shortened(error, limits::reason_bytes)});
     }
-    note({.level = error.empty() ? Level::info : Level::error,
-          .what = "worker leaves",
-          .detail = error});
-    actions_->push_back(Leave{std::move(error)});
-    phase_ = Phase::left;
+    step.act(Note{.level = error.empty() ? Level::info : Level::error,
+                  .what = "worker leaves",
+                  .detail = error});
+    step.act(Leave{std::move(error)});
+    session_.end();
 }
 
-void Core::send(wire::Message message, Slice body) {
-    actions_->push_back(SendBroker{std::move(message), std::move(body)});
+void Core::take_welcome(Step& step, const wire::Welcome& message) {
+    const std::optional<Epoch> before = session_.broker();
+    switch (session_.welcomed(step.now, message)) {
+        case BrokerSession::Greeting::again:
+        case BrokerSession::Greeting::doubted: return;
+        case BrokerSession::Greeting::resumed:
+        case BrokerSession::Greeting::other_life: break;
+    }
+    const char* what = !before                   ? "connected to broker"
+                       : before == message.epoch ? "connected to broker again"
+                                                 : "connected to another life of the broker";
+    step.act(Note{.level = Level::info, .what = what});
+    begin_session();
+    say_heartbeat(step);
 }
 
-// --- events
-// ---------------------------------------------------------------------------------------------------
-
-void Core::on_event(FromBroker& event) {
-    heard_ = lived_.now();
-    std::visit(
-        [&]<class T>(T& message) {
-            if constexpr (is_for_worker<T>) on_message(message, event.body);
-            else
-                note({.level = Level::warn,
-                      .what = "message that is not for a worker",
-                      .detail = wire::name_of(event.message)});
-        },
-        event.message);
+void Core::take_refusal(Step& step, wire::Refused& message) {
+    if (!message.job) {
+        switch (session_.refused(step.now, lived_.now(), message)) {
+            case BrokerSession::Refusal::version:
+            case BrokerSession::Refusal::peer:
+                return leave(step, "the broker refuses this worker: " + message.text);
+            case BrokerSession::Refusal::unknown_session: begin_session(); break;
+            case BrokerSession::Refusal::other: break;
+        }
+    }
+    step.act(Note{.level = Level::warn,
+                  .what = "broker refuses",
+                  .job = message.job,
+                  .detail = std::move(message.text)});
 }
 
-void Core::on_event(Garbled& event) {
-    note({.level = Level::warn,
-          .what = "bytes that are no message",
-          .detail = std::move(event.why)});
-}
+// --- the work
 
-void Core::on_event(Tick&) {}
-
-void Core::on_event(Drain&) {
-    if (draining_) return;
-    draining_ = true;
-    drain_until_ = now_ + drain_patience;
-    note({.level = Level::info, .what = "draining"});
-}
-
-void Core::on_message(wire::Welcome& message, Slice&) {
-    if (message.heartbeat.count() > 0) heartbeat_ = message.heartbeat;
-    if (message.timeout.count() > 0) timeout_ = message.timeout;
-    bool same = broker_ == message.epoch;
-    if (phase_ == Phase::standing && same) return;
-    if (phase_ == Phase::standing) number_from_one();
-    const char* what = !broker_ ? "connected to broker"
-                       : same   ? "connected to broker again"
-                                : "connected to another life of the broker";
-    note({.level = Level::info, .what = what});
-    phase_ = Phase::standing;
-    broker_ = message.epoch;
-    say_heartbeat();
-}
-
-void Core::on_message(wire::Refused& message, Slice&) {
-    if (message.job) {
-        note({.level = Level::warn,
-              .what = "broker refuses",
-              .job = message.job,
-              .detail = std::move(message.text)});
+void Core::take_dispatch(Step& step, wire::Dispatch& message, Slice body) {
+    if (!connected() || dispatches_.is_past(message.sequence)) {
+        step.act(Note{.level = Level::debug,
+                      .what = "chunk ignored, its number is past",
+                      .job = message.job});
         return;
     }
-    switch (message.code) {
-        case wire::RefusalCode::version:
-        case wire::RefusalCode::not_allowed:
-        case wire::RefusalCode::conflict:
-            return leave("the broker refuses this worker: " + message.text);
-        case wire::RefusalCode::malformed:
-            // A broker that does not know this session says so; while greeting, the Hello that it
-            // asks for is on its way.
-            note({.level = Level::warn,
-                  .what = "broker refuses",
-                  .detail = std::move(message.text)});
-            if (phase_ == Phase::standing) begin_session();
-            return;
-        case wire::RefusalCode::unknown_job:
-        case wire::RefusalCode::too_large:
-        case wire::RefusalCode::no_gatherer:
-        case wire::RefusalCode::no_function:
-        case wire::RefusalCode::overloaded:
-            note({.level = Level::warn,
-                  .what = "broker refuses",
-                  .detail = std::move(message.text)});
-            return;
+    if (message.sequence == std::numeric_limits<std::uint64_t>::max() || message.count == 0 ||
+        message.count > limits::block_fragments ||
+        message.first > std::numeric_limits<Index>::max() - message.count) {
+        step.act(
+            Note{.level = Level::warn, .what = "chunk that makes no sense", .job = message.job});
+        return;
+    }
+    dispatches_.take(message.sequence);
+    session_.busy(step.now);
+    const Chunk chunk{message.job,
+                      {message.first, message.first + message.count},
+                      message.attempt,
+                      std::move(body)};
+    if (message.brief) briefs_.learn(message.job, *message.brief);
+    const wire::JobBrief* brief = briefs_.find(message.job);
+    if (brief == nullptr)
+        return work_.give_back(step, chunk.job, chunk.range, "its job is not known");
+    if (drain_until_) return work_.give_back(step, chunk.job, chunk.range, "worker drains");
+    work_.take(step, chunk, brief->spec, results_.indices(chunk.job));
+}
+
+void Core::take_values(Step& step, const Values& event) {
+    if (event.count == 0) return;
+    const auto reported = work_.take_values(event);
+    for (Range part : reported.parts) {
+        auto body = cut_objects(
+            event.body,
+            {.total = event.count, .skip = part.begin - event.first, .count = part.size()});
+        FANFOLD_CHECK(body.has_value());
+        step.done.finished(
+            {.job = reported.job, .range = part, .busy = event.elapsed, .bytes = body->size()});
+        results_.add(step, reported.job,
+                     {.range = part,
+                      .meta = {.worker = options_.name,
+                               .attempt = reported.attempt,
+                               .started = event.started,
+                               .elapsed = event.elapsed},
+                      .body = *std::move(body)},
+                     briefs_.at(reported.job).gatherer);
     }
 }
 
-/// Who is awake anyway answers, and has not to wake up once more. How often is up to the broker
-/// then: it beats more often when it believes that this worker has something.
-void Core::on_message(wire::Heartbeat&, Slice&) {
-    if (phase_ == Phase::standing && nothing_to_tell_ && now_ - beaten_ >= heartbeat_ / 2)
-        say_heartbeat();
+void Core::release(Step& step, const wire::Release& message) {
+    for (const wire::JobRanges& item : message.items) {
+        if (briefs_.find(item.job) == nullptr) continue;
+        for (Range range : item.ranges) {
+            results_.release(step, item.job, range);
+            work_.release(step, item.job, range);
+        }
+        step.act(Note{.level = Level::trace,
+                      .what = "released",
+                      .job = item.job,
+                      .range = item.ranges.empty()
+                                   ? Range{}
+                                   : Range{item.ranges.front().begin, item.ranges.back().end}});
+    }
+}
+
+void Core::drop(Step& step, const JobId& job) {
+    if (briefs_.find(job) == nullptr) return;
+    step.act(Note{.level = Level::debug, .what = "job dropped", .job = job});
+    const Range all{0, std::numeric_limits<Index>::max()};
+    results_.release(step, job, all);
+    work_.release(step, job, all);
+    briefs_.forget(job);
+}
+
+/// At the end of each step.
+void Core::settle(Step& step) {
+    const Slots& slots = work_.slots();
+    if (slots.all_stuck()) {
+        return leave(step, slots.count() == 1
+                               ? "its only slot is stuck in a handler that ran past its timeout"
+                               : "all " + std::to_string(slots.count()) +
+                                     " slots are stuck in handlers that ran past their timeout");
+    }
+    if (drain_until_) work_.give_back_queue(step, "worker drains");
+    work_.start_tasks(step, briefs_, !results_.full());
+    if (auto recall = work_.obeyed_recall()) done_.obeyed(*recall);
+    if (done_.empty()) done_since_.reset();
+    else if (!done_since_) done_since_ = step.now;
+    const bool at_once = slots.has_free() || done_.answers_recall();
+    if (done_since_ && connected() && (at_once || step.now >= *done_since_ + limits::done_patience))
+        flush_done(step);
+    if (drain_until_) finish_drain(step);
+}
+
+void Core::flush_done(Step& step) {
+    for (DoneMessage& part : done_.take())
+        send(step, std::move(part.message), std::move(part.body));
+    done_since_.reset();
+}
+
+/// Results that the gatherer has not confirmed would have to run again elsewhere, so they are
+/// waited for, but not for long.
+void Core::finish_drain(Step& step) {
+    if (work_.slots().busy() > work_.slots().stuck()) return;
+    const bool confirmed = results_.empty() || !connected();
+    if (confirmed || step.now >= *drain_until_) leave(step, {});
+}
+
+// --- books
+
+std::uint64_t Core::held() const {
+    std::uint64_t count = 0;
+    for (const auto& [job, held] : work_.held()) count += held.size();
+    return count;
+}
+
+void Core::check_invariants() const {
+    work_.check_invariants();
+    results_.check_invariants();
+    for (const auto& [job, held] : work_.held()) {
+        FANFOLD_CHECK(briefs_.find(job) != nullptr);
+        for (Range range : held.ranges())
+            FANFOLD_CHECK(results_.indices(job).within(range).empty());
+    }
+    for (const auto& [job, kept] : results_.jobs()) FANFOLD_CHECK(briefs_.find(job) != nullptr);
 }
 
 }  // namespace fanfold::worker

@@ -4,20 +4,9 @@
 #include <utility>
 
 #include "shared/base/result.hpp"
-#include "shared/wire/codec.hpp"
+#include "worker/core/chunk.hpp"
 
 namespace fanfold::worker {
-
-std::optional<Slice> cut_objects(const Slice& body, std::uint64_t total, std::uint64_t skip,
-                                 std::uint64_t count) {
-    if (skip == 0 && count == total) return body;
-    auto begin = wire::objects_length(body.view(), skip);
-    if (!begin) return std::nullopt;
-    if (skip + count == total) return body.sub(*begin, body.size() - *begin);
-    auto length = wire::objects_length(body.view().substr(*begin), count);
-    if (!length) return std::nullopt;
-    return body.sub(*begin, *length);
-}
 
 void KeptResults::insert(KeptRun run) {
     bytes_ += run.body.size();
@@ -52,8 +41,9 @@ void KeptResults::release(Range range, Time now) {
         erase(at++);
         auto keep = [&](Range part) {
             if (part.empty()) return;
-            auto body =
-                cut_objects(run.body, run.range.size(), part.begin - run.range.begin, part.size());
+            auto body = cut_objects(run.body, {.total = run.range.size(),
+                                               .skip = part.begin - run.range.begin,
+                                               .count = part.size()});
             FANFOLD_CHECK(body.has_value());
             insert({part, run.meta, *std::move(body)});
         };
@@ -84,7 +74,7 @@ std::vector<const KeptRun*> KeptResults::overlapping(const std::vector<Range>& r
 
 void KeptResults::pushed_again(Time now) {
     since_ = now;
-    patience_ = std::min<Duration>(patience_ * 2, longest_patience);
+    patience_ = std::min<Duration>(patience_ * 2, limits::longest_resend_patience);
 }
 
 void KeptResults::check_invariants() const {

@@ -7,20 +7,14 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <vector>
 
-#include "shared/base/limits.hpp"
 #include "shared/base/range_set.hpp"
 #include "shared/base/slice.hpp"
 #include "shared/wire/messages.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
-
-/// The objects [skip, skip + count) of a body that holds objects back to back, `total` of them;
-/// nothing if they are not there.
-std::optional<Slice> cut_objects(const Slice& body, std::uint64_t total, std::uint64_t skip,
-                                 std::uint64_t count);
 
 struct KeptRun {
     Range range;
@@ -54,8 +48,6 @@ public:
 private:
     void erase(std::map<Index, KeptRun>::iterator run);
     void insert(KeptRun run);
-
-    static constexpr Duration longest_patience = std::chrono::seconds(30);
 
     std::map<Index, KeptRun> runs_;
     RangeSet indices_;

@@ -9,17 +9,11 @@
 
 namespace fanfold::worker {
 
-/// Whether the bytes are well-formed UTF-8 (RFC 3629).
-bool is_utf8(std::string_view bytes);
-
 /// The first `most` bytes at most, cut where a character begins.
 std::string shortened(std::string text, std::size_t most);
 
 /// The last `most` bytes at most, without the line ends at its end, begun at a character.
 std::string_view tail(std::string_view text, std::size_t most);
-
-/// For people: "250 ms", "1.5 s".
-std::string duration_text(wire::Milliseconds duration);
 
 /// What the failure of an attempt that took too long says.
 std::string timeout_text(wire::Milliseconds timeout);

@@ -20,12 +20,14 @@
 #include <utility>
 
 #include "worker/guardian/process_tree.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker::guardian {
 namespace {
 
-constexpr int answer_patience = 5'000;  // milliseconds
-constexpr int end_patience = 12'000;    // longer than the guardian's own with what does not die
+constexpr int milliseconds(std::chrono::milliseconds duration) {
+    return static_cast<int>(duration.count());
+}
 
 /// Unlike any other guardian's: this process, this moment, a count.
 std::string new_name() {
@@ -89,7 +91,8 @@ public:
 bool answers(int socket) {
     pollfd watched{.fd = socket, .events = POLLIN, .revents = 0};
     int ready = 0;
-    while ((ready = ::poll(&watched, 1, answer_patience)) < 0 && errno == EINTR) {
+    while ((ready = ::poll(&watched, 1, milliseconds(limits::guardian_answer))) < 0 &&
+           errno == EINTR) {
     }
     std::vector<Report> reports;
     return ready == 1 && receive_reports(socket, reports) && !reports.empty() &&
@@ -174,11 +177,11 @@ void Link::end() {
     // The guardian reads this as the end; its own end closes when it exits, which the poll below
     // sees.
     ::shutdown(socket_.get(), SHUT_WR);
-    const auto give_up = std::chrono::steady_clock::now() + std::chrono::milliseconds(end_patience);
+    const auto give_up = std::chrono::steady_clock::now() + limits::guardian_exit;
     std::vector<Report> unread;
     while (receive_reports(socket_.get(), unread) && std::chrono::steady_clock::now() < give_up) {
         pollfd watched{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-        ::poll(&watched, 1, end_patience);
+        ::poll(&watched, 1, milliseconds(limits::guardian_exit));
     }
     if (pid_ > 0 && std::chrono::steady_clock::now() >= give_up) ::kill(pid_, SIGKILL);
     socket_.close();

@@ -5,10 +5,8 @@
 // (zero-terminated strings: working folder, arguments, environment) when it is short; a longer text
 // comes in a memory file. A spawn request carries descriptors in this order: stdout, stderr, stdin
 // if has_input, the memory file if the text is not in the packet. The guardian sends packets of one
-// or more Reports: `ready` once, then exactly one for each spawn request. A request may be sent
-// while the command that it is to follow still runs, so that the next begins the moment that one
-// ends. When the socket closes, or the process that started it ends, the guardian kills all that it
-// started and exits.
+// or more Reports: `ready` once, then exactly one for each spawn request. When the socket closes,
+// or the process that started it ends, the guardian kills all that it started and exits.
 #pragma once
 
 #include <array>
@@ -23,7 +21,7 @@
 namespace fanfold::worker::guardian {
 
 inline constexpr int socket_number = 3;  // the only descriptor it inherits besides 0, 1 and 2
-inline constexpr const char* wire_version = "2";  // raised with every change of this file
+inline constexpr const char* wire_version = "3";  // raised with every change of this file
 inline constexpr std::size_t inline_text_bytes = 16 << 10;
 inline constexpr std::size_t most_descriptors = 4;  // of one request
 inline constexpr std::size_t most_reports = 64;     // of one packet
@@ -44,7 +42,6 @@ enum Argument : int {
 enum class RequestKind : std::uint32_t {
     spawn = 1,  // run this command line
     stop = 2,   // SIGTERM to its group and descendants, SIGKILL to all that is left after the grace
-    withdraw = 3,  // forget this command line if it has not begun
 };
 
 struct RequestHeader {
@@ -52,9 +49,7 @@ struct RequestHeader {
     std::uint32_t arguments = 0;
     std::uint32_t environment = 0;
     std::uint32_t has_input = 0;
-    std::uint64_t id = 0;     // the runner's, never used twice for one guardian
-    std::uint64_t after = 0;  // begins once the command with this id has ended; 0: at once. A
-                              // command is followed by one at most
+    std::uint64_t id = 0;  // the runner's, never used twice for one guardian
     std::uint64_t text_bytes = 0;
     std::uint64_t grace = 0;  // of a stop; nanoseconds
 };
@@ -64,7 +59,6 @@ enum class ReportKind : std::uint32_t {
     ended = 2,        // the command's own process ended (after a stop: and all its kin)
     bad_folder = 3,   // not started: its working folder can't be entered
     bad_program = 4,  // not started: it can't be found or executed
-    withdrawn = 5,    // not started: the runner has asked so
 };
 
 struct Report {

@@ -5,13 +5,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "worker/limits.hpp"
+
 namespace fanfold::worker::guardian {
 
-using namespace std::chrono_literals;
-
 namespace {
-
-constexpr auto look_interval = 500ms;
 
 bool is_older(const Leftovers::Commands::Running& command, const Process& than) {
     if (command.pid == 0) return true;
@@ -22,7 +20,7 @@ bool is_older(const Leftovers::Commands::Running& command, const Process& than) 
 }  // namespace
 
 void Leftovers::expect(Clock::time_point now) {
-    if (!due_) due_ = now + look_interval;
+    if (!due_) due_ = now + limits::leftovers_interval;
 }
 
 bool Leftovers::may_live(const Process& orphan, const Commands& commands) const {
@@ -39,7 +37,7 @@ bool Leftovers::may_live(const Process& orphan, const Commands& commands) const 
                        [&](const auto& command) { return is_older(command, orphan); });
 }
 
-void Leftovers::look(Clock::time_point now, const Commands& commands) {
+void Leftovers::scan(Clock::time_point now, const Commands& commands) {
     std::set<std::pair<pid_t, std::uint64_t>> seen;
     std::set<std::pair<pid_t, std::uint64_t>> doomed;
     bool any_orphan = false;
@@ -61,7 +59,7 @@ void Leftovers::look(Clock::time_point now, const Commands& commands) {
             return doomed.contains({each.pid, each.start});
         });
     seen_ = std::move(seen);
-    due_ = any_orphan ? std::optional(now + look_interval) : std::nullopt;
+    due_ = any_orphan ? std::optional(now + limits::leftovers_interval) : std::nullopt;
 }
 
 }  // namespace fanfold::worker::guardian

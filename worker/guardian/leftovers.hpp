@@ -40,17 +40,17 @@ public:
 
     /// A command has ended, and may have left something.
     void expect(Clock::time_point now);
-    /// When to look; none when nothing can be there.
+    /// When to scan; none when nothing can be there.
     const std::optional<Clock::time_point>& due() const { return due_; }
-    /// Kills what was there at the last look, too, and belongs to no running command.
-    void look(Clock::time_point now, const Commands& commands);
+    /// Kills what was there at the last scan, too, and belongs to no running command.
+    void scan(Clock::time_point now, const Commands& commands);
 
 private:
     bool may_live(const Process& orphan, const Commands& commands) const;
 
     std::string mark_;
     std::optional<Clock::time_point> due_;
-    std::set<std::pair<pid_t, std::uint64_t>> seen_;  // at the last look, by pid and start
+    std::set<std::pair<pid_t, std::uint64_t>> seen_;  // at the last scan, by pid and start
 };
 
 }  // namespace fanfold::worker::guardian

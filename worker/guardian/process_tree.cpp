@@ -16,12 +16,10 @@
 #include <unordered_set>
 
 #include "worker/guardian/descriptor.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 namespace {
-
-// A process that forks faster than we can walk /proc must not keep us here for ever.
-constexpr int most_rounds = 20;
 
 std::string read_whole(const std::string& path) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -131,7 +129,7 @@ void kill_with_descendants(const Belongs& belongs) {
     const Belongs belongs_or_found = [&](const Process& process) {
         return stopped.contains({process.pid, process.start}) || belongs(process);
     };
-    for (int round = 0; round < most_rounds; ++round) {
+    for (int round = 0; round < limits::kill_rounds; ++round) {
         bool any_new = false;
         for (const Process& process : find_with_descendants(belongs_or_found)) {
             if (!stopped.insert({process.pid, process.start}).second) continue;

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <new>
 
+#include "worker/limits.hpp"
+
 namespace fanfold::worker::guardian {
 namespace {
 
@@ -104,10 +106,6 @@ pid_t begin(Child& child, void* stack) {
 }
 #endif
 
-constexpr rlim_t cpu_grace =
-    2;  // seconds between the signal that tells a command of its limit, and the one that kills it
-constexpr std::size_t stack_bytes = 128 << 10;  // besides the arguments, which execvp may copy
-
 }  // namespace
 
 Spawner::Spawner(const CommandLimits& limits) : null_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
@@ -119,7 +117,7 @@ Spawner::Spawner(const CommandLimits& limits) : null_(::open("/dev/null", O_RDON
         limits_.emplace_back(resource, limit_of(resource, soft, hard));
     };
     if (limits.memory != 0) add(RLIMIT_AS, limits.memory, limits.memory);
-    if (limits.cpu != 0) add(RLIMIT_CPU, limits.cpu, limits.cpu + cpu_grace);
+    if (limits.cpu != 0) add(RLIMIT_CPU, limits.cpu, limits.cpu + limits::cpu_grace);
     if (limits.files != 0) add(RLIMIT_NOFILE, limits.files, limits.files);
 }
 
@@ -183,7 +181,7 @@ void Spawner::start(const Request& request, Words& words, Spawned& spawned) {
         .arguments = words.arguments.data(),
         .limits = limits_.data(),
         .limit_count = limits_.size()};
-    const std::size_t bytes = stack_bytes + words.arguments.size() * sizeof(char*);
+    const std::size_t bytes = limits::spawn_stack_bytes + words.arguments.size() * sizeof(char*);
     if (stack_.size() * sizeof(stack_[0]) < bytes) stack_.resize(bytes / sizeof(stack_[0]) + 1);
     const pid_t pid = begin(child, stack_.data() + stack_.size());
     spawned = {.pid = pid, .kind = child.kind, .error = pid < 0 ? errno : child.error};

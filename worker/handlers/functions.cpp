@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "shared/wire/codec.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 
 namespace {
 
-constexpr std::size_t longest_name = 200;
 constexpr std::string_view reserved = "fanfold.";
 
 bool is_name_character(char c) {
@@ -30,8 +30,8 @@ void check_name(const std::string& name) {
         throw std::invalid_argument("function name '" + name + "' " + why);
     };
     if (name.empty()) refuse("is empty");
-    if (name.size() > longest_name)
-        refuse("is longer than " + std::to_string(longest_name) + " bytes");
+    if (name.size() > limits::declared_name_bytes)
+        refuse("is longer than " + std::to_string(limits::declared_name_bytes) + " bytes");
     if (name.starts_with(reserved))
         refuse("begins with 'fanfold.', which is reserved for built-in functions; choose another");
     if (!std::all_of(name.begin(), name.end(), is_name_character)) {

@@ -23,14 +23,14 @@
 #include <thread>
 #include <vector>
 
-#include "worker/core/core.hpp"
+#include "worker/core/events.hpp"
 #include "worker/handlers/functions.hpp"
 #include "worker/handlers/pace.hpp"
-#include "worker/handlers/value_buffer.hpp"
+#include "worker/handlers/payloads.hpp"
+#include "worker/handlers/task_report.hpp"
 
 namespace fanfold::worker {
 
-using Deliver = std::function<void(Event)>;
 using LogLine = std::function<void(const Context&, std::string_view)>;
 using Paces = std::map<std::string, Pace>;  // of all functions, by name
 
@@ -42,7 +42,8 @@ public:
         Deliver deliver;
         LogLine log;
     };
-    explicit HandlerSlot(Options options) : options_(std::move(options)) {}
+    explicit HandlerSlot(Options options)
+        : options_(std::move(options)), report_(std::move(options_.deliver)) {}
 
     /// Runs a task whose function is a handler, Sleep or Echo. The slot must be free.
     void start(Task task);
@@ -53,9 +54,9 @@ public:
     /// Gives up what the task has not claimed from that index on, and delivers Trimmed; false if
     /// the task is not this one.
     bool trim(const Trim& action);
-    /// Delivers what waits since the last look, and an attempt that runs past its timeout. Called
-    /// every half flush interval.
-    void watch(Time now);
+    /// Delivers what waits since the last scan, and an attempt that runs past its timeout. Called
+    /// every limits::watch_interval.
+    void scan(Time now);
     bool busy() const { return busy_.load(std::memory_order_relaxed); }
 
     /// Delivers nothing any more, and asks what runs to return.
@@ -77,22 +78,16 @@ private:
     void work();
     void run_task(std::unique_lock<std::mutex>& lock);
     void echo_all(std::unique_lock<std::mutex>& lock);
-    bool measure(const Task& task);
     void fail_all();
     void call_all(std::unique_lock<std::mutex>& lock, const RawHandler& handler);
     Pause call_batch(const RawHandler& handler, Context& context);
     bool call(const RawHandler& handler, Context& context, std::string_view payload);
-    bool settle(Pause pause);
+    bool settle(Pause pause, Time now);
     void sleep_all(std::unique_lock<std::mutex>& lock);
     std::optional<wire::Failure> sleep(std::unique_lock<std::mutex>& lock,
                                        std::string_view payload);
-    std::string_view next_payload();
-    void begin_run(Time now);
-    void keep_with_room();
-    void flush(Time now);
-    void deliver_part(ValueBuffer::Part part, Time now);
-    void fail(wire::Failure failure);
-    void deliver(Event event);
+    void fail(wire::Failure failure, Time now);
+    Index next() { return report_.values().next(); }
     bool is_timed() const { return task_->spec.timeout.count() > 0; }
     Time attempt_started() const {
         return Time(Duration(attempt_started_.load(std::memory_order_acquire)));
@@ -111,28 +106,18 @@ private:
     std::optional<Task> task_;
     std::thread thread_;
     bool closed_ = false;
-    bool ended_ = false;               // the thread's last act
-    bool here_ = false;                // the task runs on a lent thread
-    bool overran_ = false;             // of the task
-    bool watchable_ = false;           // handlers are being called, which the timeout may strike
-    Index claimed_ = 0;                // what is below will be run
-    Index end_ = 0;                    // what is not below will not
-    ValueBuffer values_;               // its next() is the fragment that runs
-    Time run_started_{};               // when what waits in values_ began to run
-    wire::Microseconds run_stamp_{0};  // the same, since 1970
-    struct Seen {
-        Time at;
-        Index next;
-    };
-    std::optional<Seen>
-        seen_waiting_;  // when watch() first saw something in values_, and what ran then
+    bool ended_ = false;      // the thread's last act
+    bool here_ = false;       // the task runs on a lent thread
+    bool overran_ = false;    // of the task
+    bool watchable_ = false;  // handlers are being called, which the timeout may strike
+    Index claimed_ = 0;       // what is below will be run
+    Index end_ = 0;           // what is not below will not
+    TaskReport report_;
 
     // The running thread's own.
     std::string scratch_;  // the value being made
     std::optional<wire::Failure> failure_;
-    std::vector<std::uint32_t> lengths_;  // of the task's payloads
-    std::size_t at_ = 0;                  // the next one in lengths_, and where it begins
-    std::size_t offset_ = 0;
+    Payloads payloads_;
 };
 
 }  // namespace fanfold::worker

@@ -7,14 +7,9 @@
 
 namespace fanfold::worker {
 
-namespace {
-constexpr std::size_t worth_moving = 64 << 10;
-constexpr std::size_t least_room = 4 << 10;
-}  // namespace
-
 void ValueBuffer::begin(Index first, std::size_t expected) {
     bytes_.clear();
-    expected_ = std::clamp(expected, least_room, limits::block_bytes);
+    expected_ = std::clamp(expected, limits::value_room, limits::block_bytes);
     first_ = first;
     taken_count_ = 0;
     taken_bytes_ = 0;
@@ -35,7 +30,7 @@ void ValueBuffer::add_with_room(std::string& value) {
     std::uint64_t before = progress_.load(std::memory_order_relaxed);
     FANFOLD_CHECK((before & closed_bit) == 0 && count_of(before) < most_values);
     std::size_t size = value.size();
-    if (bytes_.empty() && size >= worth_moving && size >= value.capacity() / 2) {
+    if (bytes_.empty() && size >= limits::worth_moving && size >= value.capacity() / 2) {
         bytes_ = std::move(value);
     } else {
         if (bytes_.capacity() < bytes_.size() + size)

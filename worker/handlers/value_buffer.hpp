@@ -15,8 +15,8 @@
 #include <string_view>
 
 #include "shared/base/ids.hpp"
-#include "shared/base/limits.hpp"
 #include "shared/base/slice.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 

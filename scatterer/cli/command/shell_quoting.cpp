@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 namespace {
 
 constexpr std::string_view plain_characters =
@@ -59,7 +59,7 @@ bool needs_quotes(std::string_view text) {
     return is_reserved(text);
 }
 
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
     if (!needs_quotes(text)) return std::string(text);
     std::string line;
     append_quoted(line, text);
@@ -201,4 +201,4 @@ void ShellScanner::read_parenthesis(char c) {
     }
 }
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 
 /// Appends the text in single quotes: any bytes but NUL come through sh unchanged. An empty text
 /// becomes ''.
@@ -18,7 +18,7 @@ void append_quoted(std::string& line, std::string_view text);
 bool needs_quotes(std::string_view text);
 
 /// The text as one would type it: as it is, or in single quotes where it needs them.
-std::string quoted(std::string_view text);
+std::string shell_quoted(std::string_view text);
 
 /// True for a first word that a shell runs by itself, or that means something else there than the
 /// program of this name.
@@ -68,4 +68,4 @@ private:
     const char* lost_ = nullptr;        // from here on the scanner does not vouch for what it says
 };
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

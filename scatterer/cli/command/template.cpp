@@ -3,19 +3,13 @@
 #include <algorithm>
 #include <charconv>
 
-namespace fanfold::scatterer {
+#include "scatterer/cli/base/limits.hpp"
+#include "scatterer/cli/base/words.hpp"
+
+namespace fanfold::scatterer::cli {
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string line;
-    for (const std::string& word : words) {
-        if (&word != &words.front()) line += ' ';
-        line += word;
-    }
-    return line;
-}
 
 // As dirname(1) has it: slashes at the end do not count.
 std::string_view folder_of(std::string_view path) {
@@ -82,15 +76,15 @@ Result<Template::Piece> Template::replacement(std::string_view inner) {
 
 // Cuts a text into literals and replacement strings. No two literals follow one another.
 Result<Template::Word> Template::parse(std::string_view text, bool pipe) {
-    constexpr std::size_t longest_replacement = 16;
     Word word;
     auto add_literal = [&](std::string_view literal) {
         if (word.empty() || word.back().kind != Kind::literal) word.push_back({});
         word.back().text += literal;
     };
     for (std::size_t at = 0; at < text.size();) {
-        std::size_t close = text[at] == '{' ? text.substr(at, longest_replacement).find('}')
-                                            : std::string_view::npos;
+        std::size_t close = text[at] == '{'
+                                ? text.substr(at, limits::replacement_characters).find('}')
+                                : std::string_view::npos;
         if (close == std::string_view::npos) {
             add_literal(text.substr(at++, 1));
             continue;
@@ -350,7 +344,7 @@ std::string Template::display(Values values, std::uint64_t sequence) const {
     std::string text;
     for (const std::string& word : words(values, sequence)) {
         if (!text.empty()) text += ' ';
-        text += quoted(word);
+        text += shell_quoted(word);
     }
     return text;
 }
@@ -365,4 +359,4 @@ std::string Template::display(const std::vector<std::string>& values,
     return display(views(values), sequence);
 }
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

@@ -13,7 +13,7 @@
 #include "scatterer/cli/command/shell_quoting.hpp"
 #include "shared/base/result.hpp"
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 
 struct TemplateOptions {
     bool no_shell = false;  // the words are the argv as they are; no shell reads them
@@ -48,7 +48,7 @@ public:
     Result<std::vector<std::string>> argv(Values values, std::uint64_t sequence) const;
     Result<std::vector<std::string>> argv(const std::vector<std::string>& values,
                                           std::uint64_t sequence) const;
-    /// The same as one would type it, for --dry-run and the job log. It may hold newlines.
+    /// The command as one would type it, for --dry-run and the job log. It may hold newlines.
     std::string display(Values values, std::uint64_t sequence) const;
     std::string display(const std::vector<std::string>& values, std::uint64_t sequence) const;
 
@@ -99,4 +99,4 @@ private:
     std::vector<Word> words_;  // with Mode::shell one, the whole line
 };
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

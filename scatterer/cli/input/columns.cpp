@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 namespace {
 
 // Turns \t, \n and \d, which POSIX lacks, into what it knows; inside brackets also \s and \w.
@@ -98,4 +98,4 @@ void ColumnSeparator::append(std::string_view input, std::vector<std::string>& c
     columns.emplace_back(trimmed(input.substr(column)));
 }
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

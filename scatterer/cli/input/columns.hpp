@@ -10,7 +10,7 @@
 
 #include "shared/base/result.hpp"
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 
 class ColumnSeparator {
 public:
@@ -31,4 +31,4 @@ private:
     std::unique_ptr<regex_t, Free> expression_;
 };
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

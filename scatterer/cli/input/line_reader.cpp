@@ -9,12 +9,9 @@
 #include <cstring>
 #include <utility>
 
-#include "shared/base/limits.hpp"
+#include "scatterer/cli/base/limits.hpp"
 
-namespace fanfold::scatterer {
-namespace {
-constexpr std::size_t first_capacity = 256 << 10;
-}
+namespace fanfold::scatterer::cli {
 
 bool wait_readable(int descriptor, bool wait) {
     pollfd waited{.fd = descriptor, .events = POLLIN, .revents = 0};
@@ -84,14 +81,14 @@ void LineReader::fill() {
         scanned_ -= begin_;
         begin_ = 0;
     }
-    if (end_ > limits::payload_bytes) {
+    if (end_ > fanfold::limits::payload_bytes) {
         error_ = "an input from " + name_ + " is longer than " +
-                 std::to_string(limits::payload_bytes) +
+                 std::to_string(fanfold::limits::payload_bytes) +
                  " bytes; a large stream is cut into blocks by --pipe";
         return;
     }
     if (end_ == buffer_.size())
-        buffer_.resize(buffer_.empty() ? first_capacity : 2 * buffer_.size());
+        buffer_.resize(buffer_.empty() ? limits::line_buffer_bytes : 2 * buffer_.size());
     long count = read_some(descriptor_, buffer_.data() + end_, buffer_.size() - end_);
     if (count < 0) error_ = "cannot read inputs from " + name_ + ": " + std::strerror(errno);
     else if (count == 0) ended_ = true;
@@ -125,4 +122,4 @@ bool LineReader::would_block() {
 
 bool LineReader::at_end() { return error_.empty() && ended_ && begin_ == end_; }
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

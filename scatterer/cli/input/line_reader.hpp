@@ -9,7 +9,7 @@
 
 #include "shared/base/result.hpp"
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 
 /// Cuts what comes from a descriptor at a separator, which belongs to no line. A last line without
 /// separator counts, an empty line too; a carriage return stays part of its line.
@@ -57,4 +57,4 @@ bool wait_readable(int descriptor, bool wait);
 /// Reads once, waiting for data and going on after a signal. 0: the end; negative: errno is set.
 long read_some(int descriptor, char* into, std::size_t most);
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

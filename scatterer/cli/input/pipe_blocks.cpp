@@ -5,10 +5,10 @@
 #include <cstring>
 #include <string_view>
 
+#include "scatterer/cli/base/limits.hpp"
 #include "scatterer/cli/input/line_reader.hpp"
-#include "shared/base/limits.hpp"
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 
 PipeBlocks::PipeBlocks(Options options) : options_(std::move(options)) {
     options_.block_bytes = std::max<std::size_t>(options_.block_bytes, 1);
@@ -31,18 +31,18 @@ std::size_t PipeBlocks::cut() {
 }
 
 void PipeBlocks::fill() {
-    constexpr std::size_t read_bytes = 128 << 10;
     std::size_t left = end_ - begin_;
-    if (left > limits::payload_bytes) {
+    if (left > fanfold::limits::payload_bytes) {
         error_ = "a line from " + options_.name + " is longer than " +
-                 std::to_string(limits::payload_bytes) +
+                 std::to_string(fanfold::limits::payload_bytes) +
                  " bytes, the most that one fragment may have";
         return;
     }
     if (begin_ > 0) std::memmove(buffer_.data(), buffer_.data() + begin_, left);
     begin_ = 0;
     end_ = left;
-    if (buffer_.size() - left < read_bytes) buffer_.resize(std::max(2 * left, left + read_bytes));
+    if (buffer_.size() - left < limits::pipe_read_bytes)
+        buffer_.resize(std::max(2 * left, left + limits::pipe_read_bytes));
     long count = read_some(options_.descriptor, buffer_.data() + end_, buffer_.size() - end_);
     if (count < 0) error_ = "cannot read " + options_.name + ": " + std::strerror(errno);
     else if (count == 0) ended_ = true;
@@ -70,4 +70,4 @@ bool PipeBlocks::would_block() {
     return false;
 }
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

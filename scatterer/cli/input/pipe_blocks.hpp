@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <string>
 
+#include "scatterer/cli/base/limits.hpp"
 #include "shared/base/result.hpp"
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 
 /// Reads a descriptor, which stays the caller's, and cuts it at line ends. Every block but the last
 /// has at most `block_bytes` and ends with the last line end within them; a single longer line
@@ -17,9 +18,9 @@ class PipeBlocks {
 public:
     struct Options {
         int descriptor = 0;
-        std::string name = "standard input";  // for errors
-        std::size_t block_bytes = 1 << 20;    // at least 1
-        char separator = '\n';                // NUL with -0
+        std::string name = "standard input";                 // for errors
+        std::size_t block_bytes = limits::pipe_block_bytes;  // at least 1
+        char separator = '\n';                               // NUL with -0
     };
     explicit PipeBlocks(Options options);
 
@@ -37,10 +38,9 @@ private:
     std::string buffer_;
     std::size_t begin_ = 0;  // of what was read and not given out
     std::size_t end_ = 0;
-    std::size_t scanned_ =
-        0;  // bytes from begin_ that are known to have no separator, when a block is not enough
+    std::size_t scanned_ = 0;  // bytes from begin_ that have no separator, where a line is longer
     bool ended_ = false;
     std::string error_;
 };
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

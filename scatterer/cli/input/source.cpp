@@ -3,7 +3,7 @@
 #include <charconv>
 #include <limits>
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 namespace {
 
 tl::unexpected<Error> bad_array(std::string_view text, std::string_view why) {
@@ -95,4 +95,4 @@ void LineSource::rewind() {
     at_ = 0;
 }
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

@@ -11,7 +11,7 @@
 #include "scatterer/cli/input/line_reader.hpp"
 #include "shared/base/result.hpp"
 
-namespace fanfold::scatterer {
+namespace fanfold::scatterer::cli {
 
 /// A list of values that can be gone through again.
 class Source {
@@ -90,4 +90,4 @@ private:
     std::size_t at_ = 0;  // in kept_; past it the reader goes on
 };
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::scatterer::cli

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "scatterer/cli/output/errors.hpp"
-#include "scatterer/cli/output/output.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/output.hpp"
 #include "shared/base/text.hpp"
 
 namespace fanfold::scatterer::cli {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "scatterer/cli/base/limits.hpp"
 #include "scatterer/cli/output/fragments.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -34,13 +35,11 @@ public:
     /// The line waits for flush(): one that is in the file says that the fragment's output was
     /// written.
     void add(const Fragment& fragment, std::string_view command);
-    bool wants_flush() const { return lines_.size() > flush_at; }
+    bool wants_flush() const { return lines_.size() > limits::joblog_bytes; }
     /// Throws SystemError when the file can't be written.
     void flush();
 
 private:
-    static constexpr std::size_t flush_at = 64 << 10;
-
     std::string path_;
     std::string lines_;
     int fd_;

@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "scatterer/cli/output/errors.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/limits.hpp"
 #include "scatterer/cli/output/joblog.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -23,7 +24,7 @@ std::string bytes_of(const std::string& path) {
     int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return text;
     if (fd < 0) throw system_error("read the job log " + path);
-    constexpr std::size_t piece = 1 << 20;
+    constexpr std::size_t piece = limits::joblog_read_bytes;
     for (;;) {
         std::size_t before = text.size();
         text.resize(before + piece);

@@ -1,6 +1,6 @@
 // What a job log of an earlier map lists, for one that is resumed. One thread.
 //
-// A last line without its end was cut off by a kill: it does not count, and whoever writes on
+// A last line without its end was cut off by a kill: it does not count, and the map that goes on
 // overwrites it.
 #pragma once
 
@@ -34,8 +34,8 @@ public:
 
 private:
     struct Line {
-        std::size_t command = 0;  // where it begins in text_,
-        std::size_t length = 0;   // and its bytes
+        std::size_t command = 0;  // where the command begins in text_
+        std::size_t length = 0;   // of the command
         bool done = false;
     };
     void read_line(std::size_t begin, std::size_t end, std::uint64_t number);

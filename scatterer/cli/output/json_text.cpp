@@ -34,15 +34,6 @@ void append_base64_object(std::string& json, std::string_view bytes) {
     json += "\"}";
 }
 
-bool is_utf8(std::string_view text) {
-    while (!text.empty()) {
-        std::size_t length = character_length(text);
-        if (length == 0) return false;
-        text.remove_prefix(length);
-    }
-    return true;
-}
-
 void append_escaped(std::string& json, char c) {
     switch (c) {
         case '"': json += "\\\""; return;
@@ -173,7 +164,7 @@ void append_json(std::string& json, std::string_view object) {
     try {
         auto by_reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
         auto most = object.size();
-        msgpack::unpack_limit limit(most, most, most, most, most, limits::nesting_depth);
+        msgpack::unpack_limit limit(most, most, most, most, most, fanfold::limits::nesting_depth);
         std::size_t used = 0;
         auto handle =
             msgpack::unpack(object.data(), object.size(), used, by_reference, nullptr, limit);

@@ -43,17 +43,16 @@ void Printer::print(const Fragment& fragment, Label label) {
     output_.settle();
 }
 
-// Millions of short lines a second go through here: the common object, a short string, is read
-// without a call.
+// Millions of short lines a second go through here: the common object, a text, is read without a
+// call.
 void Printer::print_texts(const ResultRun& run) {
     std::string& buffer = output_.buffer();
     std::string_view rest = run.values;
     for (std::uint32_t i = 0; i < run.count; ++i) {
-        auto first = rest.empty() ? 0u : static_cast<unsigned char>(rest[0]);
-        std::size_t length =
-            first - 0xa0u + 1;  // of a string of up to 31 bytes: 0xa0 + its length, then the bytes
-        if (first >= 0xa0 && first <= 0xbf && length <= rest.size()) {
-            buffer.append(rest.data() + 1, length - 1);
+        const tags::Head head = tags::read(rest);
+        std::size_t length = head.length;
+        if (head.is_content()) {
+            buffer += head.content(rest);
         } else {
             auto whole = wire::object_length(rest);
             if (!whole)

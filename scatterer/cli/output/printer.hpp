@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "scatterer/cli/output/console.hpp"
+#include "scatterer/cli/base/console.hpp"
+#include "scatterer/cli/base/output.hpp"
 #include "scatterer/cli/output/fragments.hpp"
-#include "scatterer/cli/output/output.hpp"
 
 namespace fanfold::scatterer::cli {
 

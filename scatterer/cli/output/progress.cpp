@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "scatterer/cli/base/limits.hpp"
 #include "shared/base/duration.hpp"
 
 namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr auto draw_interval = std::chrono::milliseconds(200);
-constexpr auto measure_interval = std::chrono::seconds(1);
 constexpr double weight_of_news = 0.3;  // in the moving average of the rate
 
 std::size_t terminal_width() {
@@ -30,7 +29,7 @@ std::string rate_text(double rate) {
 }
 
 std::string bar(double share) {
-    constexpr std::size_t cells = 20;
+    constexpr std::size_t cells = limits::bar_cells;
     auto full = static_cast<std::size_t>(share * static_cast<double>(cells));
     return '[' + std::string(full, '#') + std::string(cells - full, '.') + "] ";
 }
@@ -68,7 +67,7 @@ Progress::Progress(Console& console, std::function<std::uint64_t()> running)
 
 void Progress::tick(ProgressCounts counts) {
     auto now = Clock::now();
-    if (now - drawn_ < draw_interval) return;
+    if (now - drawn_ < limits::draw_interval) return;
     drawn_ = now;
     ask_running(now);
     measure(now, counts.done + counts.failed);
@@ -78,7 +77,7 @@ void Progress::tick(ProgressCounts counts) {
 }
 
 void Progress::ask_running(Clock::time_point now) {
-    if (!running_ || now - asked_ < measure_interval) return;
+    if (!running_ || now - asked_ < limits::measure_interval) return;
     asked_ = now;
     try {
         last_running_ = running_();
@@ -89,7 +88,7 @@ void Progress::ask_running(Clock::time_point now) {
 }
 
 void Progress::measure(Clock::time_point now, std::uint64_t ended) {
-    if (now - measured_ < measure_interval) return;
+    if (now - measured_ < limits::measure_interval) return;
     double recent = static_cast<double>(ended - last_ended_) /
                     std::chrono::duration<double>(now - measured_).count();
     rate_ = rate_ == 0 ? recent : rate_ * (1 - weight_of_news) + recent * weight_of_news;

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "scatterer/cli/output/console.hpp"
+#include "scatterer/cli/base/console.hpp"
 
 namespace fanfold::scatterer::cli {
 

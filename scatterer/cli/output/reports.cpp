@@ -6,6 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "scatterer/cli/base/limits.hpp"
+#include "scatterer/cli/base/words.hpp"
 #include "scatterer/cli/output/json_text.hpp"
 #include "scatterer/cli/output/table.hpp"
 #include "shared/base/duration.hpp"
@@ -61,12 +63,6 @@ Json json_of(const JobStatus& job) {
     return json;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-    return text;
-}
-
 /// Amounts as one would give them: whole multiples of a power of 1024 get its letter.
 std::string resources_text(const std::vector<ResourceAmount>& resources) {
     constexpr std::string_view letters = "KMGTPE";
@@ -87,9 +83,9 @@ Json json_of(const std::vector<ResourceAmount>& resources) {
     return json;
 }
 
-/// So that a table keeps its lines on a screen.
+/// Tables keep their lines on a screen.
 std::string shortened(const std::string& title) {
-    constexpr std::size_t most = 40;
+    constexpr std::size_t most = limits::title_characters;
     return title.size() <= most ? title : title.substr(0, most - 3) + "...";
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "fanfold/scatterer.hpp"
-#include "scatterer/cli/verbs/options.hpp"
+#include "scatterer/cli/output/format.hpp"
 
 namespace fanfold::scatterer::cli {
 

@@ -7,8 +7,8 @@
 #include <climits>
 #include <utility>
 
-#include "scatterer/cli/output/errors.hpp"
-#include "scatterer/cli/output/output.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/output.hpp"
 
 namespace fanfold::scatterer::cli {
 

@@ -1,16 +1,15 @@
 #include "scatterer/cli/verbs/collector.hpp"
 
+#include "scatterer/cli/base/limits.hpp"
+#include "scatterer/cli/base/words.hpp"
+
 namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr auto look_around = std::chrono::milliseconds(100);
-
 std::string tag_of(const RememberedInput& input, std::uint64_t index) {
     if (input.values.empty()) return std::to_string(index + 1);
-    std::string tag = input.values[0];
-    for (std::size_t i = 1; i < input.values.size(); ++i) tag += ' ' + input.values[i];
-    return tag;
+    return joined(input.values);
 }
 
 }  // namespace
@@ -21,7 +20,7 @@ void Collector::collect(Job& job, const std::function<bool()>& between) {
         if (!run) {
             flush();
             if (job.ended()) return;
-            run = job.next_run(look_around);
+            run = job.next_run(limits::collect_wait);
         }
         if (run) take(*run);
         if (between()) return flush();

@@ -6,10 +6,10 @@
 #include <optional>
 
 #include "fanfold/scatterer.hpp"
+#include "scatterer/cli/base/output.hpp"
 #include "scatterer/cli/input/input_book.hpp"
 #include "scatterer/cli/input/numbering.hpp"
 #include "scatterer/cli/output/joblog.hpp"
-#include "scatterer/cli/output/output.hpp"
 #include "scatterer/cli/output/printer.hpp"
 #include "scatterer/cli/output/results_folder.hpp"
 

@@ -6,30 +6,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/limits.hpp"
+#include "scatterer/cli/base/words.hpp"
+#include "scatterer/cli/command/shell_quoting.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::scatterer::cli {
-
-namespace {
-
-constexpr int recheck_ms = 20;  // for a source that can't say for what it waits
-
-template <class T>
-T must(Result<T> answer) {
-    if (!answer) throw SystemError(answer.error().text);
-    return *std::move(answer);
-}
-
-std::string joined_columns(const std::vector<std::string>& columns) {
-    std::string text;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-        if (i > 0) text += ' ';
-        text += columns[i];
-    }
-    return text;
-}
-
-}  // namespace
 
 void append_exec_payload(std::string& payload, const std::vector<std::string>& argv,
                          const std::string* input) {
@@ -52,9 +35,7 @@ Feeder::Feeder(const MapOptions& options) : options_(options), title_(options.fu
         open_pipe();
         return;
     }
-    auto opened = Inputs::open(parted.sources, options.sources);
-    if (!opened) throw SystemError(opened.error().text);
-    inputs_.emplace(*std::move(opened));
+    inputs_.emplace(must(Inputs::open(parted.sources, options.sources)));
     known_total_ = inputs_->count();
 }
 
@@ -107,7 +88,8 @@ bool Feeder::wait_for(Source& source, int descriptor, Job* job) {
         int waiting_for = descriptor;
         if constexpr (requires { source.waits_for(); }) waiting_for = source.waits_for();
         pollfd items[2] = {{waiting_for, POLLIN, 0}, {wakeup_.fd(), POLLIN, 0}};
-        (void)::poll(items, 2, waiting_for < 0 ? recheck_ms : -1);
+        (void)::poll(items, 2,
+                     waiting_for < 0 ? static_cast<int>(limits::input_recheck.count()) : -1);
         if (stopped_) return false;
     } while (source.would_block());
     return true;
@@ -144,7 +126,7 @@ void Feeder::feed_plain(Job& job) {
 }
 
 void Feeder::feed_records(Job& job, InputBook* book) {
-    std::vector<Numbered> held;  // until all that the job log lists is known to be the same
+    std::vector<Numbered> held;  // until the last input that the job log lists has been compared
     auto release = [&] {
         for (const Numbered& input : held) add_record(job, book, input);
         held.clear();
@@ -201,7 +183,7 @@ void Feeder::append_payload(std::string_view input, std::uint64_t number) {
 std::string Feeder::command_of(const Numbered& input) const {
     const auto& columns = input.record.columns;
     return template_ ? template_->display(columns, input.number + 1)
-                     : title_ + ' ' + scatterer::quoted(joined_columns(columns));
+                     : title_ + ' ' + shell_quoted(joined(columns));
 }
 
 void Feeder::each_command(const std::function<void(const std::string&)>& use) {

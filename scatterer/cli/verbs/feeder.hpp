@@ -13,9 +13,9 @@
 #include "scatterer/cli/input/input_book.hpp"
 #include "scatterer/cli/input/numbering.hpp"
 #include "scatterer/cli/input/pipe_blocks.hpp"
+#include "scatterer/cli/options/command_line.hpp"
 #include "scatterer/cli/output/joblog_past.hpp"
-#include "scatterer/cli/verbs/options.hpp"
-#include "shared/net/net.hpp"
+#include "shared/base/wakeup.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -30,9 +30,9 @@ public:
     /// The job's title: the command as it was typed, or the function's name.
     const std::string& title() const { return title_; }
 
-    /// Inputs that are done are no fragments. Nothing is added before the last input that the log
-    /// lists was seen and is the same (with
-    /// --pipe the command alone is compared). Both must outlive this.
+    /// Inputs that the job log lists as done become no fragments. Nothing is added before the last
+    /// listed input was read and gives the command that the log has (with --pipe the command alone
+    /// is compared). Both arguments must outlive this object.
     void leave_out(const JoblogPast& past, Numbering& numbers) {
         past_ = &past;
         numbers_ = &numbers;
@@ -49,9 +49,6 @@ public:
     /// Calls `use` with each command line, filled in, instead of running any.
     void each_command(const std::function<void(const std::string&)>& use);
 
-    /// So far; and whether that is all.
-    std::uint64_t added() const { return added_; }
-    bool sealed() const { return sealed_; }
     /// How many there will be, where that is known before all are read.
     std::optional<std::uint64_t> total() const;
 
@@ -83,7 +80,7 @@ private:
     const JoblogPast* past_ = nullptr;
     Numbering* numbers_ = nullptr;
     std::string payload_;
-    net::Wakeup wakeup_;
+    Wakeup wakeup_;
     std::atomic<bool> stopped_{false};
     std::atomic<bool> sealed_{false};
     std::atomic<std::uint64_t> added_{0};

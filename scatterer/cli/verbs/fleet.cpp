@@ -4,6 +4,7 @@
 #include <array>
 
 #include "fanfold/embedded.hpp"
+#include "scatterer/cli/base/errors.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -27,7 +28,16 @@ void check_function(const MapOptions& map) {
 
 }  // namespace
 
-Fleet::Fleet(const CommonOptions& common) {
+Fleet::Fleet(const CommonOptions& common) { connect(common); }
+
+Fleet::Fleet(const CommonOptions& common, const MapOptions& map, Console& console) {
+    if (common.broker.empty()) start(common, map, console);
+    else connect(common);
+}
+
+Fleet::~Fleet() = default;
+
+void Fleet::connect(const CommonOptions& common) {
     connected_.emplace(ConnectOptions{.broker = common.broker,
                                       .connect_timeout = common.connect_timeout,
                                       .name = {},
@@ -35,15 +45,7 @@ Fleet::Fleet(const CommonOptions& common) {
     scatterer_ = &*connected_;
 }
 
-Fleet::Fleet(const CommonOptions& common, const MapOptions& map, Console& console) {
-    if (!common.broker.empty()) {
-        connected_.emplace(ConnectOptions{.broker = common.broker,
-                                          .connect_timeout = common.connect_timeout,
-                                          .name = {},
-                                          .keys = common.keys});
-        scatterer_ = &*connected_;
-        return;
-    }
+void Fleet::start(const CommonOptions& common, const MapOptions& map, Console& console) {
     check_function(map);
     embedded_ = std::make_unique<Embedded>(EmbeddedOptions{.slots = map.slots.value_or(0),
                                                            .bind = map.bind,
@@ -60,7 +62,5 @@ Fleet::Fleet(const CommonOptions& common, const MapOptions& map, Console& consol
     if (!map.bind.empty() && !map.quiet)
         console.say("workers may join with fanfold-worker --broker " + embedded_->endpoint());
 }
-
-Fleet::~Fleet() = default;
 
 }  // namespace fanfold::scatterer::cli

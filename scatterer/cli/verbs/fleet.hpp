@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "fanfold/scatterer.hpp"
-#include "scatterer/cli/output/console.hpp"
-#include "scatterer/cli/verbs/options.hpp"
+#include "scatterer/cli/base/console.hpp"
+#include "scatterer/cli/options/command_line.hpp"
 
 namespace fanfold {
 class Embedded;
@@ -19,8 +19,8 @@ class Fleet {
 public:
     /// Connects to the broker. Throws FanfoldError when none answers.
     explicit Fleet(const CommonOptions& common);
-    /// The same, or without a broker starts an embedded fleet. Throws UsageError for a function
-    /// that such a fleet can't have.
+    /// Connects to the broker, or without one starts an embedded fleet. Throws UsageError for a
+    /// function that an embedded fleet can't have.
     Fleet(const CommonOptions& common, const MapOptions& map, Console& console);
     ~Fleet();
     Fleet(const Fleet&) = delete;
@@ -30,6 +30,9 @@ public:
     bool embedded() const { return embedded_ != nullptr; }
 
 private:
+    void connect(const CommonOptions& common);
+    void start(const CommonOptions& common, const MapOptions& map, Console& console);
+
     std::unique_ptr<Embedded> embedded_;
     std::optional<Scatterer> connected_;
     Scatterer* scatterer_ = nullptr;

@@ -3,19 +3,14 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include "scatterer/cli/output/exit_codes.hpp"
-#include "scatterer/cli/output/output.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/exit_codes.hpp"
+#include "scatterer/cli/base/output.hpp"
 #include "shared/security/keys.hpp"
 
 namespace fanfold::scatterer::cli {
 
 namespace {
-
-template <class T>
-T need(Result<T> result) {
-    if (!result) throw SystemError(result.error().text);
-    if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
 
 std::string user_name(const KeygenOptions& options) {
     if (!options.name.empty()) return options.name;
@@ -31,17 +26,17 @@ int run_keygen(const CommandLine& line) {
     const KeygenOptions& options = line.keygen;
     std::string folder = keys_folder(line.common.keys);
     std::string user = options.for_broker ? "" : user_name(options);
-    std::string trusted = options.trust.empty() ? "" : need(load_public_key(options.trust));
+    std::string trusted = options.trust.empty() ? "" : must(load_public_key(options.trust));
     KeyPair pair = make_key_pair();
-    need(write_identity(folder, pair));
+    must(write_identity(folder, pair));
     if (options.for_broker) {
-        need(write_public_key(folder, pair.public_key));
-        need(write_empty_allowed(folder));
+        must(write_public_key(folder, pair.public_key));
+        must(write_empty_allowed(folder));
         return exit_good;
     }
-    if (!trusted.empty()) need(write_public_key(folder, trusted));
+    if (!trusted.empty()) must(write_public_key(folder, trusted));
     Output output(1, "standard output");
-    output.append(pair.public_key + " " + user + " " + to_string(need(parse_roles(options.roles))) +
+    output.append(pair.public_key + " " + user + " " + to_string(must(parse_roles(options.roles))) +
                   "\n");
     output.flush();
     return exit_good;

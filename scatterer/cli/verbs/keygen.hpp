@@ -1,7 +1,7 @@
 // The verb `keygen`.
 #pragma once
 
-#include "scatterer/cli/verbs/options.hpp"
+#include "scatterer/cli/options/command_line.hpp"
 
 namespace fanfold::scatterer::cli {
 

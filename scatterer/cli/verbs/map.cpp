@@ -2,105 +2,21 @@
 
 #include <unistd.h>
 
-#include <exception>
 #include <filesystem>
 #include <thread>
 
-#include "scatterer/cli/output/exit_codes.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/exit_codes.hpp"
+#include "scatterer/cli/base/limits.hpp"
 #include "scatterer/cli/output/progress.hpp"
 #include "scatterer/cli/verbs/collector.hpp"
-#include "scatterer/cli/verbs/feeder.hpp"
+#include "scatterer/cli/verbs/feeding_thread.hpp"
 #include "scatterer/cli/verbs/fleet.hpp"
+#include "scatterer/cli/verbs/submission.hpp"
 
 namespace fanfold::scatterer::cli {
 
 namespace {
-
-constexpr auto look_again =
-    std::chrono::milliseconds(2);  // while the inputs are compared with those of a job
-constexpr auto patience_with_cancel = std::chrono::seconds(5);  // until a cancelled job has ended
-
-/// Feeds on a thread of its own, which ends with this object.
-class FeedingThread {
-public:
-    FeedingThread(Feeder& feeder, Job& job, InputBook* book)
-        : feeder_(feeder), thread_([this, &job, book] { run(job, book); }) {}
-    ~FeedingThread() { finish(); }
-    FeedingThread(const FeedingThread&) = delete;
-    FeedingThread& operator=(const FeedingThread&) = delete;
-
-    void finish() {
-        if (!thread_.joinable()) return;
-        feeder_.stop();
-        thread_.join();
-    }
-    /// The input could not be read or understood, or is not that of the job with the key.
-    bool input_failed() const { return input_failed_; }
-    bool over() const { return over_; }
-    /// After finish(): what went wrong with the input.
-    const std::string& why() const { return why_; }
-
-private:
-    void run(Job& job, InputBook* book) {
-        try {
-            feeder_.run(job, book);
-        } catch (const JobDiffers& error) {
-            fail(error.what());
-        } catch (const BadFragment& error) {
-            fail(error.what());
-        } catch (const FanfoldError&) {
-            // The job takes no more: it has ended or was refused. Whoever collects is told how.
-        } catch (const std::exception& error) {
-            fail(error.what());
-        }
-        over_ = true;
-    }
-    void fail(const char* why) {
-        why_ = why;
-        input_failed_ = true;
-    }
-
-    Feeder& feeder_;
-    std::string why_;
-    std::atomic<bool> input_failed_{false};
-    std::atomic<bool> over_{false};
-    std::thread thread_;
-};
-
-JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& console,
-                       bool embedded) {
-    JobOptions job = map.job;
-    job.title = feeder.title();
-    // A folder of this host: relative to where the user is. A remote worker's is its own business.
-    if (embedded && !job.cwd.empty()) job.cwd = std::filesystem::absolute(job.cwd).string();
-    if (!map.quiet) job.on_notice = [&console](const std::string& text) { console.say(text); };
-    return job;
-}
-
-/// What a person can do when a job with a key has not ended well; it stays until they do.
-std::string ways_out(const std::string& id, JobOutcome outcome) {
-    return "job " + id + " has ended as " + to_string(outcome) + "; fanfold retry " + id +
-           " runs again what failed, fanfold forget " + id + " frees the key";
-}
-
-std::string goes_on(const std::string& id) {
-    return "job " + id + " goes on; the same command continues it, 'fanfold cancel " + id +
-           "' ends it";
-}
-
-std::string function_of(const MapOptions& map) {
-    return map.function.empty() ? "fanfold.exec" : map.function;
-}
-
-int dry_run(Feeder& feeder) {
-    Output output(1, "standard output");
-    feeder.each_command([&](const std::string& command) {
-        output.append(command);
-        output.append("\n");
-    });
-    output.flush();
-    return exit_good;
-}
 
 /// One `map`: everything that lives while its job does.
 class Mapping {
@@ -120,8 +36,12 @@ public:
 
     int run() {
         if (map_.dry_run) return dry_run(feeder_);
-        Job job = fleet_->scatterer().open(
-            function_of(map_), job_options(map_, feeder_, console_, fleet_->embedded()));
+        JobOptions options = job_options(map_, feeder_, console_);
+        // The folder is one of this host. What it means to a remote worker is the worker's
+        // business.
+        if (fleet_->embedded() && !options.cwd.empty())
+            options.cwd = std::filesystem::absolute(options.cwd).string();
+        Job job = fleet_->scatterer().open(function_of(map_), std::move(options));
         if (map_.resume && has_key() && !job.existed())
             throw SystemError("no job has the key '" + map_.job.key +
                               "': nothing to resume; without --resume it is submitted");
@@ -163,7 +83,7 @@ private:
             if (give_up) return std::chrono::steady_clock::now() >= *give_up;
             if (!output.closed() && !feeding.input_failed()) return false;
             job.cancel(output.closed() ? "its output is wanted no more" : "its input failed");
-            give_up = std::chrono::steady_clock::now() + patience_with_cancel;
+            give_up = std::chrono::steady_clock::now() + limits::cancel_wait;
             return false;
         };
         if (!enough()) collector.collect(job, enough);
@@ -181,7 +101,7 @@ private:
     /// own.
     void await_agreement(const Job& job, const FeedingThread& feeding) {
         while (!job.inputs_agree() && !feeding.over() && !interrupted_)
-            std::this_thread::sleep_for(look_again);
+            std::this_thread::sleep_for(limits::agreement_wait);
     }
 
     int leave(const Job& job) {
@@ -248,47 +168,6 @@ private:
 
 int run_map(const CommandLine& line, SignalWatch& signals, Console& console) {
     return Mapping(line, signals, console).run();
-}
-
-int run_submit(const CommandLine& line, SignalWatch& signals, Console& console) {
-    Feeder feeder(line.map);
-    if (line.map.dry_run) return dry_run(feeder);
-    Fleet fleet(line.common);
-    JobOptions options = job_options(line.map, feeder, console, false);
-    options.attached = false;
-    bool has_key = !options.key.empty();
-    Job job = fleet.scatterer().open(function_of(line.map), std::move(options));
-    signals.on_signal([&] {
-        feeder.stop();
-        if (has_key) job.leave();
-        else job.cancel("interrupted before all of it was submitted");
-    });
-    try {
-        feeder.run(job, nullptr);
-        if (signals.caught() == 0) job.wait_accepted();
-    } catch (const JobOver& over) {  // by its policy, for one: it was accepted, and needs no more
-        if (!line.map.quiet) console.say(over.what());
-    } catch (const std::exception&) {
-        signals.ignore();
-        if (signals.caught() == 0) {
-            if (!has_key) job.cancel("its submission failed");
-            throw;
-        }
-    }
-    signals.ignore();
-    if (int signal = signals.caught()) {
-        if (!has_key) (void)job.wait_for(patience_with_cancel);
-        console.say("interrupted: " +
-                    (has_key ? goes_on(job.id()) : "job " + job.id() + " cancelled"));
-        return exit_signal_base + signal;
-    }
-    bool ended_badly =
-        job.outcome_before() != JobOutcome::running && job.outcome_before() != JobOutcome::complete;
-    if (ended_badly && !line.map.quiet) console.say(ways_out(job.id(), job.outcome_before()));
-    Output output(1, "standard output");
-    output.append(job.id() + '\n');
-    output.flush();
-    return exit_good;
 }
 
 }  // namespace fanfold::scatterer::cli

@@ -1,6 +1,7 @@
 #include "scatterer/cli/verbs/queries.hpp"
 
-#include "scatterer/cli/output/exit_codes.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/exit_codes.hpp"
 #include "scatterer/cli/output/reports.hpp"
 #include "scatterer/cli/verbs/collector.hpp"
 #include "scatterer/cli/verbs/fleet.hpp"
@@ -55,7 +56,7 @@ int wait(Scatterer& scatterer, const QueryOptions& query, Console& console) {
                    .late = 0,
                    .missing = {}};
         if (job.outcome != JobOutcome::complete && !query.quiet) console.say(describe(job.id, end));
-        code = joined(code, exit_code(job.outcome, without_value(job)));
+        code = joined_codes(code, exit_code(job.outcome, without_value(job)));
     }
     return code;
 }

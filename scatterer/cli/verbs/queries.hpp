@@ -1,8 +1,8 @@
 // The verbs that ask a broker: jobs, status, wait, results, cancel, workers, functions.
 #pragma once
 
-#include "scatterer/cli/output/console.hpp"
-#include "scatterer/cli/verbs/options.hpp"
+#include "scatterer/cli/base/console.hpp"
+#include "scatterer/cli/options/command_line.hpp"
 
 namespace fanfold::scatterer::cli {
 

@@ -5,16 +5,11 @@
 
 #include <chrono>
 
-#include "scatterer/cli/output/exit_codes.hpp"
-#include "scatterer/cli/output/output.hpp"
-#include "shared/base/limits.hpp"
+#include "scatterer/cli/base/exit_codes.hpp"
+#include "scatterer/cli/base/limits.hpp"
+#include "scatterer/cli/base/output.hpp"
 
 namespace fanfold::scatterer::cli {
-
-namespace {
-// Long enough for commands to be killed after their grace and for the outcome to come back.
-constexpr auto patience = limits::kill_grace + std::chrono::seconds(3);
-}  // namespace
 
 SignalWatch::SignalWatch() : thread_([this] { run(); }) {}
 
@@ -43,7 +38,7 @@ void SignalWatch::run() {
         if (items[1].revents != 0) return;
         if (int signal = reader_.read()) {
             handle(signal);
-            until = Clock::now() + patience;
+            until = Clock::now() + limits::signal_wait;
         } else if (Clock::now() >= until) {
             leave(caught_, "interrupted: the job did not end in time; its commands are killed");
         }

@@ -10,7 +10,8 @@
 #include <string>
 #include <thread>
 
-#include "shared/net/net.hpp"
+#include "shared/base/wakeup.hpp"
+#include "shared/program/signals.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -34,8 +35,8 @@ private:
     void handle(int signal);
     [[noreturn]] void leave(int signal, const std::string& why);
 
-    net::SignalReader reader_;
-    net::Wakeup stop_;
+    SignalReader reader_;
+    Wakeup stop_;
     std::mutex mutex_;
     std::function<void()> handler_;
     std::atomic<int> caught_{0};

@@ -22,15 +22,15 @@ struct EmbeddedOptions {
     std::uint32_t slots = 0;  // of the embedded worker; 0: one for each processor
     std::string bind = {};    // tcp://HOST:PORT: remote workers may join there; empty: inproc only
     std::string advertise = {};  // as which remote workers reach it; empty: as bound
-    std::vector<std::pair<std::string, std::string>> commands =
-        {};                      // declared command functions: name, command line
+    /// Declared command functions: name and command line.
+    std::vector<std::pair<std::string, std::string>> commands = {};
     bool allow_exec = false;     // commands that come with a job (`fanfold.exec`)
     std::size_t max_output = 0;  // bytes of each output stream of a command; 0: 64 MiB
     std::uint64_t memory = std::uint64_t{1} << 30;  // most bytes of results held
-    std::optional<std::string> keys =
-        {};  // with `bind`: the folder of its key and of the file `allowed`, which says who may
-             // join; its own public key is what they know as the broker's. Nothing: $FANFOLD_KEYS;
-             // empty: none
+    /// With `bind`: the folder of the fleet's key and of the file `allowed`, which lists the keys
+    /// that may join; those workers know the fleet's public key as the broker's. Without a value
+    /// $FANFOLD_KEYS names the folder; an empty text means no keys.
+    std::optional<std::string> keys = {};
     bool insecure = false;  // `bind` may be reached by other hosts without keys
 };
 

@@ -88,22 +88,21 @@ struct JobOptions {
                            // false: it goes on, and results() collects it later
     std::string key = {};  // of your choice: the same key finds the same job, see
                            // Scatterer::open(); a job with a key is never attached
-    int priority = 0;   // jobs of a higher one are served first
-    double weight = 1;  // among jobs of one priority, slots' time is given in proportion to it
+    int priority = 0;      // jobs of a higher one are served first
+    double weight = 1;     // among jobs of one priority, slots' time is given in proportion to it
     std::uint32_t max_running = 0;  // fragments at workers at one time; 0: no limit
-    Hedge hedge =
-        Hedge::by_function;  // second attempts of stragglers; for functions that may run twice
-    std::chrono::milliseconds hedge_after{0};    // with Hedge::after: the time past which
+    /// Second attempts of stragglers, for functions that may run twice.
+    Hedge hedge = Hedge::by_function;
+    std::chrono::milliseconds hedge_after{0};    // with Hedge::after: past this a second one starts
     std::vector<std::string> require = {};       // labels that a worker must have
     std::vector<ResourceAmount> resources = {};  // what each running fragment takes of its worker's
     bool compress = false;                       // what goes over TCP, where that makes it smaller
     std::string cwd = {};                        // for commands: working folder
     std::vector<std::string> environment = {};   // for commands: NAME=VALUE
-    std::uint64_t max_output =
-        0;  // for commands: bytes of each output stream; 0: the worker's limit
-    std::function<void(const std::string&)> on_notice =
-        {};  // told (on the library's thread) what a person should know, such as that
-             // no worker offers the function yet
+    std::uint64_t max_output = 0;  // of commands: bytes of each stream; 0: the worker's limit
+    /// Told what a person should know, such as that no worker offers the function yet. It is called
+    /// on a thread of the library, and may take its time.
+    std::function<void(const std::string&)> on_notice = {};
 };
 
 /// One fragment's result.

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "fanfold/tags.hpp"
+
 namespace fanfold {
 
 /// A value that can't be read as the type that was asked for.
@@ -61,25 +63,9 @@ inline msgpack::object read_object(std::string_view bytes, msgpack::zone& zone,
 /// The short way for the commonest of all: whether `bytes` is exactly one text or one run of bytes,
 /// which is then in `content`.
 inline bool read_content(std::string_view bytes, std::string_view& content) {
-    if (bytes.empty()) return false;
-    auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
-    std::size_t width = 0;  // of the length behind the first byte
-    std::size_t length = 0;
-    switch (byte(0)) {
-        case 0xc4:
-        case 0xd9: width = 1; break;
-        case 0xc5:
-        case 0xda: width = 2; break;
-        case 0xc6:
-        case 0xdb: width = 4; break;
-        default:
-            if (byte(0) < 0xa0 || byte(0) > 0xbf) return false;
-            length = byte(0) & 0x1fu;
-    }
-    if (bytes.size() < 1 + width) return false;
-    for (std::size_t at = 1; at <= width; ++at) length = length << 8 | byte(at);
-    if (bytes.size() != 1 + width + length) return false;
-    content = bytes.substr(1 + width);
+    const tags::Head head = tags::read(bytes);
+    if (!head.is_content() || head.length != bytes.size()) return false;
+    content = head.content(bytes);
     return true;
 }
 

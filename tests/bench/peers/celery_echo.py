@@ -1,4 +1,5 @@
-"""The echo through Celery, with Redis below it: a group for each job. The program is also the module that the workers load.
+"""The echo through Celery, with Redis below it: a group for each job. The program is also the
+module that the workers load.
 
 usage: PEER_PORT=PORT celery_echo.py SECONDS
 """
@@ -10,7 +11,8 @@ from celery import Celery, group
 
 URL = f"redis://127.0.0.1:{os.environ['PEER_PORT']}/"
 app = Celery("celery_echo", broker=URL + "0", backend=URL + "1")
-app.conf.update(task_serializer="pickle", result_serializer="pickle", accept_content=["pickle", "json"], worker_prefetch_multiplier=64)
+app.conf.update(task_serializer="pickle", result_serializer="pickle",
+                accept_content=["pickle", "json"], worker_prefetch_multiplier=64)
 
 
 @app.task

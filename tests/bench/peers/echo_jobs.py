@@ -1,4 +1,5 @@
-"""What the Python programs for other systems share: the same work for each, measured in the same way."""
+"""What the Python programs for other systems share: the same work for each, measured in the same
+way."""
 
 import statistics
 import struct
@@ -13,7 +14,8 @@ def payload(index):
 
 
 def measure_echo(seconds, large, run):
-    """`run` takes payloads and returns the results in their order. Jobs of `large` one after another, then jobs of 10, each for a time."""
+    """`run` takes payloads and returns the results in their order. Jobs of `large` one after
+    another, then jobs of 10, each for a time."""
 
     def run_job(count):
         payloads = [payload(index) for index in range(count)]

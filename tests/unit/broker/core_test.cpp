@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "broker/core/scheduler.hpp"
+#include "broker/dispatch/scheduler.hpp"
 #include "tests/support/broker_harness.hpp"
 
 using namespace fanfold;
@@ -67,7 +67,7 @@ TEST_CASE("a malformed block ends its job and nobody else's") {
     bad.spec = Stage::spec();
     fleet.block(bad, Slice::copy("\x01"));
     CHECK(fleet.take<wire::Refused>("c").code == wire::RefusalCode::malformed);
-    CHECK(fleet.core.jobs().empty());
+    CHECK(fleet.core->jobs().empty());
     fleet.step(Garbled{{"x"}, "nonsense"});
     fleet.say("x", wire::Done{});
     CHECK(fleet.take<wire::Refused>("x").text == "say Hello first");
@@ -138,12 +138,12 @@ TEST_CASE("an attached job ends with its client, past the lease; not if it comes
     fleet.pass(500ms);
     SUBCASE("it stays away") {
         fleet.pass(1s);
-        CHECK(fleet.core.jobs().at(job_number(1)).end.outcome == wire::Outcome::cancelled);
+        CHECK(fleet.core->jobs().at(job_number(1)).life->end.outcome == wire::Outcome::cancelled);
     }
     SUBCASE("it comes back") {
         fleet.client("c2", 5);
         fleet.pass(1s);
-        CHECK(fleet.core.jobs().at(job_number(1)).running());
+        CHECK(fleet.core->jobs().at(job_number(1)).running());
     }
 }
 
@@ -156,17 +156,17 @@ TEST_CASE("a gatherer that comes back goes on; one that lost its memory ends wha
     SUBCASE("the same life") {
         fleet.gatherer("g2", 1);
         CHECK(fleet.take_all<wire::Assign>("g2").size() == 2);
-        CHECK(fleet.core.jobs().at(held).running());
+        CHECK(fleet.core->jobs().at(held).running());
     }
     SUBCASE("another life") {
         fleet.gatherer("g2", 2);
-        CHECK(fleet.core.jobs().at(held).end.outcome == wire::Outcome::failed);
-        CHECK(fleet.core.jobs().at(fresh).running());
-        CHECK(fleet.core.jobs().at(fresh).assignment == 2);
+        CHECK(fleet.core->jobs().at(held).life->end.outcome == wire::Outcome::failed);
+        CHECK(fleet.core->jobs().at(fresh).running());
+        CHECK(fleet.core->jobs().at(fresh).assignment->number == 2);
     }
     SUBCASE("it stays away") {
         fleet.pass(15s);
-        CHECK(fleet.core.jobs().at(held).end.reason.find("is gone") != std::string::npos);
+        CHECK(fleet.core->jobs().at(held).life->end.reason.find("is gone") != std::string::npos);
     }
     fleet.quiet = true;
 }
@@ -226,7 +226,7 @@ TEST_CASE("a deadline that its gatherer does not enforce ends past its grace") {
     spec.deadline = 1s;
     fleet.open(1, 1, spec);
     fleet.pass(6s);
-    CHECK(fleet.core.jobs().at(job_number(1)).end.outcome == wire::Outcome::expired);
+    CHECK(fleet.core->jobs().at(job_number(1)).life->end.outcome == wire::Outcome::expired);
     fleet.quiet = true;
 }
 
@@ -238,7 +238,7 @@ TEST_CASE("no gatherer, no function in a fixed fleet: refused at once, saying so
     CHECK(stage.take<wire::Refused>("c").code == wire::RefusalCode::no_gatherer);
 
     Stage fixed;
-    fixed.core = Core{{.epoch = {}, .blocks = {"b"}, .fixed_fleet = true}};
+    fixed.core = std::make_unique<Core>(Options{.epoch = {}, .blocks = {"b"}, .fixed_fleet = true});
     fixed.client("c");
     fixed.gatherer("g");
     fixed.worker("w");
@@ -266,14 +266,14 @@ TEST_CASE(
     spec.attached = true;
     JobId job = fleet.open(1, 5, spec);
     CHECK(fleet.take<wire::Dispatch>("w").first == 0);
-    fleet.say("g",
-              wire::Gathered{
-                  .job = job, .ranges = {{1, 2}}, .held_bytes = limits::held_results_bytes + 1});
+    fleet.say("g", wire::Gathered{.job = job,
+                                  .ranges = {{1, 2}},
+                                  .held_bytes = broker::limits::held_results_bytes + 1});
     fleet.done("w", job, {0, 1}, 10s);
     CHECK(fleet.take_all<wire::Dispatch>("w").empty());
-    fleet.say("g",
-              wire::Gathered{
-                  .job = job, .ranges = {{0, 1}}, .held_bytes = limits::held_results_bytes + 1});
+    fleet.say("g", wire::Gathered{.job = job,
+                                  .ranges = {{0, 1}},
+                                  .held_bytes = broker::limits::held_results_bytes + 1});
     CHECK(fleet.take<wire::Dispatch>("w").first == 2);  // the first missing
     fleet.say("g", wire::Gathered{.job = job, .ranges = {}, .held_bytes = 0});
     fleet.quiet = true;
@@ -307,6 +307,14 @@ TEST_CASE("more jobs than a message takes are told in several reports") {
     CHECK(told == opened);
 }
 
+/// Functions whose names take about so many bytes.
+static std::vector<std::string> functions_of(std::size_t bytes) {
+    std::vector<std::string> functions;
+    for (std::size_t i = 0; (i + 1) * fanfold::limits::name_bytes < bytes; ++i)
+        functions.push_back(std::string(fanfold::limits::name_bytes - 8, 'f') + std::to_string(i));
+    return functions;
+}
+
 TEST_CASE("more workers than a message takes are told in several reports") {
     Fleet fleet;
     fleet.quiet = true;
@@ -318,7 +326,7 @@ TEST_CASE("more workers than a message takes are told in several reports") {
                               .name = name,
                               .epoch = {0, n},
                               .slots = 1,
-                              .functions = {std::string(100'000, 'f')}});
+                              .functions = functions_of(100'000)});
         joined.push_back(name);
     }
     std::ranges::sort(joined);
@@ -346,7 +354,7 @@ TEST_CASE("many workers of one name don't make a report that is too long to be r
                               .name = n == 9 ? "other" : "one",
                               .epoch = {0, n},
                               .slots = 1,
-                              .functions = {std::string(limits::names_bytes - 100, 'f')}});
+                              .functions = functions_of(broker::limits::names_bytes / 10 * 9)});
     fleet.sent.clear();
     fleet.say("c", wire::Query{.number = 1, .topic = wire::Topic::workers});
     auto report = fleet.take<wire::Report>("c");

@@ -34,7 +34,7 @@ TEST_CASE("a failure of another attempt, or of a fragment that is not on loan, c
     fleet.quiet = true;
     fleet.failed("w", job, 0, 2);
     fleet.failed("w", job, 5);
-    CHECK(fleet.core.jobs().at(job).lent_count() == 1);
+    CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
 }
 
 TEST_CASE(
@@ -65,8 +65,8 @@ TEST_CASE("a result that arrives after its worker died is taken") {
     JobId job = fleet.open(1, 2);
     fleet.step(Unroutable{{"w"}});
     fleet.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
-    CHECK(fleet.core.jobs().at(job).safe_count() == 1);
-    CHECK(fleet.core.jobs().at(job).queued_count() == 1);
+    CHECK(fleet.core->jobs().at(job).books.settled().safe().size() == 1);
+    CHECK(fleet.core->jobs().at(job).books.queue().size() == 1);
     fleet.quiet = true;
 }
 
@@ -79,7 +79,8 @@ TEST_CASE(
     int deaths = 0;
     std::string name = "w";
     std::set<Index> finished{0};
-    for (int i = 0; i < 200 && fleet.core.jobs().at(job).failed_count() == 0; ++i) {
+    for (int i = 0; i < 200 && fleet.core->jobs().at(job).books.settled().failed().size() == 0;
+         ++i) {
         auto dispatches = fleet.take_all<wire::Dispatch>(name.c_str());
         if (dispatches.empty()) break;
         bool died = false;
@@ -98,7 +99,7 @@ TEST_CASE(
         name = "w" + std::to_string(deaths);
         fleet.worker(name.c_str(), 1, 10 + static_cast<std::uint64_t>(deaths));
     }
-    CHECK(fleet.core.jobs().at(job).failed_count() == 1);
+    CHECK(fleet.core->jobs().at(job).books.settled().failed().size() == 1);
     CHECK(deaths == 4);  // once in company, three times alone
     fleet.forget("c");
     fleet.take_all<wire::Assign>("g");
@@ -124,9 +125,9 @@ TEST_CASE("silence past the timeout is death, a pause of the broker's own is not
     fleet.open(1, 1);
     fleet.now += 1min;  // the broker itself stood still
     fleet.step(Tick{});
-    CHECK(fleet.core.sessions().contains({"w"}));
+    CHECK(fleet.core->sessions().contains({"w"}));
     fleet.pass(6s);
-    CHECK_FALSE(fleet.core.sessions().contains({"w"}));
+    CHECK_FALSE(fleet.core->sessions().contains({"w"}));
     fleet.quiet = true;
 }
 
@@ -135,10 +136,10 @@ TEST_CASE("a worker over a new connection goes on with what it holds") {
     JobId job = fleet.open(1, 2);
     fleet.take<wire::Dispatch>("w");
     fleet.worker("w2", 1, 1, "w");  // the same life
-    CHECK_FALSE(fleet.core.sessions().contains({"w"}));
-    CHECK(fleet.core.jobs().at(job).lent_count() == 1);
+    CHECK_FALSE(fleet.core->sessions().contains({"w"}));
+    CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
     fleet.say("w2", wire::Heartbeat{.handled = 0, .held = {{job, {{0, 1}}}}});
-    CHECK(fleet.core.jobs().at(job).lent_count() == 1);
+    CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
     fleet.say("w2", wire::Heartbeat{.handled = 0});  // it has lost it
     CHECK(fleet.take<wire::Dispatch>("w2").first == 0);
     fleet.quiet = true;
@@ -150,7 +151,7 @@ TEST_CASE("an inventory is checked against the books") {
     auto first = fleet.take<wire::Dispatch>("w");
     SUBCASE("a dispatch that it has not seen yet is left alone") {
         fleet.say("w", wire::Heartbeat{.handled = 0});
-        CHECK(fleet.core.jobs().at(job).lent_count() == 1);
+        CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
     }
     SUBCASE("a dispatch that it has seen and does not hold is queued again, and goes out again") {
         fleet.say("w", wire::Heartbeat{.handled = first.sequence});
@@ -160,7 +161,7 @@ TEST_CASE("an inventory is checked against the books") {
         fleet.say("g", wire::Gathered{.job = job, .ranges = {{1, 2}}});
         fleet.say("w", wire::Heartbeat{.handled = first.sequence, .held = {{job, {{0, 3}}}}});
         CHECK(fleet.take<wire::Release>("w").items[0].ranges == std::vector<Range>{{1, 2}});
-        CHECK(fleet.core.jobs().at(job).lent_count() == 2);
+        CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 2);
     }
     SUBCASE("a job that nobody knows is dropped") {
         fleet.say("w", wire::Heartbeat{.handled = first.sequence,

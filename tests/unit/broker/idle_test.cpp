@@ -1,7 +1,7 @@
 // What a broker does about idle slots, slow workers, labels and resources.
 #include <doctest/doctest.h>
 
-#include "broker/core/scheduler.hpp"
+#include "broker/dispatch/scheduler.hpp"
 #include "tests/support/broker_harness.hpp"
 
 using namespace fanfold;
@@ -63,7 +63,7 @@ struct Site : Stage {
         if (!ranges.empty()) done.recalled = {{job, std::move(ranges)}};
         say(name, std::move(done));
     }
-    const Job& job(JobId id) const { return core.jobs().at(id); }
+    const Job& job(JobId id) const { return core->jobs().at(id); }
 };
 
 wire::JobSpec hedged(wire::Hedging how, wire::Milliseconds after = wire::Milliseconds(0)) {
@@ -75,10 +75,10 @@ wire::JobSpec hedged(wire::Hedging how, wire::Milliseconds after = wire::Millise
 }  // namespace
 
 // --- estimates
-// ------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 TEST_CASE("times: a moving estimate, and a percentile once there are enough") {
-    Times times;
+    RunTimeEstimate times;
     CHECK(times.each() == 0);
     CHECK_FALSE(times.p95());
     for (int i = 0; i < 99; ++i) times.learn(10, 10ms);
@@ -140,7 +140,7 @@ TEST_CASE("a job goes to workers that have its labels, and says when there are n
     site.join("able", {.labels = {"gpu", "big"}});
     CHECK(site.dispatched("plain").empty());
     CHECK(site.dispatched("able").size() == 1);
-    CHECK(site.job(job).notice.empty());
+    CHECK(site.job(job).client->notice.empty());
 }
 
 TEST_CASE("what runs at a time on a worker fits its resources") {
@@ -155,14 +155,14 @@ TEST_CASE("what runs at a time on a worker fits its resources") {
     CHECK(site.dispatched("w").size() == 1);
     JobId other = site.open(2, 3);  // takes none, so the other two slots are its own
     CHECK(site.dispatched("w").size() == 2);
-    CHECK(site.job(other).lent_count() == 2);
+    CHECK(site.job(other).books.loans().first().size() == 2);
     spec.resources = {{"mem", 6}};
     site.open(3, 1, spec);
     CHECK(site.all<wire::Notice>("c").size() == 1);
 }
 
 // --- recall
-// -------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 TEST_CASE("work that waits behind a long fragment is recalled for an idle slot, and runs there") {
     Site site;
@@ -175,7 +175,7 @@ TEST_CASE("work that waits behind a long fragment is recalled for an idle slot, 
     for (auto late = site.dispatched("b"); !late.empty(); late = site.dispatched("b"))
         for (const auto& chunk : late)
             site.done("b", job, {chunk.first, chunk.first + chunk.count}, chunk.count * 100us);
-    auto before = site.job(job).lent_count();
+    auto before = site.job(job).books.loans().first().size();
     REQUIRE(before > 1);
     site.pass(300ms);  // nothing comes from a
     auto recalls = site.all<wire::Recall>("a");
@@ -204,11 +204,11 @@ TEST_CASE(
     auto recalls = site.all<wire::Recall>("a");
     if (recalls.empty()) site.pass(200ms), recalls = site.all<wire::Recall>("a");
     REQUIRE(recalls.size() == 1);
-    auto lent = site.job(job).lent_count();
+    auto lent = site.job(job).books.loans().first().size();
     site.pass(1s);
     CHECK(site.all<wire::Recall>("a").empty());  // its answer is awaited
     site.recalled("a", 1, job, {});
-    CHECK(site.job(job).lent_count() == lent);
+    CHECK(site.job(job).books.loans().first().size() == lent);
     site.pass(200ms);
     CHECK(site.all<wire::Recall>("a").size() == 1);
 }
@@ -231,8 +231,8 @@ TEST_CASE("a fragment past its time is started a second time, and the first resu
     REQUIRE(second.size() == 1);
     CHECK(second[0].first == first[0].first);
     CHECK(second[0].attempt == 2);
-    CHECK(site.job(job).hedged == 1);
-    CHECK(site.job(job).lent_count() == 1);
+    CHECK(site.job(job).books.loans().hedged() == 1);
+    CHECK(site.job(job).books.loans().first().size() == 1);
     SUBCASE("the second wins") {
         site.done("b", job, {0, 1});
         site.pass(10ms);
@@ -245,7 +245,7 @@ TEST_CASE("a fragment past its time is started a second time, and the first resu
         site.pass(10ms);
         CHECK(site.all<wire::Release>("b").size() == 1);
         site.done("b", job, {0, 1});  // too late
-        CHECK(site.job(job).value_count() == 1);
+        CHECK(site.job(job).books.kept().size() == 1);
     }
     SUBCASE("the gatherer says it") {
         site.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
@@ -255,23 +255,23 @@ TEST_CASE("a fragment past its time is started a second time, and the first resu
     }
     SUBCASE("one of them fails, and only the other's failure is final") {
         site.failed("a", job, 0, 1);
-        CHECK(site.job(job).failed_count() == 0);
-        CHECK(site.job(job).lent_count() == 1);
+        CHECK(site.job(job).books.settled().failed().size() == 0);
+        CHECK(site.job(job).books.loans().first().size() == 1);
         site.failed("b", job, 0, 2);
-        CHECK(site.job(job).failed_count() == 1);
+        CHECK(site.job(job).books.settled().failed().size() == 1);
     }
     SUBCASE("the worker of the first dies, and the second goes on") {
         site.step(Unroutable{{"a"}});
-        CHECK(site.job(job).lent_count() == 1);
+        CHECK(site.job(job).books.loans().first().size() == 1);
         CHECK(site.dispatched("b").empty());
         site.done("b", job, {0, 1});
-        CHECK(site.job(job).value_count() == 1);
+        CHECK(site.job(job).books.kept().size() == 1);
     }
     SUBCASE("the worker of the second dies") {
         site.step(Unroutable{{"b"}});
-        CHECK(site.job(job).lent_count() == 1);
+        CHECK(site.job(job).books.loans().first().size() == 1);
         site.done("a", job, {0, 1});
-        CHECK(site.job(job).value_count() == 1);
+        CHECK(site.job(job).books.kept().size() == 1);
     }
     SUBCASE("the second was lost on the way") {
         site.say("b", wire::Heartbeat{.handled = second[0].sequence});

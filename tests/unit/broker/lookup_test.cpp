@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-#include "broker/core/lookup.hpp"
+#include "broker/books/lookup.hpp"
 
 using namespace fanfold;
 using namespace fanfold::broker;

@@ -73,9 +73,9 @@ TEST_CASE("a job that is not whole ends some time after its client, submitted or
     fleet.step(Unroutable{{"c"}});
     fleet.say("w", wire::Heartbeat{.handled = 1, .held = {{job_number(1), {{0, 1}}}}});
     fleet.pass(3s);
-    CHECK(fleet.core.jobs().at(job_number(1)).running());
-    fleet.pass(limits::client_lease);
-    CHECK(fleet.core.jobs().at(job_number(1)).end.outcome == wire::Outcome::cancelled);
+    CHECK(fleet.core->jobs().at(job_number(1)).running());
+    fleet.pass(broker::limits::client_lease);
+    CHECK(fleet.core->jobs().at(job_number(1)).life->end.outcome == wire::Outcome::cancelled);
 }
 
 TEST_CASE("a block of a job that has ended is answered to the connection that it came with") {
@@ -109,7 +109,7 @@ TEST_CASE("a client whose first block was faster than its hello owns its job") {
         fleet.pass(500ms);
         fleet.say("d", wire::Heartbeat{});
     }
-    CHECK(fleet.core.jobs().at(job).running());
+    CHECK(fleet.core->jobs().at(job).running());
 }
 
 TEST_CASE(
@@ -122,7 +122,7 @@ TEST_CASE(
         for (int i = 0; i < heartbeats; ++i) {
             fleet.now += 500ms;
             std::vector<Action> actions;
-            fleet.core.step(fleet.now, Tick{}, actions);
+            fleet.core->step(fleet.now, Tick{}, actions);
             for (const Action& action : actions) {
                 const auto* send = std::get_if<Send>(&action);
                 if (send && send->to == PeerId{"w"} &&
@@ -130,7 +130,7 @@ TEST_CASE(
                     ++beats;
             }
             for (const char* peer : {"g", "c"})
-                fleet.core.step(fleet.now, Received{{peer}, wire::Heartbeat{}, {}}, actions);
+                fleet.core->step(fleet.now, Received{{peer}, wire::Heartbeat{}, {}}, actions);
         }
         fleet.say("w", wire::Heartbeat{.handled = 1});
         return beats;

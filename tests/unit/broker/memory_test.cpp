@@ -41,8 +41,8 @@ TEST_CASE(
     stage.client("c");
     stage.gatherer("g");
     JobId job = submit(stage, 1, 100);
-    CHECK(stage.job(job).total == 100);
-    CHECK(stage.job(job).payloads().held_bytes() <= 16 * mebibyte);
+    CHECK(stage.job(job).total() == 100);
+    CHECK(stage.job(job).payload->blocks.held_bytes() <= 16 * mebibyte);
     bool restarted = false;
     SUBCASE("in one life") {}
     SUBCASE("with a death in between") { restarted = true; }
@@ -51,7 +51,7 @@ TEST_CASE(
     while (next < 100) {
         if (restarted && next == 50) {
             stage.restart();
-            CHECK(stage.job(job).payloads().held_bytes() <= 16 * mebibyte);
+            CHECK(stage.job(job).payload->blocks.held_bytes() <= 16 * mebibyte);
             stage.fleet();
             stage.live(6s);
         }
@@ -66,13 +66,13 @@ TEST_CASE(
         REQUIRE(dispatch.first == next);
         CHECK(body.size() == mebibyte + 5);
         CHECK(body.view().back() == static_cast<char>(next));
-        CHECK(stage.job(job).payloads().held_bytes() <= 16 * mebibyte);
+        CHECK(stage.job(job).payload->blocks.held_bytes() <= 16 * mebibyte);
         stage.done("w", job, {next, next + 1}, 1s);
         stage.say("g", wire::Gathered{.job = job, .ranges = {{next, next + 1}}});
         ++next;
         stage.pass(10ms);
     }
-    CHECK(stage.job(job).safe_count() == 100);
+    CHECK(stage.job(job).books.settled().safe().size() == 100);
 }
 
 TEST_CASE("several jobs share a memory that is smaller than each of them") {
@@ -96,7 +96,7 @@ TEST_CASE("several jobs share a memory that is smaller than each of them") {
             }
         if (turns % 50 == 0) stage.pass(10ms);
     }
-    for (JobId job : jobs) CHECK(stage.job(job).safe_count() == 30);
+    for (JobId job : jobs) CHECK(stage.job(job).books.settled().safe().size() == 30);
 }
 
 TEST_CASE("a job that ends while its block is fetched, and is retried, gets it all the same") {
@@ -123,7 +123,7 @@ TEST_CASE("a job that ends while its block is fetched, and is retried, gets it a
             if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message))
                 stage.done("w", job, {dispatch->first, dispatch->first + dispatch->count}, 1s);
     }
-    CHECK(stage.job(job).value_count() == 20);
+    CHECK(stage.job(job).books.kept().size() + stage.job(job).books.settled().safe().size() == 20);
 }
 
 TEST_CASE("a block that the store can't give back ends its job, and says why") {
@@ -135,7 +135,7 @@ TEST_CASE("a block that the store can't give back ends its job, and says why") {
     stage.gatherer("g");
     JobId job = submit(stage, 1, 20);
     for (auto& [key, record] : stage.disk)
-        if (record.kind == static_cast<std::uint8_t>(Row::block)) {
+        if (record.kind == static_cast<std::uint8_t>(rows::Kind::block)) {
             if (unreadable) record.data = "not what was written";
             else record.body = Slice::copy("\x01");
         }
@@ -144,26 +144,26 @@ TEST_CASE("a block that the store can't give back ends its job, and says why") {
         stage.done("w", job, {next, next + 1}, 1s);
         stage.serve();
     }
-    CHECK(stage.job(job).end.outcome == wire::Outcome::failed);
-    CHECK(stage.job(job).end.reason.find("damaged") != std::string::npos);
+    CHECK(stage.job(job).life->end.outcome == wire::Outcome::failed);
+    CHECK(stage.job(job).life->end.reason.find("damaged") != std::string::npos);
 }
 
 TEST_CASE("without a store, what is past memory stays with its sender, though each job goes on") {
     Stage stage;
     stage.quiet = true;
-    stage.core =
-        Core({.epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * mebibyte});
+    stage.core = std::make_unique<Core>(
+        Options{.epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * mebibyte});
     stage.client("c");
     stage.gatherer("g");
     JobId greedy = submit(stage, 1, 20);
-    CHECK(stage.core.jobs().at(greedy).next() == 8);
+    CHECK(stage.core->jobs().at(greedy).books.next() == 8);
     JobId other = submit(stage, 2, 20);
-    CHECK(stage.core.jobs().at(other).next() == 1);
+    CHECK(stage.core->jobs().at(other).books.next() == 1);
     stage.worker("w");
     stage.done("w", greedy, {0, 1}, 1s);
     stage.say("g", wire::Gathered{.job = greedy, .ranges = {{0, 2}}});
     stage.block(big_block(greedy, 8), big_payload(mebibyte, 8));
-    CHECK(stage.core.jobs().at(greedy).next() == 9);
+    CHECK(stage.core->jobs().at(greedy).books.next() == 9);
 }
 
 TEST_CASE("values that are finished and not safe hold a job's dispatches back") {

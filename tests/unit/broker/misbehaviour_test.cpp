@@ -13,7 +13,7 @@ Sender with_key(const char* user, const char* key) { return {.user = user, .publ
 
 /// As many messages of nonsense as are still heard.
 void talk_nonsense(Stage& stage, PeerId from, const Sender& sender = {}) {
-    for (std::uint32_t i = 0; i < limits::nonsense_strikes; ++i)
+    for (std::uint32_t i = 0; i < broker::limits::misbehaviour_strikes; ++i)
         stage.step(Garbled{from, "no message", sender});
 }
 
@@ -24,26 +24,26 @@ TEST_CASE("a worker that talks nonsense is cut off, and its loans go to another 
     JobId job = fleet.open(1, 1);
     fleet.take<wire::Dispatch>("w");
     fleet.worker("v");
-    for (std::uint32_t i = 1; i < limits::nonsense_strikes; ++i)
+    for (std::uint32_t i = 1; i < broker::limits::misbehaviour_strikes; ++i)
         fleet.step(Garbled{{"w"}, "no message"});
-    CHECK(fleet.core.sessions().contains({"w"}));
+    CHECK(fleet.core->sessions().contains({"w"}));
     CHECK(fleet.take_all<wire::Dispatch>("v").empty());
     fleet.step(Garbled{{"w"}, "no message"});
-    CHECK_FALSE(fleet.core.sessions().contains({"w"}));
+    CHECK_FALSE(fleet.core->sessions().contains({"w"}));
     auto refused = fleet.take<wire::Refused>("w");
     CHECK(refused.code == wire::RefusalCode::not_allowed);
     CHECK(refused.text ==
           "cut off for 60 s: 100 messages within 60 s were none, or none that it may send");
     CHECK(fleet.take<wire::Dispatch>("v").job == job);
-    CHECK(fleet.core.nonsense().counted() == limits::nonsense_strikes);
+    CHECK(fleet.core->misbehaviour().counted() == broker::limits::misbehaviour_strikes);
 
     // What it says is ignored for a while, whatever it is, and not answered.
     fleet.say("w", wire::Hello{.role = wire::Role::worker, .name = "w", .functions = {"f"}});
     fleet.say("w", wire::Done{.runs = {{job, {0, 1}, 1ms}}});
     fleet.step(Garbled{{"w"}, "no message"});
     CHECK(fleet.sent[{"w"}].empty());
-    CHECK(fleet.core.nonsense().counted() == limits::nonsense_strikes);
-    fleet.now += limits::cut_off_time;
+    CHECK(fleet.core->misbehaviour().counted() == broker::limits::misbehaviour_strikes);
+    fleet.now += broker::limits::cut_off_time;
     fleet.worker("w");
     fleet.quiet = true;
 }
@@ -56,8 +56,8 @@ TEST_CASE(
     talk_nonsense(fleet, {"w"});
     fleet.worker("v", 2);
     for (const auto& dispatch : fleet.take_all<wire::Dispatch>("v")) CHECK(dispatch.attempt <= 2);
-    for (const auto& [peer, session] : fleet.core.sessions())
-        for (const auto& [key, chunk] : session.lent) CHECK_FALSE(chunk.alone);
+    for (const auto& [peer, session] : fleet.core->sessions())
+        for (const auto& [key, chunk] : session.load->lent) CHECK_FALSE(chunk.alone);
     fleet.quiet = true;
 }
 
@@ -81,12 +81,12 @@ TEST_CASE(
     talk_nonsense(stage, {}, mallory);  // at the blocks' socket
     for (const char* peer : {"w", "c"}) {
         CHECK(stage.take<wire::Refused>(peer).text.starts_with("cut off for 60 s"));
-        CHECK_FALSE(stage.core.sessions().contains({peer}));
+        CHECK_FALSE(stage.core->sessions().contains({peer}));
     }
-    CHECK(stage.core.sessions().contains({"v"}));
+    CHECK(stage.core->sessions().contains({"v"}));
     wire::Block block{.job = job_number(1), .token = 1, .spec = Stage::spec()};
     stage.step(Pulled{block, {}, mallory});
-    CHECK(stage.core.jobs().empty());
+    CHECK(stage.core->jobs().empty());
     stage.step(Received{{"another"}, wire::Hello{}, {}, mallory});
     CHECK(stage.sent[{"another"}].empty());
     stage.step(Received{{"v"}, wire::Heartbeat{}, {}, ada});
@@ -96,10 +96,10 @@ TEST_CASE(
 TEST_CASE("nonsense from nobody in particular is counted, and nobody is cut off for it") {
     Fleet fleet;
     for (int i = 0; i < 10; ++i) talk_nonsense(fleet, {});
-    for (std::uint32_t i = 0; i < limits::nonsense_strikes; ++i)
+    for (std::uint32_t i = 0; i < broker::limits::misbehaviour_strikes; ++i)
         fleet.block({.job = job_number(9)});
-    CHECK(fleet.core.nonsense().counted() == 10 * limits::nonsense_strikes);
-    CHECK(fleet.core.sessions().size() == 3);
+    CHECK(fleet.core->misbehaviour().counted() == 10 * broker::limits::misbehaviour_strikes);
+    CHECK(fleet.core->sessions().size() == 3);
     JobId job = fleet.open(1, 1);
     CHECK(fleet.take<wire::Dispatch>("w").job == job);
     fleet.quiet = true;
@@ -109,11 +109,11 @@ TEST_CASE(
     "messages of another role count as nonsense; questions that are refused for what they ask do "
     "not") {
     Fleet fleet;
-    for (std::uint32_t i = 0; i < 2 * limits::nonsense_strikes; ++i)
+    for (std::uint32_t i = 0; i < 2 * broker::limits::misbehaviour_strikes; ++i)
         fleet.say("c", wire::Cancel{.job = job_number(9)});
-    CHECK(fleet.core.sessions().contains({"c"}));
-    for (std::uint32_t i = 0; i < limits::nonsense_strikes; ++i)
+    CHECK(fleet.core->sessions().contains({"c"}));
+    for (std::uint32_t i = 0; i < broker::limits::misbehaviour_strikes; ++i)
         fleet.say("c", wire::Gathered{.job = job_number(9)});
-    CHECK_FALSE(fleet.core.sessions().contains({"c"}));
+    CHECK_FALSE(fleet.core->sessions().contains({"c"}));
     fleet.quiet = true;
 }

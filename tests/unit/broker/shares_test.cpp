@@ -95,15 +95,15 @@ TEST_CASE("no more fragments of a job are at workers than it allows") {
     stage.gatherer("g");
     stage.worker("w", 8);
     JobId job = open(stage, 1, {.max_running = 3});
-    const Job& books = stage.core.jobs().at(job);
-    CHECK(books.lent_count() == 3);
+    const Job& known = stage.core->jobs().at(job);
+    CHECK(known.books.loans().first().size() == 3);
     for (Index index = 0; index < 20; ++index) {
         stage.done("w", job, {index, index + 1}, 1us);
-        CHECK(books.lent_count() <= 3);
-        CHECK(books.lent_count() > 0);
+        CHECK(known.books.loans().first().size() <= 3);
+        CHECK(known.books.loans().first().size() > 0);
     }
     stage.say("c", wire::Adjust{.job = job, .priority = {}, .weight = {}, .max_running = 5});
-    CHECK(books.lent_count() == 5);
+    CHECK(known.books.loans().first().size() == 5);
 }
 
 TEST_CASE("a share is answered, reported, and kept; one that makes no sense is refused") {
@@ -117,7 +117,7 @@ TEST_CASE("a share is answered, reported, and kept; one that makes no sense is r
     CHECK(adjusted.share.weight == 0.5);
     CHECK(adjusted.share.max_running == 9);
     stage.restart();
-    CHECK(stage.job(job).share.weight == 0.5);
+    CHECK(stage.job(job).standing->share.weight == 0.5);
     stage.client("c");
     stage.sent.clear();
     stage.say("c", wire::Query{.number = 1, .topic = wire::Topic::jobs});

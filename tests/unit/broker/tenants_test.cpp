@@ -10,7 +10,7 @@ TEST_CASE(
     "better") {
     Tenants<Stage> stage;
     JobId job = stage.opened(1, "a", ada);
-    CHECK(stage.core.jobs().at(job).user == "ada");
+    CHECK(stage.core->jobs().at(job).user == "ada");
     bool running = true;
     SUBCASE("it runs") {}
     SUBCASE("it has ended") {
@@ -18,15 +18,15 @@ TEST_CASE(
         stage.ended(job);
     }
     JobId unknown = job_number(99);
-    std::uint64_t denied = stage.core.denied();
+    std::uint64_t denied = stage.core->denied();
     auto same = [&](const char* name, wire::Message about_it, wire::Message about_none) {
         CAPTURE(name);
         stage.now += 2s;
         auto refused = stage.ask<wire::Refused>("b", std::move(about_it));
-        CHECK(stage.core.denied() == ++denied);
+        CHECK(stage.core->denied() == ++denied);
         CHECK(stage.was_denied(std::string(name) + " of a job of user ada, by user bob"));
         auto none = stage.ask<wire::Refused>("b", std::move(about_none));
-        CHECK(stage.core.denied() == denied);
+        CHECK(stage.core->denied() == denied);
         CHECK(refused.code == wire::RefusalCode::unknown_job);
         CHECK(none.code == refused.code);
         CHECK(refused.text == "there is no job " + to_string(job));
@@ -41,10 +41,10 @@ TEST_CASE(
     stage.now += 2s;
     CHECK(stage.ask<wire::Forgotten>("b", wire::Forget{job}).job ==
           job);  // as it is said of any that is not there
-    CHECK(stage.core.denied() == ++denied);
-    REQUIRE(stage.core.jobs().contains(job));
-    CHECK(stage.core.jobs().at(job).running() == running);
-    CHECK(stage.core.jobs().at(job).share.priority == 0);
+    CHECK(stage.core->denied() == ++denied);
+    REQUIRE(stage.core->jobs().contains(job));
+    CHECK(stage.core->jobs().at(job).running() == running);
+    CHECK(stage.core->jobs().at(job).standing->share.priority == 0);
 }
 
 TEST_CASE("a submitter's own jobs are listed, an administrator's list has all") {
@@ -62,7 +62,7 @@ TEST_CASE("a submitter's own jobs are listed, an administrator's list has all") 
     CHECK(report.jobs.at(1).user == "bob");
     CHECK(stage.ask<wire::Report>("b", wire::Query{.number = 3, .topic = wire::Topic::workers})
               .workers.size() == 1);
-    CHECK(stage.core.denied() == 0);
+    CHECK(stage.core->denied() == 0);
     stage.forget("r");
     stage.say("r", wire::Watch{first});
     CHECK(stage.take<wire::Located>("r").job == first);
@@ -76,7 +76,7 @@ TEST_CASE("keys are per user") {
     CHECK_FALSE(
         stage.ask<wire::Found>("b", wire::Find{.number = 1, .key = "nightly", .token = 9}).job);
     JobId second = stage.opened(2, "b", bob, "nightly");
-    CHECK(stage.core.jobs().contains(second));
+    CHECK(stage.core->jobs().contains(second));
     CHECK(stage.ask<wire::Found>("a", wire::Find{.number = 1, .key = "nightly", .token = 1}).job ==
           first);
     CHECK(stage.ask<wire::Found>("b", wire::Find{.number = 1, .key = "nightly", .token = 1}).job ==
@@ -94,41 +94,41 @@ TEST_CASE("blocks, seals and connections of another user touch nothing") {
     wire::Block first = stage.first(1, "a");
     stage.block(first, Slice::copy("\x07"), ada);
     JobId job = first.job;
-    const Job& books = stage.core.jobs().at(job);
+    const Job& known = stage.core->jobs().at(job);
     stage.sent.clear();
     SUBCASE("a block") {
         wire::Block second{.job = job, .token = 1, .first = 1, .count = 1, .stride = 1};
         stage.block(second, Slice::copy("\x08"), bob);
         CHECK(stage.was_denied("Block"));
-        CHECK(books.next() == 1);
+        CHECK(known.books.next() == 1);
         stage.block(second, Slice::copy("\x08"), ada);
-        CHECK(books.next() == 2);
+        CHECK(known.books.next() == 2);
     }
     SUBCASE("a seal") {
         stage.say("b", wire::Seal{.job = job, .token = 1, .total = 1});
         CHECK(stage.was_denied("Seal"));
-        CHECK_FALSE(books.total);
+        CHECK_FALSE(known.total());
         stage.say("a", wire::Seal{.job = job, .token = 1, .total = 1});
-        CHECK(books.total == 1);
+        CHECK(known.total() == 1);
     }
     SUBCASE("a job in the name of a client that is another's") {
         stage.block(stage.first(2, "a"), Slice::copy("\x07"), bob);
         CHECK(stage.was_denied("Block for a client of another user"));
-        CHECK_FALSE(stage.core.jobs().contains(job_number(2)));
+        CHECK_FALSE(stage.core->jobs().contains(job_number(2)));
     }
     SUBCASE("the same, before that client has said Hello") {
         stage.senders[{"later"}] = ada;
         stage.block(stage.first(2, "later"), Slice::copy("\x07"), bob);
         stage.sent.clear();
         stage.client("later", 9);
-        CHECK(stage.core.jobs().at(job_number(2)).owner.bytes.empty());
+        CHECK(stage.core->jobs().at(job_number(2)).client->peer.bytes.empty());
         stage.pass(20s);
-        CHECK_FALSE(stage.core.jobs().at(job_number(2)).running());
+        CHECK_FALSE(stage.core->jobs().at(job_number(2)).running());
     }
     SUBCASE("the life of a client, as another user says it") {
         stage.senders[{"b2"}] = bob;
         stage.client("b2", 1);
-        CHECK(books.owner == PeerId{"a"});
+        CHECK(known.client->peer == PeerId{"a"});
     }
     SUBCASE("a connection's name") {
         stage.step(Received{{"a"}, wire::Cancel{.job = job}, {}, bob});
@@ -136,9 +136,9 @@ TEST_CASE("blocks, seals and connections of another user touch nothing") {
         CHECK(stage.was_denied("Cancel"));
         stage.step(Received{{"a"}, wire::Hello{.name = "B", .epoch = {0, 1}}, {}, bob});
         CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::not_allowed);
-        CHECK(books.running());
+        CHECK(known.running());
     }
-    if (books.running()) CHECK(stage.take_all<wire::Ended>("a").empty());
+    if (known.running()) CHECK(stage.take_all<wire::Ended>("a").empty());
 }
 
 TEST_CASE("what a role does not allow is refused, counted, and said once a second") {
@@ -156,11 +156,11 @@ TEST_CASE("what a role does not allow is refused, counted, and said once a secon
     stage.now += 1s;
     stage.step(Denied{{"w"}, mill, "Query"});
     CHECK(stage.was_denied("Query, by user mill; 3 so far"));
-    CHECK(stage.core.denied() == 4);
+    CHECK(stage.core->denied() == 4);
     stage.forget("w");
     stage.say("w", wire::Seal{});  // by the kind of its session
     CHECK(stage.take<wire::Refused>("w").text == "a worker may not send Seal");
-    CHECK(stage.core.denied() == 5);
+    CHECK(stage.core->denied() == 5);
 }
 
 TEST_CASE(
@@ -199,11 +199,11 @@ TEST_CASE("a gatherer's name is its user's") {
     stage.say("g2", hello);
     CHECK(stage.take<wire::Refused>("g2").text.find("choose another with --name") !=
           std::string::npos);
-    CHECK_FALSE(stage.core.sessions().contains({"g2"}));
+    CHECK_FALSE(stage.core->sessions().contains({"g2"}));
     stage.senders[{"g3"}] = hall;
     stage.say("g3", hello);
     stage.take<wire::Welcome>("g3");
-    CHECK(stage.core.jobs().at(job_number(1)).gatherer == PeerId{"g3"});
+    CHECK(stage.core->jobs().at(job_number(1)).assignment->gatherer == PeerId{"g3"});
 }
 
 TEST_CASE("a key that is let in no more loses its sessions at once") {
@@ -214,8 +214,8 @@ TEST_CASE("a key that is let in no more loses its sessions at once") {
     SUBCASE("a worker's: its loans go back") {
         stage.step(keys({ada, bob, root, hall}));
         CHECK(stage.take<wire::Refused>("w").code == wire::RefusalCode::not_allowed);
-        CHECK_FALSE(stage.core.sessions().contains({"w"}));
-        CHECK(stage.core.jobs().at(job).queued_count() == 1);
+        CHECK_FALSE(stage.core->sessions().contains({"w"}));
+        CHECK(stage.core->jobs().at(job).books.queue().size() == 1);
         CHECK(std::ranges::any_of(stage.notes, [](const Note& note) {
             return note.detail == "its key is no longer let in";
         }));
@@ -224,23 +224,23 @@ TEST_CASE("a key that is let in no more loses its sessions at once") {
         Sender mill_submits = mill;
         mill_submits.roles = submits;
         stage.step(keys({ada, bob, root, hall, mill_submits}));
-        CHECK_FALSE(stage.core.sessions().contains({"w"}));
+        CHECK_FALSE(stage.core->sessions().contains({"w"}));
     }
     SUBCASE("one that is another user's now") {
         Sender taken = mill;
         taken.user = "ada";
         stage.step(keys({ada, bob, root, hall, taken}));
-        CHECK_FALSE(stage.core.sessions().contains({"w"}));
+        CHECK_FALSE(stage.core->sessions().contains({"w"}));
     }
     SUBCASE("a submitter's: what it submitted goes on") {
         stage.step(keys({bob, root, hall, mill}));
-        CHECK_FALSE(stage.core.sessions().contains({"a"}));
-        CHECK(stage.core.jobs().at(job).running());
-        CHECK(stage.core.sessions().size() == 4);
+        CHECK_FALSE(stage.core->sessions().contains({"a"}));
+        CHECK(stage.core->jobs().at(job).running());
+        CHECK(stage.core->sessions().size() == 4);
     }
     SUBCASE("nobody's") {
         stage.step(keys({mill, hall, root, bob, ada}));
-        CHECK(stage.core.sessions().size() == 5);
+        CHECK(stage.core->sessions().size() == 5);
     }
 }
 
@@ -281,7 +281,7 @@ TEST_CASE("without keys everybody is the same user, who sees all") {
     CHECK(fleet.take<wire::Located>("d").gatherer.public_key.empty());
     CHECK(fleet.take_all<wire::AllowedKeys>("g").empty());
     fleet.say("d", wire::Cancel{.job = job});
-    CHECK(fleet.core.jobs().at(job).user.empty());
-    CHECK_FALSE(fleet.core.jobs().at(job).running());
-    CHECK(fleet.core.denied() == 0);
+    CHECK(fleet.core->jobs().at(job).user.empty());
+    CHECK_FALSE(fleet.core->jobs().at(job).running());
+    CHECK(fleet.core->denied() == 0);
 }

@@ -1,7 +1,7 @@
 // Exit codes and the line that tells how a job ended.
 #include <doctest/doctest.h>
 
-#include "scatterer/cli/output/exit_codes.hpp"
+#include "scatterer/cli/base/exit_codes.hpp"
 
 using namespace fanfold;
 using namespace fanfold::scatterer::cli;
@@ -33,11 +33,11 @@ TEST_CASE("the exit code is the number of fragments without a good result") {
 }
 
 TEST_CASE("codes of several jobs add up, an error wins") {
-    CHECK(joined(0, 0) == 0);
-    CHECK(joined(3, 4) == 7);
-    CHECK(joined(100, 100) == 101);
-    CHECK(joined(255, 3) == 255);
-    CHECK(joined(0, 255) == 255);
+    CHECK(joined_codes(0, 0) == 0);
+    CHECK(joined_codes(3, 4) == 7);
+    CHECK(joined_codes(100, 100) == 101);
+    CHECK(joined_codes(255, 3) == 255);
+    CHECK(joined_codes(0, 255) == 255);
 }
 
 TEST_CASE("what is missing is the total less the values, or what is listed") {

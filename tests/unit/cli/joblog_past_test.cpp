@@ -7,8 +7,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/input/numbering.hpp"
-#include "scatterer/cli/output/errors.hpp"
 #include "scatterer/cli/output/joblog.hpp"
 #include "scatterer/cli/output/joblog_past.hpp"
 

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "scatterer/cli/output/errors.hpp"
+#include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/output/joblog.hpp"
 
 using namespace fanfold;

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "scatterer/cli/verbs/options.hpp"
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/options/parse.hpp"
 
 using namespace fanfold::scatterer::cli;
 using Words = std::vector<std::string>;

@@ -2,8 +2,9 @@
 // reads.
 #include <doctest/doctest.h>
 
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/options/parse.hpp"
 #include "scatterer/cli/output/reports.hpp"
-#include "scatterer/cli/verbs/options.hpp"
 
 using namespace fanfold;
 using namespace fanfold::scatterer::cli;

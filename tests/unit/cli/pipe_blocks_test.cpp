@@ -10,7 +10,7 @@
 #include <vector>
 
 using namespace fanfold;
-using namespace fanfold::scatterer;
+using namespace fanfold::scatterer::cli;
 
 namespace {
 

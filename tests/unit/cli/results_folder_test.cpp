@@ -9,7 +9,7 @@
 #include <iterator>
 #include <set>
 
-#include "scatterer/cli/output/errors.hpp"
+#include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/output/results_folder.hpp"
 
 using namespace fanfold::scatterer::cli;

@@ -11,7 +11,7 @@
 #include <vector>
 
 using namespace fanfold;
-using namespace fanfold::scatterer;
+using namespace fanfold::scatterer::cli;
 
 namespace {
 

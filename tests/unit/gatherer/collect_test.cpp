@@ -23,16 +23,14 @@ std::string reasons(const wire::Concluded& concluded) {
 TEST_SUITE_BEGIN("gatherer");
 
 // --- the happy path
-// -------------------------------------------------------------------------------------------
 
 // --- early arrivals
-// -------------------------------------------------------------------------------------------
 
 TEST_CASE("a collector of an unknown job waits for a while, then is refused; so do results") {
     Bench bench;
     bench.collect("c1", ordered);
     bench.results({0, 1});
-    bench.later(limits::early_patience - 1s);
+    bench.later(gatherer::limits::early_patience - 1s);
     bench.collect("c1", ordered);
     CHECK(bench.core.next_wakeup() <= bench.now + 1s);
     bench.later(1s);
@@ -44,12 +42,12 @@ TEST_CASE("a collector of an unknown job waits for a while, then is refused; so 
 
 TEST_CASE("early results are bounded by bytes, early collectors by count") {
     Bench bench;
-    std::string big = wire::pack_bytes(std::string(limits::early_result_bytes / 2, 'x'));
+    std::string big = wire::pack_bytes(std::string(gatherer::limits::early_result_bytes / 2, 'x'));
     bench.raw_results(0, 1, big);
     bench.raw_results(1, 1, big);
     CHECK(bench.warned().what ==
           std::string("no room for results that came before their job, dropped"));
-    for (std::size_t i = 0; i < limits::early_collects; ++i) {
+    for (std::size_t i = 0; i < gatherer::limits::early_collects; ++i) {
         bench.job = job_number(static_cast<std::uint8_t>(i % 200));
         std::vector<Action> actions;
         bench.core.step(bench.now,
@@ -78,7 +76,6 @@ TEST_CASE("a collector of another version is refused with both numbers") {
 }
 
 // --- collectors
-// -----------------------------------------------------------------------------------------------
 
 TEST_CASE(
     "in order: entries wait for those before them, failures stand in their place, a run is cut at "
@@ -197,7 +194,7 @@ TEST_CASE(
     bench.values_to("back");
     bench.acknowledge("back", 2);
     CHECK(bench.core.held_bytes() > 0);
-    bench.later(limits::client_lease + 2s);
+    bench.later(gatherer::limits::client_lease + 2s);
     CHECK(bench.warned().what ==
           std::string("a silent collector dropped, another collects the job"));
     CHECK(bench.core.held_bytes() == 0);
@@ -218,18 +215,18 @@ TEST_CASE("falling below the window of held results is told, so that the broker 
     Bench bench;
     bench.assign(std::nullopt, SpecBuilder{}.attached().spec);
     bench.collect("c1", {.ordered = true, .credit = 1});
-    std::string big = wire::pack_bytes(std::string(limits::held_results_bytes / 2, 'x'));
+    std::string big = wire::pack_bytes(std::string(gatherer::limits::held_results_bytes / 2, 'x'));
     bench.raw_results(0, 1, big);
     bench.to<wire::Values>("c1");
     bench.raw_results(1, 1, big);
     bench.now += 2ms;
     bench.tick();
-    CHECK(bench.broker<wire::Gathered>().held_bytes > limits::held_results_bytes);
+    CHECK(bench.broker<wire::Gathered>().held_bytes > gatherer::limits::held_results_bytes);
     bench.acknowledge("c1", 1);
     bench.to<wire::Values>("c1");
     auto gathered = bench.broker<wire::Gathered>();
     CHECK(gathered.ranges.empty());
-    CHECK(gathered.held_bytes <= limits::held_results_bytes);
+    CHECK(gathered.held_bytes <= gatherer::limits::held_results_bytes);
 }
 
 TEST_CASE("forgetting tells the collectors") {
@@ -247,7 +244,6 @@ TEST_CASE("forgetting tells the collectors") {
 }
 
 // --- memory
-// ---------------------------------------------------------------------------------------------------
 
 TEST_CASE("past its memory the gatherer ends the job that holds most, saying so") {
     Bench bench(100'000);
@@ -283,7 +279,6 @@ TEST_CASE("small bodies do not pin what they came in") {
 }
 
 // --- the session
-// ----------------------------------------------------------------------------------------------
 
 TEST_CASE("Hello is said again until the broker answers") {
     Core core(Bench::options_with(1));
@@ -299,7 +294,7 @@ TEST_CASE("Hello is said again until the broker answers") {
     CHECK(core.next_wakeup() == Time{2s});
     CHECK(hellos(Time{1999ms}, Tick{}) == 0);
     CHECK(hellos(Time{2s}, Tick{}) == 1);
-    wire::Refused not_known{.code = wire::RefusalCode::malformed, .text = "say Hello first"};
+    wire::Refused not_known{.code = wire::RefusalCode::unknown_session, .text = "say Hello first"};
     CHECK(hellos(Time{2100ms}, FromBroker{not_known, {}}) == 0);
     CHECK(hellos(Time{2200ms}, FromBroker{wire::Welcome{}, {}}) == 0);
     CHECK(hellos(Time{2300ms}, FromBroker{not_known, {}}) == 1);
@@ -338,7 +333,7 @@ TEST_CASE("a proposal that was lost with the session is made again") {
     bench.gathered();
     bench.broker<wire::Propose>();
     bench.from_broker(
-        wire::Refused{.code = wire::RefusalCode::malformed, .text = "say Hello first"});
+        wire::Refused{.code = wire::RefusalCode::unknown_session, .text = "say Hello first"});
     bench.warned();
     bench.broker<wire::Hello>();
     bench.welcome(1);
@@ -372,7 +367,7 @@ TEST_CASE("another life of the broker: running jobs fail, ended ones stay for a 
     bench.step(Unroutable{{"c1"}});
     bench.step(Unroutable{{"c2"}});
     CHECK(bench.core.held_bytes() > 0);
-    bench.now += limits::keep_ended;
+    bench.now += gatherer::limits::keep_ended;
     bench.tick();
     CHECK(bench.core.held_bytes() == 0);
 }

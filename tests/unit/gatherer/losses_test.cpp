@@ -15,7 +15,7 @@ TEST_CASE("a collector that asks again makes the gatherer ask whether the job st
     bench.assign(5);
     bench.collect("c1", {.ordered = true});
     bench.collect("c1", {.ordered = true});  // at once: nothing to ask yet
-    bench.later(limits::resend_after);
+    bench.later(gatherer::limits::resend_after);
     bench.collect("c1", {.ordered = true});
     CHECK(bench.broker<wire::Gathered>().ranges.empty());
     bench.collect("c1", {.ordered = true});  // and not at each question

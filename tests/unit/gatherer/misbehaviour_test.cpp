@@ -9,10 +9,10 @@ using namespace fanfold::gatherer;
 
 namespace {
 
-/// Nonsense until it is cut off: how many warnings that took.
+/// Misbehaviour until it is cut off: how many warnings that took.
 int talk_nonsense(Bench& bench, PeerId from, const Sender& sender = {}) {
     int warnings = 0;
-    for (std::uint32_t i = 0; i < limits::nonsense_strikes; ++i) {
+    for (std::uint32_t i = 0; i < gatherer::limits::misbehaviour_strikes; ++i) {
         bench.step(Garbled{from, "no message", sender});
         if (bench.out.empty() || !std::holds_alternative<Note>(bench.out.front())) continue;
         ++warnings;
@@ -35,7 +35,7 @@ TEST_CASE("a collector that talks nonsense is cut off, told so once, and ignored
     bench.results({0, 1});
     CHECK(bench.values_to("d") == Range{0, 1});
     bench.nothing_left();
-    bench.now += limits::cut_off_time;
+    bench.now += gatherer::limits::cut_off_time;
     bench.collect("c", {});
     CHECK(bench.values_to("c") == Range{0, 1});
     bench.later(10ms);
@@ -59,19 +59,19 @@ TEST_CASE("with a key, what it pushes is ignored, too; without one nobody is") {
     push(0, {});
     bench.later(100ms);
     CHECK(bench.gathered() == std::vector<Range>{{0, 1}});
-    CHECK(bench.core.nonsense().counted() == 4 * limits::nonsense_strikes);
+    CHECK(bench.core.misbehaviour().counted() == 4 * gatherer::limits::misbehaviour_strikes);
 }
 
 TEST_CASE("results that make no sense are nonsense") {
     Bench bench;
     bench.assign(2);
-    auto before = bench.core.nonsense().counted();
+    auto before = bench.core.misbehaviour().counted();
     for (auto [first, count] :
          {std::pair<Index, std::uint32_t>{0, 0}, {~Index{0}, 5}, {2, 1}, {1, 1}}) {
         bench.raw_results(first, count, first == 1 ? "" : value(first));
         CHECK(std::string(bench.warned().what) == "results that make no sense dropped");
     }
-    CHECK(bench.core.nonsense().counted() == before + 4);
+    CHECK(bench.core.misbehaviour().counted() == before + 4);
 }
 
 TEST_CASE(

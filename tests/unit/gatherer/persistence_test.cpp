@@ -163,7 +163,7 @@ TEST_CASE(
         stage.restart();
         stage.collect("c1");
         CHECK(stage.said<wire::Concluded>()->outcome == Outcome::failed);
-        stage.later(limits::keep_ended - 1min);
+        stage.later(gatherer::limits::keep_ended - 1min);
         CHECK(stage.gatherer.core->held_bytes() > 0);
         stage.restart();
         stage.later(2min);
@@ -241,50 +241,86 @@ TEST_CASE(
     CHECK(stage.said<wire::Values>());
 }
 
-TEST_CASE("durable gatherer: a row that makes no sense is refused by name") {
-    Core core(Bench::options_with(1 << 20));
-    auto refused = core.restore(
-        {.change = Record::Change::put, .job = job_number(1), .kind = 5, .number = 7, .data = "x"});
-    REQUIRE_FALSE(refused.has_value());
-    CHECK(refused.error().text.find("row 5.7") != std::string::npos);
-    auto orphan =
-        core.restore({.change = Record::Change::put,
-                      .job = job_number(1),
-                      .kind = 5,
-                      .data = wire::encode(wire::Values{.job = job_number(1), .count = 1})});
-    CHECK_FALSE(orphan.has_value());
+namespace {
 
-    auto takes = [](Row kind, std::uint64_t number, const wire::Message& message,
-                    std::string body = {}) {
-        Core other(Bench::options_with(1 << 20));
-        auto row = [&](Row which, std::uint64_t of, const wire::Message& data) {
-            return Record{.job = job_number(1),
-                          .kind = static_cast<std::uint8_t>(which),
-                          .number = of,
-                          .data = wire::encode(data)};
-        };
-        REQUIRE(other.restore(row(Row::job, 1, wire::Assign{.job = job_number(1)})).has_value());
-        REQUIRE(other
-                    .restore(row(Row::let_go, 0,
-                                 wire::Gathered{.job = job_number(1), .ranges = {{0, 2}}}))
-                    .has_value());
-        Record last = row(kind, number, message);
-        last.body = Slice::take(std::move(body));
-        return other.restore(last).has_value();
+template <class T>
+Record record_of(std::uint64_t number, const T& row, std::string body = {}) {
+    return {.job = job_number(1),
+            .kind = static_cast<std::uint8_t>(T::kind),
+            .number = number,
+            .data = write_row(row),
+            .body = Slice::take(std::move(body))};
+}
+
+}  // namespace
+
+TEST_CASE("durable gatherer: a row that can't be read fails its job by name, and no other") {
+    Stage stage;
+    stage.welcome({1, 1});
+    stage.assign(10);
+    stage.results({0, 4});
+    stage.job = job_number(2);
+    stage.assign(3);
+    stage.results({0, 2});
+    stage.gatherer.commit_all();
+    std::uint8_t kind = 0;
+    SUBCASE("an entry") { kind = static_cast<std::uint8_t>(Row::entry); }
+    SUBCASE("the job itself") { kind = static_cast<std::uint8_t>(Row::job); }
+    Core core(Bench::durable_with(1 << 20));
+    stage.disk.each([&](Record record) {
+        if (record.job == job_number(1) && record.kind == kind) record.data = "x";
+        core.restore(record);
+    });
+    CHECK(core.unreadable_rows() == 1);
+    std::vector<Action> actions;
+    auto step = [&](Event event) {
+        core.step(Time{1h}, std::move(event), actions);
+        core.check_invariants();
     };
-    CHECK(takes(Row::entry, 3, wire::Values{.job = job_number(1), .first = 2, .count = 2},
-                "\x01\x02"));
-    CHECK_FALSE(takes(Row::entry, 3, wire::Values{.job = job_number(1), .first = 2, .count = 3},
-                      "\x01\x02"));  // fewer values
-    CHECK_FALSE(takes(Row::entry, ~0ull, wire::Values{.job = job_number(1), .first = 2, .count = 1},
-                      "\x01"));
-    CHECK_FALSE(takes(Row::let_go, 2,
-                      wire::Gathered{.job = job_number(1),
-                                     .ranges = {{1, 3}}}));  // it failed, and it had a value
-    CHECK_FALSE(
-        takes(Row::sequence, 0, wire::Acknowledge{.job = job_number(1), .position = ~0ull}));
-    CHECK_FALSE(takes(Row::proposal, 0,
-                      wire::Propose{.job = job_number(1), .outcome = wire::Outcome::running}));
+    step(Tick{});
+    step(FromBroker{wire::Welcome{.epoch = {1, 1}}, {}});
+    step(FromBroker{wire::Assign{.job = job_number(1), .assignment = 1, .total = 10}, {}});
+    step(Pulled{wire::Results{.job = job_number(2), .first = 2, .count = 1},
+                Slice::take(values({2, 3}))});
+    std::map<JobId, wire::Propose> proposed;
+    for (const Action& action : actions)
+        if (auto* send = std::get_if<SendBroker>(&action))
+            if (auto* propose = std::get_if<wire::Propose>(&send->message))
+                proposed[propose->job] = *propose;
+    CHECK(proposed[job_number(1)].outcome == Outcome::failed);
+    CHECK(proposed[job_number(1)].assignment == 1);
+    std::string name = "row " + std::to_string(kind) + ".0 of job " + to_string(job_number(1));
+    CHECK(proposed[job_number(1)].reason.find(name) != std::string::npos);
+    CHECK(proposed[job_number(2)].outcome == Outcome::complete);
+    step(FromBroker{wire::Ended{.job = job_number(1), .assignment = 1, .outcome = Outcome::failed},
+                    {}});
+    CHECK(core.held_bytes() < 2048);  // its values are let go of, the other job's are held
+}
+
+TEST_CASE("durable gatherer: a row that does not fit the others is not taken") {
+    auto takes = [](const Record& last) {
+        Core core(Bench::durable_with(1 << 20));
+        core.restore(record_of(0, JobRow{}));
+        core.restore(record_of(0, LetGoRow{.ranges = {{0, 2}}}));
+        REQUIRE(core.unreadable_rows() == 0);
+        core.restore(last);
+        std::vector<Action> actions;
+        core.step(Time{1h}, Tick{}, actions);
+        core.check_invariants();
+        return core.unreadable_rows() == 0;
+    };
+    CHECK(takes(record_of(3, EntryRow{.first = 2, .count = 2}, "\x01\x02")));
+    CHECK_FALSE(takes(record_of(3, EntryRow{.first = 2, .count = 3}, "\x01\x02")));  // fewer values
+    CHECK_FALSE(takes(record_of(~0ull, EntryRow{.first = 2, .count = 1}, "\x01")));
+    CHECK_FALSE(takes(record_of(2, LetGoRow{.ranges = {{1, 3}}})));  // it failed, and had a value
+    CHECK_FALSE(takes(record_of(0, SequenceRow{.next = ~0ull})));
+    CHECK_FALSE(takes(record_of(0, ProposalRow{.outcome = wire::Outcome::running})));
+    Record unknown = record_of(7, SequenceRow{});
+    unknown.kind = 77;
+    CHECK_FALSE(takes(unknown));
+    Record orphan = record_of(0, EntryRow{.first = 0, .count = 1}, "\x01");
+    orphan.job = job_number(2);
+    CHECK_FALSE(takes(orphan));
 }
 
 TEST_CASE("a gatherer in memory asks for nothing to be kept") {

@@ -70,7 +70,7 @@ TEST_CASE(
     CHECK(bench.gathered() == Ranges{{2, 3}, {4, 5}});
     CHECK(bench.broker<wire::Propose>().outcome == Outcome::partial);
     bench.ended(Outcome::partial);  // of the round before
-    bench.later(limits::resend_after);
+    bench.later(gatherer::limits::resend_after);
     CHECK(bench.broker<wire::Propose>().assignment == 2);
     bench.ended_again(Outcome::partial);
     bench.later(5s);

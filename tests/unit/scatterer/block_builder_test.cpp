@@ -28,7 +28,8 @@ std::vector<std::uint32_t> cuts_of(const PackedBlock& block) {
 /// The cuts as the body itself has them.
 std::vector<std::uint32_t> true_cuts(const PackedBlock& block) {
     std::vector<std::uint32_t> cuts;
-    for (std::uint32_t at = limits::cut_stride; at < block.count; at += limits::cut_stride)
+    for (std::uint32_t at = scatterer::limits::cut_stride; at < block.count;
+         at += scatterer::limits::cut_stride)
         cuts.push_back(
             static_cast<std::uint32_t>(wire::objects_length(block.body.view(), at).value()));
     return cuts;
@@ -66,7 +67,7 @@ TEST_CASE("cut offsets point at every sixteenth fragment") {
         auto block = blocks.take();
         CHECK(wire::is_objects(block.body.view(), count));
         CHECK(cuts_of(block) == true_cuts(block));
-        CHECK(cuts_of(block).size() == (count - 1) / limits::cut_stride);
+        CHECK(cuts_of(block).size() == (count - 1) / scatterer::limits::cut_stride);
     }
 }
 
@@ -78,7 +79,7 @@ TEST_CASE("a block has room up to its bytes and its fragments, and an empty one 
     CHECK_FALSE(blocks.has_room(41));
 
     auto many = builder(10, 1 << 20);
-    for (std::uint32_t i = 0; i < limits::block_fragments; ++i) {
+    for (std::uint32_t i = 0; i < scatterer::limits::block_fragments; ++i) {
         REQUIRE(many.has_room(1));
         REQUIRE(many.add_packed("\xc0"));
     }

@@ -8,7 +8,6 @@ using namespace fanfold::scatterer;
 using namespace fanfold::scatterer::testing;
 
 // --- gathering
-// ----------------------------------------------------------------------------------------------------
 
 TEST_CASE("without a gatherer in the welcome, the collect waits for the broker's word") {
     Bench bench;
@@ -131,13 +130,13 @@ TEST_CASE(
     bench.pass(4100ms);
     bench.asked<wire::Collect>("G1");
     wire::Values large{.job = job, .position = 1, .first = 0, .count = 1, .meta = {}};
-    bench.from("G1", large, std::string(limits::collector_credit_bytes, 'x'));
+    bench.from("G1", large, std::string(scatterer::limits::collector_credit_bytes, 'x'));
     auto delivery = bench.take<Deliver>();
     bench.pass(20s);
     for (int i = 0; i < 2; ++i)
         bench.sent<wire::Watch>();  // of the broker, whether the job has ended
     bench.expect_nothing();
-    bench.step(Consumed{job, delivery.receipt, limits::collector_credit_bytes});
+    bench.step(Consumed{job, delivery.receipt, scatterer::limits::collector_credit_bytes});
     bench.asked<wire::Acknowledge>("G1");
     bench.pass(100ms);
     CHECK(bench.asked<wire::Collect>("G1").position == 1);
@@ -233,7 +232,6 @@ TEST_CASE("a gatherer that turns us away is asked again later") {
 }
 
 // --- cancelling, watching, leaving
-// ----------------------------------------------------------------------------------
 
 TEST_CASE("cancel is said again until the end; before the first block nobody needs to hear of it") {
     Bench bench;

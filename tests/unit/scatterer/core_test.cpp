@@ -8,7 +8,6 @@ using namespace fanfold::scatterer;
 using namespace fanfold::scatterer::testing;
 
 // --- the session
-// ------------------------------------------------------------------------------------------------
 
 TEST_CASE("hello is said again each second, until the welcome; then heartbeats") {
     Bench bench;
@@ -78,7 +77,7 @@ TEST_CASE("a broker that does not know us gets a hello, one for many refusals") 
     Bench bench;
     bench.connect();
     wire::Refused refused{
-        .code = wire::RefusalCode::malformed, .text = "say Hello first", .job = {}};
+        .code = wire::RefusalCode::unknown_session, .text = "say Hello first", .job = {}};
     bench.broker(refused);
     bench.sent<wire::Hello>();
     bench.broker(refused);
@@ -143,8 +142,8 @@ TEST_CASE("another life of the broker: running jobs end as failed") {
     bench.open_ten();
     bench.values("G1", 1, {0, 4});
     bench.expect_delivery({0, 4}, 1);
-    bench.broker(
-        wire::Refused{.code = wire::RefusalCode::malformed, .text = "say Hello first", .job = {}});
+    bench.broker(wire::Refused{
+        .code = wire::RefusalCode::unknown_session, .text = "say Hello first", .job = {}});
     bench.sent<wire::Hello>();
     bench.broker(welcome(2));
     auto end = bench.take<JobConcluded>().end;
@@ -186,7 +185,6 @@ TEST_CASE(
 }
 
 // --- scattering
-// ---------------------------------------------------------------------------------------------------
 
 TEST_CASE("a small job is one block, with spec and total, and a collect beside it") {
     Bench bench;
@@ -197,7 +195,7 @@ TEST_CASE("a small job is one block, with spec and total, and a collect beside i
     CHECK(message.token == 77);
     CHECK(message.first == 0);
     CHECK(message.count == 3);
-    CHECK(message.stride == limits::cut_stride);
+    CHECK(message.stride == scatterer::limits::cut_stride);
     CHECK(message.total == 3);
     REQUIRE(message.spec);
     CHECK(message.spec->owner.bytes == "c-one");
@@ -205,7 +203,7 @@ TEST_CASE("a small job is one block, with spec and total, and a collect beside i
     auto collect = bench.asked<wire::Collect>("G1");
     CHECK(collect.ordered);
     CHECK(collect.position == 0);
-    CHECK(collect.credit == limits::collector_credit_bytes);
+    CHECK(collect.credit == scatterer::limits::collector_credit_bytes);
     bench.accept(3);
     bench.broker(wire::Sealed{job, 3});
     bench.take<JobSealed>();

@@ -22,8 +22,7 @@ struct Posting {
                  {.post = [this](std::vector<Event> events) { take(std::move(events)); },
                   .look_soon = [this] { ++looks_wanted; },
                   .while_waiting = [] {},
-                  .wait = [](auto&, const auto&, auto) { std::this_thread::yield(); },
-                  .tell = [](auto&) {}}) {}
+                  .inbox = inbox}) {}
 
     /// Called under the outbox's mutex: one at a time.
     void take(std::vector<Event> events) {
@@ -38,10 +37,11 @@ struct Posting {
         REQUIRE(block.first == end);
         end = block.end();
         REQUIRE(block.cuts.size() ==
-                (block.count == 0 ? 0 : (block.count - 1) / limits::cut_stride * 4));
-        for (std::uint32_t at = limits::cut_stride; at < block.count; at += limits::cut_stride) {
+                (block.count == 0 ? 0 : (block.count - 1) / scatterer::limits::cut_stride * 4));
+        for (std::uint32_t at = scatterer::limits::cut_stride; at < block.count;
+             at += scatterer::limits::cut_stride) {
             std::uint32_t cut = 0;
-            std::size_t place = (at / limits::cut_stride - 1) * 4;
+            std::size_t place = (at / scatterer::limits::cut_stride - 1) * 4;
             for (unsigned i = 4; i-- > 0;)
                 cut = cut << 8 | static_cast<unsigned char>(block.cuts[place + i]);
             REQUIRE(wire::objects_length(block.body.view(), at) == cut);
@@ -63,6 +63,7 @@ struct Posting {
     std::uint64_t blocks = 0;
     std::optional<std::uint64_t> total;
     std::atomic<int> looks_wanted = 0;
+    std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
     Outbox outbox;
 };
 
@@ -148,7 +149,7 @@ TEST_CASE("nothing is taken past the credit while it lies, and the seal follows 
     posting.outbox.flush();
     Index sent = posting.end;
     CHECK(sent == index + 1);
-    posting.outbox.allow(1 << 20);
+    posting.inbox->allow(1 << 20);
     posting.outbox.seal();
     CHECK(posting.end == index + 1);
     CHECK_THROWS(posting.outbox.add_text("late"));

@@ -14,14 +14,14 @@ TEST_CASE("a job that is opened beside an unnoticed death of its gatherer goes t
     stage.client("c");
     stage.worker("w");
     stage.gatherer("a", 1);
-    stage.gatherer("z",
-                   2);  // the same name: the first is dead, and its connection does not show it
+    // The same name: the first is dead, and its connection does not show it.
+    stage.gatherer("z", 2);
     JobId job = stage.open(1, 2);
-    CHECK(stage.core.jobs().at(job).gatherer == PeerId{"z"});
-    CHECK(stage.core.sessions().size() == 3);
+    CHECK(stage.core->jobs().at(job).assignment->gatherer == PeerId{"z"});
+    CHECK(stage.core->sessions().size() == 3);
     stage.say("a", wire::Heartbeat{});
-    CHECK(stage.take<wire::Refused>("a").code ==
-          wire::RefusalCode::malformed);  // should it live after all, it says Hello again
+    // Should it live after all, it says Hello again.
+    CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::unknown_session);
 }
 
 TEST_CASE("a client whose first block was faster than its hello finds its job after a restart") {
@@ -32,8 +32,8 @@ TEST_CASE("a client whose first block was faster than its hello finds its job af
     stage.client("c");
     stage.restart();
     stage.client("d");  // the same life of it on another connection
-    CHECK(stage.job(job).owner == PeerId{"d"});
-    CHECK(!stage.job(job).lease_until);
+    CHECK(stage.job(job).client->peer == PeerId{"d"});
+    CHECK(!stage.job(job).client->lease_until);
 }
 
 TEST_CASE("as completed, results of a gatherer that reads its store go on at the same position") {

@@ -1,5 +1,5 @@
-// A scatterer in use by several threads at once, over an embedded fleet: who waits runs the
-// client's loop, who leaves hands it on.
+// A scatterer in use by several threads at once, over an embedded fleet: each thread gets what it
+// waits for.
 #include <doctest/doctest.h>
 
 #include <future>
@@ -91,7 +91,7 @@ TEST_CASE(
     asking.join();
 }
 
-TEST_CASE("a thread that waits for a job is not kept by one that leads and leaves") {
+TEST_CASE("a thread that waits for a job is not kept by another that runs jobs") {
     Fleet fleet;
     Job slow = fleet.scatterer->open("double", {.ordered = true});
     auto waiting = std::async(std::launch::async, [&] { return slow.next()->as<std::uint64_t>(); });

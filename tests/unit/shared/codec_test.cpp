@@ -6,6 +6,7 @@
 #include <random>
 
 #include "shared/base/limits.hpp"
+#include "shared/wire/fields.hpp"
 
 using namespace fanfold;
 using namespace fanfold::wire;
@@ -142,8 +143,25 @@ TEST_CASE("golden bytes") {
               .count = 2,
               .meta = {.worker = "w", .started = Microseconds(3), .elapsed = Microseconds(4)}})) ==
           "9528c410018bcfe568007fcd9032547698badcfe010294c40177010304");
-    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) ==
+    CHECK(hex(encode(Hello{.minor = 4, .role = Role::worker, .name = "w", .slots = 2})) ==
           "9c01010402c40177920000029095c4009200009090c400909090");
+    CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) ==
+          "9c01010502c40177920000029095c4009200009090c400909090");
+    CHECK(hex(encode(Refused{.code = RefusalCode::unknown_session, .text = "Hello?"})) ==
+          "94030ac40648656c6c6f3fc0");
+    // Integers of every width, a list of more than 15, whole and other numbers, long texts.
+    CHECK(hex(encode(Adjust{.job = some_job(), .priority = -1, .weight = 3})) ==
+          "9519c410018bcfe568007fcd9032547698badcfeff03c0");
+    CHECK(hex(encode(Adjust{.job = some_job(), .priority = -70'000, .weight = -0.5})) ==
+          "9519c410018bcfe568007fcd9032547698badcfed2fffeee90cbbfe0000000000000c0");
+    CHECK(hex(encode(Adjust{.job = some_job(), .priority = -200, .max_running = 1u << 31})) ==
+          "9519c410018bcfe568007fcd9032547698badcfed1ff38c0ce80000000");
+    CHECK(
+        hex(encode(Query{.number = 1ull << 40, .selector = std::string(200, 'a')})).substr(0, 28) ==
+        "9513cf000001000000000001c4c8");
+    CHECK(hex(encode(Find{.key = std::string(300, 'a')})).substr(0, 14) == "941500c5012c61");
+    CHECK(hex(encode(Welcome{.blocks = std::vector<std::string>(16, "b")})).substr(0, 26) ==
+          "9b020105920000dc0010c40162");
 }
 
 TEST_CASE(
@@ -214,7 +232,7 @@ TEST_CASE("lists that would be hundreds of times bigger in memory than on the wi
     CHECK(std::get<Report>(*few).jobs.size() == 1000);
     auto many = decode(report_of(limits::header_objects - 5, 0));
     REQUIRE_FALSE(many);
-    CHECK(many.error().text == "the lists of a header are past the limit");
+    CHECK(many.error().text == "Report: the lists of a header are past the limit");
     many = decode(report_of(limits::header_objects, 0));
     REQUIRE_FALSE(many);
     CHECK(many.error().text.find("1048576 objects") != std::string::npos);
@@ -233,6 +251,30 @@ TEST_CASE("lists that would be hundreds of times bigger in memory than on the wi
                                .gatherer = "gatherer"});
     REQUIRE(encode(report).size() < limits::header_bytes);
     CHECK(decode(encode(report)));
+}
+
+TEST_CASE("an older broker's way to say that it does not know a session is understood") {
+    auto code_of = [](const Refused& refused) {
+        return std::get<Refused>(decode(encode(refused)).value()).code;
+    };
+    CHECK(code_of({.code = RefusalCode::malformed, .text = "say Hello first"}) ==
+          RefusalCode::unknown_session);
+    CHECK(code_of({.code = RefusalCode::unknown_session}) == RefusalCode::unknown_session);
+    CHECK(code_of({.code = RefusalCode::malformed, .text = "say Hello"}) == RefusalCode::malformed);
+    CHECK(code_of({.code = RefusalCode::malformed, .text = "say Hello first", .job = some_job()}) ==
+          RefusalCode::malformed);
+}
+
+TEST_CASE("a struct alone is bytes, and back: as messages are, so are rows") {
+    JobSpec spec{.function = "f", .require = {"gpu"}};
+    auto back = fields::decode_fields<JobSpec>(fields::encode_fields(spec));
+    REQUIRE(back);
+    CHECK(back->require == spec.require);
+    CHECK_FALSE(fields::decode_fields<JobSpec>(fields::encode_fields(spec) + "x"));
+    CHECK_FALSE(fields::decode_fields<JobSpec>(""));
+    spec.function = std::string(256, 'f');
+    CHECK(fields::decode_fields<JobSpec>(fields::encode_fields(spec)).error().text ==
+          "function has 256 bytes, 255 is the most");
 }
 
 TEST_CASE("damaged messages are read or refused, never more") {

@@ -4,7 +4,11 @@
 
 #include <array>
 
+#include "shared/base/machine.hpp"
+#include "shared/net/endpoints.hpp"
+#include "shared/net/transfer.hpp"
 #include "shared/security/handshake.hpp"
+#include "shared/security/secured_sockets.hpp"
 
 using namespace fanfold;
 
@@ -21,8 +25,7 @@ bool has_input(zmq::socket_t& socket,
 struct Door {
     explicit Door(bool inproc = false) {
         if (inproc)
-            endpoints.push_back(
-                net::inproc_endpoint("door-" + std::to_string(net::random_number())));
+            endpoints.push_back(net::inproc_endpoint("door-" + std::to_string(random_number())));
         gatekeeper.emplace(
             context,
             net::Gatekeeper::Options{.own = own, .component = "test", .inproc_is_trusted = inproc});

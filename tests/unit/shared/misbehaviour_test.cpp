@@ -12,7 +12,7 @@ const Sender keyed{.user = "ada", .public_key = "the key of ada"};
 
 /// How many messages of nonsense, one each `interval`, until the peer is cut off; 1,000 when it
 /// never is.
-int until_cut_off(Nonsense& nonsense, const std::string& who, Time& now, Duration interval) {
+int until_cut_off(Misbehaviour& nonsense, const std::string& who, Time& now, Duration interval) {
     for (int count = 1; count < 1000; ++count, now += interval)
         if (nonsense.count(who, now).cut_off) return count;
     return 1000;
@@ -30,7 +30,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a peer is cut off for a while, and its neighbour is not") {
-    Nonsense nonsense;
+    Misbehaviour nonsense;
     Time now{5h};
     CHECK(until_cut_off(nonsense, "a", now, 0s) == 100);
     CHECK(nonsense.ignores("a", now));
@@ -43,15 +43,15 @@ TEST_CASE("a peer is cut off for a while, and its neighbour is not") {
 }
 
 TEST_CASE("a message that took long to look at weighs as many") {
-    Nonsense nonsense;
+    Misbehaviour nonsense;
     Time now{5h};
-    CHECK_FALSE(nonsense.count("a", now, 10 * limits::nonsense_bytes).cut_off);
+    CHECK_FALSE(nonsense.count("a", now, 10 * limits::misbehaviour_bytes).cut_off);
     CHECK(until_cut_off(nonsense, "a", now, 0s) == 89);
     CHECK(nonsense.count("b", now, limits::header_bytes).cut_off);
 }
 
 TEST_CASE("strikes wear off") {
-    Nonsense nonsense;
+    Misbehaviour nonsense;
     Time now{5h};
     CHECK(until_cut_off(nonsense, "now and then", now, 1s) == 1000);
     CHECK(until_cut_off(nonsense, "all the time", now, 300ms) < 220);
@@ -59,7 +59,7 @@ TEST_CASE("strikes wear off") {
 }
 
 TEST_CASE("where nobody is known, nobody is cut off, and all is counted") {
-    Nonsense nonsense;
+    Misbehaviour nonsense;
     Time now{5h};
     CHECK(until_cut_off(nonsense, "", now, 1us) == 1000);
     CHECK(nonsense.counted() == 999);
@@ -67,7 +67,7 @@ TEST_CASE("where nobody is known, nobody is cut off, and all is counted") {
 }
 
 TEST_CASE("lines come at a limited rate, and say how many were left out") {
-    Nonsense nonsense;
+    Misbehaviour nonsense;
     Time now{5h};
     int lines = 0;
     for (int i = 0; i < 50; ++i) lines += nonsense.count("a", now).log ? 1 : 0;
@@ -81,22 +81,22 @@ TEST_CASE("lines come at a limited rate, and say how many were left out") {
 }
 
 TEST_CASE("that a peer is cut off is told though lines about its messages are left out") {
-    Nonsense nonsense;
+    Misbehaviour nonsense;
     Time now{5h};
     for (int i = 0; i < 99; ++i) (void)nonsense.count("a", now);
-    Nonsense::Verdict last = nonsense.count("a", now);
+    Misbehaviour::Verdict last = nonsense.count("a", now);
     CHECK(last.cut_off);
     CHECK(last.log == 0);
 }
 
 TEST_CASE("only so many peers are remembered, those that were heard of last") {
-    Nonsense nonsense;
+    Misbehaviour nonsense;
     Time now{5h};
     CHECK(until_cut_off(nonsense, "a", now, 0s) == 100);
     for (int i = 0; i < 100'000; ++i) {
         (void)nonsense.count("connection " + std::to_string(i), now);
         if (i % 1000 == 0) (void)nonsense.count("a", now);
-        REQUIRE(nonsense.remembered() <= limits::nonsense_peers);
+        REQUIRE(nonsense.remembered() <= limits::misbehaviour_peers);
     }
     CHECK(nonsense.ignores("a", now));
     CHECK(nonsense.counted() == 100'200);

@@ -1,4 +1,3 @@
-#include "shared/net/net.hpp"
 
 #include <doctest/doctest.h>
 
@@ -7,8 +6,11 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "shared/base/wakeup.hpp"
 #include "shared/net/awake.hpp"
 #include "shared/net/backlog.hpp"
+#include "shared/net/transfer.hpp"
+#include "shared/security/secured_sockets.hpp"
 
 using namespace fanfold;
 
@@ -57,7 +59,7 @@ TEST_SUITE("net") {
 
         net::Backlog backlog;
         const PeerId to{"cdeaf"};
-        wire::Message message = wire::Bye{.reason = std::string(1 << 20, 'x')};
+        wire::Message message = wire::Found{.spec = {.title = std::string(1 << 20, 'x')}};
         SUBCASE("answers") {}
         SUBCASE("answers, beside work, of which more may wait") {
             const wire::Message work =
@@ -92,7 +94,7 @@ TEST_SUITE("net") {
         "A wait that stays awake finds what is there, and sleeps as long as it may when nothing "
         "comes") {
         using namespace std::chrono_literals;
-        net::Wakeup wakeup;
+        Wakeup wakeup;
         std::vector<pollfd> items{{.fd = wakeup.fd(), .events = POLLIN, .revents = 0}};
         for (int round = 0; round < 3; ++round) {
             wakeup.wake();

@@ -8,7 +8,8 @@
 #include <zmq.hpp>
 
 #include "shared/base/limits.hpp"
-#include "shared/net/net.hpp"
+#include "shared/net/transfer.hpp"
+#include "shared/security/secured_sockets.hpp"
 
 using namespace fanfold;
 

@@ -129,7 +129,7 @@ TEST_CASE("executors: declared commands") {
         auto failure = bench.failure();
         CHECK(failure.kind == wire::FailureKind::timeout);
         CHECK(failure.message.starts_with(
-            "took longer than its timeout of 50 ms"));  // a shell may say more on stderr
+            "took longer than its timeout of 50ms"));  // a shell may say more on stderr
         bench.next<Finished>();
     }
     SUBCASE("too much output") {
@@ -170,7 +170,8 @@ TEST_CASE("executors: what a task has not begun of its commands is given up, and
     close(pipe_ends[1]);
 }
 
-TEST_CASE("executors: short commands are sent ahead, and can be trimmed once one takes long") {
+TEST_CASE(
+    "executors: values of short commands come while their task goes on, and its rest is trimmed") {
     int gate[2], begun[2];
     REQUIRE((pipe(gate) == 0 && pipe(begun) == 0));
     std::string folder = "/proc/" + std::to_string(getpid()) + "/fd/";

@@ -1,6 +1,6 @@
 // Command lines run through the real guardian program, which FANFOLD_GUARDIAN names or the build
 // knows.
-#include "worker/commands/commands.hpp"
+#include "worker/commands/command_runner.hpp"
 
 #include <doctest/doctest.h>
 #include <signal.h>

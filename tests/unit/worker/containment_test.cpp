@@ -39,52 +39,6 @@ TEST_SUITE("containment of commands") {
               "killed by signal 24 (SIGXCPU), it used the 2s of the worker's --limit-cpu");
     }
 
-    TEST_CASE("a command that is to follow another begins when that one has ended") {
-        Runs runs;
-        std::uint64_t id = 0;
-        auto start = [&](const std::vector<std::string>& argv, std::uint64_t after) {
-            Command made = command(argv);
-            made.id = ++id;
-            made.after = after;
-            runs.runner().start(made);
-            return id;
-        };
-        // Where the first takes longer than expected, the others come back: then once more.
-        bool all_ran = within_patience([&] {
-            const auto first = start({"true"}, 0);
-            const auto second = start({"no-such-program-here"}, first);
-            const auto third = start({"true"}, second);
-            const CommandEnd before = runs.wait(first);
-            const CommandEnd failed = runs.wait(second);
-            const CommandEnd last = runs.wait(third);
-            CHECK(before.how == How::exited);
-            if (failed.how != How::not_started || last.how != How::exited) return false;
-            CHECK(failed.started >= before.started + before.elapsed);
-            return true;
-        });
-        CHECK(all_ran);
-    }
-
-    TEST_CASE(
-        "what follows a command that takes long comes back, and what is stopped before it begins "
-        "never runs") {
-        Runs runs;
-        Command slow = command({"sleep", "300"});
-        slow.id = 1;
-        runs.runner().start(slow);
-        for (std::uint64_t id = 2; id <= 3; ++id) {
-            Command next = command({"true"});
-            next.id = id;
-            next.after = id - 1;
-            runs.runner().start(next);
-        }
-        CHECK(runs.wait(2).how == How::withdrawn);
-        CHECK(runs.wait(3).how == How::withdrawn);
-        CHECK(runs.calls(1) == 0);
-        runs.runner().abort(1);
-        CHECK(runs.wait(1).how == How::aborted);
-    }
-
     TEST_CASE(
         "a daemon is gone soon after the end of its command, and that of a running one stays") {
         Runs runs;

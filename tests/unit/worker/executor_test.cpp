@@ -253,7 +253,7 @@ TEST_CASE("executors: built-in functions") {
         auto failure = bench.failure();
         CHECK(failure.kind == wire::FailureKind::timeout);
         CHECK(failure.index == 1);
-        CHECK(failure.message == "took longer than its timeout of 40 ms");
+        CHECK(failure.message == "took longer than its timeout of 40ms");
         CHECK(failure.elapsed >= 40ms);
         CHECK(bench.next<Values>().first == 2);
         bench.next<Finished>();

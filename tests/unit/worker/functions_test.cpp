@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "shared/base/text.hpp"
 #include "shared/wire/codec.hpp"
 #include "tests/support/executor_harness.hpp"
 #include "worker/abilities.hpp"
@@ -194,9 +195,6 @@ TEST_CASE("text") {
     CHECK(shortened("Größe", 4) == "Grö");
     CHECK(tail("Größe\n\n", 3) == "ße" + std::string());
     CHECK(tail("Größe", 2) == "e");
-    CHECK(duration_text(250ms) == "250 ms");
-    CHECK(duration_text(1500ms) == "1.5 s");
-    CHECK(duration_text(2s) == "2 s");
 }
 
 }  // namespace fanfold::worker

@@ -23,7 +23,7 @@ bool looked_until(Leaders& leaders, Condition condition) {
     auto until = std::chrono::steady_clock::now() + patience;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > until) return false;
-        leaders.look();
+        leaders.scan();
         std::this_thread::yield();
     }
     return true;

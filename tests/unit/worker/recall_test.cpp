@@ -176,7 +176,7 @@ TEST_CASE("worker: a recall is obeyed when all its tasks have answered") {
     }
     SUBCASE("a new session numbers them anew") {
         bench.broker(wire::Refused{
-            .code = wire::RefusalCode::malformed, .text = "say Hello first", .job = {}});
+            .code = wire::RefusalCode::unknown_session, .text = "say Hello first", .job = {}});
         bench.sent<wire::Hello>();
         bench.welcome(2);
         check_answer(bench.sent<wire::Done>(), 0, {{11, 20}});

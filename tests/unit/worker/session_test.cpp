@@ -195,10 +195,10 @@ TEST_CASE("worker: refusals") {
     SUBCASE("a broker that does not know the session is greeted again at once, but once") {
         bench.connect();
         bench.broker(wire::Refused{
-            .code = wire::RefusalCode::malformed, .text = "say Hello first", .job = {}});
+            .code = wire::RefusalCode::unknown_session, .text = "say Hello first", .job = {}});
         bench.sent<wire::Hello>();
         bench.broker(wire::Refused{
-            .code = wire::RefusalCode::malformed, .text = "say Hello first", .job = {}});
+            .code = wire::RefusalCode::unknown_session, .text = "say Hello first", .job = {}});
         CHECK(bench.quiet());
         bench.welcome(2);
         bench.sent<wire::Heartbeat>();

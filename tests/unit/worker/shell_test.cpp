@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "shared/net/backlog.hpp"
-#include "shared/net/net.hpp"
+#include "shared/net/endpoints.hpp"
+#include "shared/net/transfer.hpp"
+#include "shared/security/secured_sockets.hpp"
 #include "tests/support/executor_harness.hpp"
 #include "worker/shell.hpp"
 

@@ -1,0 +1,77 @@
+// The broker's own limits, beside those of the whole system, which they are related to at the end.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "shared/base/limits.hpp"
+
+namespace fanfold::broker::limits {
+
+using namespace fanfold::limits;
+
+// --- a job's books
+inline constexpr auto limbo_time = 500ms;  // for results that were pushed before their worker died
+inline constexpr std::uint32_t suspicion_shrinks = 256;  // a suspect's chunk is so much smaller
+
+// --- dispatch
+inline constexpr auto not_worth_splitting = 500us;  // of work
+inline constexpr double few_fragments = 16;  // of a millisecond or so go together all the same,
+inline constexpr auto longest_few = 10ms;    // for a chunk's messages cost a part of one
+inline constexpr double pace_learning_rate = 0.125;
+inline constexpr double slowest_pace = 64;
+inline constexpr std::size_t chunks_a_slot = 4;
+inline constexpr auto longest_queued = 50ms;     // of a fragment; past it a round trip is nothing
+inline constexpr double while_unknown = 1e6;     // nanoseconds of a fragment, for shares
+inline constexpr double least_charged = 10;      // nanoseconds of a fragment, for shares
+inline constexpr double short_work = 500'000;    // nanoseconds of a job's rest: not worth a thought
+inline constexpr int places_tried = 4;           // among workers without a free slot
+inline constexpr std::size_t unused_pools = 64;  // kept for the next job of the same demand
+inline constexpr std::uint32_t lost_after = 4;   // inventories that don't count a dispatch
+inline constexpr auto rest_of_a_full_worker = 250ms;
+inline constexpr double most_hedges = 100;  // saved up by a function
+
+// --- idle slots
+inline constexpr auto worth_recalling = 1ms;  // a recall is a round trip, and so is a dispatch
+inline constexpr auto scan_interval = 1ms;
+inline constexpr auto longest_scan_interval = 100ms;
+inline constexpr auto scan_cost = 1us;  // of each thing looked at, at most
+
+// --- sending
+inline constexpr auto later_by = 2ms;       // what is off the path of small jobs
+inline constexpr auto release_delay = 2ms;  // letting go is told in batches
+
+// --- time
+inline constexpr auto sweep_interval = 100ms;
+inline constexpr auto idle_sweep_interval = 500ms;
+inline constexpr auto patience_with_room = 2s;          // before anybody is told of a user's limit
+inline constexpr auto patience_with_the_dead = 1500ms;  // a closed connection shows within that
+inline constexpr auto longest_assign_patience = 30s;
+
+// --- what is kept
+inline constexpr std::size_t blocks_ahead = 4;       // fetched before they are needed
+inline constexpr std::size_t ended_attached = 1000;  // jobs that are remembered
+inline constexpr std::size_t ended_kept = 100'000;
+inline constexpr std::uint64_t unsealed_jobs = 10'000;  // of one user
+inline constexpr std::ptrdiff_t waiting_finds = 100;    // of one peer
+
+// --- rows and reports
+inline constexpr std::size_t row_bytes = header_bytes;  // what can be read back
+inline constexpr std::size_t safe_ranges_in_row = 10'000;
+inline constexpr std::size_t range_bytes = 19;     // of one range, encoded, at most
+inline constexpr std::size_t numbers_bytes = 256;  // of one job or worker in a report, texts aside
+inline constexpr std::size_t report_bytes = header_bytes / 4;  // and then another message is asked
+
+static_assert(safe_ranges_in_row * range_bytes < row_bytes);
+static_assert(missing_ranges * range_bytes + text_bytes < row_bytes);
+static_assert(names_bytes + text_bytes < row_bytes, "a job's specification fits its row");
+static_assert(names_bytes + 2 * report_bytes + text_bytes < header_bytes, "one more in a report");
+static_assert(patience_with_the_dead > heartbeat_interval);
+static_assert(sweep_interval <= idle_sweep_interval && idle_sweep_interval <= heartbeat_interval);
+static_assert(later_by < flush_interval && release_delay < flush_interval);
+static_assert(least_charged < while_unknown);
+static_assert(longest_assign_patience > resend_after);
+
+}  // namespace fanfold::broker::limits

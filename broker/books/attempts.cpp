@@ -1,0 +1,84 @@
+#include "broker/books/attempts.hpp"
+
+#include <algorithm>
+
+#include "broker/base/limits.hpp"
+
+namespace fanfold::broker {
+
+std::uint32_t Attempts::dispatched(Range range) {
+    const History* before = history_.at(range.begin);
+    if (!before) return 1;
+    History history = *before;
+    ++history.attempts;
+    history_.assign(range, history);
+    return history.attempts;
+}
+
+std::uint32_t Attempts::dispatched_again(Index index, std::uint32_t first) {
+    const History* before = history_.at(index);
+    History history = before ? *before : History{};
+    history.attempts = std::max(history.attempts, first) + 1;
+    history_.assign({index, index + 1}, history);
+    return history.attempts;
+}
+
+void Attempts::queued_again(Range range) {
+    RangeSet known;
+    for (const Span& span : history_.within(range)) known.add(span.range);
+    for (Range gap : known.missing(range)) history_.assign(gap, {.attempts = 1});
+}
+
+std::uint32_t Attempts::failed(Index index) {
+    History history = *history_.at(index);
+    history.most = 0;
+    history.exclusive = false;
+    ++history.failures;
+    history_.assign({index, index + 1}, history);
+    return history.failures;
+}
+
+void Attempts::strike(Index index) { struck_.push_back({index, *history_.at(index)}); }
+
+void Attempts::not_started(Range range, std::uint32_t attempts) {
+    for (Span& known : history_.within(range)) {
+        known.value.attempts = attempts;
+        history_.assign(known.range, known.value);
+    }
+}
+
+std::vector<Attempts::Span> Attempts::suspect(Range range, Death death, bool alone,
+                                              std::uint32_t crash_limit) {
+    std::vector<Span> guilty;
+    for (Span& known : history_.within(range)) {
+        History& history = known.value;
+        history.most = std::max<std::uint32_t>(
+            1, static_cast<std::uint32_t>(range.size() / limits::suspicion_shrinks));
+        if (alone && death == Death::in_company) history.exclusive = true;
+        if (alone && death == Death::counted) ++history.lone_crashes;
+        history_.assign(known.range, history);
+        if (history.lone_crashes >= crash_limit) guilty.push_back(known);
+        else if (history.lone_crashes > 0) strike(known.range.begin);
+    }
+    return guilty;
+}
+
+std::uint32_t Attempts::adopted(Range range) {
+    std::uint32_t attempt = 1;
+    for (Span& known : history_.within(range)) {
+        attempt = known.value.attempts;
+        if (known.value.lone_crashes > 0) --known.value.lone_crashes;
+        history_.assign(known.range, known.value);
+    }
+    return attempt;
+}
+
+std::vector<Range> Attempts::tried(const RangeSet& set) const {
+    std::vector<Range> tried;
+    for (const Span& span : history_.all())
+        if (span.value.attempts > 0)
+            for (Range part : set.within(span.range)) tried.push_back(part);
+    return tried;
+}
+
+}  // namespace fanfold::broker

@@ -1,0 +1,333 @@
+#include "broker/books/books.hpp"
+
+#include <algorithm>
+
+namespace fanfold::broker {
+
+namespace {
+void append(std::vector<Range>& ranges, Range range) {
+    if (!ranges.empty() && ranges.back().end == range.begin) ranges.back().end = range.end;
+    else ranges.push_back(range);
+}
+}  // namespace
+
+void Books::accept(Index count) {
+    queue_.add({next_, next_ + count});
+    next_ += count;
+}
+
+// Blocks of which nothing was needed any more are not in the store: what lies between is known by
+// its ranges and errors.
+bool Books::restore(Restored rows) {
+    next_ = rows.next;
+    for (Range range : rows.blocks.ranges()) {
+        queue_.add(range);
+        next_ = std::max(next_, range.end);
+    }
+    for (FinalError& error : rows.errors) {
+        Range one{error.failure.index, error.failure.index + 1};
+        next_ = std::max(next_, one.end);
+        if (settled_.both().contains(one.begin)) continue;
+        for (Range part : queue_.take(one)) settled_now_.push_back({part, true});
+        settled_.add_error(std::move(error));
+    }
+    for (Range range : rows.safe) {
+        next_ = std::max(next_, range.end);
+        for (Range fresh : settled_.both().missing(range)) {
+            for (Range part : queue_.take(fresh)) settled_now_.push_back({part, false});
+            settled_.add_safe(fresh);
+        }
+    }
+    for (const auto& [index, history] : rows.tried)
+        if (queue_.of(Queue::Kind::ordinary).contains(index)) attempts_.restore(index, history);
+    return settled_.both().size() + queue_.size() == next_;
+}
+
+// --- dispatch
+
+std::optional<Books::Head> Books::head(Queue::Kind queue) const {
+    auto run = queue_.front(queue);
+    if (!run) return std::nullopt;
+    Index first = run->begin;
+    Head head{.first = first,
+              .end = std::min(run->end, attempts_.same_until(first)),
+              .first_missing = settled_.both().first_missing() >= first};
+    if (const History* history = attempts_.at(first); history && history->most > 0) {
+        head.end = std::min<Index>(head.end, first + history->most);
+        head.alone = history->most == 1;
+        head.exclusive = history->exclusive;
+    }
+    return head;
+}
+
+std::uint32_t Books::lend(const Head& head, Range range, const PeerId& worker,
+                          DispatchId dispatch) {
+    FANFOLD_CHECK(range.begin == head.first && !range.empty() && range.end <= head.end);
+    std::uint32_t attempt = attempts_.dispatched(range);
+    queue_.take(range);
+    loans_.put(range,
+               {.worker = worker, .dispatch = dispatch, .attempt = attempt, .alone = head.alone});
+    return attempt;
+}
+
+std::uint32_t Books::hedge(Index index, const PeerId& worker, DispatchId dispatch) {
+    const Loan* first = loans_.first().at(index);
+    FANFOLD_CHECK(first);
+    std::uint32_t attempt = attempts_.dispatched_again(index, first->attempt);
+    loans_.put_second(index, {.worker = worker, .dispatch = dispatch, .attempt = attempt});
+    return attempt;
+}
+
+void Books::requeue(const std::vector<Range>& ranges) {
+    for (Range range : ranges) {
+        queue_.add(range);
+        attempts_.queued_again(range);
+    }
+}
+
+// --- ended
+
+Books::Releases Books::finish(Range range, const PeerId& worker) {
+    Releases in_vain;
+    for (const auto& span : loans_.first().within(range)) {
+        for (const auto& second : loans_.second().within(span.range)) {
+            if (span.value.worker != worker && second.value.worker != worker) continue;
+            in_vain.emplace_back(
+                span.value.worker == worker ? second.value.worker : span.value.worker,
+                second.range);
+            loans_.take_second(second.range);
+            loans_.take(second.range);
+            kept_.keep(second.range, worker);
+        }
+        if (span.value.worker != worker) continue;  // whoever is first at the gatherer wins
+        for (Range part : loans_.first().of_within(worker, span.range)) {
+            loans_.take(part);
+            kept_.keep(part, worker);
+        }
+    }
+    for (Range part : queue_.take(range))
+        kept_.keep(part, worker);  // given up too early: the result exists after all
+    return in_vain;
+}
+
+bool Books::fail_attempt(wire::Failure failure, Slice output, const PeerId& worker,
+                         std::uint32_t retries) {
+    const Index index = failure.index;
+    Range one{index, index + 1};
+    auto is_of = [&](const Loan* loan) {
+        return loan && loan->worker == worker &&
+               (loan->attempt == failure.attempt || loan->dispatch.origin == Origin::adopted);
+    };
+    bool second = is_of(loans_.second().at(index));
+    if (!second && !is_of(loans_.first().at(index))) return false;
+    bool another_runs = loans_.is_hedged(index);
+    if (second) loans_.take_second(one);
+    else requeue(loans_.lose(one));
+    std::uint32_t failures = attempts_.failed(index);
+    if (another_runs) return true;
+    if (failures <= retries) return attempts_.strike(index), true;
+    queue_.take(one);
+    make_final(std::move(failure), std::move(output));
+    return true;
+}
+
+void Books::give_back(Range range, const PeerId& worker) {
+    for (const auto& second : loans_.second().of(worker))
+        loans_.take_second(overlap(second.range, range));
+    for (const auto& span : loans_.first().within(range)) {
+        if (span.value.worker != worker) continue;
+        // It was never started, so the attempt does not count.
+        std::uint32_t used = span.value.attempt - 1;
+        bool fresh = used == 0 && !attempts_.at(span.range.begin) &&
+                     loans_.second().within(span.range).empty();
+        if (fresh) {
+            loans_.take(span.range);
+            queue_.add(span.range);
+            continue;
+        }
+        std::vector<Range> lost = loans_.lose(span.range);
+        requeue(lost);
+        for (Range part : lost) attempts_.not_started(part, used);
+    }
+}
+
+void Books::settle(Range range, bool failed) {
+    attempts_.erase(range);
+    settled_now_.push_back({range, failed});
+}
+
+void Books::make_final(wire::Failure failure, Slice output) {
+    Index index = failure.index;
+    settled_.add_error({.failure = std::move(failure), .output = std::move(output)});
+    settle({index, index + 1}, true);
+}
+
+// --- a worker is gone, or says what it has
+
+void Books::lose_worker(const Loss& loss, Time now) {
+    for (const auto& second : loans_.second().of(loss.worker)) loans_.take_second(second.range);
+    for (const auto& loan : loans_.first().of(loss.worker)) {
+        std::vector<Range> lost = loans_.lose(loan.range);
+        requeue(lost);
+        if (loss.death == Death::in_good_order) continue;
+        for (Range part : lost) suspect(part, loan.value, loss);
+    }
+    kept_.lose(loss.worker, now + limits::limbo_time);
+}
+
+void Books::suspect(Range range, const Loan& loan, const Loss& loss) {
+    queue_.add_suspect(range);
+    for (const auto& guilty : attempts_.suspect(range, loss.death, loan.alone, loss.crash_limit)) {
+        queue_.take(guilty.range);
+        wire::Failure failure;
+        failure.index = guilty.range.begin;
+        failure.attempt = loan.attempt;
+        failure.kind = wire::FailureKind::crashed;
+        failure.message = "its worker died each of the " +
+                          std::to_string(guilty.value.lone_crashes) + " times that it ran alone";
+        failure.worker = loss.name;
+        make_final(std::move(failure), {});
+    }
+}
+
+void Books::requeue_limbo(Time now) { requeue(kept_.give_up(now)); }
+
+void Books::rename_worker(const PeerId& old_id, const PeerId& new_id) {
+    loans_.rename(old_id, new_id);
+    kept_.rename(old_id, new_id);
+}
+
+std::vector<Range> Books::reconcile(const PeerId& worker, const Inventory& inventory) {
+    std::vector<Range> let_go;
+    for (Range range : inventory.held) {
+        RangeSet booked(loans_.first().of_within(worker, range));
+        for (Range part : loans_.second().of_within(worker, range)) booked.add(part);
+        for (Range strange : booked.missing(range)) {
+            RangeSet unwanted({strange});
+            for (Range part : queue_.take(strange)) {  // it runs there already
+                unwanted.remove(part);
+                loans_.put(part, {.worker = worker, .attempt = attempts_.adopted(part)});
+            }
+            for (Range part : unwanted.ranges()) append(let_go, part);
+        }
+    }
+    for (Range range : inventory.kept) {
+        finish(range, worker);
+        kept_.find_again(range, worker);
+        RangeSet unwanted({range});
+        for (Range part : kept_.finished().of_within(worker, range)) unwanted.remove(part);
+        for (Range part : unwanted.ranges()) append(let_go, part);
+    }
+    // What it does not name: the dispatch, or what was said of it, was lost on the way.
+    const RangeSet has(inventory.held), still(inventory.kept);
+    for (const auto& second : loans_.second().of(worker))
+        if (second.value.dispatch.is_handled(inventory.handled))
+            for (Range lost : has.missing(second.range)) loans_.take_second(lost);
+    for (const auto& loan : loans_.first().of(worker))
+        if (loan.value.dispatch.is_handled(inventory.handled))
+            for (Range lost : has.missing(loan.range)) requeue(loans_.lose(lost));
+    for (const auto& span : kept_.finished().of(worker)) {
+        // It has let go of results that are not safe.
+        std::vector<Range> lost = still.missing(span.range);
+        for (Range range : lost) kept_.erase(range);
+        requeue(lost);
+    }
+    return let_go;
+}
+
+Books::Releases Books::gathered(const std::vector<Range>& ranges) {
+    Releases releases;
+    for (Range told : ranges) {
+        Range range = overlap(told, {0, next_});
+        auto release = [&](const auto& holdings) {
+            for (const auto& span : holdings.within(range))
+                releases.emplace_back(span.value.worker, span.range);
+        };
+        release(kept_.finished());
+        release(loans_.first());
+        release(loans_.second());
+        settled_.confirm(range);
+        for (Range fresh : settled_.both().missing(range)) {
+            kept_.erase(fresh);
+            loans_.take_second(fresh);
+            loans_.take(fresh);
+            queue_.take(fresh);
+            settled_.add_safe(fresh);
+            settle(fresh, false);
+        }
+    }
+    return releases;
+}
+
+// --- rounds
+
+std::vector<wire::Missing> Books::unfinished() const {
+    RangeSet started, fresh;
+    auto add = [](RangeSet& to, const RangeSet& set) {
+        for (Range range : set.ranges()) to.add(range);
+    };
+    add(started, loans_.first().set());
+    add(started, kept_.finished().set());
+    add(started, kept_.limbo());
+    add(started, queue_.of(Queue::Kind::suspects));
+    add(fresh, queue_.of(Queue::Kind::ordinary));
+    for (Range part : attempts_.tried(fresh)) {
+        fresh.remove(part);
+        started.add(part);
+    }
+    std::vector<wire::Missing> missing;
+    auto list = [&](const char* reason, const RangeSet& set) {
+        if (set.empty()) return;
+        auto ranges = set.ranges();
+        ranges.resize(std::min(ranges.size(), limits::missing_ranges));
+        missing.push_back({reason, std::move(ranges)});
+    };
+    list("cancelled", started);
+    list("never started", fresh);
+    return missing;
+}
+
+void Books::close() {
+    queue_.clear();
+    loans_.clear();
+    kept_.clear();
+    settled_.drop_errors();
+    attempts_.clear();
+    settled_now_.clear();
+}
+
+std::vector<Range> Books::reopen() {
+    auto failed = settled_.start_round();
+    for (Range range : settled_.safe().missing({0, next_})) queue_.add(range);
+    settled_now_.clear();
+    return failed;
+}
+
+Books::Changes Books::take_changes() {
+    return {.loans = loans_.take_changes(),
+            .settled = std::exchange(settled_now_, {}),
+            .struck = attempts_.take_struck()};
+}
+
+void Books::check_invariants(bool running) const {
+    RangeSet all;
+    Index sum = 0;
+    auto add = [&](const RangeSet& place) {
+        for (Range range : place.ranges()) all.add(range);
+        sum += place.size();
+    };
+    add(queue_.of(Queue::Kind::ordinary));
+    add(queue_.of(Queue::Kind::suspects));
+    add(loans_.first().set());
+    add(kept_.finished().set());
+    add(kept_.limbo());
+    add(settled_.both());
+    FANFOLD_CHECK(sum == all.size());  // one place each
+    if (running) FANFOLD_CHECK(all.size() == next_ && (next_ == 0 || all.range_count() == 1));
+    if (!running) FANFOLD_CHECK(loans_.first().size() == 0);
+    loans_.check_invariants();
+    kept_.check_invariants();
+    settled_.check_invariants();
+}
+
+}  // namespace fanfold::broker

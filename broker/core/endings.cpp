@@ -1,0 +1,98 @@
+#include "broker/core/endings.hpp"
+
+#include <utility>
+
+namespace fanfold::broker {
+
+void Endings::end(Step& step, Job& job, Ending ending) {
+    const Index values = job.books.settled().safe().size();
+    const bool every_value = ending.outcome == wire::Outcome::complete && job.total() == values;
+    Life& life = *job.life.write();
+    wire::Ended ended{.job = job.id,
+                      .assignment = job.assignment->number,
+                      .outcome = ending.outcome,
+                      .reason = std::move(ending.reason),
+                      .total = job.total()};
+    ended.values = values;
+    if (!every_value) ended.missing = job.books.unfinished();
+    ended.lost = ending.lost;
+    life.end = std::move(ended);
+    life.ended_at = step.now;
+    needs_.outbox.forget(job);
+    job.books.close();
+    needs_.payloads.close(job, !job.spec.attached && !ending.lost);
+    needs_.persistence.ended(step, job, needs_.payloads.take_freed(job));
+    tell(step, job, !every_value || !job.spec.attached);
+    step.note({.what = "job ended",
+               .job = job.id,
+               .took = step.now - life.opened,
+               .detail = std::string(wire::to_string(life.end.outcome)) +
+                         (life.end.reason.empty() ? "" : ": " + life.end.reason)});
+    needs_.dispatcher.apply(step, job);
+    needs_.dispatcher.stop(job);
+    needs_.retention.add(job);
+    needs_.outbox.hurry(step);  // a few jobs are forgotten at a time: hundreds would hold up others
+    needs_.payloads.drop_retained();
+}
+
+/// Whoever has every value knows that it is over, and is told when there is time for it.
+void Endings::tell(Step& step, Job& job, bool is_news) {
+    auto send = [&](const PeerId& peer, wire::Message message) {
+        if (peer.bytes.empty()) return;
+        if (is_news) step.send(peer, std::move(message));
+        else needs_.outbox.send_later(step, peer, std::move(message));
+    };
+    std::set<PeerId> watchers = std::exchange(job.life.write()->watchers, {});
+    for (const PeerId& peer : {job.assignment->gatherer, job.client->peer}) {
+        send(peer, job.life->end);
+        watchers.erase(peer);
+    }
+    for (const PeerId& peer : watchers) step.send(peer, job.life->end);
+    for (const PeerId& worker : job.standing->knowing)
+        if (needs_.sessions.find(worker)) send(worker, wire::Drop{job.id});
+}
+
+void Endings::complete(Step& step, Job& job) {
+    wire::Ended& end = job.life.write()->end;
+    end.outcome = wire::Outcome::complete;
+    end.reason.clear();
+    end.missing.clear();
+    end.values = *job.total();
+    needs_.payloads.clear(job);
+    needs_.persistence.ended(step, job, {});
+}
+
+void Endings::watch(Step& step, Job& job, const PeerId& peer) {
+    if (job.running()) job.life.write()->watchers.insert(peer);
+    else step.send(peer, job.life->end);
+}
+
+std::string Endings::why_no_retry(const Job& job) {
+    const wire::Ended& end = job.life->end;
+    const RangeSet& safe = job.books.settled().safe();
+    if (job.running()) return "it still runs; cancel it first, or wait for its end";
+    if (job.spec.attached) return "its results went to the client that had it; run it again";
+    if (end.lost) return "values that it had are lost; submit it again";
+    if (!job.total()) return "it was never submitted as a whole; submit it again";
+    if (safe.size() == *job.total()) return "each of its fragments has a value";
+    bool enough = job.spec.policy == wire::GatherPolicy::quorum ||
+                  job.spec.policy == wire::GatherPolicy::first;
+    if (enough && end.outcome == wire::Outcome::complete)
+        return "it has all the values that it asked for";
+    if (!job.payload->blocks.covers(safe.missing({0, *job.total()})))
+        return "its payloads were let go for want of memory; submit it again";
+    return {};
+}
+
+std::vector<Range> Endings::reopen(const Step& step, Job& job) {
+    Life& life = *job.life.write();
+    ++life.round;
+    life.opened = step.now;
+    life.end = {};
+    auto failed = job.books.reopen();
+    needs_.payloads.reopen(job);
+    needs_.retention.remove(job);
+    return failed;
+}
+
+}  // namespace fanfold::broker

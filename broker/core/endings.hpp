@@ -1,0 +1,64 @@
+// A job's rounds: when it was opened, how it ended, and who is told. Owned by the core's thread.
+//
+// Invariant: a job has one outcome in a round, set once; nothing of it is on loan afterwards.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/core/retention.hpp"
+#include "broker/dispatch/dispatcher.hpp"
+#include "broker/state/outbox.hpp"
+
+namespace fanfold::broker {
+
+/// The owners below.
+struct EndingsNeeds {
+    Jobs& jobs;
+    Sessions& sessions;
+    Persistence& persistence;
+    Payloads& payloads;
+    Outbox& outbox;
+    Dispatcher& dispatcher;
+    Retention& retention;
+};
+
+/// How a job ends.
+struct Ending {
+    wire::Outcome outcome = wire::Outcome::failed;
+    std::string reason;
+    bool lost = false;  // values that it had are gone
+};
+
+class Endings {
+public:
+    explicit Endings(const EndingsNeeds& needs) : needs_(needs) {}
+
+    void open(Job& job, Time now) { job.life.write()->opened = now; }
+    void end(Step& step, Job& job, Ending ending);
+    /// Every value was in hand, and collectors know it: that wins over a cancel that was on its
+    /// way.
+    void complete(Step& step, Job& job);
+
+    /// The peer is told of the job's end; at once if it has ended.
+    void watch(Step& step, Job& job, const PeerId& peer);
+    void unwatch(Job& job, const PeerId& peer) { job.life.write()->watchers.erase(peer); }
+
+    /// Its deadline is long past, and its gatherer has not ended it.
+    static bool is_overdue(const Job& job, Time now) {
+        return job.spec.deadline.count() > 0 &&
+               now >= job.life->opened + job.spec.deadline + limits::deadline_grace;
+    }
+
+    /// Why it can't be retried; empty when it can.
+    static std::string why_no_retry(const Job& job);
+    /// A new round: whatever has no value is queued again. Returns what had failed.
+    std::vector<Range> reopen(const Step& step, Job& job);
+
+private:
+    void tell(Step& step, Job& job, bool is_news);
+
+    EndingsNeeds needs_;
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,48 @@
+// Who is let in: Hello is answered by Welcome, or by a refusal. Owned by the core's thread; it has
+// no state of its own.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "broker/core/gathering.hpp"
+
+namespace fanfold::broker {
+
+/// The owners below.
+struct EntranceNeeds {
+    const Options& options;
+    Sessions& sessions;
+    Users& users;
+    Conduct& conduct;
+    Payloads& payloads;
+    Gathering& gathering;
+};
+
+class Entrance {
+public:
+    explicit Entrance(const EntranceNeeds& needs) : needs_(needs) {}
+
+    /// A new session, and what it follows.
+    struct Joined {
+        PeerId earlier;            // the connection that this life of the peer had before
+        std::vector<PeerId> past;  // connections of a gatherer's earlier lives
+    };
+    /// Nothing: the peer is refused, or has its session already.
+    std::optional<Joined> on_hello(Step& step, const PeerId& peer, wire::Hello& hello,
+                                   const Sender& sender);
+    /// The keys that are let in have changed: returns those that are not let in any more, each of
+    /// which has been told.
+    std::vector<PeerId> on_keys_changed(Step& step, KeysChanged change);
+    /// Tells the gatherer who is let in.
+    void tell_keys(Step& step, const PeerId& gatherer);
+
+private:
+    bool is_refused(Step& step, const PeerId& peer, const wire::Hello& hello, const Sender& sender);
+    bool is_name_of_another(const wire::Hello& hello, const Sender& sender) const;
+    wire::Welcome welcome_of(const Sender& sender);
+
+    EntranceNeeds needs_;
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,75 @@
+// Gatherers: which job is whose, what is safe there, final errors on their way, and how the loss of
+// a gatherer ends its jobs. Owned by the core's thread.
+#pragma once
+
+#include <string>
+
+#include "broker/core/endings.hpp"
+#include "broker/state/conduct.hpp"
+
+namespace fanfold::broker {
+
+/// The owners below.
+struct GatheringNeeds {
+    const Options& options;
+    Jobs& jobs;
+    Sessions& sessions;
+    Users& users;
+    Conduct& conduct;
+    Persistence& persistence;
+    Payloads& payloads;
+    Outbox& outbox;
+    Dispatcher& dispatcher;
+    Endings& endings;
+};
+
+class Gathering {
+public:
+    explicit Gathering(const GatheringNeeds& needs) : needs_(needs) {}
+
+    /// The preferred gatherer, else the one with the fewest running jobs; nobody if there is none.
+    PeerId choose(const std::string& preferred) const;
+    /// After a start, or when one has just gone, a gatherer may be on its way.
+    bool may_come(LivedTime lived) const { return lived - missed_ < needs_.options.worker_timeout; }
+    /// A new job is this gatherer's.
+    void open(Job& job, const PeerId& gatherer);
+    /// Tells the gatherer of its job, or of its total; and the owner where it is, unless it chose
+    /// so itself.
+    void assign(Step& step, Job& job);
+    /// A connection can break and heal with both ends alive, and nothing would show that an Assign
+    /// was lost: it is said again, ever more seldom.
+    void assign_again(Step& step, Job& job);
+    static wire::Located located(const Job& job);
+    /// Whether the client did not expect its job to be where it is.
+    static bool is_elsewhere(const Job& job);
+
+    /// Returns the job that goes on, if any: its client may have credit.
+    Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
+    void on_propose(Step& step, const PeerId& from, const wire::Propose& propose);
+    /// Sends final errors that the gatherer has not confirmed: the new ones and those told long
+    /// ago, or all.
+    void flush_errors(Step& step, Job& job, bool all = false);
+
+    void lose(const Step& step, const PeerId& peer);
+    /// The jobs that were the gatherer's own go on with it; those whose results it lost with its
+    /// memory end.
+    void adopt(Step& step, const PeerId& peer);
+    void end_orphans(Step& step);
+    /// Whether the name is the one of another user's gatherer, for which jobs wait.
+    bool is_awaited_of_another(const std::string& name, const std::string& user) const;
+
+    /// Why the job's values are gone; empty if they are not.
+    std::string why_lost(const Job& job) const;
+    /// Another round, for the gatherer of the last one.
+    void reopen(const Step& step, Job& job);
+
+private:
+    void tell(Step& step, Job& job);
+    bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
+    bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
+
+    GatheringNeeds needs_;
+    LivedTime missed_{};  // the start, or the last loss of a gatherer
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,29 @@
+// What there is, for those who ask: jobs, workers, gatherers, as many at a time as one message
+// takes. Owned by the core's thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/state/jobs.hpp"
+#include "broker/state/sessions.hpp"
+
+namespace fanfold::broker {
+
+class Reports {
+public:
+    Reports(const Jobs& jobs, const Sessions& sessions) : jobs_(jobs), sessions_(sessions) {}
+
+    void on_query(Step& step, const PeerId& from, const wire::Query& query) const;
+
+private:
+    void add_jobs(Time now, wire::Report& report, const std::vector<JobId>& jobs,
+                  const JobId& after) const;
+    void add_gatherers(wire::Report& report) const;
+    void add_workers(LivedTime lived, wire::Report& report, const std::string& after) const;
+
+    const Jobs& jobs_;
+    const Sessions& sessions_;
+};
+
+}  // namespace fanfold::broker

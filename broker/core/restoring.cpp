@@ -1,0 +1,224 @@
+#include "broker/core/restoring.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/dispatch/scheduler.hpp"
+
+namespace fanfold::broker {
+
+// --- rows
+
+void Restoring::take(const Record& record) { take(record, static_cast<rows::Kind>(record.kind)); }
+
+void Restoring::take(const Record& record, rows::Kind kind) {
+    switch (kind) {
+        case rows::Kind::job: return read<rows::Job>(record);
+        case rows::Kind::location: return read<rows::Location>(record);
+        case rows::Kind::block: return read<rows::Block>(record);
+        case rows::Kind::total: return read<rows::Total>(record);
+        case rows::Kind::error: return read<rows::Error>(record);
+        case rows::Kind::safe: return read<rows::Safe>(record);
+        case rows::Kind::accepted: return read<rows::Accepted>(record);
+        case rows::Kind::tried: return read<rows::Tried>(record);
+        case rows::Kind::share: return read<rows::Share>(record);
+        case rows::Kind::ended: return read<rows::Ended>(record);
+        case rows::Kind::round: return read<rows::Round>(record);
+        case rows::Kind::forgotten: return read<rows::Forgotten>(record);
+    }
+    damage(record, "it is of no known kind");
+}
+
+template <class Row>
+void Restoring::read(const Record& record) {
+    auto row = rows::decode<Row>(record.data);
+    if (!row) return damage(record, row.error().text);
+    if constexpr (requires { set(record, *std::move(row)); }) {
+        set(record, *std::move(row));
+    } else {
+        Job* job = needs_.jobs.find(record.job);
+        if (!job) return damage(record, "its job has no other row");
+        Rows& rows = rows_[record.job];
+        if (rows.damage.empty()) set(*job, rows, record, *std::move(row));
+    }
+}
+
+void Restoring::damage(const Record& record, const std::string& why) {
+    if (needs_.retention.has_tombstone(record.job)) return;  // nothing of it is wanted
+    std::string& known = rows_[record.job].damage;
+    job_of(record.job);
+    if (known.empty())
+        known = "row " + std::to_string(record.kind) + "/" + std::to_string(record.number) +
+                " can't be read: " + why;
+}
+
+/// The job, made if its first row could not be read.
+Job& Restoring::job_of(const JobId& id) {
+    if (Job* job = needs_.jobs.find(id)) return *job;
+    Job& job = needs_.jobs.add(id, {}, {}, needs_.users.tenant({}));
+    needs_.endings.open(job, needs_.options.started);
+    return job;
+}
+
+void Restoring::set(const Record& record, rows::Job row) {
+    if (needs_.jobs.find(record.job)) return damage(record, "its job has another such row");
+    if (!sound_weight(row.spec.share.weight)) return damage(record, "its weight is none");
+    Tenant& tenant = needs_.users.tenant(row.user);
+    Job& job = needs_.jobs.add(record.job, std::move(row.spec), std::move(row.user), tenant);
+    needs_.endings.open(job, needs_.persistence.moment_of(record.number));
+    needs_.dispatcher.open(job);
+    job.client.write()->token = row.token;
+    job.client.write()->incarnation = row.owner_incarnation;
+    job.rows.write()->opened = record.number;
+    rows_[record.job];
+}
+
+void Restoring::set(const Record& record, rows::Forgotten row) {
+    if (needs_.jobs.find(record.job)) return damage(record, "its job is not forgotten");
+    needs_.retention.restore_tombstone(record.job, row.gatherer);
+}
+
+void Restoring::set(Job& job, Rows&, const Record&, rows::Location row) {
+    job.assignment.write()->number = row.assignment;
+    job.assignment.write()->known = std::move(row.gatherer);
+}
+
+void Restoring::set(Job& job, Rows& rows, const Record& record, rows::Block row) {
+    wire::Block block{.job = job.id,
+                      .first = record.number,
+                      .count = row.count,
+                      .stride = row.stride,
+                      .cuts = std::move(row.cuts)};
+    if (auto sound = check_block(block, record.body); !sound)
+        return damage(record, sound.error().text);
+    if (block.first < rows.books.next) return damage(record, "it overlaps another");
+    rows.books.next = block.first + block.count;
+    rows.books.blocks.add({block.first, rows.books.next});
+    needs_.payloads.add(job, block, record.body);
+}
+
+void Restoring::set(Job& job, Rows&, const Record&, rows::Total row) {
+    job.submission.write()->announced = row.fragments;
+}
+
+void Restoring::set(Job&, Rows& rows, const Record& record, rows::Error row) {
+    if (row.failure.index == ~Index{0}) return damage(record, "there is no such fragment");
+    rows.books.errors.push_back(
+        {.failure = std::move(row.failure), .output = record.body, .told = true});
+}
+
+void Restoring::set(Job&, Rows& rows, const Record&, rows::Safe row) {
+    rows.books.safe.insert(rows.books.safe.end(), row.ranges.begin(), row.ranges.end());
+}
+
+void Restoring::set(Job& job, Rows& rows, const Record&, rows::Accepted row) {
+    rows.books.next = std::max(rows.books.next, row.next);
+    rows.accepted_bytes = row.bytes;
+    job.submission.write()->digest = std::move(row.digest);
+}
+
+void Restoring::set(Job& job, Rows& rows, const Record& record, rows::Tried row) {
+    if (record.number == ~Index{0}) return damage(record, "there is no such fragment");
+    job.rows.write()->tried.add({record.number, record.number + 1});
+    rows.books.tried[record.number] = {.attempts = row.attempts,
+                                       .failures = row.failures,
+                                       .lone_crashes = row.lone_crashes,
+                                       .most = row.lone_crashes > 0 ? 1u : 0u};
+}
+
+void Restoring::set(Job& job, Rows&, const Record& record, rows::Share row) {
+    if (!sound_weight(row.share.weight)) return damage(record, "its weight is none");
+    job.standing.write()->share = row.share;
+}
+
+void Restoring::set(Job& job, Rows&, const Record& record, rows::Ended row) {
+    if (row.outcome == wire::Outcome::running) return damage(record, "it is no outcome");
+    Life& life = *job.life.write();
+    life.end = {.job = job.id,
+                .assignment = row.assignment,
+                .outcome = row.outcome,
+                .reason = std::move(row.reason),
+                .total = row.total,
+                .values = row.values,
+                .missing = std::move(row.missing),
+                .lost = row.lost};
+    life.ended_at = needs_.persistence.moment_of(record.number);
+    job.rows.write()->ended = record.number;
+}
+
+void Restoring::set(Job& job, Rows&, const Record& record, rows::Round row) {
+    Life& life = *job.life.write();
+    if (row.round < life.round) return;
+    life.round = row.round;
+    life.opened = needs_.persistence.moment_of(record.number);
+    job.rows.write()->round = record.number;
+}
+
+// --- jobs
+
+/// Makes its books from its rows. Returns why that can't be; empty when all is there.
+std::string Restoring::rebuild(Job& job, Rows& rows) {
+    const bool has_key = needs_.jobs.add_key(job);
+    if (!rows.damage.empty()) return rows.damage;
+    if (!has_key) return "another job has the key '" + job.spec.key + "'";
+    const bool whole = job.books.restore(std::move(rows.books));
+    needs_.payloads.settle(job, job.books.take_changes().settled);
+    needs_.payloads.restore_accepted(job, rows.accepted_bytes);
+    Submission& submission = *job.submission.write();
+    if (!job.running()) submission.total = job.life->end.total;
+    else if (submission.announced == job.books.next()) submission.total = submission.announced;
+    if (submission.total && *submission.total != job.books.next())
+        return "its fragments are not as many as it has";
+    if (job.running()) return whole ? "" : "rows of it are missing";
+    job.books.close();
+    needs_.payloads.close(job, !job.spec.attached && !job.life->end.lost);
+    needs_.payloads.take_freed(job);
+    return {};
+}
+
+/// Nothing of it can be relied on: it runs until the first step, without fragments.
+void Restoring::empty(Job& job) {
+    job.books = {};
+    needs_.payloads.clear(job);
+    Payload& payload = *job.payload.write();
+    payload.accepted_bytes = payload.freed_bytes = 0;
+    *job.submission.write() = {};
+    job.life.write()->end = {};
+    damaged_.push_back(job.id);
+}
+
+/// Nobody is connected yet: jobs wait for their gatherers and for the workers that may hold their
+/// fragments.
+void Restoring::finish() {
+    const Options& options = needs_.options;
+    for (auto& [id, rows] : rows_) {
+        Job& job = needs_.jobs.at(id);
+        rows.damage = rebuild(job, rows);
+        if (!rows.damage.empty()) empty(job);
+        if (!job.running()) {
+            needs_.retention.add(job);
+            continue;
+        }
+        job.standing.write()->rests_until = options.started + options.worker_timeout;
+        job.assignment.write()->orphaned = LivedTime{};
+        needs_.dispatcher.start(options.started, job);
+        needs_.clients.restore_lease(job);
+    }
+    if (damaged_.empty()) rows_.clear();
+}
+
+void Restoring::end_damaged(Step& step) {
+    if (damaged_.empty()) return;
+    for (const JobId& id : std::exchange(damaged_, {})) {
+        std::string reason = "the broker's state is damaged: " + rows_[id].damage;
+        step.note({.level = Level::error,
+                   .what = "a job can't be read back from the store",
+                   .job = id,
+                   .detail = reason});
+        if (Job* job = needs_.jobs.find_running(id))
+            needs_.endings.end(step, *job, {.reason = std::move(reason), .lost = true});
+    }
+    rows_.clear();
+}
+
+}  // namespace fanfold::broker

@@ -1,0 +1,73 @@
+// How the broker finds its jobs again after it was killed: it takes the rows that the store has,
+// and makes the owners' facts from them before the first step. A row that can't be read,
+// contradicts others or is missing fails its own job by name, and nothing else. Owned by the core's
+// thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "broker/core/clients.hpp"
+
+namespace fanfold::broker {
+
+/// The owners below.
+struct RestoringNeeds {
+    const Options& options;
+    Jobs& jobs;
+    Users& users;
+    Persistence& persistence;
+    Payloads& payloads;
+    Dispatcher& dispatcher;
+    Retention& retention;
+    Endings& endings;
+    Gathering& gathering;
+    Clients& clients;
+};
+
+class Restoring {
+public:
+    explicit Restoring(const RestoringNeeds& needs) : needs_(needs) {}
+
+    /// Every row of the store, in its order.
+    void take(const Record& record);
+    /// There are no more.
+    void finish();
+    /// In the first step: ends the jobs that can't be made again.
+    void end_damaged(Step& step);
+
+private:
+    /// What the rows of one job say, beside what its owners know already.
+    struct Rows {
+        Books::Restored books;
+        std::uint64_t accepted_bytes = 0;
+        std::string damage;  // why it can't be made again
+    };
+
+    void take(const Record& record, rows::Kind kind);
+    template <class Row>
+    void read(const Record& record);
+    Job& job_of(const JobId& id);
+    void set(const Record& record, rows::Job row);
+    void set(const Record& record, rows::Forgotten row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Location row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Block row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Total row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Error row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Safe row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Accepted row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Tried row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Share row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Ended row);
+    void set(Job& job, Rows& rows, const Record& record, rows::Round row);
+    void damage(const Record& record, const std::string& why);
+    std::string rebuild(Job& job, Rows& rows);
+    void empty(Job& job);
+
+    RestoringNeeds needs_;
+    std::map<JobId, Rows> rows_;
+    std::vector<JobId> damaged_;
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,58 @@
+// How jobs come: blocks and seals. Owned by the core's thread.
+//
+// Invariant: a job is whole when its total is known and accepted, and then nothing more of it is
+// taken.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/core/clients.hpp"
+#include "broker/core/gathering.hpp"
+
+namespace fanfold::broker {
+
+/// The owners below.
+struct SubmissionsNeeds {
+    const Options& options;
+    Jobs& jobs;
+    Sessions& sessions;
+    Users& users;
+    Conduct& conduct;
+    Persistence& persistence;
+    Payloads& payloads;
+    Outbox& outbox;
+    Dispatcher& dispatcher;
+    Retention& retention;
+    Endings& endings;
+    Gathering& gathering;
+    Clients& clients;
+};
+
+class Submissions {
+public:
+    explicit Submissions(const SubmissionsNeeds& needs) : needs_(needs) {}
+
+    void on_block(Step& step, const wire::Block& block, Slice body, const Sender& sender);
+    void on_seal(Step& step, const PeerId& from, const wire::Seal& seal);
+    /// The store is in trouble; an empty text: it works again.
+    void set_trouble(std::string text) { trouble_ = std::move(text); }
+
+private:
+    bool is_refused(Step& step, const wire::Block& block, const Slice& body, const Sender& sender,
+                    Job* job);
+    Job* open(Step& step, const wire::Block& block, const Sender& sender);
+    std::optional<wire::Refused> why_not_open(const Step& step, const wire::Block& block,
+                                              const Sender& sender, bool has_gatherer);
+    std::string why_no_function(const wire::JobSpec& spec) const;
+    bool fits(Step& step, Job& job, const wire::Block& block);
+    void accept(Step& step, Job& job, const wire::Block& block, Slice body);
+    void seal_when_whole(Step& step, Job& job);
+    bool may_own(const PeerId& peer, const Sender& sender) const;
+
+    SubmissionsNeeds needs_;
+    std::string trouble_;  // of the store; empty when all is well
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,246 @@
+#include "broker/dispatch/dispatcher.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/dispatch/scheduler.hpp"
+
+namespace fanfold::broker {
+
+// --- jobs
+
+void Dispatcher::start(Time now, Job& job) {
+    needs_.jobs.start(job);
+    needs_.users.start(job);
+    pools_.enter(job, needs_.sessions.all());
+    ready(now, job);
+}
+
+void Dispatcher::stop(Job& job) {
+    for (const PeerId& peer : std::exchange(job.standing.write()->knowing, {})) {
+        Session* worker = needs_.sessions.find(peer);
+        if (!worker) continue;
+        needs_.loads.set_concern(*worker, job.id, false);
+        needs_.loads.erase_brief(*worker, job.id);
+    }
+    needs_.estimates.forget(job);
+    needs_.jobs.stop(job);
+    needs_.users.stop(job);
+    pools_.exit(job);
+}
+
+void Dispatcher::ready(Time now, Job& job) {
+    const Standing& standing = *job.standing;
+    const std::uint64_t queued = job.books.queue().size();
+    bool can_go = job.running() && queued > 0 && !job.assignment->gatherer.bytes.empty() &&
+                  now >= standing.rests_until;
+    const std::uint32_t most = standing.share.max_running;
+    if (!can_go || (most > 0 && job.books.loans().first().size() >= most)) return pools_.park(job);
+    // Toward the end of the last job nothing of it waits at a worker: whoever has a slot first
+    // takes it.
+    const Pool& pool = *job.waiting->pool;
+    double each = needs_.estimates.each(job);
+    bool plenty = pool.jobs.size() > 1 || queued > pool.slots ||
+                  static_cast<double>(queued) * each < limits::short_work;
+    pools_.ready(job, plenty && may_queue(each));
+}
+
+void Dispatcher::adjust(Time now, Job& job, const wire::Adjust& adjust) {
+    pools_.park(job);  // its turn moves
+    wire::JobShare& share = job.standing.write()->share;
+    share.priority = adjust.priority.value_or(share.priority);
+    share.weight = adjust.weight.value_or(share.weight);
+    share.max_running = adjust.max_running.value_or(share.max_running);
+    ready(now, job);
+}
+
+void Dispatcher::apply(Step& step, Job& job) {
+    Books::Changes changes = job.books.take_changes();
+    needs_.payloads.settle(job, changes.settled);
+    if (job.running() && !changes.struck.empty())
+        needs_.persistence.tried(step, job, changes.struck);
+    for (const LoanChange& change : changes.loans) {
+        Session* worker = needs_.sessions.find(change.worker);
+        if (!worker) continue;
+        needs_.loads.change(*worker, job, change);
+        place(step.now, step.lived, change.worker, *worker);
+    }
+    if (job.running()) ready(step.now, job);
+}
+
+// --- workers
+
+void Dispatcher::join(const Step& step, const PeerId& peer, Session& worker) {
+    pools_.join(peer, worker);
+    place(step.now, step.lived, peer, worker);
+}
+
+void Dispatcher::place(Time now, LivedTime lived, const PeerId& peer, Session& worker) {
+    std::optional<Place> place;
+    if (worker.usable_slots() > 0 && worker.load->rests_until <= lived)
+        place = Place{.full = !worker.has_free_slot(),
+                      .load = load(worker),
+                      .worker = peer,
+                      .session = &worker};
+    pools_.move(worker, std::move(place));
+    for (Pool* pool : worker.membership->pools)
+        for (const JobId& id : std::exchange(pool->choosy, {})) ready(now, needs_.jobs.at(id));
+    moved_ = true;
+}
+
+void Dispatcher::wake(const Step& step) {
+    for (auto& [peer, session] : needs_.sessions.all())
+        if (session.role == wire::Role::worker && !session.membership->place)
+            place(step.now, step.lived, peer, session);
+}
+
+bool Dispatcher::add_brief(Job& job, const PeerId& peer, Session& worker) {
+    if (!needs_.loads.add_brief(worker, job.id)) return false;
+    job.standing.write()->knowing.insert(peer);
+    return true;
+}
+
+// --- turns
+
+/// Those of the highest priority first, and among these the one that was served least for its
+/// weight, a chunk at a time (start-time fair queueing: Goyal, Vin, Cheng 1996). A job that had
+/// nothing to run saves up no credit.
+void Dispatcher::dispatch(Step& step) {
+    while (Line* line = pools_.next()) {
+        Job& job = *line->head->job;
+        switch (lend_next(step, job, line->queueing)) {
+            case Lending::lent: break;
+            case Lending::not_wanted: pools_.stick(*line); break;
+            case Lending::not_now: pools_.park(job); break;
+        }
+    }
+}
+
+Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
+    auto why = Lending::not_now;
+    for (Queue::Kind queue : {Queue::Kind::suspects, Queue::Kind::ordinary}) {
+        auto head = job.books.head(queue);
+        if (!head || (!head->first_missing && window_full(job))) continue;
+        Pool& pool = *job.waiting->pool;
+        const Place* place = best_worker(pool, *head, queueing);
+        if (!place) {
+            if (head->alone) pool.choosy.insert(job.id);
+            else why = Lending::not_wanted;
+        } else if (!job.payload->blocks.in_memory(head->first)) {
+            needs_.payloads.prefetch(step, job, head->first);
+        } else {
+            lend(step, job, *head, Place(*place));
+            return Lending::lent;
+        }
+    }
+    return why;
+}
+
+/// Results are on their way, or wait to be collected, that fill the gatherer's memory.
+bool Dispatcher::window_full(const Job& job) {
+    if (job.spec.attached && job.assignment->held_bytes > limits::held_results_bytes) return true;
+    return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
+}
+
+/// Among workers without a free slot the first is nearly always the one.
+const Place* Dispatcher::best_worker(const Pool& pool, const Books::Head& head, bool queueing) {
+    int left = limits::places_tried;
+    for (const Place& place : pool.places) {
+        const Session& worker = *place.session;
+        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing))
+            return &place;
+        if (place.full && (head.alone || --left == 0)) break;
+    }
+    return nullptr;
+}
+
+void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place& to) {
+    Session& worker = *to.session;
+    const Blocks& blocks = job.payload->blocks;
+    const Index end = std::min(head.end, blocks.block_end(head.first));
+    const double each = needs_.estimates.each(job);
+    const double pace = needs_.estimates.pace(job, worker);
+    const double bytes_each = blocks.mean_bytes(head.first);
+    auto longest =
+        static_cast<std::uint32_t>(std::min<Index>(end - head.first, limits::chunk_fragments));
+    std::uint32_t count = chunk_size({.queued = job.books.queue().size(),
+                                      .longest = longest,
+                                      .slots = job.waiting->pool->slots,
+                                      .nanoseconds_each = each,
+                                      .pace = pace,
+                                      .bytes_each = bytes_each});
+    if (std::uint32_t most = job.standing->share.max_running; most > 0)
+        count =
+            std::min(count, most - static_cast<std::uint32_t>(job.books.loans().first().size()));
+    Chunk chunk{.range = {head.first, head.first + count}, .dispatch = needs_.loads.next(worker)};
+    Slice body = blocks.slice(chunk.range);
+    chunk.attempt = job.books.lend(head, chunk.range, to.worker, chunk.dispatch);
+    needs_.payloads.lent(step, job, chunk.range);
+    needs_.loads.add(worker, {chunk.dispatch, job.id},
+                     {.range = chunk.range,
+                      .nanoseconds_each = each * pace,
+                      .bytes_each = bytes_each,
+                      .alone = head.alone,
+                      .exclusive = head.exclusive,
+                      .sent = step.lived});
+    pools_.park(job);  // its turn moves
+    Standing& standing = *job.standing.write();
+    virtual_time_ = std::max(standing.served, virtual_time_);
+    double charged = each > 0 ? std::max(each, limits::least_charged) : limits::while_unknown;
+    standing.served = virtual_time_ + count * charged / standing.share.weight;
+    needs_.estimates.earn(job, count);
+    apply(step, job);
+    send_chunk(step, job, to.worker, chunk, std::move(body));
+}
+
+void Dispatcher::hedge(Step& step, Job& job, Index index, const PeerId& peer,
+                       const LentChunk& like) {
+    Session& worker = needs_.sessions.at(peer);
+    Chunk chunk{.range = {index, index + 1}, .dispatch = needs_.loads.next(worker)};
+    Slice body = job.payload->blocks.slice(chunk.range);
+    chunk.attempt = job.books.hedge(index, peer, chunk.dispatch);
+    needs_.loads.add(worker, {chunk.dispatch, job.id},
+                     {.range = chunk.range,
+                      .nanoseconds_each = like.nanoseconds_each,
+                      .bytes_each = like.bytes_each,
+                      .sent = step.lived});
+    needs_.estimates.spend_second(job);
+    apply(step, job);
+    step.note({.level = Level::info,
+               .what = "second attempt",
+               .job = job.id,
+               .range = chunk.range,
+               .peer = worker.name});
+    send_chunk(step, job, peer, chunk, std::move(body));
+}
+
+void Dispatcher::send_chunk(Step& step, Job& job, const PeerId& peer, const Chunk& chunk,
+                            Slice body) {
+    Session& worker = needs_.sessions.at(peer);
+    needs_.loads.set_concern(worker, job.id, true);
+    wire::Dispatch message{.sequence = chunk.dispatch.sequence,
+                           .job = job.id,
+                           .first = chunk.range.begin,
+                           .count = static_cast<std::uint32_t>(chunk.range.size()),
+                           .attempt = chunk.attempt};
+    if (add_brief(job, peer, worker))
+        message.brief = wire::JobBrief{.spec = job.spec,
+                                       .assignment = job.assignment->number,
+                                       .gatherer = job.assignment->known};
+    step.note({.level = Level::debug,
+               .what = "chunk dispatched",
+               .job = job.id,
+               .range = chunk.range,
+               .peer = worker.name,
+               .attempt = chunk.attempt});
+    step.send(peer, std::move(message), std::move(body));
+}
+
+void Dispatcher::check_invariants() const {
+    for (const JobId& id : needs_.jobs.running())
+        FANFOLD_CHECK(needs_.jobs.at(id).waiting->pool->jobs.contains(id));
+    pools_.check_invariants(needs_.sessions.all());
+    Loads::check_invariants(needs_.jobs, needs_.sessions);
+}
+
+}  // namespace fanfold::broker

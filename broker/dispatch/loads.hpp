@@ -1,0 +1,46 @@
+// What each worker has on loan, as its session sums it up; the books of the jobs say what that is.
+// Owned by the core's thread.
+//
+// Invariant: a session's sums agree with the loans in the books of all jobs.
+#pragma once
+
+#include "broker/state/jobs.hpp"
+#include "broker/state/sessions.hpp"
+
+namespace fanfold::broker {
+
+class Loads {
+public:
+    /// The number of the next dispatch in the worker's session.
+    DispatchId next(Session& worker) {
+        return {.origin = Origin::dispatched, .sequence = ++worker.load.write()->sequence};
+    }
+    /// A chunk is on its way; its fragments are counted when the books' changes follow.
+    void add(Session& worker, const LentKey& key, LentChunk chunk);
+    void change(Session& worker, const Job& job, const LoanChange& change);
+
+    /// Whether it has another number of stuck slots than before.
+    bool set_stuck_slots(Session& worker, std::uint32_t slots);
+    void rest(Session& worker, LivedTime until) { worker.load.write()->rests_until = until; }
+    void count_finished(Session& worker, std::uint64_t count) {
+        worker.load.write()->finished += count;
+    }
+    /// The worker has handled so many dispatches. The last ones of a broken connection are lost
+    /// without a later one to show it: returns up to which all are handled or lost. Should one of
+    /// them arrive after all, it is past.
+    std::uint64_t count_handled(Session& worker, std::uint64_t handled, LivedTime lived);
+
+    /// Whether the worker may hold something of the job.
+    void set_concern(Session& worker, const JobId& job, bool concerns);
+    /// It has the job's brief now. False: it had it before.
+    bool add_brief(Session& worker, const JobId& job) {
+        return worker.load.write()->briefs.insert(job).second;
+    }
+    void erase_brief(Session& worker, const JobId& job) { worker.load.write()->briefs.erase(job); }
+    /// The worker's session before.
+    void take_over(Session& worker, const Session& before);
+
+    static void check_invariants(const Jobs& jobs, const Sessions& sessions);
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,50 @@
+// What comes back from workers: what is done, what they say that they hold, and what they leave
+// behind when they are gone. Owned by the core's thread.
+#pragma once
+
+#include <vector>
+
+#include "broker/dispatch/dispatcher.hpp"
+#include "broker/state/conduct.hpp"
+#include "broker/state/outbox.hpp"
+
+namespace fanfold::broker {
+
+/// The owners below.
+struct ReturnsNeeds {
+    const Options& options;
+    Jobs& jobs;
+    Sessions& sessions;
+    Conduct& conduct;
+    Outbox& outbox;
+    Estimates& estimates;
+    Loads& loads;
+    Dispatcher& dispatcher;
+};
+
+class Returns {
+public:
+    explicit Returns(const ReturnsNeeds& needs) : needs_(needs) {}
+
+    /// Returns the jobs that have errors which are final.
+    std::vector<JobId> on_done(Step& step, const PeerId& from, Session& worker, wire::Done& done,
+                               const Slice& body);
+    void on_inventory(Step& step, const PeerId& from, Session& worker,
+                      const wire::Heartbeat& heartbeat);
+    /// A worker is gone. Returns the jobs that have errors which are final.
+    std::vector<JobId> lose(Step& step, const PeerId& peer, const Session& worker,
+                            bool in_good_order);
+    /// The worker has a new connection.
+    void take_over(Step& step, const PeerId& old_id, const PeerId& new_id);
+
+private:
+    void finish(Step& step, const PeerId& from, Session& worker, const wire::DoneRun& run);
+    void fail(Step& step, const PeerId& from, const Session& worker, wire::JobFailures& failed,
+              Slice& outputs);
+    void reconcile(Step& step, const PeerId& from, Session& worker, Job& job,
+                   const Books::Inventory& inventory, wire::Release& release);
+
+    ReturnsNeeds needs_;
+};
+
+}  // namespace fanfold::broker

@@ -1,0 +1,173 @@
+#include "broker/state/payloads.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace fanfold::broker {
+
+void Payloads::account(Job& job) {
+    Payload& payload = *job.payload.write();
+    held_bytes_ += payload.blocks.held_bytes() -
+                   payload.accounted_bytes;  // a difference below zero wraps, and back
+    payload.accounted_bytes = payload.blocks.held_bytes();
+    users_.hold(job, payload.blocks.bytes() - payload.tenant_bytes);
+    payload.tenant_bytes = payload.blocks.bytes();
+}
+
+/// New blocks take three quarters; the rest is for those that are fetched.
+bool Payloads::short_of_memory(std::uint64_t more) const {
+    return options_.durable && held_bytes_ + more > options_.memory_bytes / 4 * 3;
+}
+
+std::uint64_t Payloads::window() const {
+    std::uint64_t share =
+        options_.memory_bytes / 4 / std::max<std::size_t>(jobs_.running().size(), 1);
+    return std::clamp<std::uint64_t>(share, limits::block_bytes, limits::job_credit_bytes);
+}
+
+bool Payloads::has_room(const Job& job) const {
+    std::uint64_t taken = persistence_.waiting_bytes() + (options_.durable ? 0 : held_bytes_);
+    return taken < options_.memory_bytes / (options_.durable ? 2 : 1) ||
+           (!options_.durable && job.payload->blocks.held_bytes() == 0);
+}
+
+void Payloads::add(Job& job, const wire::Block& block, Slice body) {
+    Payload& payload = *job.payload.write();
+    payload.accepted_bytes += body.size();
+    payload.blocks.add(block, std::move(body));
+    if (short_of_memory(payload.blocks.held_bytes() - payload.accounted_bytes))
+        payload.blocks.spill(block.first);
+    account(job);
+}
+
+void Payloads::restore_accepted(Job& job, std::uint64_t bytes) {
+    Payload& payload = *job.payload.write();
+    payload.freed_bytes += bytes - std::min(bytes, payload.accepted_bytes);
+    payload.accepted_bytes = std::max(bytes, payload.accepted_bytes);
+}
+
+void Payloads::settle(Job& job, const std::vector<SettledRange>& settled) {
+    Payload& payload = *job.payload.write();
+    for (const auto& [range, failed] : settled)
+        payload.freed_bytes += payload.blocks.let_go(range, failed && !job.spec.attached);
+    if (!options_.durable) payload.blocks.take_freed();
+    account(job);
+}
+
+// --- from the store
+
+void Payloads::prefetch(Step& step, Job& job, Index index) {
+    for (Index first : job.payload.write()->blocks.prefetch(index, limits::blocks_ahead))
+        persistence_.fetch_block(step, job, first);
+}
+
+void Payloads::lent(Step& step, Job& job, Range range) {
+    if (!options_.durable || held_bytes_ <= options_.memory_bytes / 2) return;
+    Blocks& blocks = job.payload.write()->blocks;
+    if (range.end != blocks.block_end(range.begin)) return;
+    blocks.spill_block_of(range.begin);
+    if (auto next = job.books.queue().front(Queue::Kind::ordinary))
+        prefetch(step, job, next->begin);
+}
+
+Payloads::Arrival Payloads::put_back(Job& job, Fetched& event) {
+    Blocks& blocks = job.payload.write()->blocks;
+    const Index first = event.record.number;
+    if (!blocks.awaits(first)) return Arrival::not_awaited;
+    auto row =
+        event.sound ? rows::decode<rows::Block>(event.record.data) : fail("it fails its checksum");
+    if (!row) return Arrival::damaged;
+    wire::Block block{.first = first, .count = row->count, .cuts = std::move(row->cuts)};
+    if (!blocks.put_back(block, std::move(event.record.body))) return Arrival::damaged;
+    account(job);
+    make_room(job, first);
+    return Arrival::sound;
+}
+
+/// For a block that came from the store: the jobs that hold most give up their last blocks.
+void Payloads::make_room(const Job& fetched, Index first) {
+    while (held_bytes_ > options_.memory_bytes) {
+        // With a store, jobs that have ended hold nothing.
+        auto most = std::ranges::max_element(jobs_.running(), {}, [this](const JobId& id) {
+            return jobs_.at(id).payload->accounted_bytes;
+        });
+        Job& job = jobs_.at(*most);
+        std::uint64_t before = held_bytes_;
+        std::uint64_t bytes =
+            std::max(held_bytes_ - options_.memory_bytes, job.payload->accounted_bytes / 8);
+        job.payload.write()->blocks.spill_from_end(
+            bytes, &job == &fetched ? std::optional(first) : std::nullopt);
+        account(job);
+        if (held_bytes_ == before) return;  // one that is larger than all memory
+    }
+}
+
+// --- what is safe
+
+void Payloads::note_safe(const Job& job) {
+    if (options_.durable) unsaved_.insert(job.id);
+}
+
+void Payloads::flush_safe(Step& step) {
+    for (const JobId& id : std::exchange(unsaved_, {}))
+        if (Job* job = jobs_.find_running(id)) persistence_.safe(step, *job, take_freed(*job));
+}
+
+// --- ended
+
+void Payloads::close(Job& job, bool keep) {
+    Blocks& blocks = job.payload.write()->blocks;
+    if (keep) blocks.retain(job.books.settled().safe());
+    else blocks.clear();
+    if (options_.durable) blocks.spill_all();
+    else if (!blocks.empty()) retained_.push_back(job.id);
+    account(job);
+}
+
+void Payloads::clear(Job& job) {
+    job.payload.write()->blocks.clear();
+    account(job);
+}
+
+void Payloads::reopen(Job& job) {
+    Payload& payload = *job.payload.write();
+    payload.freed_bytes =
+        payload.accepted_bytes - payload.blocks.reopen(job.books.settled().safe());
+}
+
+void Payloads::forget(const Job& job) {
+    held_bytes_ -= job.payload->accounted_bytes;
+    users_.hold(job, std::uint64_t{0} - job.payload->tenant_bytes);
+}
+
+void Payloads::drop_retained() {
+    while (!retained_.empty() && held_bytes_ > options_.memory_bytes / 4) {
+        Job* job = jobs_.find(retained_.front());
+        retained_.pop_front();
+        if (job && !job->running()) clear(*job);
+    }
+}
+
+void Payloads::drop_retained_of(const std::string& user) {
+    if (options_.durable) return;
+    std::erase_if(retained_, [&](const JobId& id) {
+        Job* job = jobs_.find(id);
+        if (!job || job->running() || job->user != user) return false;
+        clear(*job);
+        return true;
+    });
+}
+
+void Payloads::check_invariants() const {
+    std::uint64_t held = 0;
+    for (const auto& [id, job] : jobs_.all()) {
+        const Payload& payload = *job.payload;
+        FANFOLD_CHECK(payload.accounted_bytes == payload.blocks.held_bytes());
+        FANFOLD_CHECK(payload.tenant_bytes == payload.blocks.bytes());
+        FANFOLD_CHECK(payload.freed_bytes <= payload.accepted_bytes);
+        held += payload.accounted_bytes;
+    }
+    FANFOLD_CHECK(held == held_bytes_);
+}
+
+}  // namespace fanfold::broker

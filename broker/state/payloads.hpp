@@ -1,0 +1,79 @@
+// Payloads within --memory. With a store, what exceeds it is there alone, and is fetched when its
+// turn comes; without one, blocks stay with their senders. Owned by the core's thread.
+//
+// Invariants: the sum over the jobs' bodies in memory is right, and so is each user's; of a job
+// without a store that has ended, payloads stay for a retry while there is room.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/state/jobs.hpp"
+#include "broker/state/persistence.hpp"
+#include "broker/state/users.hpp"
+
+namespace fanfold::broker {
+
+class Payloads {
+public:
+    Payloads(const Options& options, Jobs& jobs, Users& users, Persistence& persistence)
+        : options_(options), jobs_(jobs), users_(users), persistence_(persistence) {}
+
+    /// What one job may send ahead.
+    std::uint64_t window() const;
+    /// What a new block of the user may add to it.
+    std::uint64_t room_of(const std::string& user) { return users_.room(user, window()); }
+    /// Whether another block can be taken; a job that holds nothing here may always have one, so
+    /// that each goes on.
+    bool has_room(const Job& job) const;
+    /// A block that was accepted, or that the store has.
+    void add(Job& job, const wire::Block& block, Slice body);
+    /// So many bytes were accepted in all, also of blocks that the store has no more.
+    void restore_accepted(Job& job, std::uint64_t bytes);
+    /// What the job's books have settled is needed no more.
+    void settle(Job& job, const std::vector<SettledRange>& settled);
+
+    /// The payload is wanted: it is fetched, and a few blocks after it.
+    void prefetch(Step& step, Job& job, Index index);
+    /// A block of which all is lent makes room for the next ones, when memory is scarce.
+    void lent(Step& step, Job& job, Range range);
+    enum class Arrival { sound, damaged, not_awaited };
+    /// The store's answer.
+    Arrival put_back(Job& job, Fetched& event);
+
+    /// Ranges of the job have become safe: they are to be written with flush_safe().
+    void note_safe(const Job& job);
+    void flush_safe(Step& step);
+
+    /// The job has ended; what has no value is kept, if it may be wanted for a retry.
+    void close(Job& job, bool keep);
+    /// It ended in another way: nothing is kept.
+    void clear(Job& job);
+    void reopen(Job& job);
+    void forget(const Job& job);
+    /// The blocks that are needed no more.
+    std::vector<Index> take_freed(Job& job) { return job.payload.write()->blocks.take_freed(); }
+    /// Without a store: what is retained for retries makes room.
+    void drop_retained();
+    void drop_retained_of(const std::string& user);
+
+    void check_invariants() const;
+
+private:
+    void account(Job& job);
+    bool short_of_memory(std::uint64_t more) const;
+    void make_room(const Job& fetched, Index first);
+
+    const Options& options_;
+    Jobs& jobs_;
+    Users& users_;
+    Persistence& persistence_;
+    std::uint64_t held_bytes_ = 0;  // in memory
+    std::set<JobId> unsaved_;       // jobs whose safe ranges have changed since they were written
+    std::deque<JobId> retained_;    // ended, without a store; oldest first
+};
+
+}  // namespace fanfold::broker

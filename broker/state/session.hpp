@@ -1,0 +1,131 @@
+// A peer that is connected to the broker, by one control connection, and what each owner knows of
+// it. Sessions holds them all, and writes what is not Owned.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_set>
+#include <vector>
+
+#include "broker/books/loans.hpp"
+#include "broker/books/lookup.hpp"
+#include "broker/state/owned.hpp"
+#include "shared/base/lived_time.hpp"
+#include "shared/base/range_set.hpp"
+#include "shared/events/events.hpp"
+
+namespace fanfold::broker {
+
+class Estimates;
+class IdleWork;
+class Loads;
+class Outbox;
+class Pools;
+struct Pool;
+struct Session;
+
+/// What a worker said of itself.
+struct Offer {
+    std::uint32_t slots = 0;
+    std::set<std::string> functions;
+    std::set<std::string> idempotent;  // of the functions: a fragment may run twice
+    std::set<std::string> labels;
+    std::map<std::string, std::uint64_t> resources;
+};
+
+/// A dispatch in a worker's session. What was adopted is one for each job.
+struct LentKey {
+    DispatchId dispatch{};
+    JobId job{};
+    auto operator<=>(const LentKey&) const = default;
+};
+
+/// What is left of a dispatched chunk on loan, and how long it should take by the estimate of its
+/// time.
+struct LentChunk {
+    std::int64_t fragments = 0;
+    Range range{};                // as it was dispatched; empty: adopted
+    double nanoseconds_each = 0;  // on this worker; 0: not known
+    double bytes_each = 0;
+    bool alone = false;      // a suspect, the only fragment of its chunk
+    bool exclusive = false;  // and no other suspect may be on this worker
+    LivedTime sent{};
+    std::uint32_t missed = 0;  // inventories since then that did not count it as handled
+};
+
+/// What a worker has on loan, and how busy that makes it.
+struct Load {
+    std::map<LentKey, LentChunk> lent;
+    double work = 0;  // sums over `lent`: nanoseconds,
+    double bytes = 0;
+    std::uint32_t unknown_chunks = 0;            // and chunks of which nobody knows the time
+    std::map<std::string, std::uint64_t> taken;  // of its resources, by chunks on loan
+    std::uint32_t stuck_slots = 0;
+    std::uint64_t sequence = 0;  // of the last dispatch
+    std::uint64_t finished = 0;
+    LivedTime rests_until{};                   // it was full and gave work back
+    std::unordered_set<JobId, NameHash> jobs;  // of which it may hold something
+    std::unordered_set<JobId, NameHash>
+        briefs;  // that it was told of: Standing::knowing, from here
+    /// In their order, so that a run can be replayed.
+    std::vector<JobId> sorted_jobs() const {
+        std::vector<JobId> sorted(jobs.begin(), jobs.end());
+        std::ranges::sort(sorted);
+        return sorted;
+    }
+};
+
+/// Where a worker stands among those that could be lent something: the least is served first.
+struct Place {
+    bool full = false;  // no slot is free: it is lent only what may queue
+    double load = 0;
+    PeerId worker{};
+    Session* session = nullptr;
+    bool operator<(const Place& other) const {
+        return std::tie(full, load, worker) < std::tie(other.full, other.load, other.worker);
+    }
+};
+
+/// A worker's part of the pools.
+struct Membership {
+    std::vector<Pool*> pools;
+    std::optional<Place> place;
+    std::uint32_t slots = 0;  // as what it counts in them
+};
+
+/// What was asked back from a worker.
+struct Recalls {
+    std::uint64_t number = 0;        // of the last that was sent
+    std::optional<LivedTime> until;  // its answer is awaited so long
+};
+
+struct Session {
+    wire::Role role = wire::Role::client;
+    Sender sender;  // whose connection it is
+    std::string name;
+    Epoch epoch;
+    LivedTime heard{};  // its last message
+    Time beaten{};      // it was sent a heartbeat then
+    Offer offer;        // of a worker
+    wire::GathererRef gatherer;
+    Owned<Loads, Load> load;
+    Owned<Pools, Membership> membership;
+    Owned<IdleWork, Recalls> recalls;
+    Owned<Estimates, std::map<std::string, double>> paces;  // by function: how much longer it takes
+    Owned<Outbox, std::map<JobId, std::vector<Range>>> releases;  // not told yet
+
+    std::uint32_t usable_slots() const {
+        return offer.slots - std::min(offer.slots, load->stuck_slots);
+    }
+    bool is_idle_worker() const {
+        return role == wire::Role::worker && load->lent.empty() && load->jobs.empty();
+    }
+    bool has_free_slot() const { return load->lent.size() < usable_slots(); }
+};
+
+}  // namespace fanfold::broker

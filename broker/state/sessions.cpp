@@ -1,0 +1,121 @@
+#include "broker/state/sessions.hpp"
+
+#include <utility>
+
+#include "shared/events/idling.hpp"
+
+namespace fanfold::broker {
+
+Session& Sessions::add(const Step& step, const PeerId& peer, wire::Hello& hello,
+                       const Sender& sender) {
+    Session& session = all_[peer];
+    session.role = hello.role;
+    session.name = hello.name.empty() ? to_string(peer) : hello.name;
+    session.epoch = hello.epoch;
+    session.offer = {.slots = std::clamp(hello.slots, 1u, limits::slots),
+                     .functions = {hello.functions.begin(), hello.functions.end()},
+                     .idempotent = {hello.idempotent.begin(), hello.idempotent.end()},
+                     .labels = {hello.labels.begin(), hello.labels.end()},
+                     .resources = {}};
+    for (const wire::Resource& resource : hello.resources)
+        session.offer.resources[resource.name] = resource.amount;
+    session.gatherer = std::move(hello.gatherer);
+    session.gatherer.public_key = sender.public_key;  // what it has proved, whatever it says
+    names_[session.name].insert(peer);
+    if (session.role == wire::Role::gatherer) gatherers_.insert(peer);
+    hear(step, session, sender);
+    return session;
+}
+
+void Sessions::hear(const Step& step, Session& session, const Sender& sender) {
+    session.heard = step.lived;
+    session.sender = sender;
+}
+
+Session Sessions::take_out(const PeerId& peer) {
+    auto it = all_.find(peer);
+    Session session = std::move(it->second);
+    all_.erase(it);
+    gatherers_.erase(peer);
+    auto named = names_.find(session.name);
+    named->second.erase(peer);
+    if (named->second.empty()) names_.erase(named);
+    return session;
+}
+
+std::vector<PeerId> Sessions::beat(Step& step) {
+    if (step.now < next_beat_) return {};
+    next_beat_ = step.now + heartbeat();
+    const Duration idle_interval = idle_beats(heartbeat(), options_.worker_timeout) * heartbeat();
+    std::vector<PeerId> silent;
+    for (auto& [peer, session] : all_) {
+        if (step.lived - session.heard > options_.worker_timeout) {
+            silent.push_back(peer);
+        } else if (!session.is_idle_worker() ||
+                   step.now - session.beaten >= idle_interval - heartbeat() / 2) {
+            session.beaten = step.now;
+            step.send(peer, wire::Heartbeat{});
+        }
+    }
+    return silent;
+}
+
+std::optional<PeerId> Sessions::gatherer_named(const std::string& name) const {
+    std::optional<PeerId> found;
+    for (const PeerId& peer : gatherers_)
+        if (at(peer).gatherer.name == name) found = peer;
+    return found;
+}
+
+PeerId Sessions::earlier(const PeerId& peer) const {
+    const Session& session = at(peer);
+    PeerId earlier;
+    for (const PeerId& id : names_.at(session.name))
+        if (const Session& other = at(id); id != peer && other.role == session.role &&
+                                           other.epoch == session.epoch &&
+                                           other.sender.user == session.sender.user)
+            earlier = id;
+    return earlier;
+}
+
+std::vector<PeerId> Sessions::past(const Session& gatherer) const {
+    std::vector<PeerId> past;
+    for (const PeerId& id : gatherers_)
+        if (const Session& other = at(id); gatherer.role == wire::Role::gatherer &&
+                                           other.epoch != gatherer.epoch &&
+                                           other.gatherer.name == gatherer.gatherer.name)
+            past.push_back(id);
+    return past;
+}
+
+bool Sessions::is_past(const wire::Hello& hello) const {
+    return hello.role == wire::Role::gatherer &&
+           std::ranges::any_of(gatherers_, [&](const PeerId& peer) {
+               const wire::GathererRef& other = at(peer).gatherer;
+               return other.name == hello.gatherer.name &&
+                      other.epoch.number > hello.gatherer.epoch.number;
+           });
+}
+
+std::string Sessions::name_of(const PeerId& peer) const {
+    auto it = all_.find(peer);
+    return it == all_.end() ? to_string(peer) : it->second.name;
+}
+
+wire::Milliseconds Sessions::heartbeat() const {
+    return std::min(std::chrono::floor<wire::Milliseconds>(options_.worker_timeout / 4),
+                    wire::Milliseconds(limits::heartbeat_interval));
+}
+
+void Sessions::check_invariants() const {
+    std::size_t named = 0;
+    for (const auto& [name, peers] : names_) {
+        named += peers.size();
+        for (const PeerId& peer : peers) FANFOLD_CHECK(at(peer).name == name);
+    }
+    FANFOLD_CHECK(named == all_.size());
+    for (const auto& [peer, session] : all_)
+        FANFOLD_CHECK(gatherers_.contains(peer) == (session.role == wire::Role::gatherer));
+}
+
+}  // namespace fanfold::broker

@@ -1,0 +1,61 @@
+// Who is connected: sessions by connection, their names, which are gatherers, and whether they are
+// alive. Owned by the core's thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/state/session.hpp"
+#include "broker/state/step.hpp"
+
+namespace fanfold::broker {
+
+class Sessions {
+public:
+    using All = IndexedMap<PeerId, Session>;
+
+    explicit Sessions(const Options& options) : options_(options) {}
+
+    /// A new session; `hello` is used up.
+    Session& add(const Step& step, const PeerId& peer, wire::Hello& hello, const Sender& sender);
+    /// A message of the peer; its roles may have changed.
+    void hear(const Step& step, Session& session, const Sender& sender);
+    Session take_out(const PeerId& peer);
+    /// Says heartbeats, when it is time to. Returns those that were silent for too long.
+    std::vector<PeerId> beat(Step& step);
+
+    Session* find(const PeerId& peer) {
+        auto it = all_.find(peer);
+        return it == all_.end() ? nullptr : &it->second;
+    }
+    Session& at(const PeerId& peer) { return all_.at(peer); }
+    const Session& at(const PeerId& peer) const { return all_.at(peer); }
+    All& all() { return all_; }
+    const All& all() const { return all_; }
+    const std::set<PeerId>& gatherers() const { return gatherers_; }
+    std::optional<PeerId> gatherer_named(const std::string& name) const;
+    /// The connection that this life of the peer had before.
+    PeerId earlier(const PeerId& peer) const;
+    /// The connections of earlier lives of a gatherer.
+    std::vector<PeerId> past(const Session& gatherer) const;
+    /// Whether that gatherer has been started again since.
+    bool is_past(const wire::Hello& hello) const;
+    /// The name of the connection's session, for logs.
+    std::string name_of(const PeerId& peer) const;
+
+    wire::Milliseconds heartbeat() const;
+    Time next_beat() const { return next_beat_; }
+    void check_invariants() const;
+
+private:
+    const Options& options_;
+    All all_;
+    std::set<PeerId> gatherers_;                     // of the sessions,
+    std::map<std::string, std::set<PeerId>> names_;  // and whose they are
+    Time next_beat_{};
+};
+
+}  // namespace fanfold::broker

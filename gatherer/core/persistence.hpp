@@ -1,0 +1,68 @@
+// Writes the rows of each change of a job. Owned by the gatherer's core, on its thread.
+//
+// Whatever is written, every cut leaves rows that the next life makes good: first comes what is
+// true from now on, then the erasing. Without a store nothing is written.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "gatherer/core/events.hpp"
+#include "gatherer/core/job.hpp"
+#include "gatherer/core/rows.hpp"
+
+namespace fanfold::gatherer {
+
+class Persistence {
+public:
+    struct Options {
+        bool durable = false;
+        /// What the wall clock read, since 1970, when the steady clock read zero.
+        std::chrono::milliseconds steady_began{0};
+    };
+    explicit Persistence(Options options) : options_(options) {}
+
+    bool durable() const { return options_.durable; }
+    /// The store can't write now. Nothing is sent while that is so.
+    bool troubled() const { return troubled_; }
+    /// Of bodies that are not on disk yet.
+    std::uint64_t waiting_bytes() const { return waiting_bytes_; }
+    void on_committed(const Committed& event) { waiting_bytes_ = event.waiting_bytes; }
+    /// True when the store can write again.
+    bool on_trouble(Step& step, const StoreTrouble& event);
+
+    wire::Milliseconds since_1970(Time time) const;
+    Time time_of(wire::Milliseconds since_1970) const;
+
+    void put_broker(Step& step, const Epoch& epoch);
+    void put_job(Step& step, const Job& job);
+    void put_entries(Step& step, const Job& job, std::uint64_t from_sequence);
+    void put_proposal(Step& step, const Job& job);
+    void put_outcome(Step& step, const Job& job);
+    void put_answered(Step& step, const Job& job, wire::Outcome outcome);
+    void put_orphaned(Step& step, const Job& job);
+
+    /// The entry is about to be freed in memory; put_let_go() does the same on disk.
+    void note_let_go(Job& job, const Entry& entry);
+    /// Once there is enough of it, or at once.
+    void put_let_go(Step& step, Job& job, bool at_once = false);
+
+    /// The rows that mean nothing once another round has begun. To be asked before it begins.
+    std::vector<RowName> rows_of_round(const Job& job) const;
+    /// A round has begun; `old` is of the one before.
+    void put_round(Step& step, const Job& job, const std::vector<RowName>& old);
+
+    void erase(Step& step, const JobId& job, const std::vector<RowName>& rows);
+    void erase_job(Step& step, const JobId& job);
+
+private:
+    template <class T>
+    void put(Step& step, const JobId& job, std::uint64_t number, const T& row, Slice body = {});
+
+    Options options_;
+    std::uint64_t waiting_bytes_ = 0;
+    bool troubled_ = false;
+};
+
+}  // namespace fanfold::gatherer

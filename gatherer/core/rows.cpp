@@ -1,0 +1,52 @@
+#include "gatherer/core/rows.hpp"
+
+#include "gatherer/core/limits.hpp"
+#include "shared/wire/fields.hpp"
+
+namespace fanfold::gatherer {
+
+namespace {
+
+template <class T>
+Result<AnyRow> read_as(const Record& record) {
+    static_assert(std::is_constructible_v<AnyRow, T>);
+    auto row = wire::fields::decode_fields<T>(record.data);
+    if (!row) return tl::unexpected(row.error());
+    return AnyRow{*std::move(row)};
+}
+
+}  // namespace
+
+Result<AnyRow> read_row(const Record& record) {
+    switch (static_cast<Row>(record.kind)) {
+        case Row::broker: return read_as<BrokerRow>(record);
+        case Row::job: return read_as<JobRow>(record);
+        case Row::sequence: return read_as<SequenceRow>(record);
+        case Row::let_go: return read_as<LetGoRow>(record);
+        case Row::entry: return read_as<EntryRow>(record);
+        case Row::proposal: return read_as<ProposalRow>(record);
+        case Row::outcome: return read_as<OutcomeRow>(record);
+        case Row::answered: return read_as<AnsweredRow>(record);
+        case Row::orphaned: return read_as<OrphanedRow>(record);
+    }
+    return fail("a kind of row that this release does not know");
+}
+
+template <class T>
+std::string write_row(const T& row) {
+    std::string data = wire::fields::encode_fields(row);
+    FANFOLD_CHECK(data.size() <= limits::row_bytes);
+    return data;
+}
+
+template std::string write_row(const BrokerRow&);
+template std::string write_row(const JobRow&);
+template std::string write_row(const SequenceRow&);
+template std::string write_row(const LetGoRow&);
+template std::string write_row(const EntryRow&);
+template std::string write_row(const ProposalRow&);
+template std::string write_row(const OutcomeRow&);
+template std::string write_row(const AnsweredRow&);
+template std::string write_row(const OrphanedRow&);
+
+}  // namespace fanfold::gatherer

@@ -1,0 +1,55 @@
+// Every limit, size and interval of the command line program. Those of the system stand in
+// shared/base/limits.hpp. Sizes are bytes unless the name says otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "shared/base/limits.hpp"
+
+namespace fanfold::scatterer::cli::limits {
+
+using namespace std::chrono_literals;
+
+// --- options
+// -------------------------------------------------------------------------------------
+inline constexpr std::chrono::milliseconds connect_timeout = 5s;       // --connect-timeout
+inline constexpr std::size_t pipe_block_bytes = std::size_t{1} << 20;  // --block
+inline constexpr std::uint64_t most_retries = 1'000'000;
+inline constexpr std::uint64_t most_slots = 100'000;
+inline constexpr double least_weight = 1e-6;
+inline constexpr double most_weight = 1e6;
+
+// --- input
+// ---------------------------------------------------------------------------------------
+inline constexpr std::size_t line_buffer_bytes = 256 << 10;  // at first; it grows with the lines
+inline constexpr std::size_t pipe_read_bytes = 128 << 10;    // room for each read of --pipe
+inline constexpr std::size_t replacement_characters = 16;    // of the longest replacement string
+inline constexpr auto input_recheck = 20ms;  // for a source that can't say for what it waits
+
+// --- output
+// --------------------------------------------------------------------------------------
+inline constexpr std::size_t output_bytes = 256 << 10;  // waiting for standard output
+inline constexpr std::size_t joblog_bytes = 64 << 10;   // lines waiting for the job log
+inline constexpr std::size_t joblog_read_bytes = std::size_t{1} << 20;
+inline constexpr std::size_t title_characters = 40;  // of a job, in a table
+inline constexpr std::size_t bar_cells = 20;
+inline constexpr auto draw_interval = 200ms;            // of the progress bar
+inline constexpr auto measure_interval = 1s;            // of its rate
+inline constexpr std::uint64_t counted_failures = 100;  // an exit code counts so many fragments
+
+// --- waiting
+// -------------------------------------------------------------------------------------
+inline constexpr auto collect_wait = 100ms;  // for a result, before the caller is asked again
+inline constexpr auto agreement_wait = 2ms;  // between looks whether a key's inputs agree
+inline constexpr std::chrono::seconds cancel_wait = 5s;  // until a cancelled job has ended
+// A signal leaves the program so long: commands are killed after their grace, and the outcome
+// comes back.
+inline constexpr auto signal_wait = fanfold::limits::kill_grace + 3s;
+
+static_assert(pipe_block_bytes <= fanfold::limits::payload_bytes);
+static_assert(line_buffer_bytes <= fanfold::limits::payload_bytes);
+static_assert(collect_wait <= draw_interval, "the bar is drawn between waits for results");
+
+}  // namespace fanfold::scatterer::cli::limits

@@ -1,0 +1,43 @@
+#include "scatterer/cli/options/command_line.hpp"
+
+#include <array>
+
+#include "scatterer/cli/base/errors.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+constexpr std::array all_verbs{Verb::map,   Verb::submit,  Verb::jobs,    Verb::status,
+                               Verb::wait,  Verb::results, Verb::cancel,  Verb::set,
+                               Verb::retry, Verb::forget,  Verb::workers, Verb::functions,
+                               Verb::keygen};
+
+}  // namespace
+
+const char* to_string(Verb verb) {
+    switch (verb) {
+        case Verb::map: return "map";
+        case Verb::submit: return "submit";
+        case Verb::jobs: return "jobs";
+        case Verb::status: return "status";
+        case Verb::wait: return "wait";
+        case Verb::results: return "results";
+        case Verb::cancel: return "cancel";
+        case Verb::set: return "set";
+        case Verb::retry: return "retry";
+        case Verb::forget: return "forget";
+        case Verb::workers: return "workers";
+        case Verb::functions: return "functions";
+        case Verb::keygen: return "keygen";
+    }
+    return "";
+}
+
+Verb verb_named(const std::string& word) {
+    for (Verb verb : all_verbs)
+        if (word == to_string(verb)) return verb;
+    throw UsageError("unknown verb '" + word + "'; see fanfold --help");
+}
+
+}  // namespace fanfold::scatterer::cli

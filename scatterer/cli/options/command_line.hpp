@@ -1,0 +1,99 @@
+// The command line of `fanfold` as plain values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fanfold/scatterer.hpp"
+#include "scatterer/cli/base/limits.hpp"
+#include "scatterer/cli/command/template.hpp"
+#include "scatterer/cli/input/inputs.hpp"
+#include "scatterer/cli/output/format.hpp"
+
+namespace fanfold::scatterer::cli {
+
+enum class Verb {
+    map,
+    submit,
+    jobs,
+    status,
+    wait,
+    results,
+    cancel,
+    set,
+    retry,
+    forget,
+    workers,
+    functions,
+    keygen
+};
+const char* to_string(Verb verb);
+/// Throws UsageError for a word that names none.
+Verb verb_named(const std::string& word);
+
+/// What every verb takes.
+struct CommonOptions {
+    std::string broker;         // --broker, else $FANFOLD_BROKER; empty: embedded
+    std::string broker_origin;  // which of the two
+    std::chrono::milliseconds connect_timeout = limits::connect_timeout;
+    std::optional<std::string> keys;  // --keys; nothing: $FANFOLD_KEYS
+    std::string log_level = "off";    // what a user must know is said without a log
+    std::string log_file;             // empty: stderr
+    std::string log_format = "text";
+};
+
+/// `map` and `submit`.
+struct MapOptions {
+    std::vector<std::string> words;  // COMMAND and SOURCEs
+    SourceOptions sources;
+    TemplateOptions command;
+    std::size_t block_bytes = limits::pipe_block_bytes;  // with --pipe
+    std::string function;                                // empty: commands
+    bool json_lines = false;
+    JobOptions job;
+    std::optional<std::uint32_t> slots;
+    std::string bind;
+    bool insecure = false;
+    std::vector<std::pair<std::string, std::string>> declared;  // name, command line
+    bool tag = false;
+    bool dry_run = false;
+    bool quiet = false;
+    std::optional<bool> progress;  // nothing: on a terminal
+    Format output = Format::text;
+    std::string results_folder;
+    std::string joblog;
+    bool resume = false;         // what the job log lists, or the key's job has, is not run again
+    bool resume_failed = false;  // what failed by the job log is run again
+};
+
+/// The others.
+struct QueryOptions {
+    std::vector<std::string> jobs;  // as selectors
+    Format output = Format::text;
+    JobChange change;  // of the verb set
+    bool ordered = false;
+    bool now = false;
+    bool quiet = false;
+};
+
+/// `keygen`.
+struct KeygenOptions {
+    std::string name;  // of the user; empty: the name of the calling user
+    std::string roles = "submit";
+    std::string trust;  // a file with a broker's public key
+    bool for_broker = false;
+};
+
+struct CommandLine {
+    Verb verb = Verb::map;
+    CommonOptions common;
+    MapOptions map;
+    QueryOptions query;
+    KeygenOptions keygen;
+};
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,181 @@
+#include "scatterer/cli/options/help_texts.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+constexpr HelpText program{
+    "fanfold [options] VERB [options] …",
+    "Scatters a job over a fleet of workers and folds the results back together.",
+    R"(Verbs:
+  map         scatter a job, gather it, print the results
+  submit      scatter a job and leave; prints its id
+  jobs        list the jobs that the broker knows
+  status      show one job
+  wait        wait until jobs have ended
+  results     print a job's results
+  cancel      end a job and what it runs
+  set         change how running jobs are served: priority, weight, limit
+  retry       run again what failed in jobs that have ended
+  forget      forget jobs that have ended, their results and keys
+  workers     list the workers
+  functions   list the functions that workers offer
+  keygen      make the keys by which programs know each other
+
+Without a broker (--broker, or FANFOLD_BROKER) map runs the whole fleet in its own process.
+`fanfold VERB --help` has each verb's options and examples.
+
+Exit codes: 0 all well (tolerated failures included); 1 to 100 so many fragments without a good
+result; 101 more than that; 130 interrupted by Ctrl-C; 255 anything wrong with the call or the
+system.)"};
+
+constexpr HelpText map{
+    R"(fanfold map [options] [--] COMMAND… [SOURCE…]
+       fanfold map [options] --function NAME [SOURCE…])",
+    R"(Scatters COMMAND over inputs, or inputs over a function, and prints the results as they come.
+Options end at COMMAND. A SOURCE is ::: ARG… or :::: FILE… (lines); several cross, :::+ and ::::+
+link. Without one, the lines of stdin.
+In COMMAND, {} is the input, {.} without extension, {/} without folders, {//} its folder, {/.} its
+bare name, {1} the first of several, {#} the fragment's number; without any, {} is appended.)",
+    R"(Examples:
+  fanfold map -k 'wc -l < {}' ::: *.txt                 lines of each file, in order
+  fanfold map --timeout 10s --retries 2 curl -sf ::: $(cat urls)
+  find . -name '*.png' -print0 | fanfold map -0 -j 8 'convert {} {.}.jpg'
+  fanfold map 'echo {1} {2}' ::: a b ::: 1 2             every combination
+  fanfold map --pipe --block 4M 'sort | uniq -c' < big   blocks of whole lines on stdin
+  seq 1000000 | fanfold map -k --function fanfold.echo   a function of the fleet
+  fanfold map --gather quorum=3 --deadline 5s 'ping -c1 {}' :::: hosts
+  fanfold map --output json --max-failures 5% ./check ::: *.xml
+On workers with the label, 2 GiB to a fragment:
+  fanfold map --require gpu --resource mem=2G ./render {} ::: scene*
+What takes longer than 30 s is tried a second time beside the first:
+  fanfold map --hedge 30s ./fetch {} ::: $(cat urls)
+Interrupted or killed, and started again:
+  fanfold map --joblog log --resume ./render {} ::: scene*         what is not in the log
+  fanfold map --joblog log --resume-failed ./render {} ::: scene*  what failed by the log, too
+  fanfold map -k --job-key renders ./render {} ::: scene*          one job each time; prints all)"};
+
+constexpr HelpText submit{
+    R"(fanfold submit [options] [--] COMMAND… [SOURCE…]
+       fanfold submit [options] --function NAME [SOURCE…])",
+    R"(Scatters a job as map does, and leaves once all of it is accepted. Prints the job's id. Needs
+a broker. With --job-key the same command again finds the same job: it submits what is missing, if
+anything, and prints the same id. Other inputs or another command under the same key are an error,
+and change nothing.)",
+    R"(Examples:
+  job=$(fanfold submit --deadline 1h ./render {} ::: scene*.blend)
+  fanfold wait $job && fanfold results -k $job > all
+  fanfold results last                                   what was submitted last
+As often as one likes, it is one job:
+  fanfold submit --job-key renders-7 ./render {} ::: scene*.blend)"};
+
+constexpr HelpText jobs{
+    "fanfold jobs [options]",
+    R"(Lists the jobs that the broker knows, the latest last: with keys your own, as an
+administrator everybody's.)",
+    R"(Examples:
+  fanfold jobs
+  fanfold jobs --output json | jq 'select(.outcome == "running")')"};
+
+constexpr HelpText status{"fanfold status [options] JOB",
+                          "Shows one job. JOB is `last`, or any unique beginning or end of an id.",
+                          R"(Examples:
+  fanfold status last
+  fanfold status --output json 0192f3)"};
+
+constexpr HelpText wait{
+    "fanfold wait [options] JOB…",
+    R"(Waits until the jobs have ended. The exit code tells how, as map's does; those of several
+jobs add up.)",
+    R"(Examples:
+  fanfold wait last
+  fanfold wait 0192f3 77ab)"};
+
+constexpr HelpText results{
+    "fanfold results [options] JOB",
+    R"(Prints a job's results, those of a running job as they come. The exit code tells how it
+ended, as map's does.)",
+    R"(Examples:
+  fanfold results -k last > all
+  fanfold results --now last      what is there already
+  fanfold results --output json 0192f3 | jq .value)"};
+
+constexpr HelpText cancel{"fanfold cancel [options] JOB…",
+                          "Ends jobs as cancelled; what they run is killed.",
+                          R"(Examples:
+  fanfold cancel last)"};
+
+constexpr HelpText set{
+    "fanfold set [options] JOB…",
+    R"(Changes how jobs that run are served among others. Jobs of a higher priority go first; those
+of one priority share the slots' time by their weights.)",
+    R"(Examples:
+  fanfold set --priority 10 last
+  fanfold set --max-running 4 --weight 0.5 0192f3)"};
+
+constexpr HelpText retry{
+    "fanfold retry [options] JOB…",
+    R"(Runs again what has no good result in jobs that have ended; the good results stay. For jobs
+that were submitted, or have a key. wait and results then wait for them again.)",
+    R"(Examples:
+  fanfold retry last && fanfold wait last
+  fanfold retry --output json 0192f3 | jq .fragments)"};
+
+constexpr HelpText forget{
+    "fanfold forget [options] JOB…",
+    R"(Forgets jobs that have ended: their results are gone, and their keys are free. (An ended job
+is forgotten anyway after the broker's --keep.))",
+    R"(Examples:
+  fanfold results -k last > all && fanfold forget last)"};
+
+constexpr HelpText workers{
+    "fanfold workers [options]",
+    "Lists the workers: slots, what runs, what they offer, their labels and resources.",
+    R"(Examples:
+  fanfold workers --output json | jq .slots
+  fanfold workers --output json | jq 'select(.labels | index("gpu")) | .resources')"};
+
+constexpr HelpText functions{
+    "fanfold functions [options]",
+    "Lists the functions that workers offer, with the slots that can run each.",
+    R"(Examples:
+  fanfold functions)"};
+
+constexpr HelpText keygen{
+    "fanfold keygen [options] --keys FOLDER",
+    R"(Makes a key in FOLDER/identity, closed to others, and prints the line for the broker's file
+of allowed keys, which says who has it and what it may do. Whoever has FOLDER can then use --keys
+FOLDER.)",
+    R"(Examples:
+  fanfold keygen --keys head --for-broker     head/identity, head/broker.pub, head/allowed
+  trust='--trust head/broker.pub'
+  fanfold keygen --keys ada --name ada $trust >> head/allowed
+  fanfold keygen --keys node --name node --roles work $trust >> head/allowed
+  fanfold keygen --keys store --name store --roles gather $trust >> head/allowed
+  pkill -HUP fanfold-broker                   it reads head/allowed again
+shared/security/SECURITY.md has the whole.)"};
+
+}  // namespace
+
+const HelpText& program_help() { return program; }
+
+const HelpText& help_of(Verb verb) {
+    switch (verb) {
+        case Verb::map: return map;
+        case Verb::submit: return submit;
+        case Verb::jobs: return jobs;
+        case Verb::status: return status;
+        case Verb::wait: return wait;
+        case Verb::results: return results;
+        case Verb::cancel: return cancel;
+        case Verb::set: return set;
+        case Verb::retry: return retry;
+        case Verb::forget: return forget;
+        case Verb::workers: return workers;
+        case Verb::functions: return functions;
+        case Verb::keygen: return keygen;
+    }
+    return program;
+}
+
+}  // namespace fanfold::scatterer::cli

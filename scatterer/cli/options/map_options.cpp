@@ -1,0 +1,251 @@
+#include "scatterer/cli/options/map_options.hpp"
+
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/limits.hpp"
+#include "scatterer/cli/options/common_options.hpp"
+#include "scatterer/cli/options/option_values.hpp"
+#include "shared/base/machine.hpp"
+#include "shared/net/endpoints.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+using Text = const std::string&;
+
+std::uint32_t small_number(const char* option, Text text, Bounds bounds) {
+    return static_cast<std::uint32_t>(number_value(option, text, bounds));
+}
+
+void add_inputs(OptionSet& set, MapOptions& map) {
+    SourceOptions& sources = map.sources;
+    set.value(
+        "-a,--arg-file FILE", [&](Text text) { sources.files.push_back(text); },
+        "Inputs are this file's lines (- for stdin)");
+    set.flag("-0,--null", sources.nul_separated, "Inputs end in NUL, not at line ends");
+    set.value("--colsep REGEX", sources.colsep, "Cuts every input into columns: {1} {2} …");
+    set.value("--array RANGE", sources.array, "Inputs are numbers: 1-100:2, 1-3,7");
+    set.value(
+        "-n,--max-args N",
+        [&](Text text) { sources.per_fragment = number_value("-n", text, {.least = 1}); },
+        "So many inputs to a fragment (1)");
+    set.flag(
+        "--shuf", [&] { sources.shuffle_seed = random_number(); },
+        "Inputs in random order; all are read first");
+    set.flag("--pipe", map.command.pipe,
+             "Cuts stdin into blocks of whole lines, each on a command's stdin");
+    set.value(
+        "--block SIZE", [&](Text text) { map.block_bytes = size_value("--block", text); },
+        "With --pipe: bytes of a block (1M)");
+    set.flag("--no-shell", map.command.no_shell, "COMMAND's words are the argv as they are");
+    set.value("--function NAME", map.function,
+              "Scatter inputs over this function of the fleet; no COMMAND");
+    set.flag("--json-lines", map.json_lines,
+             "With --function: each input is JSON, and the payload what it says");
+}
+
+void add_policy(OptionSet& set, JobOptions& job) {
+    set.flag("-k,--keep-order", job.ordered,
+             "Results in the order of the inputs; else as completed");
+    set.value(
+        "--timeout D", [&](Text text) { job.timeout = duration_value("--timeout", text); },
+        "Of each attempt: 500ms, 10s, 1h30m");
+    set.value(
+        "--deadline D", [&](Text text) { job.deadline = duration_value("--deadline", text); },
+        "Of the job, from its acceptance");
+    set.value(
+        "--retries N",
+        [&](Text text) {
+            job.retries = small_number("--retries", text, {.most = limits::most_retries});
+        },
+        "So many further attempts of a fragment that failed (0)");
+    set.value(
+        "--gather POLICY", [&](Text text) { gather_value(job, text); },
+        "all (the default), available (at the deadline), quorum=K, first");
+    set.value(
+        "--max-failures N|P%", [&](Text text) { max_failures_value(job, text); },
+        "More failures than that end the job");
+    set.flag(
+        "--fail-fast", [&] { job.max_failures = 0; },
+        "The first failure ends the job: --max-failures 0");
+    auto key = [&](Text text) {
+        if (text.empty())
+            throw UsageError("--job-key '': a key is wanted, any text of your choice");
+        job.key = text;
+    };
+    set.value("--job-key KEY", key,
+              "The same key finds the same job: it is submitted once, and goes on by itself");
+    add_share(set, [&job](const JobChange& change) {
+        job.priority = change.priority.value_or(job.priority);
+        job.weight = change.weight.value_or(job.weight);
+        job.max_running = change.max_running.value_or(job.max_running);
+    });
+}
+
+void add_environment(OptionSet& set, JobOptions& job) {
+    set.value("--cwd FOLDER", job.cwd,
+              "Where commands run [without a broker: here; on a fleet: a fresh folder each]");
+    auto environment = [&](Text text) {
+        assignment_value("--env", text);
+        job.environment.push_back(text);
+    };
+    set.value("--env NAME=VALUE", environment, "For commands; may be given several times");
+    set.value(
+        "--max-output SIZE", [&](Text text) { job.max_output = size_value("--max-output", text); },
+        "Most bytes of a command's stdout, and of its stderr (64M)");
+    set.value(
+        "--require LABEL", [&](Text text) { require_value(job, text); },
+        "Only workers with this label; may be given several times");
+    set.value(
+        "--resource NAME=AMOUNT", [&](Text text) { resource_value(job, text); },
+        "What each running fragment takes of its worker's: mem=2G; may be given several times");
+    set.value(
+        "--hedge auto|off|D", [&](Text text) { hedge_value(job, text); },
+        "A second attempt, on another worker, beside a fragment that runs far longer than others "
+        "(auto) or than D; the first result counts (as the function's workers say)");
+    set.flag("--compress", job.compress,
+             "Compress what goes over TCP, where that makes it smaller");
+}
+
+void add_embedded_fleet(OptionSet& set, MapOptions& map) {
+    set.value(
+        "-j,--slots N",
+        [&](Text text) {
+            map.slots = small_number("-j", text, {.least = 1, .most = limits::most_slots});
+        },
+        "Embedded fleet: fragments at a time (one for each processor)");
+    set.value(
+        "--declare NAME=COMMAND",
+        [&](Text text) { map.declared.push_back(assignment_value("--declare", text)); },
+        "Embedded fleet: a command line as a function, the payload on its stdin");
+    auto bind = [&](Text text) {
+        if (auto good = net::check_endpoint(text, "--bind", true); !good)
+            throw UsageError(good.error().text);
+        map.bind = text;
+    };
+    set.value("--bind ENDPOINT", bind,
+              "Embedded fleet: remote workers may join at tcp://HOST:PORT");
+    set.flag("--insecure", map.insecure,
+             "Embedded fleet: --bind without keys also where other hosts reach it");
+}
+
+void add_results(OptionSet& set, MapOptions& map) {
+    set.flag("--tag", map.tag, "The input and a tab before each line");
+    add_output(set, "text", map.output);
+    set.value("--results FOLDER", map.results_folder,
+              "Also keep each fragment's stdout and stderr there, in parallel's layout");
+    set.value("--joblog FILE", map.joblog, "A line for each fragment, in parallel's columns");
+    set.flag(
+        "--resume", map.resume,
+        "Go on: what the job log lists is not run again; with --job-key, the job must be there");
+    set.flag(
+        "--resume-failed", [&] { map.resume = map.resume_failed = true; },
+        "The same, but run again what failed by the job log");
+    set.flag(
+        "--progress", [&] { map.progress = true; },
+        "The progress bar, also where stderr is no terminal");
+    set.flag(
+        "--no-progress", [&] { map.progress = false; }, "No progress bar");
+}
+
+/// Whether there is something to go on from, and only one.
+void check_resuming(const MapOptions& map, const CommonOptions& common, Verb verb) {
+    if (!map.job.key.empty() && map.sources.shuffle_seed)
+        throw UsageError(
+            "--job-key and --shuf: the same key wants the same inputs in the same order");
+    if (verb == Verb::map && !map.job.key.empty() && common.broker.empty())
+        throw UsageError(
+            "--job-key needs a broker that outlives the command: name one with --broker");
+    if (!map.resume) return;
+    if (map.joblog.empty() && (map.job.key.empty() || map.resume_failed))
+        throw UsageError(
+            map.resume_failed
+                ? "--resume-failed needs --joblog FILE, which says what failed; of a job with a "
+                  "key, see fanfold retry"
+                : "--resume needs --joblog FILE, which lists what is done, or --job-key KEY");
+    if (!map.joblog.empty() && !map.job.key.empty())
+        throw UsageError("--resume goes by --joblog or by --job-key: give one of them");
+    if (map.sources.shuffle_seed)
+        throw UsageError("--resume and --shuf: the inputs must come in the same order as before");
+}
+
+/// The worker of an embedded fleet is alone, and has neither labels nor resources: without a door
+/// for others the job would wait for nothing.
+void check_embedded_needs(const MapOptions& map) {
+    bool hedges = map.job.hedge == Hedge::automatic || map.job.hedge == Hedge::after;
+    if (hedges && map.bind.empty())
+        throw UsageError(
+            "--hedge: a second attempt runs on another worker, and an embedded fleet has but one; "
+            "name a broker with --broker, "
+            "or let workers join with --bind");
+    bool needs = !map.job.require.empty() || !map.job.resources.empty();
+    if (!needs || !map.bind.empty()) return;
+    std::string option = !map.job.require.empty() ? "--require " + map.job.require[0]
+                                                  : "--resource " + map.job.resources[0].name;
+    throw UsageError(option +
+                     ": an embedded fleet's own worker has no labels and no resources; name a "
+                     "broker with --broker, or let workers "
+                     "join with --bind");
+}
+
+void check_words(const MapOptions& map) {
+    CommandWords parted = part_command(map.words);
+    if (!map.function.empty() && !parted.command.empty())
+        throw UsageError("--function " + map.function + " takes no COMMAND, but '" +
+                         parted.command[0] + "' is given; inputs go behind :::");
+    if (map.function.empty() && parted.command.empty())
+        throw UsageError("a COMMAND, or --function NAME, is missing");
+    if (map.json_lines && map.function.empty()) throw UsageError("--json-lines is for --function");
+    if (!map.command.pipe) return;
+    if (!map.function.empty())
+        throw UsageError("--pipe is for commands, not for --function " + map.function);
+    if (!parted.sources.empty() || !map.sources.array.empty())
+        throw UsageError(
+            "--pipe reads stdin or one -a FILE; it takes no ::: sources and no --array");
+    if (map.sources.files.size() > 1) throw UsageError("--pipe takes one -a FILE at most");
+}
+
+void check_declared(const MapOptions& map) {
+    for (const auto& [name, command_line] : map.declared) {
+        if (name.starts_with("fanfold."))
+            throw UsageError("--declare '" + name +
+                             "': names that begin with fanfold. are built in");
+        if (command_line.empty())
+            throw UsageError("--declare '" + name + "=': the command is missing");
+    }
+}
+
+}  // namespace
+
+void add_map(OptionSet& set, Verb verb, MapOptions& map) {
+    add_inputs(set, map);
+    add_policy(set, map.job);
+    add_environment(set, map.job);
+    if (verb == Verb::map) {
+        add_embedded_fleet(set, map);
+        add_results(set, map);
+    }
+    set.flag("--dry-run", map.dry_run, "Print the command lines and leave");
+    set.flag("--quiet", map.quiet, "No lines about fragments or outcomes, no progress bar");
+}
+
+void check_map(const CommandLine& line) {
+    const MapOptions& map = line.map;
+    check_words(map);
+    if (map.job.max_failures && map.job.max_failures_percent)
+        throw UsageError("--max-failures and --fail-fast: give one number or one percentage");
+    check_resuming(map, line.common, line.verb);
+    if (line.verb == Verb::submit) return;
+    check_declared(map);
+    if (line.common.broker.empty()) return check_embedded_needs(map);
+    const char* embedded_option = map.slots               ? "-j"
+                                  : !map.declared.empty() ? "--declare"
+                                  : !map.bind.empty()     ? "--bind"
+                                                          : nullptr;
+    if (embedded_option)
+        throw UsageError(std::string(embedded_option) +
+                         " is for an embedded fleet, but there is a broker: " + line.common.broker +
+                         " (" + line.common.broker_origin + "); leave it out, or say --broker ''");
+}
+
+}  // namespace fanfold::scatterer::cli

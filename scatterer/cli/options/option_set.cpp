@@ -1,0 +1,58 @@
+#include "scatterer/cli/options/option_set.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "scatterer/cli/base/errors.hpp"
+#include "shared/program/help_formatter.hpp"
+
+namespace fanfold::scatterer::cli {
+
+OptionSet::OptionSet(const HelpText& help) : app_(help.purpose) {
+    app_.prefix_command();
+    app_.formatter(std::make_shared<HelpFormatter>(help.usage));
+    app_.footer(std::string("\n") + help.examples);
+    app_.set_help_flag("-h,--help", "Show this and leave");
+}
+
+void OptionSet::value(const char* form, Take take, const std::string& purpose) {
+    std::string names = form;
+    std::string shape = names.substr(names.find(' ') + 1);
+    names.erase(names.find(' '));
+    app_.add_option_function<std::string>(names, take, purpose)
+        ->type_name(shape)
+        ->trigger_on_parse();
+}
+
+void OptionSet::value(const char* form, std::string& into, const std::string& purpose) {
+    value(
+        form, [&into](const std::string& text) { into = text; }, purpose);
+}
+
+void OptionSet::flag(const char* names, std::function<void()> take, const std::string& purpose) {
+    app_.add_flag_callback(names, take, purpose)->trigger_on_parse();
+}
+
+void OptionSet::flag(const char* names, bool& into, const std::string& purpose) {
+    flag(
+        names, [&into] { into = true; }, purpose);
+}
+
+std::optional<std::vector<std::string>> OptionSet::parse(std::vector<std::string> words) {
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
+    try {
+        app_.parse(std::move(words));
+    } catch (const CLI::CallForHelp&) {
+        return std::nullopt;
+    } catch (const CLI::ParseError& error) {
+        throw UsageError(error.what());
+    }
+    auto rest = app_.remaining();
+    if (rest.empty()) return rest;
+    if (rest[0] == "--") rest.erase(rest.begin());
+    else if (rest[0].size() > 1 && rest[0][0] == '-') throw UsageError("unknown option " + rest[0]);
+    return rest;
+}
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,134 @@
+#include "scatterer/cli/options/option_values.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/limits.hpp"
+#include "shared/base/duration.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+UsageError bad_value(const char* option, const std::string& text, const std::string& wanted) {
+    return UsageError(option + (" '" + text) + "': " + wanted);
+}
+
+template <class Number>
+bool read_whole(const std::string& text, Number& number) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::chrono::milliseconds duration_value(const char* option, const std::string& text) {
+    auto duration = parse_duration(text);
+    if (!duration) throw UsageError(std::string(option) + ": " + duration.error().text);
+    return std::chrono::ceil<std::chrono::milliseconds>(*duration);
+}
+
+std::uint64_t size_value(const char* option, const std::string& text) {
+    auto size = parse_size(text);
+    if (!size) throw UsageError(std::string(option) + ": " + size.error().text);
+    if (*size == 0) throw bad_value(option, text, "a size must be at least 1");
+    return *size;
+}
+
+std::uint64_t number_value(const char* option, const std::string& text, Bounds bounds) {
+    std::uint64_t number = 0;
+    if (!read_whole(text, number) || number < bounds.least || number > bounds.most)
+        throw bad_value(option, text,
+                        "a whole number from " + std::to_string(bounds.least) + " to " +
+                            std::to_string(bounds.most) + " is wanted");
+    return number;
+}
+
+int priority_value(const std::string& text) {
+    int number = 0;
+    if (!read_whole(text, number))
+        throw bad_value("--priority", text, "a whole number is wanted, such as 10 or -1");
+    return number;
+}
+
+double weight_value(const std::string& text) {
+    double number = 0;
+    if (!read_whole(text, number) ||
+        !(number >= limits::least_weight && number <= limits::most_weight))
+        throw bad_value("--weight", text, "a number from 0.000001 to 1000000 is wanted");
+    return number;
+}
+
+void gather_value(JobOptions& job, const std::string& text) {
+    constexpr std::string_view quorum = "quorum=";
+    if (text == "all") {
+        job.gather = Gather::all;
+    } else if (text == "available") {
+        job.gather = Gather::available;
+    } else if (text == "first") {
+        job.gather = Gather::first;
+    } else if (text.starts_with(quorum)) {
+        job.gather = Gather::quorum;
+        if (!read_whole(text.substr(quorum.size()), job.quorum) || job.quorum == 0)
+            throw bad_value("--gather", text,
+                            "quorum=K takes the number of results wanted, at least 1");
+    } else {
+        throw bad_value("--gather", text, "one of all, available, quorum=K, first is wanted");
+    }
+}
+
+void max_failures_value(JobOptions& job, const std::string& text) {
+    if (text.ends_with('%')) {
+        double percent = 0;
+        if (!read_whole(text.substr(0, text.size() - 1), percent) ||
+            !(percent >= 0 && percent <= 100))
+            throw bad_value("--max-failures", text, "a percentage from 0% to 100% is wanted");
+        job.max_failures_percent = percent;
+        return;
+    }
+    std::uint64_t number = 0;
+    if (!read_whole(text, number))
+        throw bad_value("--max-failures", text,
+                        "a number such as 10, or a percentage such as 5%, is wanted");
+    job.max_failures = number;
+}
+
+void hedge_value(JobOptions& job, const std::string& text) {
+    job.hedge = text == "auto" ? Hedge::automatic : text == "off" ? Hedge::never : Hedge::after;
+    if (job.hedge != Hedge::after) return;
+    auto duration = parse_duration(text);
+    if (!duration || duration->count() <= 0)
+        throw bad_value("--hedge", text,
+                        "auto, off, or a time above 0 such as 500ms or 10s is wanted");
+    job.hedge_after = std::chrono::ceil<std::chrono::milliseconds>(*duration);
+}
+
+void require_value(JobOptions& job, const std::string& text) {
+    if (text.empty())
+        throw bad_value("--require", text, "a label that workers have is wanted, such as gpu");
+    if (std::find(job.require.begin(), job.require.end(), text) == job.require.end())
+        job.require.push_back(text);
+}
+
+void resource_value(JobOptions& job, const std::string& text) {
+    constexpr const char* wanted =
+        "NAME=AMOUNT is wanted, with an amount above 0 such as 1, 512M or 16G";
+    auto [name, amount_text] = assignment_value("--resource", text);
+    auto amount = parse_size(amount_text);
+    if (!amount || *amount == 0) throw bad_value("--resource", text, wanted);
+    for (const ResourceAmount& resource : job.resources)
+        if (resource.name == name)
+            throw bad_value("--resource", text,
+                            "'" + name + "' is given twice; name each resource once");
+    job.resources.push_back({name, *amount});
+}
+
+std::pair<std::string, std::string> assignment_value(const char* option, const std::string& text) {
+    std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+        throw bad_value(option, text, "NAME=VALUE is wanted");
+    return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+}  // namespace fanfold::scatterer::cli

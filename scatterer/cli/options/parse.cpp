@@ -1,0 +1,70 @@
+#include "scatterer/cli/options/parse.hpp"
+
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/options/common_options.hpp"
+#include "scatterer/cli/options/keygen_options.hpp"
+#include "scatterer/cli/options/map_options.hpp"
+#include "scatterer/cli/options/query_options.hpp"
+
+#ifndef FANFOLD_VERSION
+#define FANFOLD_VERSION "0.1.0"
+#endif
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
+    OptionSet set(help_of(line.verb));
+    bool scatters = line.verb == Verb::map || line.verb == Verb::submit;
+    if (scatters) {
+        add_map(set, line.verb, line.map);
+    } else if (line.verb == Verb::keygen) {
+        add_keygen(set, line.keygen);
+    } else {
+        add_query(set, line.verb, line.query);
+    }
+    add_common(set, line.common);
+    auto rest = set.parse(words);
+    if (!rest) return {.command = std::nullopt, .text = set.help()};
+    if (scatters) {
+        line.map.words = *rest;
+        check_map(line);
+    } else if (line.verb == Verb::keygen) {
+        check_keygen(line, *rest);
+        return {.command = std::move(line), .text = {}};
+    } else {
+        // No COMMAND follows here, so options may stand behind a JOB as well.
+        for (; rest && !rest->empty(); rest = set.parse({rest->begin() + 1, rest->end()}))
+            line.query.jobs.push_back(rest->front());
+        if (!rest) return {.command = std::nullopt, .text = set.help()};
+        check_query(line.verb, line.query);
+    }
+    check_broker(line);
+    return {.command = std::move(line), .text = {}};
+}
+
+}  // namespace
+
+Parsed parse_command_line(const std::vector<std::string>& words,
+                          const std::string& environment_broker) {
+    CommandLine line;
+    line.common.broker = environment_broker;
+    line.common.broker_origin = "FANFOLD_BROKER";
+    OptionSet set(program_help());
+    bool version = false;
+    set.flag("--version", version, "Show the version and leave");
+    add_common(set, line.common);
+    auto rest = set.parse(words);
+    if (!rest) return {.command = std::nullopt, .text = set.help()};
+    if (version) return {.command = std::nullopt, .text = "fanfold " FANFOLD_VERSION "\n"};
+    if (rest->empty()) throw UsageError("a verb is missing, such as map; see fanfold --help");
+    line.verb = verb_named(rest->front());
+    try {
+        return parse_verb(std::move(line), {rest->begin() + 1, rest->end()});
+    } catch (const UsageError& error) {
+        throw UsageError(std::string(error.what()) + "; see fanfold " + rest->front() + " --help");
+    }
+}
+
+}  // namespace fanfold::scatterer::cli

@@ -1,0 +1,62 @@
+#include "scatterer/cli/options/query_options.hpp"
+
+#include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/options/common_options.hpp"
+
+namespace fanfold::scatterer::cli {
+
+namespace {
+
+/// How many jobs the verb takes; all but those that take none want one at least.
+std::size_t most_jobs(Verb verb) {
+    switch (verb) {
+        case Verb::map:
+        case Verb::submit:
+        case Verb::keygen:
+        case Verb::jobs:
+        case Verb::workers:
+        case Verb::functions: return 0;
+        case Verb::status:
+        case Verb::results: return 1;
+        case Verb::wait:
+        case Verb::cancel:
+        case Verb::set:
+        case Verb::retry:
+        case Verb::forget: break;
+    }
+    return SIZE_MAX;
+}
+
+}  // namespace
+
+void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
+    bool prints_results = verb == Verb::results;
+    add_output(set, prints_results ? "text" : "table", query.output);
+    if (prints_results) {
+        set.flag("-k,--keep-order", query.ordered, "In the order of the inputs; else as completed");
+        set.flag("--now", query.now, "Only what is there; does not wait for a running job");
+    }
+    if (verb == Verb::set)
+        add_share(set, [&query](const JobChange& change) {
+            if (change.priority) query.change.priority = change.priority;
+            if (change.weight) query.change.weight = change.weight;
+            if (change.max_running) query.change.max_running = change.max_running;
+        });
+    if (prints_results || verb == Verb::wait || verb == Verb::cancel)
+        set.flag("--quiet", query.quiet, "No lines about fragments or outcomes");
+}
+
+void check_query(Verb verb, const QueryOptions& query) {
+    std::size_t most = most_jobs(verb);
+    if (verb == Verb::set && !query.change.priority && !query.change.weight &&
+        !query.change.max_running)
+        throw UsageError("nothing to set: give --priority, --weight or --max-running");
+    if (query.jobs.size() > most) throw UsageError("unexpected '" + query.jobs[most] + "'");
+    if (most > 0 && query.jobs.empty())
+        throw UsageError("a JOB is missing: `last`, or the beginning or end of an id");
+    for (const std::string& job : query.jobs)
+        if (job.empty())
+            throw UsageError("JOB '' is empty: give `last`, or the beginning or end of an id");
+}
+
+}  // namespace fanfold::scatterer::cli

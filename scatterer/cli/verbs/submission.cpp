@@ -1,0 +1,39 @@
+#include "scatterer/cli/verbs/submission.hpp"
+
+#include "scatterer/cli/base/exit_codes.hpp"
+#include "scatterer/cli/base/output.hpp"
+
+namespace fanfold::scatterer::cli {
+
+std::string function_of(const MapOptions& map) {
+    return map.function.empty() ? "fanfold.exec" : map.function;
+}
+
+JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& console) {
+    JobOptions job = map.job;
+    job.title = feeder.title();
+    if (!map.quiet) job.on_notice = [&console](const std::string& text) { console.say(text); };
+    return job;
+}
+
+std::string ways_out(const std::string& id, JobOutcome outcome) {
+    return "job " + id + " has ended as " + to_string(outcome) + "; fanfold retry " + id +
+           " runs again what failed, fanfold forget " + id + " frees the key";
+}
+
+std::string goes_on(const std::string& id) {
+    return "job " + id + " goes on; the same command continues it, 'fanfold cancel " + id +
+           "' ends it";
+}
+
+int dry_run(Feeder& feeder) {
+    Output output(1, "standard output");
+    feeder.each_command([&](const std::string& command) {
+        output.append(command);
+        output.append("\n");
+    });
+    output.flush();
+    return exit_good;
+}
+
+}  // namespace fanfold::scatterer::cli

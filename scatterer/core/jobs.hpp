@@ -1,0 +1,69 @@
+// The jobs that this client scatters, gathers or watches, by their ids, and the gatherers that it
+// has heard of. It hands each call and message to the job that it is about. Part of the scatterer's
+// core, on its thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "scatterer/core/client_job.hpp"
+#include "scatterer/core/gatherers.hpp"
+
+namespace fanfold::scatterer {
+
+class Jobs {
+public:
+    bool empty() const { return jobs_.empty(); }
+    std::size_t size() const { return jobs_.size(); }
+
+    // Calls of the user.
+    void open(Step& step, OpenJob event);
+    void append(Step& step, AppendBlock& event);
+    void seal(Step& step, const SealJob& event);
+    void collect(Step& step, const CollectJob& event);
+    void consumed(Step& step, const Consumed& event);
+    void cancel(Step& step, const CancelJob& event);
+    void watch(Step& step, const WatchJob& event);
+    void close(Step& step, const CloseJob& event);
+    void leave(Step& step);
+
+    // What the broker says, and does not say.
+    void learn(std::vector<wire::GathererRef> gatherers) {
+        gatherers_.replace(std::move(gatherers));
+    }
+    void start_session(Step& step);
+    void on_accepted(Step& step, const wire::Accepted& accepted);
+    void on_sealed(Step& step, const wire::Sealed& sealed);
+    void on_located(Step& step, const wire::Located& located);
+    void on_notice(Step& step, const wire::Notice& notice);
+    void on_ended(Step& step, const wire::Ended& ended);
+    /// Returns the submission of a job whose key another client may have: the broker is to be
+    /// asked.
+    const Submission* on_refused(Step& step, const JobId& job, const wire::Refused& refused);
+    void refuse(Step& step, const JobId& job, const std::string& text);
+    void notify_all(Step& step, const std::string& text);
+    void on_memory_lost(Step& step);
+    void on_session_lost(Step& step, const std::string& why);
+
+    // What a gatherer says.
+    void on_values(Step& step, const GathererKey& from, const wire::Values& values,
+                   const Slice& body);
+    void on_failures(Step& step, const GathererKey& from, const wire::Failures& failures,
+                     const Slice& body);
+    void on_concluded(Step& step, const GathererKey& from, const wire::Concluded& concluded);
+    void turned_away(Step& step, const GathererKey& by, const wire::Refused& refused);
+
+    /// Says again what was not answered, and forgets what is finished.
+    void repeat(Step& step);
+    void check_invariants() const;
+
+private:
+    ClientJob* find(const JobId& job);
+
+    std::map<JobId, ClientJob> jobs_;
+    std::map<JobId, Time> given_up_;  // the client's own, and when
+    Gatherers gatherers_;
+};
+
+}  // namespace fanfold::scatterer

@@ -1,0 +1,142 @@
+#include "shared/net/transfer.hpp"
+
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "shared/wire/codec.hpp"
+#include "shared/wire/packing.hpp"
+
+namespace fanfold::net {
+
+namespace {
+constexpr std::size_t copied_below = 8 << 10;  // libzmq copies a frame's first 8 KiB anyway
+
+// libzmq hands frames from thread to thread by means that ThreadSanitizer does not see: here it is
+// told.
+#if defined(__SANITIZE_THREAD__)
+void hand_over(const char* bytes) { __tsan_release(const_cast<char*>(bytes)); }
+void take_over(const char* bytes) { __tsan_acquire(const_cast<char*>(bytes)); }
+#else
+void hand_over(const char*) {}
+void take_over(const char*) {}
+#endif
+
+zmq::message_t frame_of(const Slice& bytes) {
+    hand_over(bytes.data());
+    // The holder keeps the bytes alive until libzmq's own thread is done with them.
+    auto holder = std::make_unique<Slice>(bytes);
+    auto release = [](void*, void* hint) { delete static_cast<Slice*>(hint); };
+    return {const_cast<char*>(bytes.data()), bytes.size(), release, holder.release()};
+}
+
+zmq::message_t frame_of_body(const Slice& bytes) {
+    if (bytes.size() < copied_below) return {bytes.data(), bytes.size()};
+    return frame_of(bytes);
+}
+
+/// A ROUTER's peer, and what waits for it and the others.
+struct To {
+    const PeerId& peer;
+    Backlog& backlog;
+    const wire::Message& message;
+};
+
+Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, const To* to) {
+    constexpr auto now = zmq::send_flags::dontwait;
+    constexpr auto more = now | zmq::send_flags::sndmore;
+    try {
+        auto last_or_more = body.empty() ? now : more;
+        if (to) {
+            auto held = to->backlog.hold(to->peer, to->message, std::move(header));
+            if (!held) return Sent::unread;
+            if (!socket.send(zmq::buffer(to->peer.bytes), more)) return Sent::would_block;
+            if (!socket.send(frame_of(*held), last_or_more)) return Sent::would_block;
+        } else if (!socket.send(zmq::buffer(header), last_or_more)) {
+            return Sent::would_block;
+        }
+        if (!body.empty() && !socket.send(frame_of_body(body), now)) return Sent::would_block;
+        return Sent::yes;
+    } catch (const zmq::error_t& error) {
+        if (error.num() == EHOSTUNREACH) return Sent::unroutable;
+        throw;
+    }
+}
+
+Sent send_message(zmq::socket_t& socket, const wire::Message& message, const Slice& body,
+                  bool compress, const To* to) {
+    std::string header = wire::encode(message);
+    if (compress && socket.get(zmq::sockopt::last_endpoint).starts_with("tcp://"))
+        if (auto packed = pack(header, body.view()))
+            return send_frames(socket, std::move(packed->header), packed->body, to);
+    return send_frames(socket, std::move(header), body, to);
+}
+
+Slice slice_of(zmq::message_t&& frame) {
+    auto owner = std::make_shared<const zmq::message_t>(std::move(frame));
+    take_over(owner->data<char>());
+    return Slice::share(owner, owner->to_string_view());
+}
+
+/// What is left of the message that this frame is of.
+void drop_rest(zmq::socket_t& socket, zmq::message_t& frame) {
+    while (frame.more()) (void)socket.recv(frame);
+}
+}  // namespace
+
+Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body, bool compress) {
+    return send_message(socket, message, body, compress, nullptr);
+}
+
+Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer,
+             const wire::Message& message, const Slice& body, bool compress) {
+    To to{peer, backlog, message};
+    return send_message(socket, message, body, compress, &to);
+}
+
+std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores) {
+    zmq::message_t frame;
+    if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
+    Incoming incoming{{}, fail("no header"), {}, {}};
+    if (socket.get(zmq::sockopt::type) == static_cast<int>(zmq::socket_type::router)) {
+        incoming.from.bytes = frame.to_string();
+        if (!frame.more()) return incoming;
+        (void)socket.recv(frame);
+    }
+    // Only the gatekeeper sets this: a plain peer could claim it, so that nobody looks at it there.
+    if (const char* user = zmq_msg_gets(frame.handle(), "User-Id")) incoming.user_id = user;
+    incoming.header_bytes = frame.size();
+    incoming.ignored = ignores && ignores(incoming.from, incoming.user_id);
+    if (incoming.ignored) {
+        drop_rest(socket, frame);
+        return incoming;
+    }
+    take_over(frame.data<char>());
+    auto packed = wire::decode_packed(frame.to_string_view());
+    if (packed && *packed) incoming.message = wire::decode((*packed)->header);
+    else if (packed) incoming.message = fail(packed->error().text);
+    else incoming.message = wire::decode(frame.to_string_view());
+    if (!frame.more()) {
+        if (packed) incoming.message = fail("a packed message has no body");
+        return incoming;
+    }
+    (void)socket.recv(frame);
+    if (frame.more()) {
+        incoming.message = fail("a message has two frames at most");
+        drop_rest(socket, frame);
+        return incoming;
+    }
+    incoming.body = slice_of(std::move(frame));
+    if (packed && incoming.message) {
+        auto body = unpack(**packed, incoming.body.view());
+        if (body) incoming.body = *std::move(body);
+        else incoming.message = fail(body.error().text);
+    }
+    return incoming;
+}
+
+}  // namespace fanfold::net

@@ -1,0 +1,42 @@
+// Messages into sockets and out of them. On the thread of the socket.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <zmq.hpp>
+
+#include "shared/base/ids.hpp"
+#include "shared/base/result.hpp"
+#include "shared/base/slice.hpp"
+#include "shared/net/backlog.hpp"
+#include "shared/wire/messages.hpp"
+
+namespace fanfold::net {
+
+/// `unread`: so much waits for the peer already that nothing is sent to it until it reads.
+enum class Sent : std::uint8_t { yes, would_block, unroutable, unread };
+/// On a DEALER or PUSH. Never blocks. With `compress` the body travels compressed (packing.hpp)
+/// where that makes it smaller, if the last endpoint of the socket is tcp.
+Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body = {},
+          bool compress = false);
+/// On a ROUTER, to one peer. Never blocks. `compress` as above.
+Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer,
+             const wire::Message& message, const Slice& body = {}, bool compress = false);
+
+struct Incoming {
+    PeerId from;  // of a ROUTER; else empty
+    Result<wire::Message> message;
+    Slice body;
+    std::string user_id{};  // of a socket with a gatekeeper: the key that was proved
+    std::size_t header_bytes = 0;
+    bool ignored = false;  // and so not read: there is no message
+};
+/// Whether a message is to be dropped unread, by its sender: decoding costs far more than
+/// receiving.
+using Ignores = std::function<bool(const PeerId& from, const std::string& user_id)>;
+/// The next message, if there is one now.
+std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores = {});
+
+}  // namespace fanfold::net

@@ -1,0 +1,23 @@
+// The --help of all programs: options and their purposes in two columns, within a screen's width.
+// One thread.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace fanfold {
+
+class HelpFormatter : public CLI::Formatter {
+public:
+    /// `usage` is shown in place of CLI11's own usage line, which is kept where it is empty.
+    explicit HelpFormatter(std::string usage = {});
+
+    std::string make_usage(const CLI::App* app, std::string name) const override;
+    /// The purpose, cut between words.
+    std::string make_option_desc(const CLI::Option* option) const override;
+
+private:
+    std::string usage_;
+};
+
+}  // namespace fanfold

@@ -1,0 +1,77 @@
+// A store's database: rows of records in one SQLite file, with a write-ahead log. One connection,
+// on one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/store/log_mark.hpp"
+#include "shared/store/record.hpp"
+#include "shared/store/statement.hpp"
+#include "shared/store/store_folder.hpp"
+
+namespace fanfold {
+
+class Database {
+public:
+    struct Options {
+        StoreFolder::Options folder;
+        int format = 0;  // of the component's rows: a database with those of another is refused
+    };
+    /// Opens it or makes it, and raises its epoch. Throws StartupError.
+    explicit Database(const Options& options);
+    /// All that is committed is in the database file then, if the disk allows it.
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    const std::string& path() const { return folder_.database(); }
+    /// How often it was opened.
+    std::uint64_t epoch() const { return epoch_; }
+
+    /// Reads all rows, by job, kind and number. Throws StartupError for a damaged row.
+    void load(const std::function<void(Record)>& take);
+    /// The row; nothing when there is none, or it is damaged.
+    std::optional<Record> find(const Fetch& wanted);
+    /// All of it in one transaction, on disk when it returns SQLITE_OK. Any other of SQLite's
+    /// results: nothing has changed.
+    int commit(const std::vector<Record>& batch);
+
+private:
+    /// Closes the connection however an opening ends.
+    struct Connection {
+        sqlite3* db = nullptr;
+        Connection() = default;
+        Connection(const Connection&) = delete;
+        Connection& operator=(const Connection&) = delete;
+        ~Connection() { sqlite3_close(db); }
+    };
+
+    void connect();
+    void check_log();
+    void check_schema();
+    void check_format();
+    void make_tables();
+    void raise_epoch();
+    void prepare_statements();
+
+    int execute(const std::string& sql);
+    void must(int result) const;
+    [[noreturn]] void refuse_damage(const std::string& why) const;
+    std::int64_t number_of(const char* sql);
+    int apply(const Record& record);
+    void checkpoint();
+
+    StoreFolder folder_;
+    LogMark mark_;
+    const int format_;
+    Connection connection_;
+    int log_frames_ = 0;  // after the last commit
+    std::uint64_t epoch_ = 0;
+    Statement put_, erase_, erase_job_, get_;
+};
+
+}  // namespace fanfold

@@ -1,0 +1,72 @@
+#include "shared/store/store_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "shared/base/result.hpp"
+
+namespace fanfold {
+
+namespace {
+/// SQLite's write-ahead log needs shared memory and locks that network filesystems don't give.
+bool on_network(const std::string& folder) {
+    struct statfs info {};
+    if (statfs(folder.c_str(), &info) != 0) return false;
+    constexpr unsigned long network[] = {
+        0x6969 /* NFS */,     0xff534d42 /* CIFS */,   0xfe534d42 /* SMB2 */,
+        0x517b /* SMB */,     0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */,
+        0x5346414f /* AFS */, 0x00c36400 /* Ceph */,   0x19830326 /* BeeGFS */};
+    for (unsigned long type : network)
+        if (static_cast<unsigned long>(info.f_type) == type) return true;
+    return false;
+}
+
+void make_folder(const std::string& path) {
+    std::error_code failed;
+    std::filesystem::create_directories(path, failed);
+    if (failed)
+        refuse_state("cannot make the folder " + path + ": " + failed.message() +
+                     "; name one that can be made");
+    if (on_network(path))
+        refuse_state(path +
+                     " is on a network filesystem, which can't keep a store safe; name a folder on "
+                     "a local disk");
+}
+}  // namespace
+
+void refuse_state(const std::string& why) { throw StartupError("--state: " + why); }
+
+StoreFolder::StoreFolder(const Options& options)
+    : database_(options.path + "/" + options.name + ".db") {
+    make_folder(options.path);
+    std::string lock = options.path + "/" + options.name + ".lock";
+    lock_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock_ < 0)
+        refuse_state("cannot write in " + options.path + ": " + std::strerror(errno) +
+                     "; make it writable, or name another folder");
+    if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+        close(lock_);
+        refuse_state("another process holds " + database_ +
+                     "; end it, or name another folder with --state (and, for a second gatherer of "
+                     "this host, another --name)");
+    }
+    // SQLite would let others read it.
+    int file = open(database_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) {
+        std::string why = std::strerror(errno);
+        close(lock_);
+        refuse_state("cannot write " + database_ + ": " + why +
+                     "; make it writable, or name another folder");
+    }
+    close(file);
+}
+
+StoreFolder::~StoreFolder() { close(lock_); }
+
+}  // namespace fanfold

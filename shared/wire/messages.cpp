@@ -1,0 +1,29 @@
+#include "shared/wire/messages.hpp"
+
+#include <iterator>
+#include <type_traits>
+
+namespace fanfold::wire {
+
+const char* name_of(const Message& message) {
+    static constexpr const char* names[] = {
+        "Hello",       "Welcome",  "Refused", "Heartbeat", "Bye",         "Block",     "Seal",
+        "Accepted",    "Sealed",   "Cancel",  "Watch",     "Located",     "Notice",    "Ended",
+        "Query",       "Report",   "Find",    "Found",     "Retry",       "Retried",   "Adjust",
+        "Adjusted",    "Dispatch", "Done",    "Release",   "Drop",        "SendAgain", "Recall",
+        "Results",     "Assign",   "Errors",  "Gathered",  "Propose",     "Forget",    "Forgotten",
+        "AllowedKeys", "Collect",  "Values",  "Failures",  "Acknowledge", "Concluded"};
+    static_assert(std::size(names) == std::variant_size_v<Message>);
+    return names[message.index()];
+}
+
+std::optional<JobId> job_of(const Message& message) {
+    return std::visit(
+        [](const auto& known) -> std::optional<JobId> {
+            if constexpr (requires { known.job; }) return known.job;
+            else return std::nullopt;
+        },
+        message);
+}
+
+}  // namespace fanfold::wire

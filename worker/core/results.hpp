@@ -1,0 +1,51 @@
+// The values that the worker has made: pushes each to its job's gatherer, and keeps it until the
+// broker releases it. Owned by the core, on its thread.
+//
+// Invariant: the counts are the sums over all jobs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "worker/core/briefs.hpp"
+#include "worker/core/kept_results.hpp"
+#include "worker/core/step.hpp"
+#include "worker/limits.hpp"
+
+namespace fanfold::worker {
+
+class Results {
+public:
+    /// Pushes a run of values, and keeps it. None of its indices may be kept already.
+    void add(Step& step, const JobId& job, KeptRun run, const wire::GathererRef& gatherer);
+    void release(Step& step, const JobId& job, Range range);
+    /// The broker asks for the ranges, for this gatherer.
+    void send_again(Step& step, const wire::SendAgain& message);
+    /// Pushes what nobody has confirmed for long. Looks no more often than limits::resend_check.
+    void resend_overdue(Step& step, const Briefs& briefs);
+    Time next_check() const { return bytes_ > 0 ? next_check_ : Time::max(); }
+
+    bool keeps(const JobId& job) const { return jobs_.contains(job); }
+    /// Of a job; empty when nothing of it is kept.
+    const RangeSet& indices(const JobId& job) const;
+    /// By job, those of which something is kept.
+    const std::map<JobId, KeptResults>& jobs() const { return jobs_; }
+    std::uint64_t bytes() const { return bytes_; }
+    bool empty() const { return jobs_.empty(); }
+    /// There is room for no more until something is released.
+    bool full() const {
+        return bytes_ >= limits::worker_kept_bytes || ranges_ >= limits::inventory_ranges;
+    }
+    void check_invariants() const;
+
+private:
+    void count(const KeptResults& kept, bool add);
+
+    std::map<JobId, KeptResults> jobs_;  // none of them empty
+    std::uint64_t bytes_ = 0;
+    std::uint64_t ranges_ = 0;
+    Time next_check_{};
+};
+
+}  // namespace fanfold::worker

@@ -1,0 +1,158 @@
+#include "worker/core/slots.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "shared/base/result.hpp"
+
+namespace fanfold::worker {
+
+void Slots::start(Step& step, Chunk chunk, const wire::JobSpec& spec) {
+    auto free =
+        std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.task; });
+    FANFOLD_CHECK(free != slots_.end());
+    *free = {.task = ++last_task_,
+             .chunk = std::move(chunk),
+             .function = spec.function,
+             .timeout = spec.timeout,
+             .open = {},
+             .started = step.now,
+             .recalled = {}};
+    const Chunk& taken = free->chunk;
+    free->open.add(taken.range);
+    step.act(Note{.level = Level::debug,
+                  .what = "chunk started",
+                  .job = taken.job,
+                  .range = taken.range,
+                  .attempt = taken.attempt});
+    step.act(Run{.slot = static_cast<SlotId>(free - slots_.begin()),
+                 .task = {.number = *free->task,
+                          .job = taken.job,
+                          .first = taken.range.begin,
+                          .count = static_cast<std::uint32_t>(taken.range.size()),
+                          .attempt = taken.attempt,
+                          .body = taken.body,
+                          .spec = spec}});
+}
+
+Slots::Reported Slots::report(std::uint64_t task, Range range) {
+    Slot* slot = find(task);
+    if (slot == nullptr) return {};
+    Reported reported{slot->chunk.job, slot->chunk.attempt, slot->open.within(range)};
+    slot->open.remove(range);
+    return reported;
+}
+
+std::optional<Slots::Unbegun> Slots::finish(Step& step, std::uint64_t task) {
+    Slot* slot = find(task);
+    if (slot == nullptr) return std::nullopt;
+    step.act(Note{.level = slot->stuck ? Level::info : Level::debug,
+                  .what = slot->stuck ? "handler that overran has returned" : "chunk finished",
+                  .job = slot->chunk.job,
+                  .range = slot->chunk.range,
+                  .attempt = slot->chunk.attempt,
+                  .took = step.now - slot->started});
+    Unbegun unbegun = split(*slot, slot->open);
+    *slot = Slot{};
+    return unbegun;
+}
+
+std::optional<Slots::Overrun> Slots::overrun(Step& step, const Overran& event) {
+    Slot* slot = find(event.task);
+    if (slot == nullptr || slot->stuck) return std::nullopt;
+    slot->stuck = true;
+    const Range guilty{event.index, event.index + 1};
+    step.act(Note{.level = Level::warn,
+                  .what = "handler ran past its timeout and can't be stopped",
+                  .job = slot->chunk.job,
+                  .range = guilty,
+                  .attempt = slot->chunk.attempt,
+                  .detail = slot->function});
+    const bool wanted = slot->open.remove(guilty) > 0;
+    return Overrun{.wanted = wanted,
+                   .timeout = slot->timeout,
+                   .rest = split(*slot, std::exchange(slot->open, {}))};
+}
+
+void Slots::release(Step& step, const JobId& job, Range range) {
+    for (Slot& slot : slots_) {
+        if (!slot.task || slot.chunk.job != job || slot.open.remove(range) == 0) continue;
+        if (!slot.open.empty()) continue;
+        step.act(Note{.level = Level::debug,
+                      .what = "chunk stopped, it is not wanted any more",
+                      .job = slot.chunk.job,
+                      .range = slot.chunk.range,
+                      .attempt = slot.chunk.attempt});
+        step.act(Stop{*slot.task});
+    }
+}
+
+void Slots::recall(Step& step, const JobId& job, const std::vector<Range>& ranges) {
+    for (Slot& slot : slots_) {
+        if (!slot.task || slot.chunk.job != job) continue;
+        RangeSet asked;
+        for (Range range : ranges) {
+            for (Range part : slot.open.within(range)) asked.add(part);
+        }
+        if (asked.empty()) continue;
+        for (Range part : asked.ranges()) slot.recalled.add(part);
+        ++slot.trims;
+        ++trims_;
+        step.act(Trim{.task = *slot.task, .from = asked.front()->begin});
+    }
+}
+
+std::optional<Slots::Unbegun> Slots::take_trimmed(const Trimmed& event) {
+    FANFOLD_CHECK(trims_ > 0);
+    --trims_;
+    Slot* slot = find(event.task);
+    if (slot == nullptr) return std::nullopt;
+    RangeSet unbegun(slot->open.within(event.range));
+    slot->open.remove(event.range);
+    Unbegun result = split(*slot, std::move(unbegun));
+    if (--slot->trims == 0) slot->recalled.clear();
+    return result;
+}
+
+void Slots::begin_session() {
+    for (Slot& slot : slots_) slot.recalled.clear();
+}
+
+Slots::Slot* Slots::find(std::uint64_t task) {
+    auto at = std::find_if(slots_.begin(), slots_.end(),
+                           [&](const Slot& slot) { return slot.task == task; });
+    return at == slots_.end() ? nullptr : &*at;
+}
+
+Slots::Unbegun Slots::split(const Slot& slot, RangeSet unbegun) {
+    Unbegun result{.chunk = slot.chunk, .recalled = {}, .again = {}};
+    for (Range asked : slot.recalled.ranges()) {
+        for (Range part : unbegun.within(asked)) result.recalled.add(part);
+        unbegun.remove(asked);
+    }
+    result.again = std::move(unbegun);
+    return result;
+}
+
+std::uint32_t Slots::busy() const {
+    return static_cast<std::uint32_t>(std::count_if(
+        slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.task.has_value(); }));
+}
+
+std::uint32_t Slots::stuck() const {
+    return static_cast<std::uint32_t>(
+        std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.stuck; }));
+}
+
+void Slots::check_invariants(std::map<JobId, RangeSet>& found) const {
+    for (const Slot& slot : slots_) {
+        FANFOLD_CHECK(slot.task || (slot.open.empty() && !slot.stuck));
+        FANFOLD_CHECK(!slot.stuck || slot.open.empty());
+        FANFOLD_CHECK(slot.trims <= trims_);
+        FANFOLD_CHECK(slot.trims > 0 || slot.recalled.empty());
+        for (Range range : slot.open.ranges())
+            FANFOLD_CHECK(found[slot.chunk.job].add(range) == range.size());
+    }
+}
+
+}  // namespace fanfold::worker
