@@ -6,7 +6,7 @@
 //
 //   Persistence     the rows of each change
 //   BrokerLink      the session with the broker
-//   Admission       who may do what, and who is cut off
+//   Admission       the keys that are let in, and the peers that are cut off
 //   Early           what comes before its job
 //   Confirmations   what the broker is told to be safe
 //   Memory          what is in memory, and what in the store alone

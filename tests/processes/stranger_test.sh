@@ -3,7 +3,7 @@
 # shows that the document is enough.
 # shellcheck disable=SC1091,SC2119,SC2154,SC2016  # common.sh beside it is read
 client=$(realpath "$(dirname "$0")/stranger_client.py")
-document=$(realpath "$(dirname "$0")/../../shared/wire/PROTOCOL.md")
+document=$(realpath "$(dirname "$0")/../..")/shared/wire/PROTOCOL.md
 . "$(dirname "$0")/common.sh"
 
 python=/usr/bin/python3 # the one that Debian's packages are for
