@@ -26,14 +26,17 @@ Result<void> check_ipc_folder(const std::string& endpoint, IpcFolder use) {
         return fail("its folder " + folder + " " + reason +
                     "; make one of your own with: mkdir -m 700 FOLDER");
     };
+    const bool binds = use == IpcFolder::for_binding;
     struct stat found {};
     if (stat(folder.c_str(), &found) != 0) {
         if (errno == ENOENT)
-            return fail("there is no folder " + folder + "; make it with: mkdir -m 700 " + folder);
+            return fail("there is no folder " + folder +
+                        (binds ? "; make it with: mkdir -m 700 " + folder
+                               : ", so nobody listens in it; look for the endpoint in the line " +
+                                     std::string("that the broker printed when it was ready")));
         return refuse(std::string("can't be looked at: ") + std::strerror(errno));
     }
     if (!S_ISDIR(found.st_mode)) return refuse("is no folder");
-    const bool binds = use == IpcFolder::for_binding;
     if (found.st_uid != geteuid() && (binds || found.st_uid != 0))
         return refuse("belongs to another user");
     // Where others may write, one of them can put a socket of his own in the place of ours.

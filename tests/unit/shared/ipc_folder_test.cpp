@@ -65,6 +65,9 @@ TEST_CASE("what is bound is in a folder of one's own that is closed to others") 
     CHECK_FALSE(net::check_ipc_folder("ipc:///tmp/socket", for_binding));
     CHECK(error_of(net::check_ipc_folder("ipc:///nowhere/at-all/socket", for_binding)) ==
           "there is no folder /nowhere/at-all; make it with: mkdir -m 700 /nowhere/at-all");
+    CHECK(error_of(net::check_ipc_folder("ipc:///nowhere/at-all/socket", for_connecting)) ==
+          "there is no folder /nowhere/at-all, so nobody listens in it; look for the endpoint in "
+          "the line that the broker printed when it was ready");
     zmq::context_t context;
     std::vector<std::string> bound;
     CHECK_THROWS_WITH_AS(
