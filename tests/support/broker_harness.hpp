@@ -12,39 +12,26 @@
 
 #include "broker/core/core.hpp"
 #include "shared/wire/codec.hpp"
+#include "tests/support/recorder.hpp"
 
 namespace fanfold::broker {
 
 using namespace std::chrono_literals;
 
-inline JobId job_number(std::uint64_t n) { return make_job_id(std::chrono::milliseconds(n), 0, n); }
+using fanfold::testing::job_number;
 
-/// A broker's core and its peers, all played by the test. Whatever the broker sends must be looked
-/// at, or the test fails at its end.
-struct Stage {
+/// A broker's core and its peers, all played by the test. Heartbeats are not recorded.
+struct Stage
+    : fanfold::testing::Recorder<std::variant<Send>, fanfold::testing::Order::of_each_peer> {
     std::unique_ptr<Core> core = std::make_unique<Core>(
         Options{.epoch = {.number = 0, .incarnation = 77}, .blocks = {"inproc://blocks"}});
     Time now{1h};
-    struct Sent {
-        wire::Message message;
-        Slice body;
-    };
-    std::map<PeerId, std::vector<Sent>> sent;
     std::map<PeerId, Sender> senders;  // of those who have one that is not the nameless
     std::vector<Note> notes;           // of the last step
     std::function<void(const Record&)> on_persist;
     std::function<void(const Fetch&)> on_fetch;
     std::function<void(const Send&)> on_send;
     std::function<void()> after_step;
-    bool quiet = false;
-
-    ~Stage() {
-        for (auto& [peer, messages] : sent)
-            for (auto& one : messages)
-                if (!quiet)
-                    FAIL_CHECK("nobody looked at a ", wire::name_of(one.message), " to ",
-                               peer.bytes);
-    }
 
     void step(Event event) {
         std::vector<Action> actions;
@@ -57,8 +44,7 @@ struct Stage {
             if (auto* fetch = std::get_if<Fetch>(&action); fetch && on_fetch) on_fetch(*fetch);
             if (auto* send = std::get_if<Send>(&action); send && on_send) on_send(*send);
             if (auto* send = std::get_if<Send>(&action))
-                if (!std::holds_alternative<wire::Heartbeat>(send->message))
-                    sent[send->to].push_back({send->message, send->body});
+                if (!std::holds_alternative<wire::Heartbeat>(send->message)) record(*send);
         }
         core->check_invariants();
         if (after_step) after_step();
@@ -81,28 +67,6 @@ struct Stage {
         }
     }
 
-    /// The oldest message to the peer, which must be a T.
-    template <class T>
-    T take(const char* peer, Slice* body = nullptr) {
-        auto& messages = sent[{peer}];
-        REQUIRE_MESSAGE(!messages.empty(), "nothing was sent to ", peer);
-        REQUIRE_MESSAGE(std::holds_alternative<T>(messages.front().message), "it is a ",
-                        wire::name_of(messages.front().message));
-        T message = std::get<T>(messages.front().message);
-        if (body) *body = messages.front().body;
-        messages.erase(messages.begin());
-        return message;
-    }
-    template <class T>
-    std::vector<T> take_all(const char* peer) {
-        std::vector<T> found;
-        auto& messages = sent[{peer}];
-        while (!messages.empty() && std::holds_alternative<T>(messages.front().message))
-            found.push_back(take<T>(peer));
-        return found;
-    }
-    void forget(const char* peer) { sent[{peer}].clear(); }
-
     void worker(const char* name, std::uint32_t slots = 1, std::uint64_t incarnation = 1,
                 const char* stable = nullptr) {
         say(name, wire::Hello{.role = wire::Role::worker,
@@ -110,18 +74,18 @@ struct Stage {
                               .epoch = {0, incarnation},
                               .slots = slots,
                               .functions = {"f"}});
-        take<wire::Welcome>(name);
+        expect<wire::Welcome>(name);
     }
     void gatherer(const char* name, std::uint64_t incarnation = 1) {
         say(name, wire::Hello{.role = wire::Role::gatherer,
                               .name = "G",
                               .epoch = {0, incarnation},
                               .gatherer = {.name = "G", .epoch = {0, incarnation}}});
-        take<wire::Welcome>(name);
+        expect<wire::Welcome>(name);
     }
     void client(const char* name, std::uint64_t incarnation = 5) {
         say(name, wire::Hello{.role = wire::Role::client, .name = "C", .epoch = {0, incarnation}});
-        CHECK(take<wire::Welcome>(name).blocks.size() == 1);
+        CHECK(expect<wire::Welcome>(name).blocks.size() == 1);
     }
     static wire::JobSpec spec() {
         return {.function = "f", .lease = 1s, .owner = {"c"}, .preferred_gatherer = "G"};
@@ -138,11 +102,11 @@ struct Stage {
         return job_number(n);
     }
     void opened_by(const char* client_name) {
-        take<wire::Accepted>(client_name);
-        take<wire::Sealed>(client_name);
+        expect<wire::Accepted>(client_name);
+        expect<wire::Sealed>(client_name);
     }
     void assigned(const char* gatherer_name) {
-        CHECK(take_all<wire::Assign>(gatherer_name).size() >= 1);
+        CHECK(expect_all<wire::Assign>(gatherer_name).size() >= 1);
     }
     void done(const char* name, JobId job, Range range, Duration busy = 1ms) {
         say(name, wire::Done{.runs = {{job, range, std::chrono::floor<wire::Microseconds>(busy)}}});

@@ -32,7 +32,10 @@ inline KeysChanged keys(const std::vector<Sender>& senders) {
 template <class Base>
 struct Tenants : Base {
     Tenants() {
-        this->quiet = true;
+        this->template ignore<wire::Accepted, wire::AllowedKeys, wire::Assign, wire::Dispatch,
+                              wire::Drop, wire::Ended, wire::Errors, wire::Forget, wire::Forgotten,
+                              wire::Located, wire::Notice, wire::Refused, wire::Release,
+                              wire::Retried, wire::Sealed, wire::SendAgain, wire::Welcome>();
         this->senders = {{{"a"}, ada}, {{"b"}, bob}, {{"r"}, root}, {{"g"}, hall}, {{"w"}, mill}};
         this->step(keys({ada, bob, root, hall, mill}));
         join();
@@ -46,7 +49,7 @@ struct Tenants : Base {
                               .name = "G",
                               .epoch = {0, 1},
                               .gatherer = {.name = "G", .epoch = {0, 1}, .public_key = "a lie"}});
-        this->template take<wire::Welcome>("g");
+        this->template expect<wire::Welcome>("g");
         this->worker("w");
     }
     wire::Block first(std::uint64_t n, const char* owner, const std::string& key = {}) {
@@ -65,13 +68,13 @@ struct Tenants : Base {
     }
     void ended(JobId job) {
         this->say("r", wire::Cancel{.job = job});
-        this->sent.clear();
+        this->skip();
     }
     template <class T>
     T ask(const char* peer, wire::Message message) {
-        this->forget(peer);
+        this->skip(peer);
         this->say(peer, std::move(message));
-        return this->template take<T>(peer);
+        return this->template expect<T>(peer);
     }
     std::vector<JobId> list(const char* peer, const std::string& selector = {}) {
         std::vector<JobId> found;

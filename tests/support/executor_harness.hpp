@@ -50,9 +50,9 @@ private:
 };
 
 /// Executors and the mailbox that they deliver to.
-class ExecutorBench {
+class ExecutorStage {
 public:
-    explicit ExecutorBench(FunctionTable functions, std::uint32_t slots = 1) {
+    explicit ExecutorStage(FunctionTable functions, std::uint32_t slots = 1) {
         executors_.emplace(Executors::Options{
             .slots = slots,
             .functions = std::move(functions),

@@ -69,7 +69,7 @@ public:
         said.clear();
         fetches.clear();
         steady_began_ = wall - steady;
-        Options options = Bench::durable_with(memory_bytes);
+        Options options = Stage::durable_with(memory_bytes);
         options.steady_began = std::chrono::duration_cast<std::chrono::milliseconds>(steady_began_);
         core = std::make_unique<Core>(options);
         disk_.load(*core);
@@ -90,7 +90,7 @@ public:
         }
         release();
     }
-    void from_broker(wire::Message message, std::string body = {}) {
+    void say(wire::Message message, std::string body = {}) {
         step(FromBroker{std::move(message), Slice::take(std::move(body))});
     }
 

@@ -1,6 +1,5 @@
-// A bench for the gatherer's core: it plays broker, workers and collectors, and records what the
-// core does. Every action has to be taken by the test, but for heartbeats and notes below a
-// warning: what nobody looked at fails the test at the next step.
+// A stage for the gatherer's core: the test plays broker, workers and collectors. Every action has
+// to be looked at, but for heartbeats and notes below a warning, before the next step.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -17,6 +16,7 @@
 #include "gatherer/core/assembly.hpp"
 #include "gatherer/core/core.hpp"
 #include "shared/wire/codec.hpp"
+#include "tests/support/recorder.hpp"
 
 namespace doctest {
 template <>
@@ -31,11 +31,7 @@ using namespace std::chrono_literals;
 using wire::GatherPolicy;
 using wire::Outcome;
 
-inline JobId job_number(std::uint8_t number) {
-    JobId job;
-    job.bytes[15] = number;
-    return job;
-}
+using fanfold::testing::job_number;
 
 /// The value of a fragment, and of a run of them.
 inline std::string value(Index index) { return wire::pack_text("v" + std::to_string(index)); }
@@ -72,24 +68,7 @@ struct SpecBuilder {
     }
 };
 
-inline std::string describe(const Action& action) {
-    if (auto* send = std::get_if<Send>(&action))
-        return std::string(wire::name_of(send->message)) + " to " + to_string(send->to);
-    if (auto* send = std::get_if<SendBroker>(&action))
-        return std::string(wire::name_of(send->message)) + " to the broker";
-    if (auto* note = std::get_if<Note>(&action))
-        return std::string("note: ") + note->what + " " + note->detail;
-    return "Reconnect";
-}
-
-/// What a test need not look at.
-inline bool is_noise(const Action& action) {
-    if (auto* note = std::get_if<Note>(&action)) return note->level < Level::warn;
-    auto* send = std::get_if<SendBroker>(&action);
-    return send && std::holds_alternative<wire::Heartbeat>(send->message);
-}
-
-struct Bench {
+struct Stage : fanfold::testing::Recorder<Action, fanfold::testing::Order::of_each_peer> {
     static Options options_with(std::uint64_t memory_bytes) {
         Options options;
         options.self.name = "g1";
@@ -106,16 +85,13 @@ struct Bench {
         return options;
     }
 
-    explicit Bench(std::uint64_t memory_bytes = std::uint64_t{1} << 30)
-        : Bench(options_with(memory_bytes)) {}
-    explicit Bench(Options options) : core(std::move(options)) {
+    explicit Stage(std::uint64_t memory_bytes = std::uint64_t{1} << 30)
+        : Stage(options_with(memory_bytes)) {}
+    explicit Stage(Options options) : core(std::move(options)) {
         tick();
-        CHECK(broker<wire::Hello>().gatherer.name == "g1");
+        CHECK(expect<wire::Hello>().gatherer.name == "g1");
         welcome(1);
     }
-    ~Bench() { nothing_left(); }
-    Bench(const Bench&) = delete;
-    Bench& operator=(const Bench&) = delete;
 
     // --- what happens to the core ---
     void step(Event event) {
@@ -125,20 +101,20 @@ struct Bench {
         core.check_invariants();
         bool persisted = false;
         for (auto& action : actions) {
-            if (auto* record = std::get_if<Persist>(&action)) {
+            if (auto* persist = std::get_if<Persist>(&action)) {
                 persisted = true;
-                if (record->change == Record::Change::put)
-                    rows[{record->job, record->kind, record->number}] = *record;
-                else if (record->change == Record::Change::erase)
-                    rows.erase({record->job, record->kind, record->number});
+                if (persist->change == Record::Change::put)
+                    rows[{persist->job, persist->kind, persist->number}] = *persist;
+                else if (persist->change == Record::Change::erase)
+                    rows.erase({persist->job, persist->kind, persist->number});
                 else
                     std::erase_if(rows, [&](const auto& row) {
-                        return std::get<JobId>(row.first) == record->job;
+                        return std::get<JobId>(row.first) == persist->job;
                     });
             } else if (auto* fetch = std::get_if<Fetch>(&action)) {
                 fetches.push_back(*fetch);
             } else if (!is_noise(action)) {
-                out.push_back(std::move(action));
+                record(std::move(action));
             }
         }
         if (persisted && commits) committed();
@@ -149,7 +125,7 @@ struct Bench {
         core.step(now, Committed{.waiting_bytes = 0}, nothing);
         core.check_invariants();
         for (auto& action : nothing)
-            if (!is_noise(action)) out.push_back(std::move(action));
+            if (!is_noise(action)) record(std::move(action));
     }
     /// Answers one of the fetches that were asked for.
     void answer(std::size_t which = 0) {
@@ -162,7 +138,7 @@ struct Bench {
                      .sound = false});
     }
     void tick() { step(Tick{}); }
-    void from_broker(wire::Message message, std::string body = {}) {
+    void say(wire::Message message, std::string body = {}) {
         step(FromBroker{std::move(message), Slice::take(std::move(body))});
     }
     void welcome(std::uint64_t incarnation) {
@@ -170,12 +146,11 @@ struct Bench {
         welcome.epoch = {.number = 0, .incarnation = incarnation};
         welcome.heartbeat = wire::Milliseconds{500};
         welcome.timeout = wire::Milliseconds{5000};
-        from_broker(welcome);
+        say(welcome);
     }
     void assign(std::optional<std::uint64_t> total, const wire::JobSpec& spec = {},
                 std::uint32_t assignment = 1) {
-        from_broker(
-            wire::Assign{.job = job, .assignment = assignment, .spec = spec, .total = total});
+        say(wire::Assign{.job = job, .assignment = assignment, .spec = spec, .total = total});
     }
     void results(Range range) {
         raw_results(range.begin, static_cast<std::uint32_t>(range.size()), values(range));
@@ -186,17 +161,17 @@ struct Bench {
             Slice::take(std::move(body))});
     }
     void failure(Index index, wire::FailureKind kind = wire::FailureKind::failed) {
-        from_broker(wire::Errors{
+        say(wire::Errors{
             .job = job,
             .failures = {{.index = index, .kind = kind, .message = "no", .worker = "w1"}}});
     }
     void ended(Outcome outcome, std::string reason = {}, std::vector<wire::Missing> missing = {}) {
-        from_broker(wire::Ended{.job = job,
-                                .assignment = 1,
-                                .outcome = outcome,
-                                .reason = std::move(reason),
-                                .total = {},
-                                .missing = std::move(missing)});
+        say(wire::Ended{.job = job,
+                        .assignment = 1,
+                        .outcome = outcome,
+                        .reason = std::move(reason),
+                        .total = {},
+                        .missing = std::move(missing)});
     }
     void collect(const std::string& peer, wire::Collect collect) {
         collect.job = job;
@@ -210,80 +185,39 @@ struct Bench {
     }
     /// Time passes in small steps, the broker beating, until the core does something.
     void later(Duration duration) {
-        for (Time end = now + duration; now < end && out.empty();) {
+        for (Time end = now + duration; now < end && silent();) {
             now = std::min(end, now + Duration{100ms});
             if (!quiet_broker) step(FromBroker{wire::Heartbeat{}, {}});
-            if (out.empty()) tick();
+            if (silent()) tick();
         }
     }
 
     // --- what the core did ---
-    template <class T>
-    T broker() {
-        return take<SendBroker, T>([](const SendBroker&) { return true; }).first;
-    }
-    template <class T>
-    std::pair<T, Slice> to_with_body(const std::string& peer) {
-        return take<Send, T>([&](const Send& send) { return send.to.bytes == peer; });
-    }
-    template <class T>
-    T to(const std::string& peer) {
-        return to_with_body<T>(peer).first;
-    }
     /// A run of values whose bytes are the right ones.
     Range values_to(const std::string& peer) {
-        auto [message, body] = to_with_body<wire::Values>(peer);
+        Slice body;
+        auto message = expect<wire::Values>(peer, &body);
         Range range{message.first, message.first + message.count};
         CHECK(body.view() == values(range));
         return range;
     }
-    std::vector<Range> gathered() { return broker<wire::Gathered>().ranges; }
-    Note warned() {
-        REQUIRE_FALSE(out.empty());
-        for (auto at = out.begin(); at != out.end(); ++at) {
-            if (!std::holds_alternative<Note>(*at)) continue;
-            Note note = std::get<Note>(*at);
-            out.erase(at);
-            return note;
-        }
-        FAIL("no warning");
-        return {};
-    }
-    void reconnected() {
-        auto at = std::find_if(out.begin(), out.end(), [](const Action& action) {
-            return std::holds_alternative<Reconnect>(action);
-        });
-        REQUIRE(at != out.end());
-        out.erase(at);
-    }
-    void nothing_left() {
-        for (const auto& action : out) FAIL_CHECK("nobody looked at: " << describe(action));
-        out.clear();
-    }
+    std::vector<Range> gathered() { return expect<wire::Gathered>().ranges; }
+    Note warned() { return expect<Note>(); }
+    void reconnected() { expect<Reconnect>(); }
 
     Core core;
     Time now{1h};
     JobId job = job_number(1);
     bool quiet_broker = false;
-    std::deque<Action> out;
     std::map<std::tuple<JobId, std::uint8_t, std::uint64_t>, Record> rows;
     std::vector<Fetch> fetches;
     bool commits = true;
 
 private:
-    template <class Way, class T, class Wanted>
-    std::pair<T, Slice> take(Wanted wanted) {
-        for (auto at = out.begin(); at != out.end(); ++at) {
-            auto* send = std::get_if<Way>(&*at);
-            if (!send || !wanted(*send) || !std::holds_alternative<T>(send->message)) continue;
-            std::pair<T, Slice> taken{std::get<T>(send->message), send->body};
-            out.erase(at);
-            return taken;
-        }
-        std::string there;
-        for (const auto& action : out) there += " [" + describe(action) + "]";
-        FAIL("expected " << std::string(wire::name_of(T{})) << ", there is:" << there);
-        return {};
+    static bool is_noise(const Action& action) {
+        if (auto* note = std::get_if<Note>(&action)) return note->level < Level::warn;
+        auto* send = std::get_if<SendBroker>(&action);
+        return send && std::holds_alternative<wire::Heartbeat>(send->message);
     }
 };
 

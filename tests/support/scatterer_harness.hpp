@@ -1,4 +1,5 @@
-// A bench for the scatterer's core: steps it, and fails on any action that nobody looked at.
+// A stage for the scatterer's core: the test plays the user, the broker and the gatherers. Notes
+// are not recorded.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "scatterer/core/core.hpp"
+#include "tests/support/recorder.hpp"
 
 namespace fanfold::scatterer::testing {
 
@@ -51,75 +53,41 @@ inline wire::JobSpec spec(bool attached = true) {
     return made;
 }
 
-struct Bench {
+struct Stage : fanfold::testing::Recorder<Action, fanfold::testing::Order::overall> {
     Core core{
         {.broker = "tcp://127.0.0.1:9", .name = "me", .epoch = {0, 5}, .connect_timeout = 5s}};
     Time now{1000s};
-    std::deque<Action> actions;
 
-    ~Bench() {
-        CHECK(actions.size() == 0);
-        for (const auto& action : actions) MESSAGE("nobody looked at action ", action.index());
-    }
-    Bench() = default;
-    Bench(const Bench&) = delete;
-    Bench& operator=(const Bench&) = delete;
+    Stage() { ignore<wire::Heartbeat>(); }
 
     void step(Event event) {
         std::vector<Action> made;
         core.step(now, std::move(event), made);
         core.check_invariants();
         for (auto& action : made)
-            if (!std::holds_alternative<Note>(action)) actions.push_back(std::move(action));
+            if (!std::holds_alternative<Note>(action)) record(std::move(action));
     }
-    void broker(wire::Message message) { step(FromBroker{std::move(message)}); }
-    void from(const std::string& name, wire::Message message, std::string body = {}) {
+    void say(wire::Message message) { step(FromBroker{std::move(message)}); }
+    void say(const std::string& name, wire::Message message, std::string body = {}) {
         step(
             FromGatherer{key_of(gatherer(name)), std::move(message), Slice::take(std::move(body))});
     }
-    /// Time goes on in small steps; the broker stays alive unless told otherwise. Its heartbeats
-    /// and ours are taken away.
+    /// Time goes on in small steps; the broker stays alive unless told otherwise.
     void pass(Duration duration, bool broker_lives = true) {
         for (Time end = now + duration; now < end;) {
             now += 100ms;
-            if (broker_lives) broker(wire::Heartbeat{});
+            if (broker_lives) say(wire::Heartbeat{});
             step(Tick{});
-            std::erase_if(actions, [](const Action& action) {
-                auto* send = std::get_if<SendBroker>(&action);
-                return send && std::holds_alternative<wire::Heartbeat>(send->message);
-            });
         }
     }
 
-    template <class A>
-    A take() {
-        REQUIRE_FALSE(actions.empty());
-        REQUIRE(std::holds_alternative<A>(actions.front()));
-        A action = std::get<A>(std::move(actions.front()));
-        actions.pop_front();
-        return action;
-    }
-    template <class M>
-    M sent() {
-        auto send = take<SendBroker>();
-        REQUIRE(std::holds_alternative<M>(send.message));
-        return std::get<M>(send.message);
-    }
-    template <class M>
-    M asked(const std::string& name) {
-        auto send = take<SendGatherer>();
-        CHECK(send.to.name == name);
-        REQUIRE(std::holds_alternative<M>(send.message));
-        return std::get<M>(send.message);
-    }
-    wire::Block pushed() { return take<PushBlock>().message; }
-    void expect_nothing() { CHECK(actions.empty()); }
+    wire::Block pushed() { return expect<PushBlock>().message; }
 
     void connect() {
         step(ControlOpened{{"c-one"}});
-        sent<wire::Hello>();
-        broker(welcome());
-        take<Connected>();
+        expect<wire::Hello>();
+        say(welcome());
+        expect<Connected>();
     }
     void open(CollectHow how = {}, const JobId& id = job) { step(OpenJob{id, 77, spec(), how}); }
     /// A job of one block with ten fragments, sealed, known and collected.
@@ -127,16 +95,16 @@ struct Bench {
         open(how);
         step(AppendBlock{job, block(0, 10), 10});
         pushed();
-        asked<wire::Collect>("G1");
+        expect<wire::Collect>("G1");
         accept(10);
-        broker(wire::Sealed{job, 10});
-        take<JobSealed>();
+        say(wire::Sealed{job, 10});
+        expect<JobSealed>();
         locate("G1", 1);
-        take<JobLocated>();
+        expect<JobLocated>();
     }
-    void accept(Index next, std::uint64_t limit = 100) { broker(wire::Accepted{job, next, limit}); }
+    void accept(Index next, std::uint64_t limit = 100) { say(wire::Accepted{job, next, limit}); }
     void locate(const std::string& name, std::uint32_t assignment) {
-        broker(wire::Located{job, assignment, gatherer(name)});
+        say(wire::Located{job, assignment, gatherer(name)});
     }
     void values(const std::string& name, std::uint64_t position, Range range) {
         wire::Values message{.job = job,
@@ -144,17 +112,17 @@ struct Bench {
                              .first = range.begin,
                              .count = static_cast<std::uint32_t>(range.size()),
                              .meta = {}};
-        from(name, message, std::string(range.size(), '\xc0'));
+        say(name, message, std::string(range.size(), '\xc0'));
     }
     void concluded(const std::string& name, std::uint64_t count,
                    wire::Outcome outcome = wire::Outcome::complete) {
         wire::Concluded message{.job = job, .outcome = outcome};
         message.total = 10;
         message.values = count;
-        from(name, message);
+        say(name, message);
     }
     void expect_delivery(Range range, std::uint64_t position) {
-        auto delivery = take<Deliver>();
+        auto delivery = expect<Deliver>();
         CHECK(Range{delivery.first, delivery.first + delivery.count} == range);
         CHECK(delivery.body.size() == range.size());
         CHECK(delivery.receipt.position == position);

@@ -20,8 +20,9 @@
 
 #include "shared/base/result.hpp"
 #include "shared/store/store.hpp"
+#include "tests/support/recorder.hpp"
 
-namespace fanfold::store_bench {
+namespace fanfold::store_testing {
 
 using namespace std::chrono_literals;
 
@@ -47,11 +48,7 @@ private:
     std::string path_;
 };
 
-inline JobId job_number(std::uint8_t number) {
-    JobId job;
-    job.bytes[15] = number;
-    return job;
-}
+using fanfold::testing::job_number;
 
 using Key = std::tuple<JobId, std::uint8_t, std::uint64_t>;
 using Rows = std::map<Key, std::pair<std::string, std::string>>;
@@ -200,4 +197,4 @@ inline Rows fill(Opened& opened, int count) {
     return rows;
 }
 
-}  // namespace fanfold::store_bench
+}  // namespace fanfold::store_testing

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "tests/support/recorder.hpp"
 #include "worker/core/core.hpp"
 
 namespace fanfold::worker::testing {
@@ -21,11 +22,7 @@ inline const wire::GathererRef first_gatherer{
 inline const wire::GathererRef second_gatherer{
     .name = "g2", .epoch = {1, 2}, .results = {"inproc://g2"}, .collect = {}};
 
-inline JobId job_number(std::uint8_t number) {
-    JobId job;
-    job.bytes[15] = number;
-    return job;
-}
+using fanfold::testing::job_number;
 inline const JobId job_one = job_number(1);
 inline const JobId job_two = job_number(2);
 
@@ -36,10 +33,10 @@ inline Slice numbers(Index first, std::uint64_t count) {
     return Slice::take(std::move(body));
 }
 
-/// Steps a core, and holds what it does until the test has looked at it.
-class WorkerBench {
+/// A worker's core; the test plays its broker and its executors. Notes are kept apart.
+class Stage : public fanfold::testing::Recorder<Action, fanfold::testing::Order::overall> {
 public:
-    explicit WorkerBench(std::uint32_t slots = 1)
+    explicit Stage(std::uint32_t slots = 1)
         : core_({.name = "w1",
                  .epoch = {0, 7},
                  .slots = slots,
@@ -47,18 +44,12 @@ public:
                  .idempotent = {"square"},
                  .labels = {"gpu"},
                  .resources = {{"mem", 5}}}) {}
-    ~WorkerBench() {
-        CHECK_MESSAGE(actions_.empty(), "actions that nobody looked at: ", names());
-        if (!left_) core_.check_invariants();
-    }
-
     void step(Event event) {
         std::vector<Action> actions;
         core_.step(now, std::move(event), actions);
         core_.check_invariants();
         for (Action& action : actions) {
-            if (std::holds_alternative<Leave>(action)) left_ = true;
-            if (!std::holds_alternative<Note>(action)) actions_.push_back(std::move(action));
+            if (!std::holds_alternative<Note>(action)) record(std::move(action));
             else notes.push_back(std::get<Note>(action));
         }
     }
@@ -66,53 +57,34 @@ public:
         now += later;
         step(Tick{});
     }
-    void broker(wire::Message message, Slice body = {}) {
+    void say(wire::Message message, Slice body = {}) {
         step(FromBroker{std::move(message), std::move(body)});
     }
 
-    /// The next action, which must be of this type.
-    template <class T>
-    T take() {
-        REQUIRE_MESSAGE(!actions_.empty(), "no action left");
-        REQUIRE_MESSAGE(std::holds_alternative<T>(actions_.front()), "the next of: ", names());
-        T action = std::get<T>(std::move(actions_.front()));
-        actions_.erase(actions_.begin());
-        return action;
-    }
-    template <class M>
-    M sent(Slice* body = nullptr) {
-        auto action = take<SendBroker>();
-        REQUIRE_MESSAGE(std::holds_alternative<M>(action.message), "it is a ",
-                        wire::name_of(action.message));
-        if (body != nullptr) *body = action.body;
-        return std::get<M>(action.message);
-    }
-    bool quiet() const { return actions_.empty(); }
-
     void welcome(std::uint64_t life = 1) {
-        broker(wire::Welcome{.epoch = {life, life},
-                             .blocks = {},
-                             .gatherers = {},
-                             .heartbeat = 500ms,
-                             .timeout = 5s});
+        say(wire::Welcome{.epoch = {life, life},
+                          .blocks = {},
+                          .gatherers = {},
+                          .heartbeat = 500ms,
+                          .timeout = 5s});
     }
     void connect() {
         tick();
-        sent<wire::Hello>();
+        expect<wire::Hello>();
         welcome();
-        sent<wire::Heartbeat>();
+        expect<wire::Heartbeat>();
     }
     void dispatch(const JobId& job, Index first, std::uint32_t count, std::uint32_t attempt = 1,
                   std::string function = "square") {
         wire::JobSpec spec{.function = std::move(function), .timeout = timeout, .owner = {}};
         wire::JobBrief brief{.spec = spec, .assignment = 1, .gatherer = first_gatherer};
-        broker(wire::Dispatch{.sequence = ++sequence,
-                              .job = job,
-                              .first = first,
-                              .count = count,
-                              .attempt = attempt,
-                              .brief = brief},
-               numbers(first, count));
+        say(wire::Dispatch{.sequence = ++sequence,
+                           .job = job,
+                           .first = first,
+                           .count = count,
+                           .attempt = attempt,
+                           .brief = brief},
+            numbers(first, count));
     }
     void values(std::uint64_t task, Index first, std::uint32_t count) {
         step(Values{.task = task,
@@ -140,20 +112,7 @@ public:
     std::vector<Note> notes;
 
 private:
-    std::string names() const {
-        std::string text;
-        for (const Action& action : actions_) {
-            const auto* send = std::get_if<SendBroker>(&action);
-            text += send != nullptr ? wire::name_of(send->message)
-                                    : "action " + std::to_string(action.index());
-            text += ' ';
-        }
-        return text;
-    }
-
     Core core_;
-    std::vector<Action> actions_;
-    bool left_ = false;
 };
 
 using Ranges = std::vector<Range>;

@@ -13,10 +13,10 @@ wire::JobSpec keyed(const char* key) {
 }
 
 wire::Found find(Stage& stage, const char* client, const char* key, std::uint64_t token = 9) {
-    stage.sent[{client}].clear();
+    stage.skip<wire::Accepted>(client);
     stage.say(client, wire::Find{.number = 4, .key = key, .token = token});
-    for (int i = 0; i < 20 && stage.sent[{client}].empty(); ++i) stage.pass(100ms);
-    auto found = stage.take<wire::Found>(client);
+    for (int i = 0; i < 20 && stage.silent(client); ++i) stage.pass(100ms);
+    auto found = stage.expect<wire::Found>(client);
     CHECK(found.number == 4);
     return found;
 }
@@ -24,9 +24,7 @@ wire::Found find(Stage& stage, const char* client, const char* key, std::uint64_
 /// The first message of this kind to the peer; others before it are passed over.
 template <class T>
 T next(Stage& stage, const char* peer, Slice* body = nullptr) {
-    std::erase_if(stage.sent[{peer}],
-                  [](const auto& one) { return !std::holds_alternative<T>(one.message); });
-    return stage.take<T>(peer, body);
+    return stage.expect<T>(peer, body);
 }
 
 /// Two fragments of three, and no seal.
@@ -47,7 +45,8 @@ JobId partial(Stage& stage, wire::JobSpec spec = Stage::spec()) {
     stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 3}}});
     stage.say("g", wire::Propose{.job = job, .assignment = 1, .outcome = wire::Outcome::partial});
     CHECK(stage.core->jobs().at(job).life->end.outcome == wire::Outcome::partial);
-    stage.sent.clear();
+    stage.skip<wire::Accepted, wire::Assign, wire::Dispatch, wire::Drop, wire::Ended, wire::Errors,
+               wire::Sealed>();
     return job;
 }
 }  // namespace
@@ -102,10 +101,10 @@ TEST_CASE("a client that dies while another asks for its key loses it at once") 
     begin(stage, "K");
     stage.client("d", 6);
     stage.say("d", wire::Find{.number = 4, .key = "K", .token = 9});
-    CHECK(stage.sent[{"d"}].empty());
+    CHECK(stage.silent("d"));
     stage.step(Unroutable{{"c"}});
     stage.pass(100ms);
-    CHECK_FALSE(stage.take<wire::Found>("d").busy);
+    CHECK_FALSE(stage.expect<wire::Found>("d").busy);
 }
 
 TEST_CASE("an unfinished submission with a key waits for its client longer than one without") {
@@ -121,7 +120,7 @@ TEST_CASE("a second job with a key that is taken is refused") {
     Durable stage;
     stage.fleet();
     JobId job = begin(stage, "K");
-    stage.forget("c");
+    stage.skip("c");
     stage.open(2, 1, keyed("K"));
     auto refused = next<wire::Refused>(stage, "c");
     CHECK(refused.code == wire::RefusalCode::conflict);
@@ -141,7 +140,7 @@ TEST_CASE("a retry runs again what failed, and nothing else") {
     if (killed_before) {
         stage.restart();
         stage.fleet();
-        stage.sent.clear();
+        stage.skip();
     }
     stage.say("c", wire::Retry{job});
     auto retried = next<wire::Retried>(stage, "c");
@@ -165,7 +164,7 @@ TEST_CASE("a retry runs again what failed, and nothing else") {
     Slice body;
     CHECK(next<wire::Dispatch>(stage, "w", &body).first == 1);
     CHECK(body.view() == "\x07");
-    CHECK(stage.take_all<wire::Dispatch>("w").empty());
+    CHECK(stage.expect_all<wire::Dispatch>("w").empty());
     stage.done("w", job, {1, 2}, 1s);
     stage.say("g",
               wire::Gathered{.job = job, .ranges = {{0, 3}}, .round = 0});  // late, from before
@@ -189,7 +188,7 @@ TEST_CASE("a cancelled job is retried with all that it lacks, twice if need be")
     JobId job = stage.open(1, 3);
     for (std::uint32_t round = 1; round <= 2; ++round) {
         stage.say("c", wire::Cancel{.job = job});
-        stage.sent.clear();
+        stage.skip();
         stage.say("c", wire::Retry{job});
         auto retried = next<wire::Retried>(stage, "c");
         CHECK(retried.round == round);
@@ -202,12 +201,12 @@ TEST_CASE("a cancelled job is retried with all that it lacks, twice if need be")
 
 TEST_CASE("what can't be retried is refused with the reason") {
     Stage stage;
-    stage.quiet = true;
+    stage.ignore<wire::Assign, wire::Dispatch, wire::Drop, wire::Ended>();
     stage.client("c");
     stage.gatherer("g");
     stage.worker("w");
     auto reason = [&](JobId job) {
-        stage.forget("c");
+        stage.skip<wire::Accepted, wire::Ended, wire::Sealed>("c");
         stage.say("c", wire::Retry{job});
         auto refused = next<wire::Refused>(stage, "c");
         CHECK(refused.job == job);
@@ -235,7 +234,7 @@ TEST_CASE("what can't be retried is refused with the reason") {
 
 TEST_CASE("without a store a retry works as well") {
     Stage stage;
-    stage.quiet = true;
+    stage.ignore<wire::Assign, wire::Located>();
     stage.client("c");
     stage.gatherer("g");
     stage.worker("w");
@@ -251,7 +250,7 @@ TEST_CASE("a forgotten job is gone, its key is free, and its gatherer is told un
     Durable stage;
     stage.fleet();
     JobId running = stage.open(2, 1);
-    stage.forget("c");
+    stage.skip("c");
     stage.say("c", wire::Forget{running});
     CHECK(next<wire::Refused>(stage, "c").code == wire::RefusalCode::conflict);
     stage.done("w", running, {0, 1}, 1s);
@@ -261,7 +260,7 @@ TEST_CASE("a forgotten job is gone, its key is free, and its gatherer is told un
     CHECK_FALSE(stage.core->jobs().contains(job));
     CHECK_FALSE(find(stage, "c", "K").job.has_value());
     CHECK(next<wire::Forget>(stage, "g").job == job);
-    stage.forget("c");
+    stage.skip("c");
     stage.block(
         {.job = job, .token = 1, .first = 0, .count = 1, .stride = 1, .spec = Stage::spec()},
         Slice::copy("\x07"));  // it was late
@@ -270,10 +269,7 @@ TEST_CASE("a forgotten job is gone, its key is free, and its gatherer is told un
     stage.fleet();
     auto forgets = [&] {
         stage.live(3s);
-        std::size_t count = 0;
-        for (const auto& one : std::exchange(stage.sent[{"g"}], {}))
-            count += std::holds_alternative<wire::Forget>(one.message);
-        return count;
+        return stage.expect_all<wire::Forget>("g").size();
     };
     CHECK(forgets() > 0);
     stage.say("g", wire::Forgotten{job});

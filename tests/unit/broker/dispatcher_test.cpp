@@ -13,25 +13,25 @@ TEST_CASE("retries are invisible until none is left") {
     fleet.assigned("g");
     fleet.opened_by("c");
     for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
-        CHECK(fleet.take<wire::Dispatch>("w").attempt == attempt);
+        CHECK(fleet.expect<wire::Dispatch>("w").attempt == attempt);
         fleet.failed("w", job, 0, attempt);
     }
-    auto errors = fleet.take<wire::Errors>("g");
+    auto errors = fleet.expect<wire::Errors>("g");
     CHECK(errors.failures.at(0).attempt == 3);
     CHECK(errors.failures.at(0).worker == "w");
     fleet.pass(3s);
     fleet.assigned("g");  // not confirmed: told again
-    CHECK(fleet.take<wire::Errors>("g").failures.size() == 1);
+    CHECK(fleet.expect<wire::Errors>("g").failures.size() == 1);
     fleet.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
     fleet.pass(3s);
-    fleet.take_all<wire::Assign>("g");  // its collector may be waiting for it
-    CHECK(fleet.take_all<wire::Errors>("g").empty());
+    fleet.expect_all<wire::Assign>("g");  // its collector may be waiting for it
+    CHECK(fleet.expect_all<wire::Errors>("g").empty());
 }
 
 TEST_CASE("a failure of another attempt, or of a fragment that is not on loan, changes nothing") {
     Fleet fleet;
     JobId job = fleet.open(1, 1);
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
     fleet.failed("w", job, 0, 2);
     fleet.failed("w", job, 5);
     CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
@@ -42,22 +42,21 @@ TEST_CASE(
     "not got it") {
     Fleet fleet;
     JobId job = fleet.open(1, 3);
-    fleet.take<wire::Dispatch>("w");
+    fleet.expect<wire::Dispatch>("w");
     fleet.done("w", job, {0, 1}, 1s);
-    fleet.take<wire::Dispatch>("w");
+    fleet.expect<wire::Dispatch>("w");
     fleet.assigned("g");
     fleet.opened_by("c");
     fleet.step(Unroutable{{"w"}});
-    CHECK(fleet.take<wire::Notice>("c").text.find("no worker offers the function 'f'") == 0);
+    CHECK(fleet.expect<wire::Notice>("c").text.find("no worker offers the function 'f'") == 0);
     fleet.worker("v", 1, 2);
-    auto again = fleet.take<wire::Dispatch>("v");
+    auto again = fleet.expect<wire::Dispatch>("v");
     CHECK(again.first == 1);
     CHECK(again.attempt == 2);
     CHECK(again.brief.has_value());
     fleet.pass(1s);  // limbo is over
     fleet.done("v", job, {1, 2}, 1s);
-    CHECK(fleet.take<wire::Dispatch>("v").first == 0);
-    fleet.quiet = true;
+    CHECK(fleet.expect<wire::Dispatch>("v").first == 0);
 }
 
 TEST_CASE("a result that arrives after its worker died is taken") {
@@ -67,7 +66,7 @@ TEST_CASE("a result that arrives after its worker died is taken") {
     fleet.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
     CHECK(fleet.core->jobs().at(job).books.settled().safe().size() == 1);
     CHECK(fleet.core->jobs().at(job).books.queue().size() == 1);
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Notice, wire::Sealed>();
 }
 
 TEST_CASE(
@@ -81,7 +80,7 @@ TEST_CASE(
     std::set<Index> finished{0};
     for (int i = 0; i < 200 && fleet.core->jobs().at(job).books.settled().failed().size() == 0;
          ++i) {
-        auto dispatches = fleet.take_all<wire::Dispatch>(name.c_str());
+        auto dispatches = fleet.expect_all<wire::Dispatch>(name.c_str());
         if (dispatches.empty()) break;
         bool died = false;
         for (auto& dispatch : dispatches) {
@@ -95,29 +94,28 @@ TEST_CASE(
         if (!died) continue;
         ++deaths;
         fleet.step(Unroutable{{name}});
-        fleet.forget(name.c_str());
         name = "w" + std::to_string(deaths);
         fleet.worker(name.c_str(), 1, 10 + static_cast<std::uint64_t>(deaths));
     }
     CHECK(fleet.core->jobs().at(job).books.settled().failed().size() == 1);
     CHECK(deaths == 4);  // once in company, three times alone
-    fleet.forget("c");
-    fleet.take_all<wire::Assign>("g");
-    auto errors = fleet.take<wire::Errors>("g");
+    fleet.skip<wire::Accepted, wire::Notice, wire::Sealed>("c");
+    fleet.expect_all<wire::Assign>("g");
+    auto errors = fleet.expect<wire::Errors>("g");
     CHECK(errors.failures.at(0).index == 30);
     CHECK(errors.failures.at(0).kind == wire::FailureKind::crashed);
-    fleet.quiet = true;
+    fleet.ignore<wire::Dispatch>();
 }
 
 TEST_CASE("a worker that says goodbye makes nobody a suspect") {
     Fleet fleet;
     JobId job = fleet.open(1, 4);
     fleet.done("w", job, {0, 1}, 1us);
-    fleet.forget("w");
+    fleet.skip<wire::Dispatch>("w");
     fleet.say("w", wire::Bye{});
     fleet.worker("v", 1, 2);
-    CHECK(fleet.take<wire::Dispatch>("v").count == 3);
-    fleet.quiet = true;
+    CHECK(fleet.expect<wire::Dispatch>("v").count == 3);
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Notice, wire::Sealed>();
 }
 
 TEST_CASE("silence past the timeout is death, a pause of the broker's own is not") {
@@ -128,58 +126,58 @@ TEST_CASE("silence past the timeout is death, a pause of the broker's own is not
     CHECK(fleet.core->sessions().contains({"w"}));
     fleet.pass(6s);
     CHECK_FALSE(fleet.core->sessions().contains({"w"}));
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
 }
 
 TEST_CASE("a worker over a new connection goes on with what it holds") {
     Fleet fleet;
     JobId job = fleet.open(1, 2);
-    fleet.take<wire::Dispatch>("w");
+    fleet.expect<wire::Dispatch>("w");
     fleet.worker("w2", 1, 1, "w");  // the same life
     CHECK_FALSE(fleet.core->sessions().contains({"w"}));
     CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
     fleet.say("w2", wire::Heartbeat{.handled = 0, .held = {{job, {{0, 1}}}}});
     CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
     fleet.say("w2", wire::Heartbeat{.handled = 0});  // it has lost it
-    CHECK(fleet.take<wire::Dispatch>("w2").first == 0);
-    fleet.quiet = true;
+    CHECK(fleet.expect<wire::Dispatch>("w2").first == 0);
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
 }
 
 TEST_CASE("an inventory is checked against the books") {
     Fleet fleet;
     JobId job = fleet.open(1, 3);
-    auto first = fleet.take<wire::Dispatch>("w");
+    auto first = fleet.expect<wire::Dispatch>("w");
     SUBCASE("a dispatch that it has not seen yet is left alone") {
         fleet.say("w", wire::Heartbeat{.handled = 0});
         CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 1);
     }
     SUBCASE("a dispatch that it has seen and does not hold is queued again, and goes out again") {
         fleet.say("w", wire::Heartbeat{.handled = first.sequence});
-        CHECK(fleet.take<wire::Dispatch>("w").attempt == 2);
+        CHECK(fleet.expect<wire::Dispatch>("w").attempt == 2);
     }
     SUBCASE("what it runs and nobody lent is adopted if it waits, released if it is decided") {
         fleet.say("g", wire::Gathered{.job = job, .ranges = {{1, 2}}});
         fleet.say("w", wire::Heartbeat{.handled = first.sequence, .held = {{job, {{0, 3}}}}});
-        CHECK(fleet.take<wire::Release>("w").items[0].ranges == std::vector<Range>{{1, 2}});
+        CHECK(fleet.expect<wire::Release>("w").items[0].ranges == std::vector<Range>{{1, 2}});
         CHECK(fleet.core->jobs().at(job).books.loans().first().size() == 2);
     }
     SUBCASE("a job that nobody knows is dropped") {
         fleet.say("w", wire::Heartbeat{.handled = first.sequence,
                                        .held = {{job, {{0, 1}}}},
                                        .kept = {{job_number(9), {{0, 4}}}}});
-        CHECK(fleet.take<wire::Drop>("w").job == job_number(9));
+        CHECK(fleet.expect<wire::Drop>("w").job == job_number(9));
     }
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
 }
 
 TEST_CASE("what a full worker gives back is run elsewhere, as the same attempt") {
     Fleet fleet;
     JobId job = fleet.open(1, 1);
-    fleet.take<wire::Dispatch>("w");
+    fleet.expect<wire::Dispatch>("w");
     fleet.say("w", wire::Done{.returned = {{job, {{0, 1}}}}});
     fleet.worker("v", 1, 2);
-    auto dispatch = fleet.take<wire::Dispatch>("v");
+    auto dispatch = fleet.expect<wire::Dispatch>("v");
     CHECK(dispatch.first == 0);
     CHECK(dispatch.attempt == 1);
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
 }

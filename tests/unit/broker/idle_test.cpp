@@ -11,7 +11,8 @@ namespace {
 /// A gatherer, a client, and no worker yet; nobody minds what is not looked at.
 struct Site : Stage {
     Site() {
-        quiet = true;
+        ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Ended, wire::Errors,
+               wire::Sealed>();
         client("c");
         gatherer("g");
     }
@@ -22,7 +23,7 @@ struct Site : Stage {
         hello.slots = std::max(hello.slots, 1u);
         hello.functions = {"f"};
         say(name, hello);
-        take<wire::Welcome>(name);
+        expect<wire::Welcome>(name);
     }
     /// Opens job n with `count` one-byte payloads and its seal.
     JobId open(std::uint64_t n, std::uint32_t count, wire::JobSpec spec = Stage::spec()) {
@@ -37,13 +38,8 @@ struct Site : Stage {
         return job_number(n);
     }
     /// What was dispatched to the worker and not looked at yet.
-    std::vector<wire::Dispatch> dispatched(const char* name) { return all<wire::Dispatch>(name); }
-    template <class T>
-    std::vector<T> all(const char* name) {
-        std::vector<T> found;
-        for (const auto& one : std::exchange(sent[{name}], {}))
-            if (const auto* message = std::get_if<T>(&one.message)) found.push_back(*message);
-        return found;
+    std::vector<wire::Dispatch> dispatched(const char* name) {
+        return expect_all<wire::Dispatch>(name);
     }
     /// Runs a job of `count` fragments on the only worker, so that the time of a fragment is known.
     void teach(const char* name, Duration each, std::uint32_t count = 100) {
@@ -56,7 +52,7 @@ struct Site : Stage {
                                .assignment = 1,
                                .outcome = wire::Outcome::complete,
                                .every_value = true});
-        forget(name);
+        skip<wire::Drop>(name);
     }
     void recalled(const char* name, std::uint64_t number, JobId job, std::vector<Range> ranges) {
         wire::Done done{.recall = number};
@@ -134,7 +130,7 @@ TEST_CASE("a job goes to workers that have its labels, and says when there are n
     spec.require = {"gpu"};
     JobId job = site.open(1, 1, spec);
     CHECK(site.dispatched("plain").empty());
-    auto notices = site.all<wire::Notice>("c");
+    auto notices = site.expect_all<wire::Notice>("c");
     REQUIRE(notices.size() == 1);
     CHECK(notices[0].text.find("gpu") != std::string::npos);
     site.join("able", {.labels = {"gpu", "big"}});
@@ -158,7 +154,7 @@ TEST_CASE("what runs at a time on a worker fits its resources") {
     CHECK(site.job(other).books.loans().first().size() == 2);
     spec.resources = {{"mem", 6}};
     site.open(3, 1, spec);
-    CHECK(site.all<wire::Notice>("c").size() == 1);
+    CHECK(site.expect_all<wire::Notice>("c").size() == 1);
 }
 
 // --- recall
@@ -178,7 +174,7 @@ TEST_CASE("work that waits behind a long fragment is recalled for an idle slot, 
     auto before = site.job(job).books.loans().first().size();
     REQUIRE(before > 1);
     site.pass(300ms);  // nothing comes from a
-    auto recalls = site.all<wire::Recall>("a");
+    auto recalls = site.expect_all<wire::Recall>("a");
     REQUIRE(recalls.size() == 1);
     CHECK(recalls[0].number == 1);
     REQUIRE(recalls[0].items.size() == 1);
@@ -201,16 +197,16 @@ TEST_CASE(
     site.join("b");
     site.pass(200ms);
     while (!site.dispatched("b").empty()) site.done("b", job, {0, 0});
-    auto recalls = site.all<wire::Recall>("a");
-    if (recalls.empty()) site.pass(200ms), recalls = site.all<wire::Recall>("a");
+    auto recalls = site.expect_all<wire::Recall>("a");
+    if (recalls.empty()) site.pass(200ms), recalls = site.expect_all<wire::Recall>("a");
     REQUIRE(recalls.size() == 1);
     auto lent = site.job(job).books.loans().first().size();
     site.pass(1s);
-    CHECK(site.all<wire::Recall>("a").empty());  // its answer is awaited
+    CHECK(site.expect_all<wire::Recall>("a").empty());  // its answer is awaited
     site.recalled("a", 1, job, {});
     CHECK(site.job(job).books.loans().first().size() == lent);
     site.pass(200ms);
-    CHECK(site.all<wire::Recall>("a").size() == 1);
+    CHECK(site.expect_all<wire::Recall>("a").size() == 1);
 }
 
 // --- second attempts
@@ -236,22 +232,22 @@ TEST_CASE("a fragment past its time is started a second time, and the first resu
     SUBCASE("the second wins") {
         site.done("b", job, {0, 1});
         site.pass(10ms);
-        auto releases = site.all<wire::Release>("a");
+        auto releases = site.expect_all<wire::Release>("a");
         REQUIRE(releases.size() == 1);
         CHECK(releases[0].items[0].ranges == std::vector<Range>{{0, 1}});
     }
     SUBCASE("the first wins") {
         site.done("a", job, {0, 1});
         site.pass(10ms);
-        CHECK(site.all<wire::Release>("b").size() == 1);
+        CHECK(site.expect_all<wire::Release>("b").size() == 1);
         site.done("b", job, {0, 1});  // too late
         CHECK(site.job(job).books.kept().size() == 1);
     }
     SUBCASE("the gatherer says it") {
         site.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
         site.pass(10ms);
-        CHECK(site.all<wire::Release>("a").size() == 1);
-        CHECK(site.all<wire::Release>("b").size() == 1);
+        CHECK(site.expect_all<wire::Release>("a").size() == 1);
+        CHECK(site.expect_all<wire::Release>("b").size() == 1);
     }
     SUBCASE("one of them fails, and only the other's failure is final") {
         site.failed("a", job, 0, 1);
@@ -277,18 +273,18 @@ TEST_CASE("a fragment past its time is started a second time, and the first resu
         site.say("b", wire::Heartbeat{.handled = second[0].sequence});
         site.done("a", job, {0, 1});
         site.pass(10ms);
-        CHECK(site.all<wire::Release>("b").empty());
+        CHECK(site.expect_all<wire::Release>("b").empty());
     }
     SUBCASE("both are held, as the inventories say") {
         site.say("a", wire::Heartbeat{.handled = first[0].sequence, .held = {{job, {{0, 1}}}}});
         site.say("b", wire::Heartbeat{.handled = second[0].sequence, .held = {{job, {{0, 1}}}}});
-        CHECK(site.all<wire::Release>("a").empty());
-        CHECK(site.all<wire::Release>("b").empty());
+        CHECK(site.expect_all<wire::Release>("a").empty());
+        CHECK(site.expect_all<wire::Release>("b").empty());
     }
     SUBCASE("the job is cancelled") {
         site.say("c", wire::Cancel{.job = job});
-        CHECK(site.all<wire::Drop>("a").size() == 1);
-        CHECK(site.all<wire::Drop>("b").size() == 1);
+        CHECK(site.expect_all<wire::Drop>("a").size() == 1);
+        CHECK(site.expect_all<wire::Drop>("b").size() == 1);
     }
 }
 

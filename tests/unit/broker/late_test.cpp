@@ -7,9 +7,9 @@ using namespace fanfold::broker;
 TEST_CASE("a message that comes late or again does nothing, is counted and logged") {
     Tenants<Durable> stage;
     JobId job = stage.opened(1, "a", ada);
-    stage.take<wire::Dispatch>("w");
+    stage.expect<wire::Dispatch>("w");
     const Job& known = stage.job(job);
-    stage.sent.clear();
+    stage.skip();
     std::uint64_t stale = stage.core->stale();
     auto passed_over = [&](const char* what) {
         CAPTURE(what);
@@ -27,7 +27,7 @@ TEST_CASE("a message that comes late or again does nothing, is counted and logge
         stage.now += 2s;
         stage.done("w", job, {0, 1});
         passed_over("Done without a session");
-        CHECK(stage.take<wire::Refused>("w").code == wire::RefusalCode::unknown_session);
+        CHECK(stage.expect<wire::Refused>("w").code == wire::RefusalCode::unknown_session);
         CHECK(known.books.loans().first().size() == 1);
     }
     SUBCASE("Done with an earlier attempt") {
@@ -76,10 +76,10 @@ TEST_CASE("a message that comes late or again does nothing, is counted and logge
         stage.senders[{"g2"}] = hall;
         stage.senders[{"g1"}] = hall;
         stage.say("g2", hello(2));
-        stage.take<wire::Welcome>("g2");
+        stage.expect<wire::Welcome>("g2");
         stage.say("g1", hello(1));
         passed_over("Hello of an earlier life of gatherer G");
-        CHECK(stage.take<wire::Refused>("g1").code == wire::RefusalCode::conflict);
+        CHECK(stage.expect<wire::Refused>("g1").code == wire::RefusalCode::conflict);
         CHECK(stage.core->sessions().contains({"g2"}));
     }
     SUBCASE("the first block of a job that is being forgotten") {

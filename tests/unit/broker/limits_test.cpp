@@ -50,20 +50,20 @@ TEST_CASE("names and texts of a peer or a job that would take much memory are re
         SUBCASE("long ones") { hello.idempotent = {half}; }
         SUBCASE("many") { hello.idempotent.resize(40'000); }
         stage.say("x", hello);
-        auto refused = stage.take<wire::Refused>("x");
+        auto refused = stage.expect<wire::Refused>("x");
         CHECK(refused.code == wire::RefusalCode::too_large);
         CHECK(says(refused.text, std::to_string(broker::limits::names_bytes) +
                                      " is the most; shorten them, or leave some out"));
         hello.idempotent.clear();
         stage.say("x", hello);
-        stage.take<wire::Welcome>("x");
+        stage.expect<wire::Welcome>("x");
     }
     SUBCASE("a job's") {
         wire::Block block = stage.first(1, "a");
         block.spec->title = half;
         block.spec->environment = {"X=" + half};
         stage.block(block, Slice::copy("\x07"), ada);
-        CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::too_large);
+        CHECK(stage.expect<wire::Refused>("a").code == wire::RefusalCode::too_large);
         CHECK_FALSE(stage.core->jobs().contains(block.job));
         block.spec->environment.clear();
         stage.block(block, Slice::copy("\x07"), ada);
@@ -78,9 +78,9 @@ TEST_CASE(
     stage.step(limited(ada, {.open_jobs = 2}));
     JobId first = stage.opened(1, "a", ada);
     stage.opened(2, "a", ada);
-    stage.sent.clear();
+    stage.skip();
     JobId third = stage.opened(3, "a", ada);
-    auto refused = stage.take<wire::Refused>("a");
+    auto refused = stage.expect<wire::Refused>("a");
     CHECK(refused.code == wire::RefusalCode::overloaded);
     CHECK(refused.job == third);
     CHECK(says(refused.text,
@@ -91,9 +91,9 @@ TEST_CASE(
         CHECK(stage.core->jobs().contains(stage.opened(n, "b", bob)));
     stage.ended(first);
     CHECK(stage.core->jobs().contains(stage.opened(4, "a", ada)));
-    stage.sent.clear();
+    stage.skip();
     stage.say("a", wire::Retry{first});  // it would be one more
-    CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::overloaded);
+    CHECK(stage.expect<wire::Refused>("a").code == wire::RefusalCode::overloaded);
 }
 
 TEST_CASE("submissions: so many a minute, and as many at once") {
@@ -101,9 +101,9 @@ TEST_CASE("submissions: so many a minute, and as many at once") {
     stage.step(limited(ada, {.submissions = 6}));
     for (std::uint64_t n = 1; n <= 6; ++n)
         CHECK(stage.core->jobs().contains(stage.opened(n, "a", ada)));
-    stage.sent.clear();
+    stage.skip();
     CHECK_FALSE(stage.core->jobs().contains(stage.opened(7, "a", ada)));
-    auto refused = stage.take<wire::Refused>("a");
+    auto refused = stage.expect<wire::Refused>("a");
     CHECK(refused.code == wire::RefusalCode::overloaded);
     CHECK(says(refused.text,
                "at most 6 jobs a minute of user ada (submissions= in its allowed keys); try again "
@@ -123,17 +123,17 @@ TEST_CASE("payloads: one that is too large is found among others, and named") {
     stage.step(limited(ada, {.payload_bytes = 100}));
     stage.senders[{"a2"}] = ada;
     stage.say("a2", wire::Hello{.name = "A2", .epoch = {0, 9}});
-    CHECK(stage.take<wire::Welcome>("a2").payload_bytes == 100);
-    stage.sent.clear();
+    CHECK(stage.expect<wire::Welcome>("a2").payload_bytes == 100);
+    stage.skip();
     auto send = [&](std::uint64_t n, const std::vector<std::size_t>& letters) {
         auto [block, body] = texts(stage.first(n, "a"), letters);
         stage.block(block, body, ada);
         return block.job;
     };
     CHECK(stage.core->jobs().contains(send(1, {97, 97, 97, 97, 97})));  // 2 bytes tell the length
-    stage.sent.clear();
+    stage.skip();
     CHECK_FALSE(stage.core->jobs().contains(send(2, {1, 2, 3, 4, 200, 3})));
-    auto refused = stage.take<wire::Refused>("a");
+    auto refused = stage.expect<wire::Refused>("a");
     CHECK(refused.code == wire::RefusalCode::too_large);
     CHECK(says(refused.text,
                "fragment 4: its payload has 202 bytes, the broker takes at most 100 of user ada "
@@ -152,13 +152,13 @@ TEST_CASE("fragments of a job: a block or a total past the limit ends it") {
     stage.step(limited(ada, {.fragments = 3}));
     auto [first, body] = texts(stage.first(1, "a"), {1, 1});
     stage.block(first, body, ada);
-    stage.sent.clear();
+    stage.skip();
     SUBCASE("a block") {
         auto [second, more] = texts({.job = first.job, .token = 1, .first = 2}, {1, 1});
         stage.block(second, more, ada);
     }
     SUBCASE("a total") { stage.say("a", wire::Seal{.job = first.job, .token = 1, .total = 4}); }
-    auto refused = stage.take<wire::Refused>("a");
+    auto refused = stage.expect<wire::Refused>("a");
     CHECK(refused.code == wire::RefusalCode::too_large);
     CHECK(says(refused.text,
                "at most 3 fragments in a job of user ada (fragments= in its allowed keys); split "
@@ -172,30 +172,30 @@ TEST_CASE("bytes held: a user at its limit waits, is told so, and goes on; other
     stage.step(limited(ada, {.held_bytes = 1000}));
     auto [first, body] = texts(stage.first(1, "a"), {900, 200});
     stage.block(first, body, ada);
-    stage.forget("a");
+    stage.skip("a");
     auto [second, more] = texts(stage.first(2, "a"), {400});
     stage.block(second, more, ada);
-    auto accepted = stage.take<wire::Accepted>("a");
+    auto accepted = stage.expect<wire::Accepted>("a");
     CHECK(accepted.next == 0);
     CHECK(accepted.limit == 0);  // nothing more until there is room
     CHECK(stage.core->jobs().at(second.job).books.next() == 0);
     auto [of_bob, his] = texts(stage.first(3, "b"), {5000});
     stage.block(of_bob, his, bob);
     CHECK(stage.core->jobs().at(of_bob.job).books.next() == 1);
-    CHECK(stage.take_all<wire::Notice>("a").empty());
+    CHECK(stage.expect_all<wire::Notice>("a").empty());
     stage.pass(3s);
-    std::vector<wire::Notice> notices = about(second.job, stage.take_all<wire::Notice>("a"));
+    std::vector<wire::Notice> notices = about(second.job, stage.expect_all<wire::Notice>("a"));
     REQUIRE(notices.size() == 1);
     CHECK(
         says(notices[0].text,
              "at most 1000 bytes of payloads of user ada (bytes= in its allowed keys); it waits"));
     SUBCASE("fragments end") {
         stage.say("g", wire::Gathered{.job = first.job, .ranges = {{0, 2}}});
-        stage.sent.clear();
+        stage.skip();
     }
     SUBCASE("the job ends") { stage.ended(first.job); }
     stage.pass(200ms);
-    auto credit = about(second.job, stage.take_all<wire::Accepted>("a"));
+    auto credit = about(second.job, stage.expect_all<wire::Accepted>("a"));
     REQUIRE(credit.size() == 1);
     CHECK(credit[0].limit > 0);
     stage.block(second, more, ada);
@@ -229,15 +229,15 @@ TEST_CASE("bytes held: those in the store count, until their job is forgotten") 
 TEST_CASE(
     "limits of options: for users without a line of their own; without keys for all together") {
     Fleet fleet;
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::AllowedKeys, wire::Assign, wire::Notice, wire::Refused>();
     fleet.core = std::make_unique<Core>(
         Options{.epoch = {0, 77}, .blocks = {"inproc://blocks"}, .user_limits = {.open_jobs = 1}});
     fleet.client("c");
     fleet.gatherer("g");
     fleet.open(1, 1);
-    fleet.sent.clear();
+    fleet.skip<wire::Accepted, wire::Assign, wire::Notice, wire::Sealed>();
     fleet.open(2, 1);
-    CHECK(says(fleet.take<wire::Refused>("c").text, "at most 1 open jobs (--user-jobs); wait"));
+    CHECK(says(fleet.expect<wire::Refused>("c").text, "at most 1 open jobs (--user-jobs); wait"));
     fleet.senders = {{{"a"}, ada}, {{"b"}, bob}};
     KeysChanged of_ada = keys({ada, bob});
     of_ada.limits["ada"] = {.open_jobs = 2};
@@ -256,10 +256,10 @@ TEST_CASE(
     CHECK(open(4, ada, "a"));
     CHECK_FALSE(open(5, ada, "a"));
     CHECK(open(6, bob, "b"));
-    fleet.forget("b");
+    fleet.skip<wire::Accepted, wire::Notice>("b");
     CHECK_FALSE(open(7, bob, "b"));
-    CHECK(
-        says(fleet.take<wire::Refused>("b").text, "at most 1 open jobs of user bob (--user-jobs)"));
+    CHECK(says(fleet.expect<wire::Refused>("b").text,
+               "at most 1 open jobs of user bob (--user-jobs)"));
     of_ada.others = {.open_jobs = 3};  // a line for all others
     fleet.step(of_ada);
     CHECK(open(8, bob, "b"));
@@ -267,7 +267,6 @@ TEST_CASE(
 
 TEST_CASE("submissions that nobody finishes are bounded") {
     Stage stage;
-    stage.quiet = true;
     stage.gatherer("g");
     wire::Block block{
         .job = job_number(0), .token = 1, .count = 1, .stride = 1, .spec = Stage::spec()};
@@ -308,21 +307,21 @@ TEST_CASE(
     stage.block(stage.first(1, "a", "nightly"), Slice::copy("\x07"), ada);
     stage.senders[{"a2"}] = ada;
     stage.client("a2", 9);
-    stage.sent.clear();
+    stage.skip();
     for (std::uint64_t number = 1; number <= 150; ++number)
         stage.say("a2", wire::Find{.number = number, .key = "nightly", .token = 7});
-    CHECK(stage.take_all<wire::Found>("a2").size() == 50);  // at once: another has it
+    CHECK(stage.expect_all<wire::Found>("a2").size() == 50);  // at once: another has it
     wire::Hello hello{
         .role = wire::Role::worker, .name = "W", .epoch = {0, 4}, .slots = 1, .functions = {"f"}};
     for (std::size_t i = 0; i <= broker::limits::labels; ++i)
         hello.labels.push_back("l" + std::to_string(i));
     stage.senders[{"w2"}] = mill;
     stage.say("w2", hello);
-    CHECK(stage.take<wire::Refused>("w2").code == wire::RefusalCode::too_large);
+    CHECK(stage.expect<wire::Refused>("w2").code == wire::RefusalCode::too_large);
     CHECK_FALSE(stage.core->sessions().contains({"w2"}));
     wire::Block greedy = stage.first(2, "a");
     greedy.spec->require = hello.labels;
-    stage.forget("a");
+    stage.skip("a");
     stage.block(greedy, Slice::copy("\x07"), ada);
-    CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::too_large);
+    CHECK(stage.expect<wire::Refused>("a").code == wire::RefusalCode::too_large);
 }

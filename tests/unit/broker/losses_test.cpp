@@ -10,37 +10,37 @@ using namespace fanfold::broker;
 TEST_CASE("a dispatch that was lost as the last of a connection is sent again, with its brief") {
     Fleet fleet;
     JobId job = fleet.open(1, 1);
-    CHECK(fleet.take<wire::Dispatch>("w").brief.has_value());  // lost
+    CHECK(fleet.expect<wire::Dispatch>("w").brief.has_value());  // lost
     fleet.assigned("g");
     fleet.opened_by("c");
     for (int i = 0; i < 3; ++i) {
         fleet.pass(500ms);
         fleet.say("w", wire::Heartbeat{.handled = 0});
-        CHECK(fleet.take_all<wire::Dispatch>("w").empty());  // it may be on its way
+        CHECK(fleet.expect_all<wire::Dispatch>("w").empty());  // it may be on its way
     }
     fleet.pass(500ms);
     fleet.say("w", wire::Heartbeat{.handled = 0});
-    auto again = fleet.take<wire::Dispatch>("w");
+    auto again = fleet.expect<wire::Dispatch>("w");
     CHECK(again.sequence == 2);
     // The worker knows nothing of the job and gives it back; an inventory in between changes
     // nothing about that.
     fleet.say("w", wire::Done{.returned = {{job, {{0, 1}}}}});
     fleet.say("w", wire::Heartbeat{.handled = 2});
     fleet.pass(1s);
-    CHECK(fleet.take<wire::Dispatch>("w").brief.has_value());
-    fleet.quiet = true;
+    CHECK(fleet.expect<wire::Dispatch>("w").brief.has_value());
+    fleet.ignore<wire::Assign>();
 }
 
 TEST_CASE("a dispatch to a worker whose inventory names it is not sent again") {
     Fleet fleet;
     JobId job = fleet.open(1, 1);
-    fleet.take<wire::Dispatch>("w");
+    fleet.expect<wire::Dispatch>("w");
     for (int i = 0; i < 10; ++i) {
         fleet.pass(500ms);
         fleet.say("w", wire::Heartbeat{.handled = 1, .held = {{job, {{0, 1}}}}});
-        CHECK(fleet.take_all<wire::Dispatch>("w").empty());
+        CHECK(fleet.expect_all<wire::Dispatch>("w").empty());
     }
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
 }
 
 TEST_CASE(
@@ -50,18 +50,18 @@ TEST_CASE(
     JobId job = fleet.open(1, 1);
     fleet.assigned("g");
     fleet.pass(2100ms);
-    CHECK(fleet.take_all<wire::Assign>("g").size() == 1);
+    CHECK(fleet.expect_all<wire::Assign>("g").size() == 1);
     fleet.pass(2s);
-    CHECK(fleet.take_all<wire::Assign>("g").empty());
+    CHECK(fleet.expect_all<wire::Assign>("g").empty());
     for (const char* peer : {"g", "c"}) fleet.say(peer, wire::Heartbeat{});
     fleet.say("w", wire::Heartbeat{.handled = 1, .held = {{job, {{0, 1}}}}});
     fleet.pass(2500ms);
-    CHECK(fleet.take_all<wire::Assign>("g").size() == 1);
+    CHECK(fleet.expect_all<wire::Assign>("g").size() == 1);
     fleet.say("c", wire::Cancel{.job = job, .reason = "enough"});
-    fleet.forget("g");  // lost
+    fleet.skip<wire::Ended>("g");  // lost
     fleet.say("g", wire::Gathered{.job = job});
-    CHECK(fleet.take<wire::Ended>("g").outcome == wire::Outcome::cancelled);
-    fleet.quiet = true;
+    CHECK(fleet.expect<wire::Ended>("g").outcome == wire::Outcome::cancelled);
+    fleet.ignore<wire::Accepted, wire::Dispatch, wire::Drop, wire::Ended, wire::Sealed>();
 }
 
 TEST_CASE("a job that is not whole ends some time after its client, submitted or not") {
@@ -69,7 +69,7 @@ TEST_CASE("a job that is not whole ends some time after its client, submitted or
     wire::Block first{.job = job_number(1), .token = 1, .first = 0, .count = 1, .stride = 1};
     first.spec = Stage::spec();
     fleet.block(first, Slice::take("\x07"));
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch>();
     fleet.step(Unroutable{{"c"}});
     fleet.say("w", wire::Heartbeat{.handled = 1, .held = {{job_number(1), {{0, 1}}}}});
     fleet.pass(3s);
@@ -87,8 +87,9 @@ TEST_CASE("a block of a job that has ended is answered to the connection that it
     auto spec = Stage::spec();
     spec.owner = {"d"};
     fleet.open(1, 1, spec);
-    CHECK(fleet.take<wire::Ended>("d").outcome == wire::Outcome::cancelled);
-    fleet.quiet = true;
+    CHECK(fleet.expect<wire::Ended>("d").outcome == wire::Outcome::cancelled);
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Drop, wire::Ended,
+                 wire::Sealed>();
 }
 
 TEST_CASE("a client whose first block was faster than its hello owns its job") {
@@ -98,13 +99,13 @@ TEST_CASE("a client whose first block was faster than its hello owns its job") {
     spec.attached = true;
     spec.preferred_gatherer = "away";
     JobId job = fleet.open(1, 1, spec);
-    fleet.quiet = true;
-    fleet.forget("d");  // whatever it was told is lost
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
+    fleet.skip<wire::Located>("d");  // whatever it was told is lost
     fleet.say("d", wire::Hello{.role = wire::Role::client, .name = "D", .epoch = {0, 9}});
-    fleet.take<wire::Welcome>("d");
-    fleet.take_all<wire::Accepted>("d");
-    fleet.take_all<wire::Sealed>("d");
-    CHECK(fleet.take<wire::Located>("d").job == job);
+    fleet.expect<wire::Welcome>("d");
+    fleet.expect_all<wire::Accepted>("d");
+    fleet.expect_all<wire::Sealed>("d");
+    CHECK(fleet.expect<wire::Located>("d").job == job);
     for (int i = 0; i < 4; ++i) {
         fleet.pass(500ms);
         fleet.say("d", wire::Heartbeat{});
@@ -135,11 +136,11 @@ TEST_CASE(
         fleet.say("w", wire::Heartbeat{.handled = 1});
         return beats;
     };
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
     pass(3);
     for (int i = 0; i < 3; ++i) CHECK(pass(3) == 1);
     JobId job = fleet.open(1, 1);
-    CHECK(fleet.take_all<wire::Dispatch>("w").size() == 1);
+    CHECK(fleet.expect_all<wire::Dispatch>("w").size() == 1);
     fleet.say("w", wire::Heartbeat{.handled = 1, .held = {{job, {{0, 1}}}}});
     CHECK(pass(1) == 1);
 }

@@ -56,13 +56,8 @@ TEST_CASE(
             stage.live(6s);
         }
         stage.serve();
-        auto& messages = stage.sent[{"w"}];
-        std::erase_if(messages, [](const auto& one) {
-            return !std::holds_alternative<wire::Dispatch>(one.message);
-        });
-        REQUIRE_FALSE(messages.empty());
         Slice body;
-        auto dispatch = stage.take<wire::Dispatch>("w", &body);
+        auto dispatch = stage.expect<wire::Dispatch>("w", &body);
         REQUIRE(dispatch.first == next);
         CHECK(body.size() == mebibyte + 5);
         CHECK(body.view().back() == static_cast<char>(next));
@@ -87,13 +82,12 @@ TEST_CASE("several jobs share a memory that is smaller than each of them") {
             std::shuffle(stage.fetches.begin(), stage.fetches.end(), random);
             stage.serve();
         }
-        for (const auto& one : std::exchange(stage.sent[{"w"}], {}))
-            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message)) {
-                CHECK(one.body.view().back() == static_cast<char>(dispatch->first));
-                Range range{dispatch->first, dispatch->first + 1};
-                stage.done("w", dispatch->job, range, 1s);
-                stage.say("g", wire::Gathered{.job = dispatch->job, .ranges = {range}});
-            }
+        for (const auto& [dispatch, body] : stage.expect_all_with_bodies<wire::Dispatch>("w")) {
+            CHECK(body.view().back() == static_cast<char>(dispatch.first));
+            Range range{dispatch.first, dispatch.first + 1};
+            stage.done("w", dispatch.job, range, 1s);
+            stage.say("g", wire::Gathered{.job = dispatch.job, .ranges = {range}});
+        }
         if (turns % 50 == 0) stage.pass(10ms);
     }
     for (JobId job : jobs) CHECK(stage.job(job).books.settled().safe().size() == 30);
@@ -112,16 +106,13 @@ TEST_CASE("a job that ends while its block is fetched, and is retried, gets it a
     SUBCASE("the answer is late") { late = true; }
     if (!late) stage.serve();
     stage.say("c", wire::Retry{job});
-    stage.sent.clear();
+    stage.skip();
     stage.worker("v");
     for (int i = 0; i < 40; ++i) {
         stage.serve();
-        for (const auto& one : std::exchange(stage.sent[{"v"}], {}))
-            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message))
-                stage.done("v", job, {dispatch->first, dispatch->first + dispatch->count}, 1s);
-        for (const auto& one : std::exchange(stage.sent[{"w"}], {}))
-            if (auto* dispatch = std::get_if<wire::Dispatch>(&one.message))
-                stage.done("w", job, {dispatch->first, dispatch->first + dispatch->count}, 1s);
+        for (const char* worker : {"v", "w"})
+            for (const auto& dispatch : stage.expect_all<wire::Dispatch>(worker))
+                stage.done(worker, job, {dispatch.first, dispatch.first + dispatch.count}, 1s);
     }
     CHECK(stage.job(job).books.kept().size() + stage.job(job).books.settled().safe().size() == 20);
 }
@@ -150,7 +141,7 @@ TEST_CASE("a block that the store can't give back ends its job, and says why") {
 
 TEST_CASE("without a store, what is past memory stays with its sender, though each job goes on") {
     Stage stage;
-    stage.quiet = true;
+    stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Notice>();
     stage.core = std::make_unique<Core>(
         Options{.epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * mebibyte});
     stage.client("c");
@@ -168,12 +159,12 @@ TEST_CASE("without a store, what is past memory stays with its sender, though ea
 
 TEST_CASE("values that are finished and not safe hold a job's dispatches back") {
     Fleet stage;
-    stage.quiet = true;
+    stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
     JobId job = stage.open(1, 5);
     stage.say("w", wire::Done{.runs = {{job, {0, 1}, wire::Microseconds(10'000), 100 * mebibyte}}});
-    stage.forget("w");
+    stage.skip<wire::Dispatch>("w");
     stage.pass(1s);
-    CHECK(stage.sent[{"w"}].empty());
+    CHECK(stage.silent("w"));
     stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
-    CHECK(stage.take<wire::Dispatch>("w").first == 1);
+    CHECK(stage.expect<wire::Dispatch>("w").first == 1);
 }

@@ -22,43 +22,43 @@ void talk_nonsense(Stage& stage, PeerId from, const Sender& sender = {}) {
 TEST_CASE("a worker that talks nonsense is cut off, and its loans go to another at once") {
     Fleet fleet;
     JobId job = fleet.open(1, 1);
-    fleet.take<wire::Dispatch>("w");
+    fleet.expect<wire::Dispatch>("w");
     fleet.worker("v");
     for (std::uint32_t i = 1; i < broker::limits::misbehaviour_strikes; ++i)
         fleet.step(Garbled{{"w"}, "no message"});
     CHECK(fleet.core->sessions().contains({"w"}));
-    CHECK(fleet.take_all<wire::Dispatch>("v").empty());
+    CHECK(fleet.expect_all<wire::Dispatch>("v").empty());
     fleet.step(Garbled{{"w"}, "no message"});
     CHECK_FALSE(fleet.core->sessions().contains({"w"}));
-    auto refused = fleet.take<wire::Refused>("w");
+    auto refused = fleet.expect<wire::Refused>("w");
     CHECK(refused.code == wire::RefusalCode::not_allowed);
     CHECK(refused.text ==
           "cut off for 60 s: 100 messages within 60 s were none, or none that it may send");
-    CHECK(fleet.take<wire::Dispatch>("v").job == job);
+    CHECK(fleet.expect<wire::Dispatch>("v").job == job);
     CHECK(fleet.core->misbehaviour().counted() == broker::limits::misbehaviour_strikes);
 
     // What it says is ignored for a while, whatever it is, and not answered.
     fleet.say("w", wire::Hello{.role = wire::Role::worker, .name = "w", .functions = {"f"}});
     fleet.say("w", wire::Done{.runs = {{job, {0, 1}, 1ms}}});
     fleet.step(Garbled{{"w"}, "no message"});
-    CHECK(fleet.sent[{"w"}].empty());
+    CHECK(fleet.silent("w"));
     CHECK(fleet.core->misbehaviour().counted() == broker::limits::misbehaviour_strikes);
     fleet.now += broker::limits::cut_off_time;
     fleet.worker("w");
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
 }
 
 TEST_CASE(
     "a fragment that a peer had when it was cut off is no suspect: it did not crash anybody") {
     Fleet fleet;
     fleet.open(1, 2);
-    fleet.take<wire::Dispatch>("w");
+    fleet.expect<wire::Dispatch>("w");
     talk_nonsense(fleet, {"w"});
     fleet.worker("v", 2);
-    for (const auto& dispatch : fleet.take_all<wire::Dispatch>("v")) CHECK(dispatch.attempt <= 2);
+    for (const auto& dispatch : fleet.expect_all<wire::Dispatch>("v")) CHECK(dispatch.attempt <= 2);
     for (const auto& [peer, session] : fleet.core->sessions())
         for (const auto& [key, chunk] : session.load->lent) CHECK_FALSE(chunk.alone);
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Notice, wire::Refused, wire::Sealed>();
 }
 
 TEST_CASE(
@@ -73,14 +73,14 @@ TEST_CASE(
                      wire::Hello{.role = role, .name = peer, .epoch = {0, 1}, .functions = {"f"}},
                      {},
                      sender});
-        stage.take<wire::Welcome>(peer);
+        stage.expect<wire::Welcome>(peer);
     };
     join("w", wire::Role::worker, mallory);
     join("c", wire::Role::client, mallory);
     join("v", wire::Role::worker, ada);
     talk_nonsense(stage, {}, mallory);  // at the blocks' socket
     for (const char* peer : {"w", "c"}) {
-        CHECK(stage.take<wire::Refused>(peer).text.starts_with("cut off for 60 s"));
+        CHECK(stage.expect<wire::Refused>(peer).text.starts_with("cut off for 60 s"));
         CHECK_FALSE(stage.core->sessions().contains({peer}));
     }
     CHECK(stage.core->sessions().contains({"v"}));
@@ -88,9 +88,8 @@ TEST_CASE(
     stage.step(Pulled{block, {}, mallory});
     CHECK(stage.core->jobs().empty());
     stage.step(Received{{"another"}, wire::Hello{}, {}, mallory});
-    CHECK(stage.sent[{"another"}].empty());
+    CHECK(stage.silent("another"));
     stage.step(Received{{"v"}, wire::Heartbeat{}, {}, ada});
-    stage.quiet = true;
 }
 
 TEST_CASE("nonsense from nobody in particular is counted, and nobody is cut off for it") {
@@ -101,8 +100,8 @@ TEST_CASE("nonsense from nobody in particular is counted, and nobody is cut off 
     CHECK(fleet.core->misbehaviour().counted() == 10 * broker::limits::misbehaviour_strikes);
     CHECK(fleet.core->sessions().size() == 3);
     JobId job = fleet.open(1, 1);
-    CHECK(fleet.take<wire::Dispatch>("w").job == job);
-    fleet.quiet = true;
+    CHECK(fleet.expect<wire::Dispatch>("w").job == job);
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
 }
 
 TEST_CASE(
@@ -115,5 +114,5 @@ TEST_CASE(
     for (std::uint32_t i = 0; i < broker::limits::misbehaviour_strikes; ++i)
         fleet.say("c", wire::Gathered{.job = job_number(9)});
     CHECK_FALSE(fleet.core->sessions().contains({"c"}));
-    fleet.quiet = true;
+    fleet.ignore<wire::Refused>();
 }

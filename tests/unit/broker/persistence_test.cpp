@@ -17,13 +17,13 @@ TEST_CASE(
     CHECK(stage.job(job).total() == 5);
     CHECK(stage.job(job).books.queue().size() == 5);
     stage.fleet();
-    CHECK(stage.take<wire::Accepted>("c").next == 5);
-    CHECK(stage.take<wire::Sealed>("c").total == 5);
+    CHECK(stage.expect<wire::Accepted>("c").next == 5);
+    CHECK(stage.expect<wire::Sealed>("c").total == 5);
     stage.live(4s);
-    CHECK(stage.take_all<wire::Dispatch>("w").empty());  // somebody may hold it
+    CHECK(stage.expect_all<wire::Dispatch>("w").empty());  // somebody may hold it
     stage.live(2s);
     Slice body;
-    CHECK(stage.take<wire::Dispatch>("w", &body).first == 0);
+    CHECK(stage.expect<wire::Dispatch>("w", &body).first == 0);
     CHECK(body.view() == "\x07");
 }
 
@@ -41,8 +41,8 @@ TEST_CASE("what a worker holds or keeps is adopted, not run again") {
     stage.live(4s, inventory);
     stage.worker("v", 1, 2);
     stage.live(2s, inventory);
-    CHECK(stage.take<wire::Dispatch>("v").first == 2);
-    CHECK(stage.take_all<wire::Dispatch>("w").empty());
+    CHECK(stage.expect<wire::Dispatch>("v").first == 2);
+    CHECK(stage.expect_all<wire::Dispatch>("w").empty());
 }
 
 TEST_CASE("what is safe stays safe, its blocks are gone, final errors are told again") {
@@ -58,8 +58,8 @@ TEST_CASE("what is safe stays safe, its blocks are gone, final errors are told a
     CHECK(stage.job(job).books.settled().failed().size() == 1);
     CHECK(stage.job(job).books.queue().size() == 0);
     stage.gatherer("g", 1);
-    CHECK(stage.take<wire::Assign>("g").total == 2);
-    CHECK(stage.take<wire::Errors>("g").failures.at(0).index == 1);
+    CHECK(stage.expect<wire::Assign>("g").total == 2);
+    CHECK(stage.expect<wire::Errors>("g").failures.at(0).index == 1);
     CHECK(stage.rows(rows::Kind::block) == 1);  // a retry would need it
     stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 2}}});
     stage.say("g", wire::Propose{.job = job, .assignment = 1, .outcome = wire::Outcome::partial});
@@ -79,7 +79,7 @@ TEST_CASE("retries that were used before a restart stay used") {
     stage.restart();
     stage.fleet();
     stage.live(6s);
-    CHECK(stage.take<wire::Dispatch>("w").attempt == 2);
+    CHECK(stage.expect<wire::Dispatch>("w").attempt == 2);
     stage.failed("w", job, 0, 2);
     CHECK(stage.job(job).books.settled().failed().size() == 1);
     CHECK(stage.rows(rows::Kind::error) == 1);
@@ -120,9 +120,9 @@ TEST_CASE("deadlines and ages go on across a restart") {
                                                 .started_since_1970 = 1'000'004s});
     for (const auto& [key, record] : stage.disk) stage.core->restore(record);
     stage.core->restored();
-    stage.sent.clear();
+    stage.skip();
     stage.gatherer("g");
-    auto left = stage.take<wire::Assign>("g").spec.deadline;
+    auto left = stage.expect<wire::Assign>("g").spec.deadline;
     CHECK(left > wire::Milliseconds(5000));
     CHECK(left <= wire::Milliseconds(6000));
     CHECK(stage.job(job).running());
@@ -137,12 +137,12 @@ TEST_CASE("a client that kept its tongue and came back goes on from what was acc
     stage.block(first, Slice::copy("\x01\x02"));
     stage.restart();
     stage.client("c2", 5);  // the same life of the client
-    CHECK(stage.take<wire::Accepted>("c2").next == 2);
+    CHECK(stage.expect<wire::Accepted>("c2").next == 2);
     wire::Block second{.job = job_number(1), .token = 1, .first = 2, .count = 1, .stride = 16};
     second.total = 3;
     stage.block(second, Slice::copy("\x03"));
-    CHECK(stage.take<wire::Accepted>("c2").next == 3);
-    CHECK(stage.take<wire::Sealed>("c2").total == 3);
+    CHECK(stage.expect<wire::Accepted>("c2").next == 3);
+    CHECK(stage.expect<wire::Sealed>("c2").total == 3);
     stage.pass(4s);
     CHECK_FALSE(stage.job(job_number(1)).client->lease_until.has_value());
 }
@@ -162,13 +162,13 @@ TEST_CASE("a gatherer that has a store is waited for, though not for ever") {
     CHECK(stage.job(job).running());
     SUBCASE("it comes back in another life") {
         self.epoch = {2, 2};
-        stage.sent.clear();
+        stage.skip();
         stage.say(
             "g2",
             wire::Hello{
                 .role = wire::Role::gatherer, .name = "G", .epoch = {2, 2}, .gatherer = self});
-        stage.take<wire::Welcome>("g2");
-        CHECK(stage.take<wire::Assign>("g2").assignment == 1);
+        stage.expect<wire::Welcome>("g2");
+        CHECK(stage.expect<wire::Assign>("g2").assignment == 1);
         CHECK(stage.job(job).books.settled().safe().size() == 1);
     }
     SUBCASE("it stays away") {
@@ -185,12 +185,12 @@ TEST_CASE(
     first.spec = Stage::spec();
     stage.step(StoreTrouble{"the disk is full"});
     stage.block(first, Slice::copy("\x01"));
-    auto refused = stage.take<wire::Refused>("c");
+    auto refused = stage.expect<wire::Refused>("c");
     CHECK(refused.code == wire::RefusalCode::overloaded);
     CHECK(refused.text.find("the disk is full") != std::string::npos);
     stage.step(StoreTrouble{""});
     stage.block(first, Slice::copy("\x01"));
-    CHECK(stage.take<wire::Dispatch>("w").first == 0);
+    CHECK(stage.expect<wire::Dispatch>("w").first == 0);
 }
 
 TEST_CASE("killed at any moment, a broker finds every accepted fragment, each in one place") {
@@ -221,7 +221,7 @@ TEST_CASE("killed at any moment, a broker finds every accepted fragment, each in
                     stage.say("g", wire::Gathered{.job = job, .ranges = {{index, index + 1}}});
                     break;
                 case 3:
-                    for (const auto& dispatch : stage.take_all<wire::Dispatch>("w")) {
+                    for (const auto& dispatch : stage.expect_all<wire::Dispatch>("w")) {
                         if (safe.contains(dispatch.first) || random() % 2) continue;
                         stage.failed("w", job, dispatch.first, dispatch.attempt);
                         if (stage.job(job).books.settled().failed().size() > failed.size())
@@ -236,7 +236,7 @@ TEST_CASE("killed at any moment, a broker finds every accepted fragment, each in
                     if (!safe.empty())
                         stage.say("g", wire::Gathered{.job = job, .ranges = safe.ranges()});
                     break;
-                default: stage.sent[{"w"}].clear(); break;
+                default: stage.skip("w"); break;
             }
             if (accepted == 0) continue;
             REQUIRE(stage.job(job).books.next() == accepted);

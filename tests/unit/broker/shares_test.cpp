@@ -13,13 +13,9 @@ namespace {
 std::map<JobId, std::uint64_t> run(Stage& stage, std::uint64_t fragments) {
     std::map<JobId, std::uint64_t> count;
     for (std::uint64_t ran = 0; ran < fragments;) {
-        auto messages = std::exchange(stage.sent[{"w"}], {});
-        std::erase_if(messages, [](const auto& one) {
-            return !std::holds_alternative<wire::Dispatch>(one.message);
-        });
-        REQUIRE_FALSE(messages.empty());
-        for (const auto& one : messages) {
-            const auto& chunk = std::get<wire::Dispatch>(one.message);
+        auto chunks = stage.expect_all<wire::Dispatch>("w");
+        REQUIRE_FALSE(chunks.empty());
+        for (const auto& chunk : chunks) {
             count[chunk.job] += chunk.count;
             ran += chunk.count;
             stage.done("w", chunk.job, {chunk.first, chunk.first + chunk.count}, chunk.count * 1ms);
@@ -44,7 +40,9 @@ JobId open(Stage& stage, std::uint64_t n, wire::JobShare share, std::uint32_t co
 }
 
 struct Quiet : Fleet {
-    Quiet() { quiet = true; }
+    Quiet() {
+        ignore<wire::Accepted, wire::Adjusted, wire::Assign, wire::Dispatch, wire::Sealed>();
+    }
 };
 }  // namespace
 
@@ -90,7 +88,7 @@ TEST_CASE("a higher priority goes first, and may be given later") {
 
 TEST_CASE("no more fragments of a job are at workers than it allows") {
     Stage stage;
-    stage.quiet = true;
+    stage.ignore<wire::Accepted, wire::Adjusted, wire::Assign, wire::Dispatch, wire::Sealed>();
     stage.client("c");
     stage.gatherer("g");
     stage.worker("w", 8);
@@ -110,21 +108,21 @@ TEST_CASE("a share is answered, reported, and kept; one that makes no sense is r
     Durable stage;
     stage.fleet();
     JobId job = open(stage, 1, {.priority = -2});
-    stage.sent.clear();
+    stage.skip();
     stage.say("c", wire::Adjust{.job = job, .priority = {}, .weight = 0.5, .max_running = 9});
-    auto adjusted = stage.take<wire::Adjusted>("c");
+    auto adjusted = stage.expect<wire::Adjusted>("c");
     CHECK(adjusted.share.priority == -2);
     CHECK(adjusted.share.weight == 0.5);
     CHECK(adjusted.share.max_running == 9);
     stage.restart();
     CHECK(stage.job(job).standing->share.weight == 0.5);
     stage.client("c");
-    stage.sent.clear();
+    stage.skip();
     stage.say("c", wire::Query{.number = 1, .topic = wire::Topic::jobs});
-    CHECK(stage.take<wire::Report>("c").jobs.at(0).share.max_running == 9);
+    CHECK(stage.expect<wire::Report>("c").jobs.at(0).share.max_running == 9);
     stage.say("c", wire::Adjust{.job = job, .priority = {}, .weight = 0.0, .max_running = {}});
-    CHECK(stage.take<wire::Refused>("c").text.find("weight") != std::string::npos);
+    CHECK(stage.expect<wire::Refused>("c").text.find("weight") != std::string::npos);
     stage.gatherer("g");
     open(stage, 2, {.weight = -1});
-    CHECK(stage.take<wire::Refused>("c").code == wire::RefusalCode::malformed);
+    CHECK(stage.expect<wire::Refused>("c").code == wire::RefusalCode::malformed);
 }

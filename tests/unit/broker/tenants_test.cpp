@@ -63,11 +63,11 @@ TEST_CASE("a submitter's own jobs are listed, an administrator's list has all") 
     CHECK(stage.ask<wire::Report>("b", wire::Query{.number = 3, .topic = wire::Topic::workers})
               .workers.size() == 1);
     CHECK(stage.core->denied() == 0);
-    stage.forget("r");
+    stage.skip("r");
     stage.say("r", wire::Watch{first});
-    CHECK(stage.take<wire::Located>("r").job == first);
+    CHECK(stage.expect<wire::Located>("r").job == first);
     stage.say("r", wire::Cancel{.job = first, .reason = "by the administrator"});
-    CHECK(stage.take<wire::Ended>("r").outcome == wire::Outcome::cancelled);
+    CHECK(stage.expect<wire::Ended>("r").outcome == wire::Outcome::cancelled);
 }
 
 TEST_CASE("keys are per user") {
@@ -95,7 +95,7 @@ TEST_CASE("blocks, seals and connections of another user touch nothing") {
     stage.block(first, Slice::copy("\x07"), ada);
     JobId job = first.job;
     const Job& known = stage.core->jobs().at(job);
-    stage.sent.clear();
+    stage.skip();
     SUBCASE("a block") {
         wire::Block second{.job = job, .token = 1, .first = 1, .count = 1, .stride = 1};
         stage.block(second, Slice::copy("\x08"), bob);
@@ -119,7 +119,7 @@ TEST_CASE("blocks, seals and connections of another user touch nothing") {
     SUBCASE("the same, before that client has said Hello") {
         stage.senders[{"later"}] = ada;
         stage.block(stage.first(2, "later"), Slice::copy("\x07"), bob);
-        stage.sent.clear();
+        stage.skip();
         stage.client("later", 9);
         CHECK(stage.core->jobs().at(job_number(2)).client->peer.bytes.empty());
         stage.pass(20s);
@@ -132,20 +132,20 @@ TEST_CASE("blocks, seals and connections of another user touch nothing") {
     }
     SUBCASE("a connection's name") {
         stage.step(Received{{"a"}, wire::Cancel{.job = job}, {}, bob});
-        CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::not_allowed);
+        CHECK(stage.expect<wire::Refused>("a").code == wire::RefusalCode::not_allowed);
         CHECK(stage.was_denied("Cancel"));
         stage.step(Received{{"a"}, wire::Hello{.name = "B", .epoch = {0, 1}}, {}, bob});
-        CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::not_allowed);
+        CHECK(stage.expect<wire::Refused>("a").code == wire::RefusalCode::not_allowed);
         CHECK(known.running());
     }
-    if (known.running()) CHECK(stage.take_all<wire::Ended>("a").empty());
+    if (known.running()) CHECK(stage.expect_all<wire::Ended>("a").empty());
 }
 
 TEST_CASE("what a role does not allow is refused, counted, and said once a second") {
     Tenants<Stage> stage;
     stage.now += 1s;
     stage.step(Denied{{"w"}, mill, "Cancel"});
-    auto refused = stage.take<wire::Refused>("w");
+    auto refused = stage.expect<wire::Refused>("w");
     CHECK(refused.code == wire::RefusalCode::not_allowed);
     CHECK(refused.text.find("user mill may not send Cancel; the roles of its key: work") == 0);
     CHECK(stage.was_denied("Cancel, by user mill; 1 so far"));
@@ -157,31 +157,31 @@ TEST_CASE("what a role does not allow is refused, counted, and said once a secon
     stage.step(Denied{{"w"}, mill, "Query"});
     CHECK(stage.was_denied("Query, by user mill; 3 so far"));
     CHECK(stage.core->denied() == 4);
-    stage.forget("w");
+    stage.skip("w");
     stage.say("w", wire::Seal{});  // by the kind of its session
-    CHECK(stage.take<wire::Refused>("w").text == "a worker may not send Seal");
+    CHECK(stage.expect<wire::Refused>("w").text == "a worker may not send Seal");
     CHECK(stage.core->denied() == 5);
 }
 
 TEST_CASE(
     "gatherers: the key that is told is the one that was proved, and each is told who is let in") {
     Tenants<Stage> stage;
-    CHECK(stage.take<wire::AllowedKeys>("g").keys.size() == 5);
+    CHECK(stage.expect<wire::AllowedKeys>("g").keys.size() == 5);
     JobId job = stage.opened(1, "a", ada);
-    auto assign = stage.take<wire::Assign>("g");
+    auto assign = stage.expect<wire::Assign>("g");
     CHECK(assign.job == job);
     CHECK(assign.user == "ada");
-    CHECK(stage.take<wire::Dispatch>("w").brief->gatherer.public_key == "key of hall");
+    CHECK(stage.expect<wire::Dispatch>("w").brief->gatherer.public_key == "key of hall");
     CHECK(stage.ask<wire::Report>("a", wire::Query{.topic = wire::Topic::gatherers})
               .gatherers.at(0)
               .public_key == "key of hall");
     CHECK(stage.ask<wire::Located>("a", wire::Watch{job}).gatherer.public_key == "key of hall");
     stage.senders[{"later"}] = bob;
     stage.say("later", wire::Hello{.name = "L", .epoch = {0, 4}});
-    CHECK(stage.take<wire::Welcome>("later").gatherers.at(0).public_key == "key of hall");
-    stage.sent.clear();
+    CHECK(stage.expect<wire::Welcome>("later").gatherers.at(0).public_key == "key of hall");
+    stage.skip();
     stage.step(keys({ada, hall, mill}));
-    CHECK(stage.take<wire::AllowedKeys>("g").keys.size() == 3);
+    CHECK(stage.expect<wire::AllowedKeys>("g").keys.size() == 3);
 }
 
 TEST_CASE("a gatherer's name is its user's") {
@@ -197,23 +197,23 @@ TEST_CASE("a gatherer's name is its user's") {
     SUBCASE("while it is connected") {}
     SUBCASE("while jobs wait for it") { stage.step(Unroutable{{"g"}}); }
     stage.say("g2", hello);
-    CHECK(stage.take<wire::Refused>("g2").text.find("choose another with --name") !=
+    CHECK(stage.expect<wire::Refused>("g2").text.find("choose another with --name") !=
           std::string::npos);
     CHECK_FALSE(stage.core->sessions().contains({"g2"}));
     stage.senders[{"g3"}] = hall;
     stage.say("g3", hello);
-    stage.take<wire::Welcome>("g3");
+    stage.expect<wire::Welcome>("g3");
     CHECK(stage.core->jobs().at(job_number(1)).assignment->gatherer == PeerId{"g3"});
 }
 
 TEST_CASE("a key that is let in no more loses its sessions at once") {
     Tenants<Stage> stage;
     JobId job = stage.opened(1, "a", ada);
-    stage.take<wire::Dispatch>("w");
-    stage.sent.clear();
+    stage.expect<wire::Dispatch>("w");
+    stage.skip();
     SUBCASE("a worker's: its loans go back") {
         stage.step(keys({ada, bob, root, hall}));
-        CHECK(stage.take<wire::Refused>("w").code == wire::RefusalCode::not_allowed);
+        CHECK(stage.expect<wire::Refused>("w").code == wire::RefusalCode::not_allowed);
         CHECK_FALSE(stage.core->sessions().contains({"w"}));
         CHECK(stage.core->jobs().at(job).books.queue().size() == 1);
         CHECK(std::ranges::any_of(stage.notes, [](const Note& note) {
@@ -265,8 +265,8 @@ TEST_CASE("whose a job is survives the broker") {
           first);
     CHECK(stage.ask<wire::Refused>("b", wire::Watch{first}).code == wire::RefusalCode::unknown_job);
     if (ended) return;
-    CHECK(stage.take<wire::AllowedKeys>("g").keys.size() == 5);
-    auto assigned = stage.take_all<wire::Assign>("g");
+    CHECK(stage.expect<wire::AllowedKeys>("g").keys.size() == 5);
+    auto assigned = stage.expect_all<wire::Assign>("g");
     REQUIRE(assigned.size() == 2);
     CHECK(assigned[0].user == "ada");
     CHECK(assigned[1].user == "bob");
@@ -274,12 +274,13 @@ TEST_CASE("whose a job is survives the broker") {
 
 TEST_CASE("without keys everybody is the same user, who sees all") {
     Fleet fleet;
-    fleet.quiet = true;
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Drop, wire::Ended,
+                 wire::Sealed>();
     JobId job = fleet.open(1, 1);
     fleet.client("d", 6);
     fleet.say("d", wire::Watch{job});
-    CHECK(fleet.take<wire::Located>("d").gatherer.public_key.empty());
-    CHECK(fleet.take_all<wire::AllowedKeys>("g").empty());
+    CHECK(fleet.expect<wire::Located>("d").gatherer.public_key.empty());
+    CHECK(fleet.expect_all<wire::AllowedKeys>("g").empty());
     fleet.say("d", wire::Cancel{.job = job});
     CHECK(fleet.core->jobs().at(job).user.empty());
     CHECK_FALSE(fleet.core->jobs().at(job).running());

@@ -12,24 +12,24 @@ const Sender ada{"ada", {1}, key_of_ada};
 const Sender bob{"bob", {1}, key_of_bob};
 const Sender root{"root", {8}, std::string(40, 'r')};
 
-void collect(Bench& bench, const std::string& peer, const Sender& sender) {
-    bench.step(Received{.from = {peer},
-                        .message = wire::Collect{.job = bench.job, .credit = 1 << 20},
+void collect(Stage& stage, const std::string& peer, const Sender& sender) {
+    stage.step(Received{.from = {peer},
+                        .message = wire::Collect{.job = stage.job, .credit = 1 << 20},
                         .body = {},
                         .sender = sender});
 }
-void acknowledge(Bench& bench, const std::string& peer, const Sender& sender) {
-    bench.step(Received{.from = {peer},
-                        .message = wire::Acknowledge{.job = bench.job, .position = 1},
+void acknowledge(Stage& stage, const std::string& peer, const Sender& sender) {
+    stage.step(Received{.from = {peer},
+                        .message = wire::Acknowledge{.job = stage.job, .position = 1},
                         .body = {},
                         .sender = sender});
 }
-void assign_to(Bench& bench, const std::string& user, std::optional<std::uint64_t> total = {}) {
-    bench.from_broker(wire::Assign{
-        .job = bench.job, .assignment = 1, .spec = {}, .total = total, .round = 0, .user = user});
+void assign_to(Stage& stage, const std::string& user, std::optional<std::uint64_t> total = {}) {
+    stage.say(wire::Assign{
+        .job = stage.job, .assignment = 1, .spec = {}, .total = total, .round = 0, .user = user});
 }
-void warned_of_denial(Bench& bench, const std::string& detail) {
-    Note note = bench.warned();
+void warned_of_denial(Stage& stage, const std::string& detail) {
+    Note note = stage.warned();
     CHECK(note.what == std::string("denied"));
     CHECK(note.detail.find(detail) != std::string::npos);
 }
@@ -38,103 +38,103 @@ void warned_of_denial(Bench& bench, const std::string& detail) {
 TEST_SUITE_BEGIN("gatherer");
 
 TEST_CASE("a job's results are for its own user and for administrators") {
-    Bench bench;
-    assign_to(bench, "ada");
-    bench.results({0, 2});
-    bench.later(2ms);
-    bench.gathered();
-    collect(bench, "c1", ada);
-    CHECK(bench.values_to("c1") == Range{0, 2});
-    collect(bench, "c2", root);
-    CHECK(bench.values_to("c2") == Range{0, 2});
+    Stage stage;
+    assign_to(stage, "ada");
+    stage.results({0, 2});
+    stage.later(2ms);
+    stage.gathered();
+    collect(stage, "c1", ada);
+    CHECK(stage.values_to("c1") == Range{0, 2});
+    collect(stage, "c2", root);
+    CHECK(stage.values_to("c2") == Range{0, 2});
 
     // Another's is answered as a job that nobody knows: as late, and with the same words.
-    Time asked = bench.now;
-    collect(bench, "c3", bob);
-    warned_of_denial(bench, "Collect of another's job, by user bob (submit)");
-    CHECK(bench.core.denied() == 1);
-    JobId known = std::exchange(bench.job, job_number(9));
-    collect(bench, "c4", bob);
-    bench.later(gatherer::limits::early_patience + 1s);
-    CHECK(bench.now - asked >= gatherer::limits::early_patience);
+    Time asked = stage.now;
+    collect(stage, "c3", bob);
+    warned_of_denial(stage, "Collect of another's job, by user bob (submit)");
+    CHECK(stage.core.denied() == 1);
+    JobId known = std::exchange(stage.job, job_number(9));
+    collect(stage, "c4", bob);
+    stage.later(gatherer::limits::early_patience + 1s);
+    CHECK(stage.now - asked >= gatherer::limits::early_patience);
     auto text_without_id = [](const wire::Refused& refused) {
         CHECK(refused.code == wire::RefusalCode::unknown_job);
         std::string text = refused.text;
         return text.erase(text.find(to_string(*refused.job)), 36);
     };
-    CHECK(text_without_id(bench.to<wire::Refused>("c3")) ==
-          text_without_id(bench.to<wire::Refused>("c4")));
-    bench.job = known;
+    CHECK(text_without_id(stage.expect<wire::Refused>("c3")) ==
+          text_without_id(stage.expect<wire::Refused>("c4")));
+    stage.job = known;
 }
 
 TEST_CASE("who asked before the job was known is judged when it is") {
-    Bench bench;
-    collect(bench, "c1", bob);
-    collect(bench, "c2", ada);
-    assign_to(bench, "ada");
-    bench.results({0, 1});
-    CHECK(bench.values_to("c2") == Range{0, 1});
-    bench.later(2ms);
-    bench.gathered();
-    bench.later(gatherer::limits::early_patience);
-    CHECK(bench.to<wire::Refused>("c1").code == wire::RefusalCode::unknown_job);
+    Stage stage;
+    collect(stage, "c1", bob);
+    collect(stage, "c2", ada);
+    assign_to(stage, "ada");
+    stage.results({0, 1});
+    CHECK(stage.values_to("c2") == Range{0, 1});
+    stage.later(2ms);
+    stage.gathered();
+    stage.later(gatherer::limits::early_patience);
+    CHECK(stage.expect<wire::Refused>("c1").code == wire::RefusalCode::unknown_job);
 }
 
 TEST_CASE("a collector's acknowledgements are its own") {
-    Bench bench;
-    assign_to(bench, "ada");
-    bench.results({0, 1});
-    bench.later(2ms);
-    bench.gathered();
-    collect(bench, "c1", ada);
-    bench.values_to("c1");
-    acknowledge(bench, "c1", bob);
-    warned_of_denial(bench, "Acknowledge of another's collector");
-    acknowledge(bench, "c1", ada);
+    Stage stage;
+    assign_to(stage, "ada");
+    stage.results({0, 1});
+    stage.later(2ms);
+    stage.gathered();
+    collect(stage, "c1", ada);
+    stage.values_to("c1");
+    acknowledge(stage, "c1", bob);
+    warned_of_denial(stage, "Acknowledge of another's collector");
+    acknowledge(stage, "c1", ada);
 }
 
 TEST_CASE("a collector whose key is not let in any more hears nothing more") {
-    Bench bench;
-    bench.from_broker(wire::AllowedKeys{{{key_of_ada, "ada", 1}, {key_of_bob, "bob", 1}}});
-    assign_to(bench, "ada");
-    collect(bench, "c1", ada);
-    bench.results({0, 1});
-    bench.values_to("c1");
-    bench.later(2ms);
-    bench.gathered();
-    bench.from_broker(wire::AllowedKeys{{{key_of_bob, "bob", 1}}});
-    bench.results({1, 2});
-    bench.later(2ms);
-    bench.gathered();
-    collect(bench, "c1", ada);
-    warned_of_denial(bench, "Collect of another's job");
+    Stage stage;
+    stage.say(wire::AllowedKeys{{{key_of_ada, "ada", 1}, {key_of_bob, "bob", 1}}});
+    assign_to(stage, "ada");
+    collect(stage, "c1", ada);
+    stage.results({0, 1});
+    stage.values_to("c1");
+    stage.later(2ms);
+    stage.gathered();
+    stage.say(wire::AllowedKeys{{{key_of_bob, "bob", 1}}});
+    stage.results({1, 2});
+    stage.later(2ms);
+    stage.gathered();
+    collect(stage, "c1", ada);
+    warned_of_denial(stage, "Collect of another's job");
 }
 
 TEST_CASE("what the gatekeeper denies is counted, and noted now and then") {
-    Bench bench;
+    Stage stage;
     Denied denied{.from = {"c1"}, .sender = {"node", {2}, key_of_bob}, .what = "Collect"};
-    bench.step(denied);
-    warned_of_denial(bench, "Collect, by user node (work); 1 so far");
-    CHECK(bench.to<wire::Refused>("c1").code == wire::RefusalCode::not_allowed);
+    stage.step(denied);
+    warned_of_denial(stage, "Collect, by user node (work); 1 so far");
+    CHECK(stage.expect<wire::Refused>("c1").code == wire::RefusalCode::not_allowed);
     for (int i = 0; i < 10; ++i) {
-        bench.step(denied);
-        CHECK(bench.to<wire::Refused>("c1").text.find(
+        stage.step(denied);
+        CHECK(stage.expect<wire::Refused>("c1").text.find(
                   "user node may not send Collect; its roles: work") == 0);
     }
-    CHECK(bench.core.denied() == 11);
-    bench.later(1s);
-    bench.step(denied);
-    warned_of_denial(bench, "Collect, by user node (work); 12 so far");
-    bench.to<wire::Refused>("c1");
-    bench.later(1s);
-    bench.step(Denied{.from = {}, .sender = {"", {0}, key_of_bob}, .what = "Results"});
-    warned_of_denial(bench, "Results, by key " + key_of_bob + ", which is not let in");
+    CHECK(stage.core.denied() == 11);
+    stage.later(1s);
+    stage.step(denied);
+    warned_of_denial(stage, "Collect, by user node (work); 12 so far");
+    stage.expect<wire::Refused>("c1");
+    stage.later(1s);
+    stage.step(Denied{.from = {}, .sender = {"", {0}, key_of_bob}, .what = "Results"});
+    warned_of_denial(stage, "Results, by key " + key_of_bob + ", which is not let in");
 }
 
 TEST_CASE("whose a job is outlives the process") {
-    Bench first(Bench::durable_with(1 << 30));
+    Stage first(Stage::durable_with(1 << 30));
     assign_to(first, "ada");
-    Core second(Bench::durable_with(1 << 30));
+    Core second(Stage::durable_with(1 << 30));
     for (const auto& [where, row] : first.rows) second.restore(row);
     REQUIRE(second.unreadable_rows() == 0);
     std::vector<Action> actions;

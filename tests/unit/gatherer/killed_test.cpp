@@ -158,11 +158,11 @@ private:
     }
     void assign() {
         sealed_ = sealed_ || pick(2) == 0;
-        gatherer_.from_broker(wire::Assign{.job = job_,
-                                           .assignment = assignment_,
-                                           .spec = spec_,
-                                           .total = sealed_ ? std::optional(total_) : std::nullopt,
-                                           .round = round_});
+        gatherer_.say(wire::Assign{.job = job_,
+                                   .assignment = assignment_,
+                                   .spec = spec_,
+                                   .total = sealed_ ? std::optional(total_) : std::nullopt,
+                                   .round = round_});
     }
     /// Only what nobody confirmed is still with the workers.
     void push(std::uint64_t most) {
@@ -186,13 +186,13 @@ private:
         auto at = failing_.lower_bound(pick(total_));
         if (at == failing_.end() || !unconfirmed_.contains(*at)) return;
         auto kind = *at % 2 == 0 ? wire::FailureKind::failed : wire::FailureKind::crashed;
-        gatherer_.from_broker(wire::Errors{.job = job_,
-                                           .failures = {{.index = *at,
-                                                         .kind = kind,
-                                                         .message = "no",
-                                                         .worker = "w1",
-                                                         .output_bytes = 3}}},
-                              "abc");
+        gatherer_.say(wire::Errors{.job = job_,
+                                   .failures = {{.index = *at,
+                                                 .kind = kind,
+                                                 .message = "no",
+                                                 .worker = "w1",
+                                                 .output_bytes = 3}}},
+                      "abc");
     }
     void connect(Client& client) {
         if (client.concluded || !round_begun_) return;
@@ -238,7 +238,7 @@ private:
             welcome.epoch = broker_;
             welcome.heartbeat = wire::Milliseconds{500};
             welcome.timeout = wire::Milliseconds{3'600'000};
-            gatherer_.from_broker(welcome);
+            gatherer_.say(welcome);
         } else if (auto* gathered = std::get_if<wire::Gathered>(&message)) {
             if (gathered->round != round_) return;
             round_begun_ = true;
@@ -247,13 +247,12 @@ private:
             if (propose->assignment != assignment_) return;
             if (!decided_) decided_ = *propose;
             if (pick(3) != 0)
-                gatherer_.from_broker(
-                    wire::Ended{.job = job_,
-                                .assignment = assignment_,
-                                .outcome = decided_->outcome,
-                                .reason = decided_->reason,
-                                .total = sealed_ ? std::optional(total_) : std::nullopt,
-                                .missing = {}});
+                gatherer_.say(wire::Ended{.job = job_,
+                                          .assignment = assignment_,
+                                          .outcome = decided_->outcome,
+                                          .reason = decided_->reason,
+                                          .total = sealed_ ? std::optional(total_) : std::nullopt,
+                                          .missing = {}});
         }
     }
     bool all_concluded() const {
@@ -324,7 +323,7 @@ private:
         CHECK(late.concluded->reason == end.reason);
     }
     void forget() {
-        gatherer_.from_broker(wire::Forget{.job = job_});
+        gatherer_.say(wire::Forget{.job = job_});
         CHECK_FALSE(said_forgotten());
         gatherer_.commit_all();
         CHECK(said_forgotten());

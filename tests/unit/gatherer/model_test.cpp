@@ -97,7 +97,7 @@ public:
           total_(1 + pick(120)),
           attached_(pick(2) == 0),
           first_ordered_(pick(2) == 0),
-          bench_(options(pick(3))) {
+          stage_(options(pick(3))) {
         clients_.emplace_back(first_ordered_, 1 + pick(300));
         // An attached job has one follower, its owner; it bears a second that is there from the
         // beginning to the end.
@@ -109,10 +109,10 @@ public:
         if (pick(3) == 0) act();  // before the job is known
         for (auto& client : clients_) connect(client);
         bool sealed_at_once = pick(2) == 0;
-        bench_.assign(sealed_at_once ? std::optional(total_) : std::nullopt, spec_);
+        stage_.assign(sealed_at_once ? std::optional(total_) : std::nullopt, spec_);
         deliver();
         for (std::uint64_t i = 0; i < total_; ++i) act();
-        if (!sealed_at_once) bench_.assign(total_, spec_);
+        if (!sealed_at_once) stage_.assign(total_, spec_);
         deliver();
         finish();
         check();
@@ -122,8 +122,8 @@ private:
     /// In memory, with a store beside, or with a store and memory for the books and a few bodies.
     Options options(std::uint64_t which) const {
         constexpr std::uint64_t books = 500;  // of an entry, more or less
-        if (which == 0) return Bench::options_with(1 << 20);
-        return Bench::durable_with(which == 1 ? 1 << 20 : total_ * books + 500);
+        if (which == 0) return Stage::options_with(1 << 20);
+        return Stage::durable_with(which == 1 ? 1 << 20 : total_ * books + 500);
     }
     std::uint64_t pick(std::uint64_t below) {
         return std::uniform_int_distribution<std::uint64_t>(0, below - 1)(random_);
@@ -140,7 +140,7 @@ private:
             body += value_of(i);
             if (!ended_) model_.emplace(i, value_of(i));
         }
-        bench_.raw_results(range.begin, static_cast<std::uint32_t>(range.size()), body);
+        stage_.raw_results(range.begin, static_cast<std::uint32_t>(range.size()), body);
     }
     void act() {
         Index begin = pick(total_);
@@ -148,12 +148,12 @@ private:
         auto& client = clients_[pick(clients_.size())];
         switch (pick(7)) {
             case 5:
-                if (!bench_.fetches.empty()) bench_.answer(pick(bench_.fetches.size()));
+                if (!stage_.fetches.empty()) stage_.answer(pick(stage_.fetches.size()));
                 break;
             case 0:
                 if (client.peer().empty()) break;
                 model_.emplace(begin, "");
-                bench_.failure(begin);
+                stage_.failure(begin);
                 break;
             case 1: take_some(client); break;
             case 2:
@@ -166,17 +166,17 @@ private:
     void connect(Client& client) {
         std::string peer = std::string(1, static_cast<char>('a' + (&client - clients_.data()))) +
                            std::to_string(++connections_);
-        bench_.collect(peer, client.connect(bench_.job, peer));
+        stage_.collect(peer, client.connect(stage_.job, peer));
         deliver();
     }
     void reconnect(Client& client) {
         std::string old = client.peer();
         bool same_peer = (attached_ && clients_.size() == 2) || pick(2) == 0;
-        if (!same_peer) bench_.step(Unroutable{{old}});
+        if (!same_peer) stage_.step(Unroutable{{old}});
         deliver();
         std::string peer = same_peer ? old : old.substr(0, 1) + std::to_string(++connections_);
-        auto collect = client.connect(bench_.job, peer);
-        bench_.step(Received{.from = {peer}, .message = collect, .body = {}});
+        auto collect = client.connect(stage_.job, peer);
+        stage_.step(Received{.from = {peer}, .message = collect, .body = {}});
         deliver();
     }
     void take_some(Client& client) {
@@ -188,14 +188,12 @@ private:
     }
     void acknowledge(Client& client, std::uint64_t position) {
         client.acknowledged(position);
-        bench_.acknowledge(client.peer(), position);
+        stage_.acknowledge(client.peer(), position);
         deliver();
     }
     /// Hands what the core sent to those it was for.
     void deliver() {
-        while (!bench_.out.empty()) {
-            Action action = std::move(bench_.out.front());
-            bench_.out.pop_front();
+        for (const Action& action : stage_.take_rest()) {
             if (auto* send = std::get_if<Send>(&action)) {
                 clients_.at(static_cast<std::size_t>(send->to.bytes[0] - 'a')).sent(*send);
             } else {
@@ -217,19 +215,19 @@ private:
         for (Index i = 0; i < total_; ++i)
             if (!model_.contains(i)) push_values({i, i + 1}), deliver();
         REQUIRE(proposed_.has_value());
-        bench_.from_broker(wire::Ended{.job = bench_.job,
-                                       .assignment = 1,
-                                       .outcome = proposed_->outcome,
-                                       .reason = {},
-                                       .total = total_});
+        stage_.say(wire::Ended{.job = stage_.job,
+                               .assignment = 1,
+                               .outcome = proposed_->outcome,
+                               .reason = {},
+                               .total = total_});
         deliver();
         bool more = true;
         for (auto& client : clients_) acknowledge(client, client.position());
         while (std::exchange(more, false)) {
             for (auto& client : clients_)
                 while (!client.idle()) acknowledge(client, client.take());
-            for (; !bench_.fetches.empty(); more = true) {
-                bench_.answer(pick(bench_.fetches.size()));
+            for (; !stage_.fetches.empty(); more = true) {
+                stage_.answer(pick(stage_.fetches.size()));
                 deliver();
             }
         }
@@ -246,8 +244,8 @@ private:
             CHECK(client.concluded->failures == failed);
             CHECK(client.concluded->missing.empty() == (failed == 0));
         }
-        if (attached_) CHECK(bench_.core.held_bytes() == 0);
-        else CHECK(bench_.core.held_bytes() > 0);
+        if (attached_) CHECK(stage_.core.held_bytes() == 0);
+        else CHECK(stage_.core.held_bytes() > 0);
     }
 
     std::mt19937_64 random_;
@@ -256,7 +254,7 @@ private:
     bool first_ordered_;
     std::vector<Client> clients_;
     wire::JobSpec spec_;
-    Bench bench_;
+    Stage stage_;
     std::map<Index, std::string> model_;  // the first outcome of each fragment
     RangeSet confirmed_;
     std::optional<wire::Propose> proposed_;

@@ -107,21 +107,21 @@ TEST_CASE("judge: every policy's rules") {
 TEST_CASE(
     "an outcome other than complete is told only after the broker's word, with its part of what is "
     "missing") {
-    Bench bench;
-    bench.assign(10, SpecBuilder{}.tolerate(1).spec);
-    bench.collect("c1", ordered);
-    bench.results({0, 2});
-    CHECK(bench.values_to("c1") == Range{0, 2});
-    bench.failure(3);
-    bench.failure(5, wire::FailureKind::timeout);
-    CHECK(bench.broker<wire::Propose>().reason == "2 fragments failed, 1 is tolerated");
-    CHECK(bench.gathered() == Ranges{{0, 2}, {3, 4}, {5, 6}});
-    bench.results({6, 7});
-    bench.ended(Outcome::failed, "2 fragments failed, 1 is tolerated",
+    Stage stage;
+    stage.assign(10, SpecBuilder{}.tolerate(1).spec);
+    stage.collect("c1", ordered);
+    stage.results({0, 2});
+    CHECK(stage.values_to("c1") == Range{0, 2});
+    stage.failure(3);
+    stage.failure(5, wire::FailureKind::timeout);
+    CHECK(stage.gathered() == Ranges{{0, 2}, {3, 4}, {5, 6}});
+    CHECK(stage.expect<wire::Propose>().reason == "2 fragments failed, 1 is tolerated");
+    stage.results({6, 7});
+    stage.ended(Outcome::failed, "2 fragments failed, 1 is tolerated",
                 {{"cancelled", {{0, 3}}}, {"never started", {{7, 10}}}});
-    CHECK(bench.to<wire::Failures>("c1").failures[0].index == 3);
-    CHECK(bench.to<wire::Failures>("c1").failures[0].kind == wire::FailureKind::timeout);
-    auto concluded = bench.to<wire::Concluded>("c1");
+    CHECK(stage.expect<wire::Failures>("c1").failures[0].index == 3);
+    CHECK(stage.expect<wire::Failures>("c1").failures[0].kind == wire::FailureKind::timeout);
+    auto concluded = stage.expect<wire::Concluded>("c1");
     CHECK(concluded.outcome == Outcome::failed);
     CHECK(concluded.values == 2);
     CHECK(concluded.failures == 2);
@@ -130,104 +130,104 @@ TEST_CASE(
 }
 
 TEST_CASE("tolerated failures: complete goes by the broker, and is listed") {
-    Bench bench;
-    bench.assign(3, SpecBuilder{}.tolerate(1).spec);
-    bench.collect("c1", completed);
-    bench.results({0, 2});
-    bench.values_to("c1");
-    bench.failure(2);
-    CHECK(bench.to<wire::Failures>("c1").position == 2);
-    bench.gathered();
-    CHECK(bench.broker<wire::Propose>().outcome == Outcome::complete);
-    bench.later(gatherer::limits::resend_after);
-    bench.broker<wire::Propose>();
-    bench.ended(Outcome::complete);
-    CHECK(reasons(bench.to<wire::Concluded>("c1")) == "failed 2; ");
+    Stage stage;
+    stage.assign(3, SpecBuilder{}.tolerate(1).spec);
+    stage.collect("c1", completed);
+    stage.results({0, 2});
+    stage.values_to("c1");
+    stage.failure(2);
+    CHECK(stage.expect<wire::Failures>("c1").position == 2);
+    stage.gathered();
+    CHECK(stage.expect<wire::Propose>().outcome == Outcome::complete);
+    stage.later(gatherer::limits::resend_after);
+    stage.expect<wire::Propose>();
+    stage.ended(Outcome::complete);
+    CHECK(reasons(stage.expect<wire::Concluded>("c1")) == "failed 2; ");
 }
 
 TEST_CASE("a quorum takes as many values as it wants, and no more") {
-    Bench bench;
-    bench.assign(std::nullopt, SpecBuilder{}.policy(GatherPolicy::quorum, 3).spec);
-    bench.collect("c1", ordered);
-    bench.results({0, 8});
-    CHECK(bench.values_to("c1") == Range{0, 3});
-    CHECK(bench.gathered() == Ranges{{0, 3}});
-    CHECK(bench.broker<wire::Propose>().outcome == Outcome::complete);
-    bench.results({20, 22});
-    bench.results({20, 22});
-    bench.ended(Outcome::complete);
-    CHECK(bench.to<wire::Concluded>("c1").late == 2);
+    Stage stage;
+    stage.assign(std::nullopt, SpecBuilder{}.policy(GatherPolicy::quorum, 3).spec);
+    stage.collect("c1", ordered);
+    stage.results({0, 8});
+    CHECK(stage.values_to("c1") == Range{0, 3});
+    CHECK(stage.gathered() == Ranges{{0, 3}});
+    CHECK(stage.expect<wire::Propose>().outcome == Outcome::complete);
+    stage.results({20, 22});
+    stage.results({20, 22});
+    stage.ended(Outcome::complete);
+    CHECK(stage.expect<wire::Concluded>("c1").late == 2);
 }
 
 TEST_CASE("the deadline") {
-    Bench bench;
+    Stage stage;
     SpecBuilder builder;
     auto spec = builder.deadline(wire::Milliseconds{1000});
     SUBCASE("expired, also when assigned again meanwhile") {
-        bench.assign(std::nullopt, spec.spec);
-        bench.later(900ms);
-        bench.assign(4, spec.spec);
-        bench.later(100ms);
-        auto propose = bench.broker<wire::Propose>();
+        stage.assign(std::nullopt, spec.spec);
+        stage.later(900ms);
+        stage.assign(4, spec.spec);
+        stage.later(100ms);
+        auto propose = stage.expect<wire::Propose>();
         CHECK(propose.outcome == Outcome::expired);
         CHECK(propose.reason == "the deadline came with values of 0 of 4 fragments");
     }
     SUBCASE("available is complete with what is there") {
-        bench.assign(4, spec.policy(GatherPolicy::available).spec);
-        bench.results({0, 1});
-        bench.later(1s - 100ms * 9);
-        CHECK(bench.gathered() == Ranges{{0, 1}});
-        CHECK(bench.core.next_wakeup() <= bench.now + 900ms);
-        bench.later(900ms);
-        CHECK(bench.broker<wire::Propose>().outcome == Outcome::complete);
+        stage.assign(4, spec.policy(GatherPolicy::available).spec);
+        stage.results({0, 1});
+        stage.later(1s - 100ms * 9);
+        CHECK(stage.gathered() == Ranges{{0, 1}});
+        CHECK(stage.core.next_wakeup() <= stage.now + 900ms);
+        stage.later(900ms);
+        CHECK(stage.expect<wire::Propose>().outcome == Outcome::complete);
     }
     SUBCASE("a job that ended in time does not hear of it") {
-        bench.assign(0, spec.spec);
-        bench.broker<wire::Propose>();
-        bench.ended(Outcome::complete);
-        bench.later(3s);
+        stage.assign(0, spec.spec);
+        stage.expect<wire::Propose>();
+        stage.ended(Outcome::complete);
+        stage.later(3s);
     }
 }
 
 TEST_CASE(
     "complete with every value wins over a cancel on its way; another end wins over gathering") {
-    Bench bench;
-    bench.assign(1);
-    bench.collect("c1", ordered);
+    Stage stage;
+    stage.assign(1);
+    stage.collect("c1", ordered);
     SUBCASE("complete first") {
-        bench.results({0, 1});
-        bench.values_to("c1");
-        CHECK(bench.to<wire::Concluded>("c1").outcome == Outcome::complete);
-        bench.gathered();
-        bench.broker<wire::Propose>();
-        bench.ended(Outcome::cancelled);
-        CHECK(bench.warned().what ==
+        stage.results({0, 1});
+        stage.values_to("c1");
+        CHECK(stage.expect<wire::Concluded>("c1").outcome == Outcome::complete);
+        stage.gathered();
+        stage.expect<wire::Propose>();
+        stage.ended(Outcome::cancelled);
+        CHECK(stage.warned().what ==
               std::string("another outcome for a job that is complete ignored"));
     }
     SUBCASE("cancelled first") {
-        bench.ended(Outcome::cancelled, "by its owner");
-        auto concluded = bench.to<wire::Concluded>("c1");
+        stage.ended(Outcome::cancelled, "by its owner");
+        auto concluded = stage.expect<wire::Concluded>("c1");
         CHECK(concluded.outcome == Outcome::cancelled);
         CHECK(concluded.reason == "by its owner");
         CHECK(reasons(concluded) == "cancelled 0; ");
-        bench.results({0, 1});
-        bench.collect("c2", ordered);
-        CHECK(bench.to<wire::Concluded>("c2").late == 1);
+        stage.results({0, 1});
+        stage.collect("c2", ordered);
+        CHECK(stage.expect<wire::Concluded>("c2").late == 1);
     }
 }
 
 TEST_CASE("what is missing is listed within its limit") {
-    Bench bench;
-    bench.assign(std::nullopt);
+    Stage stage;
+    stage.assign(std::nullopt);
     std::vector<Range> holes;
     for (Index i = 0; i < gatherer::limits::missing_ranges + 50; ++i)
         holes.push_back({2 * i, 2 * i + 1});
-    bench.failure(1);
-    bench.ended(Outcome::cancelled, "",
+    stage.failure(1);
+    stage.ended(Outcome::cancelled, "",
                 {{"cancelled", holes}, {"never started", {{50'000, 50'001}}}});
-    bench.collect("c1", ordered);
-    bench.to<wire::Failures>("c1");
-    auto concluded = bench.to<wire::Concluded>("c1");
+    stage.collect("c1", ordered);
+    stage.expect<wire::Failures>("c1");
+    auto concluded = stage.expect<wire::Concluded>("c1");
     std::size_t listed = 0;
     for (const auto& missing : concluded.missing) listed += missing.ranges.size();
     CHECK(listed == gatherer::limits::missing_ranges);

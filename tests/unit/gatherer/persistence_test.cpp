@@ -11,7 +11,7 @@ using namespace fanfold::gatherer;
 namespace {
 
 /// One durable gatherer whose broker answers with this epoch.
-struct Stage {
+struct Site {
     Disk disk;
     Process gatherer{disk};
     JobId job = job_number(1);
@@ -20,10 +20,10 @@ struct Stage {
         wire::Welcome welcome;
         welcome.epoch = epoch;
         welcome.timeout = wire::Milliseconds{3'600'000};
-        gatherer.from_broker(welcome);
+        gatherer.say(welcome);
     }
     void assign(std::optional<std::uint64_t> total, wire::JobSpec spec = {}) {
-        gatherer.from_broker(
+        gatherer.say(
             wire::Assign{.job = job, .assignment = 1, .spec = std::move(spec), .total = total});
     }
     void results(Range range) {
@@ -67,7 +67,7 @@ struct Stage {
 TEST_CASE(
     "durable gatherer: nothing is confirmed or shown before it is committed, and everything that "
     "was comes back") {
-    Stage stage;
+    Site stage;
     stage.welcome({1, 1});
     stage.assign(10);
     stage.collect("c1");
@@ -90,7 +90,7 @@ TEST_CASE(
 
 TEST_CASE("durable gatherer: a deadline goes on while it is down") {
     SUBCASE("it passed: the job ends at once") {
-        Stage stage;
+        Site stage;
         stage.welcome({1, 1});
         stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{10'000}).spec);
         stage.later(4s);
@@ -102,7 +102,7 @@ TEST_CASE("durable gatherer: a deadline goes on while it is down") {
         CHECK(stage.said<wire::Propose>()->outcome == Outcome::expired);
     }
     SUBCASE("what remains is left to it") {
-        Stage stage;
+        Site stage;
         stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{10'000}).spec);
         stage.later(4s);
         stage.restart();
@@ -115,7 +115,7 @@ TEST_CASE("durable gatherer: a deadline goes on while it is down") {
         CHECK(stage.said<wire::Propose>()->outcome == Outcome::expired);
     }
     SUBCASE("a wall clock that is put back gives no more than it had") {
-        Stage stage;
+        Site stage;
         stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{10'000}).spec);
         stage.gatherer.wall -= 24h;
         stage.restart();
@@ -129,7 +129,7 @@ TEST_CASE("durable gatherer: a deadline goes on while it is down") {
 TEST_CASE(
     "durable gatherer: what a proposal had settled is settled after a restart, and is proposed "
     "again") {
-    Stage stage;
+    Site stage;
     stage.welcome({1, 1});
     stage.assign(10, SpecBuilder().deadline(wire::Milliseconds{1'000}).spec);
     stage.results({0, 9});
@@ -146,7 +146,7 @@ TEST_CASE(
 TEST_CASE(
     "durable gatherer: a broker that lost its memory ends the jobs, also when that came while the "
     "gatherer was down") {
-    Stage stage;
+    Site stage;
     stage.welcome({0, 1});
     stage.assign(10);
     stage.results({0, 3});
@@ -174,7 +174,7 @@ TEST_CASE(
 }
 
 TEST_CASE("durable gatherer: a broker that read its store is the same broker") {
-    Stage stage;
+    Site stage;
     stage.welcome({3, 1});
     stage.assign(10);
     stage.results({0, 3});
@@ -188,7 +188,7 @@ TEST_CASE("durable gatherer: a broker that read its store is the same broker") {
 }
 
 TEST_CASE("durable gatherer: what an attached job's collector has is let go on disk too") {
-    Stage stage;
+    Site stage;
     stage.welcome({1, 1});
     stage.assign(200, SpecBuilder().attached().spec);
     stage.collect("c1");
@@ -217,7 +217,7 @@ TEST_CASE("durable gatherer: what an attached job's collector has is let go on d
 TEST_CASE(
     "durable gatherer: while the store can't write it tells nothing, takes what fits, and goes on "
     "after that") {
-    Stage stage;
+    Site stage;
     stage.gatherer.memory_bytes = 4096;
     stage.gatherer.start();
     stage.welcome({1, 1});
@@ -255,7 +255,7 @@ Record record_of(std::uint64_t number, const T& row, std::string body = {}) {
 }  // namespace
 
 TEST_CASE("durable gatherer: a row that can't be read fails its job by name, and no other") {
-    Stage stage;
+    Site stage;
     stage.welcome({1, 1});
     stage.assign(10);
     stage.results({0, 4});
@@ -266,7 +266,7 @@ TEST_CASE("durable gatherer: a row that can't be read fails its job by name, and
     std::uint8_t kind = 0;
     SUBCASE("an entry") { kind = static_cast<std::uint8_t>(Row::entry); }
     SUBCASE("the job itself") { kind = static_cast<std::uint8_t>(Row::job); }
-    Core core(Bench::durable_with(1 << 20));
+    Core core(Stage::durable_with(1 << 20));
     stage.disk.each([&](Record record) {
         if (record.job == job_number(1) && record.kind == kind) record.data = "x";
         core.restore(record);
@@ -299,7 +299,7 @@ TEST_CASE("durable gatherer: a row that can't be read fails its job by name, and
 
 TEST_CASE("durable gatherer: a row that does not fit the others is not taken") {
     auto takes = [](const Record& last) {
-        Core core(Bench::durable_with(1 << 20));
+        Core core(Stage::durable_with(1 << 20));
         core.restore(record_of(0, JobRow{}));
         core.restore(record_of(0, LetGoRow{.ranges = {{0, 2}}}));
         REQUIRE(core.unreadable_rows() == 0);
@@ -324,9 +324,9 @@ TEST_CASE("durable gatherer: a row that does not fit the others is not taken") {
 }
 
 TEST_CASE("a gatherer in memory asks for nothing to be kept") {
-    Bench bench;
-    bench.assign(2);
-    bench.results({0, 2});
-    for (const auto& action : bench.out) CHECK_FALSE(std::holds_alternative<Persist>(action));
-    bench.out.clear();
+    Stage stage;
+    stage.assign(2);
+    stage.results({0, 2});
+    CHECK(stage.rows.empty());
+    stage.skip<wire::Gathered, wire::Propose>();
 }

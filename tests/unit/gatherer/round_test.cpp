@@ -12,49 +12,49 @@ using Ranges = std::vector<Range>;
 constexpr auto ordered = wire::Collect{.ordered = true};
 
 /// Five fragments: 0, 1 and 3 have values, 2 failed, 4 crashed; ended as partial.
-struct Partial : Bench {
+struct Partial : Stage {
     explicit Partial(Options options = options_with(1 << 20), const wire::JobSpec& spec = {})
-        : Bench(std::move(options)) {
+        : Stage(std::move(options)) {
         assign(5, spec);
         results({0, 2});
         failure(2);
         results({3, 4});
         failure(4, wire::FailureKind::crashed);
         gathered();
-        CHECK(broker<wire::Propose>().outcome == Outcome::partial);
+        CHECK(expect<wire::Propose>().outcome == Outcome::partial);
         ended(Outcome::partial);
     }
     void next_round(std::uint32_t round = 1, const wire::JobSpec& spec = {}) {
-        from_broker(wire::Assign{
+        say(wire::Assign{
             .job = job, .assignment = round + 1, .spec = spec, .total = 5, .round = round});
     }
     void ended_again(Outcome outcome) {
-        from_broker(wire::Ended{.job = job, .assignment = 2, .outcome = outcome, .total = 5});
+        say(wire::Ended{.job = job, .assignment = 2, .outcome = outcome, .total = 5});
     }
 };
 
 }  // namespace
 
 TEST_CASE("a retried job confirms the values that it has, takes what failed, and ends again") {
-    Partial bench;
-    bench.next_round();
-    auto gathered = bench.broker<wire::Gathered>();
+    Partial stage;
+    stage.next_round();
+    auto gathered = stage.expect<wire::Gathered>();
     CHECK(gathered.ranges == Ranges{{0, 2}, {3, 4}});
     CHECK(gathered.round == 1);
-    bench.results({2, 3});
-    bench.later(5ms);
-    CHECK(bench.gathered() == Ranges{{2, 3}});
-    bench.results({4, 5});
-    CHECK(bench.gathered() == Ranges{{4, 5}});
-    auto propose = bench.broker<wire::Propose>();
+    stage.results({2, 3});
+    stage.later(5ms);
+    CHECK(stage.gathered() == Ranges{{2, 3}});
+    stage.results({4, 5});
+    CHECK(stage.gathered() == Ranges{{4, 5}});
+    auto propose = stage.expect<wire::Propose>();
     CHECK(propose.outcome == Outcome::complete);
     CHECK(propose.every_value);
     CHECK(propose.assignment == 2);
-    bench.ended_again(Outcome::complete);
-    bench.collect("c1", ordered);
+    stage.ended_again(Outcome::complete);
+    stage.collect("c1", ordered);
     for (Range range : {Range{0, 2}, Range{2, 3}, Range{3, 4}, Range{4, 5}})
-        CHECK(bench.values_to("c1") == range);
-    auto concluded = bench.to<wire::Concluded>("c1");
+        CHECK(stage.values_to("c1") == range);
+    auto concluded = stage.expect<wire::Concluded>("c1");
     CHECK(concluded.values == 5);
     CHECK(concluded.failures == 0);
     CHECK(concluded.missing.empty());
@@ -62,88 +62,88 @@ TEST_CASE("a retried job confirms the values that it has, takes what failed, and
 
 TEST_CASE(
     "a retried job can fail again, and is proposed again until the broker answers for this round") {
-    Partial bench;
-    bench.next_round();
-    bench.gathered();
-    bench.failure(2);
-    bench.results({4, 5});
-    CHECK(bench.gathered() == Ranges{{2, 3}, {4, 5}});
-    CHECK(bench.broker<wire::Propose>().outcome == Outcome::partial);
-    bench.ended(Outcome::partial);  // of the round before
-    bench.later(gatherer::limits::resend_after);
-    CHECK(bench.broker<wire::Propose>().assignment == 2);
-    bench.ended_again(Outcome::partial);
-    bench.later(5s);
-    bench.collect("c1", {});
-    CHECK(bench.values_to("c1") == Range{0, 2});
-    CHECK(bench.values_to("c1") == Range{3, 4});
-    CHECK(bench.to<wire::Failures>("c1").position == 5);  // sequences are never used again
-    CHECK(bench.values_to("c1") == Range{4, 5});
-    CHECK(bench.to<wire::Concluded>("c1").failures == 1);
+    Partial stage;
+    stage.next_round();
+    stage.gathered();
+    stage.failure(2);
+    stage.results({4, 5});
+    CHECK(stage.gathered() == Ranges{{2, 3}, {4, 5}});
+    CHECK(stage.expect<wire::Propose>().outcome == Outcome::partial);
+    stage.ended(Outcome::partial);  // of the round before
+    stage.later(gatherer::limits::resend_after);
+    CHECK(stage.expect<wire::Propose>().assignment == 2);
+    stage.ended_again(Outcome::partial);
+    stage.later(5s);
+    stage.collect("c1", {});
+    CHECK(stage.values_to("c1") == Range{0, 2});
+    CHECK(stage.values_to("c1") == Range{3, 4});
+    CHECK(stage.expect<wire::Failures>("c1").position == 5);  // sequences are never used again
+    CHECK(stage.values_to("c1") == Range{4, 5});
+    CHECK(stage.expect<wire::Concluded>("c1").failures == 1);
 }
 
 TEST_CASE("the same round again changes nothing, an earlier assignment neither") {
-    Partial bench;
-    bench.next_round();
-    bench.gathered();
-    bench.results({2, 3});
-    bench.next_round();
-    bench.assign(5);
-    bench.later(5ms);
-    CHECK(bench.gathered() == Ranges{{2, 3}});
+    Partial stage;
+    stage.next_round();
+    stage.gathered();
+    stage.results({2, 3});
+    stage.next_round();
+    stage.assign(5);
+    stage.later(5ms);
+    CHECK(stage.gathered() == Ranges{{2, 3}});
 }
 
 TEST_CASE("a retried job has the deadline that its assignment tells") {
-    Partial bench;
-    bench.next_round(1, SpecBuilder().deadline(wire::Milliseconds{3000}).spec);
-    bench.gathered();
-    bench.later(2900ms);
-    bench.nothing_left();
-    bench.later(100ms);
-    CHECK(bench.broker<wire::Propose>().outcome == Outcome::expired);
-    bench.ended_again(Outcome::expired);
+    Partial stage;
+    stage.next_round(1, SpecBuilder().deadline(wire::Milliseconds{3000}).spec);
+    stage.gathered();
+    stage.later(2900ms);
+    stage.nothing_left();
+    stage.later(100ms);
+    CHECK(stage.expect<wire::Propose>().outcome == Outcome::expired);
+    stage.ended_again(Outcome::expired);
 }
 
 TEST_CASE(
     "collectors of a job that is retried: one that has had something is turned away, one that "
     "waits goes on") {
-    Bench bench;
-    bench.assign(5);
-    bench.failure(0);
-    bench.collect("had", {});
-    bench.to<wire::Failures>("had");
-    bench.results({2, 3});
-    bench.values_to("had");
-    bench.failure(1);
-    bench.to<wire::Failures>("had");
-    bench.later(5ms);
-    bench.gathered();
-    bench.ended(Outcome::cancelled);
-    bench.to<wire::Concluded>("had");  // and not acknowledged
-    bench.collect("stopped", {.credit = 1});
-    bench.to<wire::Failures>("stopped");
-    bench.from_broker(wire::Assign{.job = bench.job, .assignment = 2, .total = 5, .round = 1});
-    CHECK(bench.to<wire::Refused>("stopped").code == wire::RefusalCode::conflict);
-    CHECK(bench.gathered() == Ranges{{2, 3}});
-    bench.collect("waits", ordered);
-    bench.results({0, 2});
-    CHECK(bench.values_to("waits") == Range{0, 2});
-    CHECK(bench.values_to("waits") == Range{2, 3});
-    bench.from_broker(wire::Assign{.job = bench.job, .assignment = 3, .total = 5, .round = 2});
-    CHECK(bench.gathered() == Ranges{{0, 3}});
-    CHECK(bench.to<wire::Refused>("waits").code == wire::RefusalCode::conflict);
-    bench.acknowledge("had", 3);
+    Stage stage;
+    stage.assign(5);
+    stage.failure(0);
+    stage.collect("had", {});
+    stage.expect<wire::Failures>("had");
+    stage.results({2, 3});
+    stage.values_to("had");
+    stage.failure(1);
+    stage.expect<wire::Failures>("had");
+    stage.later(5ms);
+    stage.gathered();
+    stage.ended(Outcome::cancelled);
+    stage.expect<wire::Concluded>("had");  // and not acknowledged
+    stage.collect("stopped", {.credit = 1});
+    stage.expect<wire::Failures>("stopped");
+    stage.say(wire::Assign{.job = stage.job, .assignment = 2, .total = 5, .round = 1});
+    CHECK(stage.expect<wire::Refused>("stopped").code == wire::RefusalCode::conflict);
+    CHECK(stage.gathered() == Ranges{{2, 3}});
+    stage.collect("waits", ordered);
+    stage.results({0, 2});
+    CHECK(stage.values_to("waits") == Range{0, 2});
+    CHECK(stage.values_to("waits") == Range{2, 3});
+    stage.say(wire::Assign{.job = stage.job, .assignment = 3, .total = 5, .round = 2});
+    CHECK(stage.gathered() == Ranges{{0, 3}});
+    CHECK(stage.expect<wire::Refused>("waits").code == wire::RefusalCode::conflict);
+    stage.acknowledge("had", 3);
 }
 
 TEST_CASE("a round of a job that is not known opens it, and tells that nothing is here") {
-    Bench bench;
-    bench.from_broker(wire::Assign{.job = bench.job, .assignment = 3, .total = 2, .round = 2});
-    auto gathered = bench.broker<wire::Gathered>();
+    Stage stage;
+    stage.say(wire::Assign{.job = stage.job, .assignment = 3, .total = 2, .round = 2});
+    auto gathered = stage.expect<wire::Gathered>();
     CHECK(gathered.ranges.empty());
     CHECK(gathered.round == 2);
-    bench.results({0, 2});
-    bench.gathered();
-    CHECK(bench.broker<wire::Propose>().outcome == Outcome::complete);
+    stage.results({0, 2});
+    stage.gathered();
+    CHECK(stage.expect<wire::Propose>().outcome == Outcome::complete);
 }
 
 TEST_CASE(
@@ -156,11 +156,10 @@ TEST_CASE(
         Disk disk;
         Process gatherer{disk};
         auto welcome = [&] {
-            gatherer.from_broker(
-                wire::Welcome{.epoch = {1, 1}, .timeout = wire::Milliseconds{3'600'000}});
+            gatherer.say(wire::Welcome{.epoch = {1, 1}, .timeout = wire::Milliseconds{3'600'000}});
         };
         auto next_round = [&] {
-            gatherer.from_broker(wire::Assign{.job = job, .assignment = 2, .total = 3, .round = 1});
+            gatherer.say(wire::Assign{.job = job, .assignment = 2, .total = 3, .round = 1});
         };
         auto last_gathered = [&] {
             wire::Gathered last;
@@ -171,12 +170,12 @@ TEST_CASE(
             return last;
         };
         welcome();
-        gatherer.from_broker(wire::Assign{.job = job, .assignment = 1, .total = 3});
+        gatherer.say(wire::Assign{.job = job, .assignment = 1, .total = 3});
         gatherer.step(
             Pulled{wire::Results{.job = job, .first = 0, .count = 1}, Slice::take(value(0))});
         for (Index index : {1, 2})
-            gatherer.from_broker(wire::Errors{.job = job, .failures = {{.index = index}}});
-        gatherer.from_broker(
+            gatherer.say(wire::Errors{.job = job, .failures = {{.index = index}}});
+        gatherer.say(
             wire::Ended{.job = job, .assignment = 1, .outcome = Outcome::partial, .total = 3});
         gatherer.commit_all();
         gatherer.wall += 1s;

@@ -90,11 +90,11 @@ std::vector<std::string> collect(Process& gatherer) {
 void play(const Scenario& scenario) {
     Disk disk;
     Process gatherer{disk};
-    gatherer.from_broker(wire::Welcome{.epoch = {1, 1}});
-    gatherer.from_broker(received(scenario.assign));
+    gatherer.say(wire::Welcome{.epoch = {1, 1}});
+    gatherer.say(received(scenario.assign));
     gatherer.step(Pulled{received(scenario.results), Slice::take(value(0))});
-    gatherer.from_broker(received(scenario.errors));
-    gatherer.from_broker(received(scenario.ended));
+    gatherer.say(received(scenario.errors));
+    gatherer.say(received(scenario.ended));
     gatherer.commit_all();
     auto shown = collect(gatherer);
     CHECK(shown.size() == 3);  // Values, Failures, Concluded

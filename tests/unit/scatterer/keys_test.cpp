@@ -42,14 +42,14 @@ wire::Found found_ten() {
 }
 
 /// An outbox of a job that was found, and what it posts.
-struct OutboxBench {
-    explicit OutboxBench(const wire::Found& found) {
+struct OutboxStage {
+    explicit OutboxStage(const wire::Found& found) {
         std::optional<OpenJob> opening;
         if (!found.total && found.outcome == wire::Outcome::running) opening = keyed();
         outbox.emplace(found, std::move(opening),
                        BlockBuilder::Limits{.payload_bytes = 1000, .block_bytes = 8}, ways());
     }
-    explicit OutboxBench(OpenJob opening) {
+    explicit OutboxStage(OpenJob opening) {
         outbox.emplace(std::move(opening),
                        BlockBuilder::Limits{.payload_bytes = 1000, .block_bytes = 8}, 1000, ways());
     }
@@ -102,40 +102,40 @@ TEST_CASE(
 }
 
 TEST_CASE("each block of a job with a key has the digest up to its end") {
-    OutboxBench bench(keyed());
-    bench.add("abcde");
-    bench.outbox->seal();
-    auto blocks = bench.blocks();
+    OutboxStage stage(keyed());
+    stage.add("abcde");
+    stage.outbox->seal();
+    auto blocks = stage.blocks();
     REQUIRE(blocks.size() > 1);
     for (const AppendBlock& one : blocks)
         CHECK(one.block.digest == digest_of(ten().substr(0, 2 * one.block.end())));
     CHECK(blocks.back().total == 5);
     REQUIRE(blocks[0].block.count == 2);
     CHECK(rest_of(blocks[0].block, 1)->digest == blocks[0].block.digest);
-    CHECK(bench.outbox->inputs_agree());
+    CHECK(stage.outbox->inputs_agree());
 }
 
 TEST_CASE("a job without a key has no digests") {
-    OutboxBench bench(OpenJob{.job = job, .token = 77, .spec = spec(), .collect = {}});
-    bench.add("a");
-    bench.outbox->seal();
-    REQUIRE(bench.blocks().size() == 1);
-    CHECK(bench.blocks()[0].block.digest.empty());
+    OutboxStage stage(OpenJob{.job = job, .token = 77, .spec = spec(), .collect = {}});
+    stage.add("a");
+    stage.outbox->seal();
+    REQUIRE(stage.blocks().size() == 1);
+    CHECK(stage.blocks()[0].block.digest.empty());
 }
 
 TEST_CASE("what a job has is compared and not sent; what follows is, with its digest") {
-    OutboxBench bench(found_ten());
-    CHECK_FALSE(bench.outbox->inputs_agree());
-    bench.add("abcdefghi");
-    bench.outbox->flush_own();
-    CHECK_FALSE(bench.outbox->look());
-    CHECK_FALSE(bench.outbox->inputs_agree());
-    bench.add("j");
-    CHECK(bench.outbox->inputs_agree());
-    CHECK(bench.posted.empty());
-    bench.add("kl");
-    bench.outbox->seal();
-    auto blocks = bench.blocks();
+    OutboxStage stage(found_ten());
+    CHECK_FALSE(stage.outbox->inputs_agree());
+    stage.add("abcdefghi");
+    stage.outbox->flush_own();
+    CHECK_FALSE(stage.outbox->look());
+    CHECK_FALSE(stage.outbox->inputs_agree());
+    stage.add("j");
+    CHECK(stage.outbox->inputs_agree());
+    CHECK(stage.posted.empty());
+    stage.add("kl");
+    stage.outbox->seal();
+    auto blocks = stage.blocks();
     REQUIRE(blocks.size() == 1);
     CHECK(blocks[0].block.first == 10);
     CHECK(blocks[0].block.count == 2);
@@ -144,25 +144,25 @@ TEST_CASE("what a job has is compared and not sent; what follows is, with its di
 }
 
 TEST_CASE("a job that was left just before its seal is sealed") {
-    OutboxBench bench(found_ten());
-    bench.add("abcdefghij");
-    bench.outbox->open();
-    bench.outbox->seal();
-    REQUIRE(bench.posted.size() == 2);
-    auto seal = std::get<SealJob>(bench.posted[1]);
+    OutboxStage stage(found_ten());
+    stage.add("abcdefghij");
+    stage.outbox->open();
+    stage.outbox->seal();
+    REQUIRE(stage.posted.size() == 2);
+    auto seal = std::get<SealJob>(stage.posted[1]);
     CHECK(seal.total == 10);
 }
 
 TEST_CASE("other inputs, and fewer: errors that tell the difference, each time") {
-    OutboxBench bench(found_ten());
-    std::string text = bench.differs([&] { bench.add("abcdefghiX"); });
+    OutboxStage stage(found_ten());
+    std::string text = stage.differs([&] { stage.add("abcdefghiX"); });
     CHECK(text == "job key 'K': the inputs differ from those of job " + to_string(job) +
                       " among the first 10 fragments; use another key, or forget that job");
-    CHECK(bench.differs([&] { bench.add("k"); }) == text);
-    CHECK(bench.differs([&] { bench.outbox->seal(); }) == text);
-    CHECK(bench.posted.empty());
+    CHECK(stage.differs([&] { stage.add("k"); }) == text);
+    CHECK(stage.differs([&] { stage.outbox->seal(); }) == text);
+    CHECK(stage.posted.empty());
 
-    OutboxBench fewer(found_ten());
+    OutboxStage fewer(found_ten());
     fewer.add("abc");
     CHECK(fewer.differs([&] { fewer.outbox->seal(); }) ==
           "job key 'K': job " + to_string(job) +
@@ -176,124 +176,124 @@ TEST_CASE("a job that is sealed takes the same inputs again, and no more") {
     SUBCASE("while it runs") {}
     SUBCASE("when it is complete") { found.outcome = wire::Outcome::complete; }
     SUBCASE("when it has failed") { found.outcome = wire::Outcome::partial; }
-    OutboxBench bench(found);
-    bench.add("abcdefghi");
-    bench.inbox->stop({Stop::Kind::ended, "it has ended"});  // that keeps nobody from comparing
-    bench.add("j");
-    CHECK_FALSE(bench.outbox->inputs_agree());
+    OutboxStage stage(found);
+    stage.add("abcdefghi");
+    stage.inbox->stop({Stop::Kind::ended, "it has ended"});  // that keeps nobody from comparing
+    stage.add("j");
+    CHECK_FALSE(stage.outbox->inputs_agree());
     SUBCASE("the same") {
-        bench.outbox->seal();
-        CHECK(bench.outbox->inputs_agree());
-        bench.outbox->wait_sealed();
+        stage.outbox->seal();
+        CHECK(stage.outbox->inputs_agree());
+        stage.outbox->wait_sealed();
     }
     SUBCASE("more") {
-        CHECK(bench.differs([&] { bench.add("k"); }) ==
+        CHECK(stage.differs([&] { stage.add("k"); }) ==
               "job key 'K': job " + to_string(job) +
                   " has 10 fragments, and the inputs go on past them; use another key, or forget "
                   "that job");
     }
-    CHECK(bench.posted.empty());
+    CHECK(stage.posted.empty());
 }
 
 TEST_CASE("a job that ended before it was whole takes no more, and says what can be done") {
     wire::Found found = found_ten();
     found.outcome = wire::Outcome::cancelled;
-    OutboxBench bench(found);
-    bench.add("abcdefghij");
-    CHECK(bench.outbox->inputs_agree());
+    OutboxStage stage(found);
+    stage.add("abcdefghij");
+    CHECK(stage.outbox->inputs_agree());
     std::string id = to_string(job);
-    CHECK_THROWS_WITH_AS(bench.add("k"),
+    CHECK_THROWS_WITH_AS(stage.add("k"),
                          ("job " + id + " has ended as cancelled; fanfold retry " + id +
                           " runs again what failed, fanfold forget " + id + " frees the key")
                              .c_str(),
                          JobOver);
-    CHECK_THROWS_AS(bench.outbox->wait_sealed(), FanfoldError);
-    CHECK(bench.posted.empty());
+    CHECK_THROWS_AS(stage.outbox->wait_sealed(), FanfoldError);
+    CHECK(stage.posted.empty());
 }
 
 TEST_CASE(
     "a continued job: its gatherer is asked for, blocks begin behind what is accepted, the seal "
     "follows") {
-    Bench bench;
-    bench.connect();
+    Stage stage;
+    stage.connect();
     OpenJob opening = keyed();
     opening.continues = {.next = 10, .bytes = 95, .limit = 100};
-    bench.step(std::move(opening));
-    CHECK(bench.sent<wire::Watch>().job == job);
-    bench.step(CollectJob{job, {}});
-    bench.locate("G1", 1);
-    bench.take<JobLocated>();
-    CHECK(bench.asked<wire::Collect>("G1").job == job);
+    stage.step(std::move(opening));
+    CHECK(stage.expect<wire::Watch>().job == job);
+    stage.step(CollectJob{job, {}});
+    stage.locate("G1", 1);
+    stage.expect<JobLocated>();
+    CHECK(stage.expect<wire::Collect>("G1").job == job);
     PackedBlock next = block(10, 10);
     next.digest = "D";
-    bench.step(AppendBlock{job, next});
-    auto pushed = bench.pushed();
+    stage.step(AppendBlock{job, next});
+    auto pushed = stage.pushed();
     CHECK(pushed.first == 10);
     CHECK(pushed.digest == "D");
     CHECK(pushed.token == 77);
     CHECK_FALSE(pushed.spec);
-    bench.step(
+    stage.step(
         AppendBlock{job, block(20, 1), 21});  // past the credit: 105 of 100 bytes are on their way
-    bench.expect_nothing();
-    bench.accept(20, 200);
-    CHECK(bench.take<JobRoom>().limit == 200);
-    CHECK(bench.pushed().total == 21);
+    stage.nothing_left();
+    stage.accept(20, 200);
+    CHECK(stage.expect<JobRoom>().limit == 200);
+    CHECK(stage.pushed().total == 21);
 }
 
 TEST_CASE(
     "a job with a key that is let go of before its seal is not cancelled, and is forgotten here "
     "once its blocks are accepted") {
-    Bench bench;
-    bench.connect();
-    bench.step(keyed());
-    bench.step(AppendBlock{job, block(0, 10)});
-    CHECK(bench.pushed().spec->key == "K");
-    bench.step(CloseJob{job});
-    CHECK(bench.core.job_count() == 1);
-    bench.accept(10);
-    bench.pass(200ms);
-    CHECK(bench.core.job_count() == 0);
+    Stage stage;
+    stage.connect();
+    stage.step(keyed());
+    stage.step(AppendBlock{job, block(0, 10)});
+    CHECK(stage.pushed().spec->key == "K");
+    stage.step(CloseJob{job});
+    CHECK(stage.core.job_count() == 1);
+    stage.accept(10);
+    stage.pass(200ms);
+    CHECK(stage.core.job_count() == 0);
 }
 
 TEST_CASE("leaving does not end a job with a key") {
-    Bench bench;
-    bench.connect();
-    bench.step(keyed());
-    bench.step(AppendBlock{job, block(0, 10)});
-    bench.pushed();
-    bench.accept(10);
-    bench.step(Leave{});
-    bench.sent<wire::Bye>();
+    Stage stage;
+    stage.connect();
+    stage.step(keyed());
+    stage.step(AppendBlock{job, block(0, 10)});
+    stage.pushed();
+    stage.accept(10);
+    stage.step(Leave{});
+    stage.expect<wire::Bye>();
 }
 
 TEST_CASE("a job opened again in the same client takes the place of what it left behind") {
-    Bench bench;
-    bench.connect();
-    bench.step(keyed());
-    bench.step(AppendBlock{job, block(0, 10)});
-    bench.pushed();
-    bench.step(CloseJob{job});
+    Stage stage;
+    stage.connect();
+    stage.step(keyed());
+    stage.step(AppendBlock{job, block(0, 10)});
+    stage.pushed();
+    stage.step(CloseJob{job});
     OpenJob opening = keyed();
     opening.continues = {.next = 10, .bytes = 10, .limit = 100};
-    bench.step(std::move(opening));
-    bench.sent<wire::Watch>();
-    bench.step(AppendBlock{job, block(10, 1), 11});
-    CHECK(bench.pushed().first == 10);
+    stage.step(std::move(opening));
+    stage.expect<wire::Watch>();
+    stage.step(AppendBlock{job, block(10, 1), 11});
+    CHECK(stage.pushed().first == 10);
 }
 
 TEST_CASE("another client was faster with the key: who it is, is asked once, and told") {
-    Bench bench;
-    bench.connect();
-    bench.step(keyed());
-    bench.step(AppendBlock{job, block(0, 10)});
-    bench.pushed();
+    Stage stage;
+    stage.connect();
+    stage.step(keyed());
+    stage.step(AppendBlock{job, block(0, 10)});
+    stage.pushed();
     wire::Refused refused{
         .code = wire::RefusalCode::conflict, .text = "the key 'K' is taken", .job = job};
-    bench.broker(refused);
-    auto find = bench.sent<wire::Find>();
+    stage.say(refused);
+    auto find = stage.expect<wire::Find>();
     CHECK(find.key == "K");
-    bench.broker(refused);
-    bench.expect_nothing();
+    stage.say(refused);
+    stage.nothing_left();
     wire::Found found{.number = find.number, .job = other_job};
     std::string text = "(none)";
     SUBCASE("it is submitting") {
@@ -309,35 +309,35 @@ TEST_CASE("another client was faster with the key: who it is, is asked once, and
         found.job = job;
         text = "the key 'K' is taken";
     }
-    bench.broker(found);
-    CHECK(bench.take<JobRefused>().text == text);
+    stage.say(found);
+    CHECK(stage.expect<JobRefused>().text == text);
 }
 
 TEST_CASE(
     "Find, Retry and Forget are asked again until they are answered, also after a new session") {
-    Bench bench;
-    bench.connect();
-    bench.step(Ask{1, wire::Find{.number = 1, .key = "K", .token = 5}});
-    bench.step(Ask{2, wire::Retry{job}});
-    bench.step(Ask{3, wire::Forget{other_job}});
-    CHECK(bench.sent<wire::Find>().token == 5);
-    CHECK(bench.sent<wire::Retry>().job == job);
-    CHECK(bench.sent<wire::Forget>().job == other_job);
-    bench.broker(welcome(2));
-    bench.take<Connected>();
-    bench.sent<wire::Find>();
-    bench.sent<wire::Retry>();
-    bench.sent<wire::Forget>();
-    bench.broker(wire::Retried{job, 1, 7});
-    CHECK(std::get<wire::Retried>(*bench.take<Answer>().reply).fragments == 7);
-    bench.broker(wire::Refused{
+    Stage stage;
+    stage.connect();
+    stage.step(Ask{1, wire::Find{.number = 1, .key = "K", .token = 5}});
+    stage.step(Ask{2, wire::Retry{job}});
+    stage.step(Ask{3, wire::Forget{other_job}});
+    CHECK(stage.expect<wire::Find>().token == 5);
+    CHECK(stage.expect<wire::Retry>().job == job);
+    CHECK(stage.expect<wire::Forget>().job == other_job);
+    stage.say(welcome(2));
+    stage.expect<Connected>();
+    stage.expect<wire::Find>();
+    stage.expect<wire::Retry>();
+    stage.expect<wire::Forget>();
+    stage.say(wire::Retried{job, 1, 7});
+    CHECK(std::get<wire::Retried>(*stage.expect<Answer>().reply).fragments == 7);
+    stage.say(wire::Refused{
         .code = wire::RefusalCode::conflict, .text = "it still runs", .job = other_job});
-    auto answer = bench.take<Answer>();
+    auto answer = stage.expect<Answer>();
     CHECK(answer.number == 3);
     CHECK(answer.reply.error().text == "it still runs");
-    bench.broker(found_ten());
-    CHECK(std::get<wire::Found>(*bench.take<Answer>().reply).next == 10);
-    bench.broker(wire::Retried{job, 1, 7});
-    bench.broker(found_ten());
-    bench.pass(5s);
+    stage.say(found_ten());
+    CHECK(std::get<wire::Found>(*stage.expect<Answer>().reply).next == 10);
+    stage.say(wire::Retried{job, 1, 7});
+    stage.say(found_ten());
+    stage.pass(5s);
 }

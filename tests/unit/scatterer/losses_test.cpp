@@ -16,40 +16,36 @@ wire::Ended ended(wire::Outcome outcome, std::uint64_t values) {
     return message;
 }
 
-void forget_questions(Bench& bench) {
-    std::erase_if(bench.actions, [](const Action& action) {
-        return std::holds_alternative<SendGatherer>(action);
-    });
-}
+void forget_questions(Stage& stage) { stage.ignore<wire::Collect>(); }
 }  // namespace
 
 TEST_CASE("what a silent gatherer did not send is never passed off as delivered") {
-    Bench bench;
-    bench.connect();
-    bench.open_ten();
-    bench.broker(ended(wire::Outcome::complete, 10));
-    bench.take<JobEnded>();
-    bench.pass(14s);
-    forget_questions(bench);
-    bench.expect_nothing();
-    bench.pass(2s);
-    forget_questions(bench);
-    CHECK(bench.take<JobRefused>().text.find("does not send its results") != std::string::npos);
+    Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.say(ended(wire::Outcome::complete, 10));
+    stage.expect<JobEnded>();
+    stage.pass(14s);
+    forget_questions(stage);
+    stage.nothing_left();
+    stage.pass(2s);
+    forget_questions(stage);
+    CHECK(stage.expect<JobRefused>().text.find("does not send its results") != std::string::npos);
 }
 
 TEST_CASE("a job that ends without its gatherer's word is concluded by what was delivered") {
-    Bench bench;
-    bench.connect();
-    bench.open_ten();
-    bench.values("G1", 1, {0, 3});
-    bench.expect_delivery({0, 3}, 1);
+    Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.values("G1", 1, {0, 3});
+    stage.expect_delivery({0, 3}, 1);
     auto end = ended(wire::Outcome::cancelled, 5);
     end.missing = {{"cancelled", {{2, 4}, {5, 10}}}};
-    bench.broker(end);
-    bench.take<JobEnded>();
-    bench.pass(16s);
-    forget_questions(bench);
-    auto concluded = bench.take<JobConcluded>().end;
+    stage.say(end);
+    stage.expect<JobEnded>();
+    stage.pass(16s);
+    forget_questions(stage);
+    auto concluded = stage.expect<JobConcluded>().end;
     CHECK(concluded.outcome == wire::Outcome::cancelled);
     CHECK(concluded.values == 3);
     REQUIRE(concluded.missing.size() == 2);
@@ -59,41 +55,41 @@ TEST_CASE("a job that ends without its gatherer's word is concluded by what was 
 }
 
 TEST_CASE("a cancel waits for the broker to know the job, and the job is made known until then") {
-    Bench bench;
-    bench.connect();
-    bench.open();
-    bench.step(AppendBlock{job, block(0, 10), 10});
-    bench.pushed();  // lost
-    bench.asked<wire::Collect>("G1");
-    bench.step(CancelJob{job, "enough"});
-    bench.expect_nothing();
-    bench.pass(2500ms);
-    forget_questions(bench);
-    bench.pushed();
-    bench.accept(10);
-    CHECK(bench.sent<wire::Cancel>().reason == "enough");
+    Stage stage;
+    stage.connect();
+    stage.open();
+    stage.step(AppendBlock{job, block(0, 10), 10});
+    stage.pushed();  // lost
+    stage.expect<wire::Collect>("G1");
+    stage.step(CancelJob{job, "enough"});
+    stage.nothing_left();
+    stage.pass(2500ms);
+    forget_questions(stage);
+    stage.pushed();
+    stage.accept(10);
+    CHECK(stage.expect<wire::Cancel>().reason == "enough");
 }
 
 TEST_CASE("a job that was lost with the broker's memory and comes to life again is cancelled") {
-    Bench bench;
-    bench.connect();
-    bench.open_ten();
-    bench.broker(welcome(2));
-    bench.take<JobConcluded>();
-    bench.take<Connected>();
-    bench.accept(10);
-    CHECK(bench.sent<wire::Cancel>().job == job);
+    Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.say(welcome(2));
+    stage.expect<JobConcluded>();
+    stage.expect<Connected>();
+    stage.accept(10);
+    CHECK(stage.expect<wire::Cancel>().job == job);
 }
 
 TEST_CASE(
     "an owner looks after its job now and then, since the word of its end may have been lost") {
-    Bench bench;
-    bench.connect();
-    bench.open_ten();
-    bench.pass(9s);
-    forget_questions(bench);
-    bench.expect_nothing();
-    bench.pass(2s);
-    forget_questions(bench);
-    CHECK(bench.sent<wire::Watch>().job == job);
+    Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.pass(9s);
+    forget_questions(stage);
+    stage.nothing_left();
+    stage.pass(2s);
+    forget_questions(stage);
+    CHECK(stage.expect<wire::Watch>().job == job);
 }

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 TEST_CASE("a job that is opened beside an unnoticed death of its gatherer goes to its next life") {
     broker::Stage stage;
-    stage.quiet = true;
+    stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
     stage.client("c");
     stage.worker("w");
     stage.gatherer("a", 1);
@@ -21,14 +21,14 @@ TEST_CASE("a job that is opened beside an unnoticed death of its gatherer goes t
     CHECK(stage.core->sessions().size() == 3);
     stage.say("a", wire::Heartbeat{});
     // Should it live after all, it says Hello again.
-    CHECK(stage.take<wire::Refused>("a").code == wire::RefusalCode::unknown_session);
+    CHECK(stage.expect<wire::Refused>("a").code == wire::RefusalCode::unknown_session);
 }
 
 TEST_CASE("a client whose first block was faster than its hello finds its job after a restart") {
     broker::Durable stage;
     stage.gatherer("g");
     JobId job = stage.open(1, 1);
-    stage.forget("c");
+    stage.skip("c");
     stage.client("c");
     stage.restart();
     stage.client("d");  // the same life of it on another connection
@@ -37,16 +37,16 @@ TEST_CASE("a client whose first block was faster than its hello finds its job af
 }
 
 TEST_CASE("as completed, results of a gatherer that reads its store go on at the same position") {
-    scatterer::testing::Bench bench;
-    bench.connect();
-    bench.open_ten({.ordered = false, .now = false});
+    scatterer::testing::Stage stage;
+    stage.connect();
+    stage.open_ten({.ordered = false, .now = false});
     auto located = [&](Epoch epoch) {
         auto gatherer = scatterer::testing::gatherer("G1");
         gatherer.epoch = epoch;
-        bench.broker(wire::Located{scatterer::testing::job, 1, gatherer});
+        stage.say(wire::Located{scatterer::testing::job, 1, gatherer});
     };
     located({1, 8});  // it had no store before: from the start
-    CHECK(bench.asked<wire::Collect>("G1").position == 0);
+    CHECK(stage.expect<wire::Collect>("G1").position == 0);
     auto key = scatterer::GathererKey{};
     auto gatherer = scatterer::testing::gatherer("G1");
     gatherer.epoch = {1, 8};
@@ -54,55 +54,54 @@ TEST_CASE("as completed, results of a gatherer that reads its store go on at the
     wire::Values values{
         .job = scatterer::testing::job, .position = 4, .first = 0, .count = 4, .meta = {}};
     values.position = 1;
-    bench.step(scatterer::FromGatherer{key, values, Slice::take(std::string(4, '\xc0'))});
-    bench.expect_delivery({0, 4}, 1);
+    stage.step(scatterer::FromGatherer{key, values, Slice::take(std::string(4, '\xc0'))});
+    stage.expect_delivery({0, 4}, 1);
     located({2, 9});
-    CHECK(bench.asked<wire::Collect>("G1").position == 1);
+    CHECK(stage.expect<wire::Collect>("G1").position == 1);
     located({0, 10});  // its store is gone
-    CHECK(bench.asked<wire::Collect>("G1").position == 0);
-    bench.actions.clear();
+    CHECK(stage.expect<wire::Collect>("G1").position == 0);
+    stage.skip<scatterer::JobLocated>();
 }
 
 TEST_CASE(
     "a job that its client gave up for want of a broker is cancelled when the broker is back") {
-    scatterer::testing::Bench bench;
-    bench.connect();
-    bench.open();
-    bench.step(
+    scatterer::testing::Stage stage;
+    stage.connect();
+    stage.open();
+    stage.step(
         scatterer::AppendBlock{scatterer::testing::job, scatterer::testing::block(0, 10), {}});
-    bench.pass(12s, false);
-    bench.actions.clear();
-    bench.broker(scatterer::testing::welcome());
-    bench.actions.clear();
-    bench.accept(10);
-    CHECK(bench.sent<wire::Cancel>().job == scatterer::testing::job);
+    stage.pass(12s, false);
+    stage.skip<scatterer::PushBlock, wire::Collect, scatterer::JobNotice, scatterer::Reconnect,
+               scatterer::ConnectionFailed, scatterer::JobRefused>();
+    stage.say(scatterer::testing::welcome());
+    stage.skip<scatterer::Connected, wire::Cancel>();
+    stage.accept(10);
+    CHECK(stage.expect<wire::Cancel>().job == scatterer::testing::job);
 }
 
 TEST_CASE("by the broker's word too, failed fragments are listed as missing") {
-    scatterer::testing::Bench bench;
-    bench.connect();
-    bench.open_ten();
-    bench.values("G1", 1, {1, 10});
-    bench.expect_delivery({1, 10}, 1);
-    bench.from("G1", wire::Failures{scatterer::testing::job, 2, {scatterer::testing::failure(0)}});
-    bench.take<scatterer::DeliverFailure>();
-    bench.broker(wire::Ended{.job = scatterer::testing::job,
-                             .assignment = 1,
-                             .outcome = wire::Outcome::partial,
-                             .reason = {},
-                             .total = 10,
-                             .values = 9,
-                             .missing = {}});
-    bench.take<scatterer::JobEnded>();
+    scatterer::testing::Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.values("G1", 1, {1, 10});
+    stage.expect_delivery({1, 10}, 1);
+    stage.say("G1", wire::Failures{scatterer::testing::job, 2, {scatterer::testing::failure(0)}});
+    stage.expect<scatterer::DeliverFailure>();
+    stage.say(wire::Ended{.job = scatterer::testing::job,
+                          .assignment = 1,
+                          .outcome = wire::Outcome::partial,
+                          .reason = {},
+                          .total = 10,
+                          .values = 9,
+                          .missing = {}});
+    stage.expect<scatterer::JobEnded>();
     std::optional<wire::Concluded> end;
     while (!end) {
-        bench.pass(1s);
-        while (!bench.actions.empty()) {
-            if (auto* concluded = std::get_if<scatterer::JobConcluded>(&bench.actions.front()))
+        stage.pass(1s);
+        for (const scatterer::Action& action : stage.take_rest())
+            if (auto* concluded = std::get_if<scatterer::JobConcluded>(&action))
                 end = concluded->end;
-            bench.actions.pop_front();
-        }
-        REQUIRE(bench.now < Time{1100s});
+        REQUIRE(stage.now < Time{1100s});
     }
     REQUIRE(end->missing.size() == 1);
     CHECK(end->missing[0].reason == "failed");
@@ -110,71 +109,71 @@ TEST_CASE("by the broker's word too, failed fragments are listed as missing") {
 }
 
 TEST_CASE("a Welcome of an earlier life that is late on its way does not end a client's jobs") {
-    scatterer::testing::Bench bench;
+    scatterer::testing::Stage stage;
     auto of_life = [](std::uint64_t number) {
         auto welcome = scatterer::testing::welcome(number + 100);
         welcome.epoch.number = number;
         return welcome;
     };
-    bench.connect();
-    bench.broker(of_life(5));
-    bench.actions.clear();
-    bench.open();
-    bench.step(
+    stage.connect();
+    stage.say(of_life(5));
+    stage.skip<scatterer::Connected>();
+    stage.open();
+    stage.step(
         scatterer::AppendBlock{scatterer::testing::job, scatterer::testing::block(0, 10), 10});
-    bench.actions.clear();
-    bench.broker(of_life(4));
-    bench.sent<wire::Hello>();
-    bench.expect_nothing();
-    bench.broker(of_life(5));  // the answer
-    bench.actions.clear();
-    bench.broker(of_life(3));
-    bench.sent<wire::Hello>();
-    bench.broker(of_life(3));  // it was started from an older folder
-    CHECK(bench.take<scatterer::JobConcluded>().end.outcome == wire::Outcome::failed);
-    bench.actions.clear();
+    stage.skip<scatterer::PushBlock, wire::Collect>();
+    stage.say(of_life(4));
+    stage.expect<wire::Hello>();
+    stage.nothing_left();
+    stage.say(of_life(5));  // the answer
+    stage.skip<scatterer::Connected, scatterer::PushBlock, wire::Watch>();
+    stage.say(of_life(3));
+    stage.expect<wire::Hello>();
+    stage.say(of_life(3));  // it was started from an older folder
+    CHECK(stage.expect<scatterer::JobConcluded>().end.outcome == wire::Outcome::failed);
+    stage.skip<scatterer::Connected>();
 }
 
 TEST_CASE(
     "results are asked for where they are, though the job had ended before anybody collected") {
-    scatterer::testing::Bench bench;
-    bench.connect();
-    bench.step(
+    scatterer::testing::Stage stage;
+    stage.connect();
+    stage.step(
         scatterer::OpenJob{scatterer::testing::job, 77, scatterer::testing::spec(false), {}});
-    bench.step(
+    stage.step(
         scatterer::AppendBlock{scatterer::testing::job, scatterer::testing::block(0, 10), {}});
-    bench.pushed();
-    bench.broker(wire::Ended{.job = scatterer::testing::job,
-                             .assignment = 1,
-                             .outcome = wire::Outcome::complete,
-                             .reason = {},
-                             .total = {},
-                             .values = 1,
-                             .missing = {}});
-    bench.take<scatterer::JobEnded>();
-    bench.step(scatterer::CollectJob{scatterer::testing::job, {}});
-    CHECK(bench.sent<wire::Watch>().job == scatterer::testing::job);
-    bench.expect_nothing();
-    bench.locate("G1", 1);
-    bench.take<scatterer::JobLocated>();
-    bench.asked<wire::Collect>("G1");
+    stage.pushed();
+    stage.say(wire::Ended{.job = scatterer::testing::job,
+                          .assignment = 1,
+                          .outcome = wire::Outcome::complete,
+                          .reason = {},
+                          .total = {},
+                          .values = 1,
+                          .missing = {}});
+    stage.expect<scatterer::JobEnded>();
+    stage.step(scatterer::CollectJob{scatterer::testing::job, {}});
+    CHECK(stage.expect<wire::Watch>().job == scatterer::testing::job);
+    stage.nothing_left();
+    stage.locate("G1", 1);
+    stage.expect<scatterer::JobLocated>();
+    stage.expect<wire::Collect>("G1");
 }
 
 TEST_CASE("an end that comes before the answer to a question about a gap is not the last word") {
-    scatterer::testing::Bench bench;
-    bench.connect();
-    bench.open_ten({.ordered = false, .now = false});
+    scatterer::testing::Stage stage;
+    stage.connect();
+    stage.open_ten({.ordered = false, .now = false});
     for (int stream = 0; stream < 2;
          ++stream) {  // 0 to 6 went to an earlier question, and are let go of
-        bench.values("G1", 3, {6, 8});
-        if (stream == 0) CHECK(bench.asked<wire::Collect>("G1").position == 0);
-        else bench.expect_delivery({6, 8}, 3);
-        bench.values("G1", 4, {8, 10});
-        if (stream == 1) bench.expect_delivery({8, 10}, 4);
-        bench.concluded("G1", 4);
-        if (stream == 0) CHECK(bench.asked<wire::Collect>("G1").position == 0);
+        stage.values("G1", 3, {6, 8});
+        if (stream == 0) CHECK(stage.expect<wire::Collect>("G1").position == 0);
+        else stage.expect_delivery({6, 8}, 3);
+        stage.values("G1", 4, {8, 10});
+        if (stream == 1) stage.expect_delivery({8, 10}, 4);
+        stage.concluded("G1", 4);
+        if (stream == 0) CHECK(stage.expect<wire::Collect>("G1").position == 0);
     }
-    CHECK(bench.take<scatterer::JobConcluded>().end.values == 4);
+    CHECK(stage.expect<scatterer::JobConcluded>().end.values == 4);
 }
 
 TEST_CASE("a worker whose results are adopted after a restart is told where they belong") {
@@ -184,7 +183,7 @@ TEST_CASE("a worker whose results are adopted after a restart is told where they
     stage.restart();
     stage.fleet();
     stage.say("w", wire::Heartbeat{.handled = 0, .held = {}, .kept = {{job, {{0, 1}}}}});
-    auto again = stage.take<wire::SendAgain>("w");
+    auto again = stage.expect<wire::SendAgain>("w");
     CHECK(again.gatherer.name == "G");
     CHECK(again.ranges == std::vector<Range>{{0, 1}});
 }

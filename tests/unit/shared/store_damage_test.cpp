@@ -8,7 +8,7 @@
 #include "tests/support/store_harness.hpp"
 
 using namespace fanfold;
-using namespace fanfold::store_bench;
+using namespace fanfold::store_testing;
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include "tests/support/store_harness.hpp"
 
 using namespace fanfold;
-using namespace fanfold::store_bench;
+using namespace fanfold::store_testing;
 
 TEST_CASE("store: tickets are told in order, and everything is there after a restart") {
     Folder folder;

@@ -65,91 +65,91 @@ TEST_CASE("executors: declared commands") {
     table.add_command("big", "head -c 100000 /dev/zero");
     table.add_command("nap", "sleep $(cat)");
     table.add_command("check", "grep -q good");
-    ExecutorBench bench(std::move(table));
+    ExecutorStage stage(std::move(table));
     SUBCASE("values, one after the other") {
-        bench.run("count", {wire::pack_text("one two"), packed(std::vector<int>{1, 2}),
+        stage.run("count", {wire::pack_text("one two"), packed(std::vector<int>{1, 2}),
                             wire::pack_bytes("a b c")});
-        auto first = bench.next<Values>();
+        auto first = stage.next<Values>();
         CHECK(first.body.view() == wire::pack_text("2"));
         CHECK(first.count == 1);
         CHECK(first.started.count() > 0);
-        CHECK(bench.next<Values>().body.view() == wire::pack_text("1"));
-        auto last = bench.next<Values>();
+        CHECK(stage.next<Values>().body.view() == wire::pack_text("1"));
+        auto last = stage.next<Values>();
         CHECK(last.first == 2);
         CHECK(last.body.view() == wire::pack_text("3"));
-        bench.next<Finished>();
+        stage.next<Finished>();
     }
     SUBCASE("a value does not wait for the next fragment of its task, which runs long") {
-        auto task = bench.run("nap", {wire::pack_text("0"), wire::pack_text("100")});
-        CHECK(bench.next<Values>().first == 0);
-        bench.executors().stop(task);
-        bench.next<Finished>();
+        auto task = stage.run("nap", {wire::pack_text("0"), wire::pack_text("100")});
+        CHECK(stage.next<Values>().first == 0);
+        stage.executors().stop(task);
+        stage.next<Finished>();
     }
     SUBCASE("a value comes before the failure of the next fragment") {
-        bench.run("check",
+        stage.run("check",
                   {wire::pack_text("good"), wire::pack_text("bad"), wire::pack_text("good")});
-        CHECK(bench.next<Values>().first == 0);
-        CHECK(bench.failure().index == 1);
-        CHECK(bench.next<Values>().first == 2);
-        bench.next<Finished>();
+        CHECK(stage.next<Values>().first == 0);
+        CHECK(stage.failure().index == 1);
+        CHECK(stage.next<Values>().first == 2);
+        stage.next<Finished>();
     }
     SUBCASE("output past what a pipe holds") {
-        bench.run("big", {packed(0)}, {.owner = {}, .max_output = 1'000'000});
-        CHECK(bench.next<Values>().body.view() == wire::pack_text(std::string(100'000, '\0')));
-        bench.next<Finished>();
+        stage.run("big", {packed(0)}, {.owner = {}, .max_output = 1'000'000});
+        CHECK(stage.next<Values>().body.view() == wire::pack_text(std::string(100'000, '\0')));
+        stage.next<Finished>();
     }
     SUBCASE("the environment and the folder") {
-        bench.run("where", {wire::pack_text("")},
+        stage.run("where", {wire::pack_text("")},
                   {.owner = {}, .cwd = "/", .environment = {"EXTRA=more"}});
-        CHECK(bench.values() == std::vector<std::string>{wire::pack_text(
+        CHECK(stage.values() == std::vector<std::string>{wire::pack_text(
                                     "00000000-0000-0000-0000-000000000000 0 3 more/\n")});
     }
     SUBCASE("output that is no text") {
-        bench.run("bytes", {packed(0)});
-        CHECK(bench.values() == std::vector<std::string>{wire::pack_bytes("\xff")});
+        stage.run("bytes", {packed(0)});
+        CHECK(stage.values() == std::vector<std::string>{wire::pack_bytes("\xff")});
     }
     SUBCASE("an exit code") {
-        bench.run("broken", {packed(0)});
-        auto failed = bench.next<Failed>();
+        stage.run("broken", {packed(0)});
+        auto failed = stage.next<Failed>();
         CHECK(failed.failure.kind == wire::FailureKind::failed);
         CHECK(failed.failure.exit_code == 3);
         CHECK(failed.failure.message == "exit code 3: what went wrong");
         CHECK(failed.output.view() == streams_value("said\n", "what went wrong\n"));
-        bench.next<Finished>();
+        stage.next<Finished>();
     }
     SUBCASE("a signal") {
-        bench.run("killed", {packed(0)});
-        auto failure = bench.failure();
+        stage.run("killed", {packed(0)});
+        auto failure = stage.failure();
         CHECK(failure.signal == 9);
         CHECK(failure.message == "killed by signal 9 (SIGKILL)");
-        bench.next<Finished>();
+        stage.next<Finished>();
     }
     SUBCASE("a timeout") {
-        bench.run("slow", {packed(0)}, {.timeout = 50ms, .owner = {}});
-        auto failure = bench.failure();
+        stage.run("slow", {packed(0)}, {.timeout = 50ms, .owner = {}});
+        auto failure = stage.failure();
         CHECK(failure.kind == wire::FailureKind::timeout);
         CHECK(failure.message.starts_with(
             "took longer than its timeout of 50ms"));  // a shell may say more on stderr
-        bench.next<Finished>();
+        stage.next<Finished>();
     }
     SUBCASE("too much output") {
-        bench.run("big", {packed(0)}, {.owner = {}, .max_output = 1000});
-        CHECK(bench.failure().message ==
+        stage.run("big", {packed(0)}, {.owner = {}, .max_output = 1000});
+        CHECK(stage.failure().message ==
               "its output passed the limit of 1000 bytes; raise it with --max-output");
-        bench.next<Finished>();
+        stage.next<Finished>();
     }
     SUBCASE("a payload that can't be written fails alone") {
-        bench.run("count", {packed(std::map<int, int>{{1, 2}}), wire::pack_text("one")});
-        CHECK(bench.failure().index == 0);
-        CHECK(bench.next<Values>().first == 1);
-        bench.next<Finished>();
+        stage.run("count", {packed(std::map<int, int>{{1, 2}}), wire::pack_text("one")});
+        CHECK(stage.failure().index == 0);
+        CHECK(stage.next<Values>().first == 1);
+        stage.next<Finished>();
     }
     SUBCASE("stop") {
-        auto task = bench.run("slow", {packed(0), packed(1)});
-        bench.executors().stop(task);
-        CHECK(bench.next<Finished>().task == task);
+        auto task = stage.run("slow", {packed(0), packed(1)});
+        stage.executors().stop(task);
+        CHECK(stage.next<Finished>().task == task);
     }
-    SUBCASE("the end of the executors") { bench.run("slow", {packed(0)}); }
+    SUBCASE("the end of the executors") { stage.run("slow", {packed(0)}); }
 }
 
 TEST_CASE("executors: what a task has not begun of its commands is given up, and never runs") {
@@ -158,14 +158,14 @@ TEST_CASE("executors: what a task has not begun of its commands is given up, and
     std::string gate = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(pipe_ends[0]);
     FunctionTable table;
     table.add_command("wait", "head -c 1 " + gate);
-    ExecutorBench bench(std::move(table));
-    auto task = bench.run("wait", {packed(0), packed(1), packed(2), packed(3)});
-    bench.executors().trim({.task = task, .from = 2});
-    CHECK(bench.next<Trimmed>().range == Range{2, 4});
-    bench.executors().trim({.task = task, .from = 0});
-    CHECK(bench.next<Trimmed>().range == Range{1, 2});
+    ExecutorStage stage(std::move(table));
+    auto task = stage.run("wait", {packed(0), packed(1), packed(2), packed(3)});
+    stage.executors().trim({.task = task, .from = 2});
+    CHECK(stage.next<Trimmed>().range == Range{2, 4});
+    stage.executors().trim({.task = task, .from = 0});
+    CHECK(stage.next<Trimmed>().range == Range{1, 2});
     CHECK(write(pipe_ends[1], "abcd", 4) == 4);
-    CHECK(bench.values() == std::vector<std::string>{wire::pack_text("a")});
+    CHECK(stage.values() == std::vector<std::string>{wire::pack_text("a")});
     close(pipe_ends[0]);
     close(pipe_ends[1]);
 }
@@ -179,13 +179,13 @@ TEST_CASE(
     table.add_command("wait", "cat; test $FANFOLD_INDEX -ne 20 || { echo >" + folder +
                                   std::to_string(begun[1]) + "; head -c 1 " + folder +
                                   std::to_string(gate[0]) + "; }");
-    ExecutorBench bench(std::move(table));
-    auto task = bench.run("wait", std::vector<std::string>(23, packed("x")));
+    ExecutorStage stage(std::move(table));
+    auto task = stage.run("wait", std::vector<std::string>(23, packed("x")));
     RangeSet done;
     while (done.size() < 20) {
-        bench.executors().trim(
+        stage.executors().trim(
             {.task = task, .from = 1000});  // which also has the values delivered that wait
-        Event event = bench.next_event();
+        Event event = stage.next_event();
         if (const auto* values = std::get_if<Values>(&event))
             done.add({values->first, values->first + values->count});
     }
@@ -195,39 +195,39 @@ TEST_CASE(
     REQUIRE(poll(&begins, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) == 1);
     RangeSet given_up;
     while (given_up.size() < 2) {
-        bench.executors().trim({.task = task, .from = 0});
-        Event event = bench.next_event();
+        stage.executors().trim({.task = task, .from = 0});
+        Event event = stage.next_event();
         REQUIRE(std::holds_alternative<Trimmed>(event));
         given_up.add(std::get<Trimmed>(event).range);
     }
     CHECK(given_up == RangeSet({{21, 23}}));
     CHECK(write(gate[1], "a", 1) == 1);
-    Event event = bench.next_event();
-    while (std::holds_alternative<Trimmed>(event)) event = bench.next_event();
+    Event event = stage.next_event();
+    while (std::holds_alternative<Trimmed>(event)) event = stage.next_event();
     CHECK(std::get<Values>(event).first == 20);
-    bench.next<Finished>();
+    stage.next<Finished>();
     for (int end : {gate[0], gate[1], begun[0], begun[1]}) close(end);
 }
 
 TEST_CASE("executors: command lines that come with the job") {
     FunctionTable table;
     table.allow_exec();
-    ExecutorBench bench(std::move(table));
+    ExecutorStage stage(std::move(table));
     auto payload = [](const std::vector<std::string>& argv, const std::string& input) {
         return "\x92" + packed(argv) + input;
     };
-    bench.run("fanfold.exec", {payload({"cat"}, wire::pack_bytes("in")),
+    stage.run("fanfold.exec", {payload({"cat"}, wire::pack_bytes("in")),
                                payload({"sh", "-c", "cat; echo err >&2"}, "\xc0"),
                                payload({"sh", "-c", "echo out; exit 4"}, "\xc0"),
                                payload({"no-such-program-here"}, "\xc0"), packed(1)});
-    CHECK(bench.next<Values>().body.view() == streams_value("in", ""));
-    CHECK(bench.next<Values>().body.view() == streams_value("", "err\n"));
-    auto failed = bench.next<Failed>();
+    CHECK(stage.next<Values>().body.view() == streams_value("in", ""));
+    CHECK(stage.next<Values>().body.view() == streams_value("", "err\n"));
+    auto failed = stage.next<Failed>();
     CHECK(failed.failure.exit_code == 4);
     CHECK(failed.output.view() == streams_value("out\n", ""));
-    CHECK(bench.failure().message.find("no-such-program-here") != std::string::npos);
-    CHECK(bench.failure().message.find("fanfold.exec wants the payload") != std::string::npos);
-    bench.next<Finished>();
+    CHECK(stage.failure().message.find("no-such-program-here") != std::string::npos);
+    CHECK(stage.failure().message.find("fanfold.exec wants the payload") != std::string::npos);
+    stage.next<Finished>();
 }
 
 }  // namespace fanfold::worker

@@ -83,7 +83,7 @@ TEST_CASE("value buffer: is closed at a fragment, or too late") {
 }
 
 TEST_CASE("executors: values of a long chunk of short fragments are told while it goes on") {
-    ExecutorBench bench(typed_function([](std::uint64_t number) {
+    ExecutorStage stage(typed_function([](std::uint64_t number) {
         spin(20us);
         return number;
     }));
@@ -91,8 +91,8 @@ TEST_CASE("executors: values of a long chunk of short fragments are told while i
     SUBCASE("timed") { spec.timeout = 10s; }
     SUBCASE("not timed") {}
     auto payloads = counted(5000);  // of 100 ms
-    bench.run("typed", payloads, spec);
-    auto first = bench.next<Values>();
+    stage.run("typed", payloads, spec);
+    auto first = stage.next<Values>();
     CHECK(first.first == 0);
     CHECK(first.count > 0);
     CHECK(first.count < 5000);
@@ -100,7 +100,7 @@ TEST_CASE("executors: values of a long chunk of short fragments are told while i
     std::string all(first.body.view());
     std::uint64_t count = first.count;
     while (count < 5000) {
-        auto part = bench.next<Values>();
+        auto part = stage.next<Values>();
         CHECK(part.first == count);
         all += part.body.view();
         count += part.count;
@@ -108,11 +108,11 @@ TEST_CASE("executors: values of a long chunk of short fragments are told while i
     std::string expected;
     for (const std::string& payload : payloads) expected += payload;
     CHECK(all == expected);
-    bench.next<Finished>();
+    stage.next<Finished>();
 }
 
 TEST_CASE("executors: values of all sizes come whole and in order") {
-    ExecutorBench bench(typed_function([](std::uint32_t size) { return std::string(size, 'v'); }));
+    ExecutorStage stage(typed_function([](std::uint32_t size) { return std::string(size, 'v'); }));
     wire::JobSpec spec{.owner = {}};
     SUBCASE("timed") { spec.timeout = 10s; }
     SUBCASE("not timed") {}
@@ -125,8 +125,8 @@ TEST_CASE("executors: values of all sizes come whole and in order") {
     }
     for (int i = 0; i < 3000; ++i)
         payloads.push_back(packed(1000)), expected.push_back(packed(std::string(1000, 'v')));
-    bench.run("typed", payloads, spec);
-    CHECK(bench.values() == expected);
+    stage.run("typed", payloads, spec);
+    CHECK(stage.values() == expected);
 }
 
 TEST_CASE(
@@ -134,72 +134,72 @@ TEST_CASE(
     "told") {
     auto gate = std::make_shared<Gate>();
     std::atomic<std::uint64_t> calls{0};
-    ExecutorBench bench(typed_function([&calls, gate](std::uint64_t number) {
+    ExecutorStage stage(typed_function([&calls, gate](std::uint64_t number) {
         ++calls;
         return number != 3000 || gate->wait();
     }));
-    auto task = bench.run("typed", counted(4000), {.timeout = 300ms, .owner = {}});
+    auto task = stage.run("typed", counted(4000), {.timeout = 300ms, .owner = {}});
     std::uint64_t count = 0;
     while (count < 3000) {
-        auto part = bench.next<Values>();
+        auto part = stage.next<Values>();
         CHECK(part.first == count);
         count += part.count;
     }
     CHECK(count == 3000);
-    bench.executors().trim({.task = task, .from = 0});
-    CHECK(bench.next<Trimmed>().range.end == 4000);  // what was not claimed with it
-    auto overran = bench.next<Overran>();
+    stage.executors().trim({.task = task, .from = 0});
+    CHECK(stage.next<Trimmed>().range.end == 4000);  // what was not claimed with it
+    auto overran = stage.next<Overran>();
     CHECK(overran.index == 3000);
     gate->open();
-    bench.next<Finished>();
+    stage.next<Finished>();
     CHECK(calls == 3001);
 }
 
 TEST_CASE("executors: failures in a batch leave the others as they are") {
-    ExecutorBench bench(typed_function([](std::uint64_t number) {
+    ExecutorStage stage(typed_function([](std::uint64_t number) {
         if (number % 1000 == 999) throw std::runtime_error("a thousand");
         return number;
     }));
-    bench.run("typed", counted(3500));
+    stage.run("typed", counted(3500));
     Index next = 0;
     for (Index failed : {999, 1999, 2999}) {
         while (next < failed) {
-            auto part = bench.next<Values>();
+            auto part = stage.next<Values>();
             CHECK(part.first == next);
             next += part.count;
         }
-        CHECK(bench.failure().index == failed);
+        CHECK(stage.failure().index == failed);
         next = failed + 1;
     }
-    CHECK(bench.next<Values>().first == 3000);
-    bench.next<Finished>();
+    CHECK(stage.next<Values>().first == 3000);
+    stage.next<Finished>();
 }
 
 TEST_CASE(
     "executors: a function is known to be short when it was, and is not any more when it was not") {
     std::atomic<bool> slow{false};
-    ExecutorBench bench(typed_function([&](std::uint64_t number) {
+    ExecutorStage stage(typed_function([&](std::uint64_t number) {
         if (slow) spin(20ms);
         return number;
     }));
     auto expected = [&](const std::string& function, std::uint32_t count) {
-        return bench.executors().expected(
+        return stage.executors().expected(
             {.job = {}, .count = count, .body = {}, .spec = {.function = function, .owner = {}}});
     };
     CHECK(expected("typed", 1) == Duration::max());
     for (int i = 0; i < 100; ++i) {
-        bench.run("typed", counted(10));
-        CHECK(bench.values().size() == 10);
-        bench.run("fanfold.sleep", {packed(0)});
-        CHECK(bench.values().size() == 1);
+        stage.run("typed", counted(10));
+        CHECK(stage.values().size() == 10);
+        stage.run("fanfold.sleep", {packed(0)});
+        CHECK(stage.values().size() == 1);
     }
     CHECK(expected("typed", 1) < 10ms);
     CHECK(expected("typed", 1000) > expected("typed", 1));
     CHECK(expected("fanfold.sleep", 1) == Duration::max());
     CHECK(expected("nobody's", 1) == Duration::max());
     slow = true;
-    bench.run("typed", counted(1));
-    bench.values();
+    stage.run("typed", counted(1));
+    stage.values();
     CHECK(expected("typed", 1) >= 20ms);
 }
 
@@ -207,14 +207,14 @@ TEST_CASE("executors: a task on the caller's thread") {
     Gate entered;
     Gate gate;
     std::thread::id runs_on;
-    ExecutorBench bench(typed_function([&](std::uint64_t number) {
+    ExecutorStage stage(typed_function([&](std::uint64_t number) {
         runs_on = std::this_thread::get_id();
         if (number != 1) return true;
         entered.open();
         return gate.wait();
     }));
-    bench.run("typed", {packed(0)});  // the slot has its own thread now, which waits
-    CHECK(bench.values().size() == 1);
+    stage.run("typed", {packed(0)});  // the slot has its own thread now, which waits
+    CHECK(stage.values().size() == 1);
     auto task = [&](std::uint64_t number, std::uint64_t payload, wire::Milliseconds timeout) {
         return Run{.slot = 0,
                    .task = {.number = number,
@@ -224,30 +224,30 @@ TEST_CASE("executors: a task on the caller's thread") {
                             .body = Slice::copy(packed(payload) + packed(0)),
                             .spec = {.function = "typed", .timeout = timeout, .owner = {}}}};
     };
-    bench.executors().run_here(task(100, 0, 0ms));
+    stage.executors().run_here(task(100, 0, 0ms));
     CHECK(runs_on == std::this_thread::get_id());
-    CHECK(bench.values().size() == 2);
+    CHECK(stage.values().size() == 2);
     SUBCASE("is stopped and trimmed") {
-        std::thread caller([&] { bench.executors().run_here(task(101, 1, 0ms)); });
+        std::thread caller([&] { stage.executors().run_here(task(101, 1, 0ms)); });
         CHECK(entered.wait());
-        bench.executors().trim({.task = 101, .from = 0});
-        CHECK(bench.next<Trimmed>().range == Range{1, 2});
-        bench.executors().stop(101);
+        stage.executors().trim({.task = 101, .from = 0});
+        CHECK(stage.next<Trimmed>().range == Range{1, 2});
+        stage.executors().stop(101);
         gate.open();
         caller.join();
-        CHECK(bench.values().size() == 1);
+        CHECK(stage.values().size() == 1);
     }
     SUBCASE("overruns") {
-        std::thread caller([&] { bench.executors().run_here(task(101, 1, 50ms)); });
-        CHECK(bench.next<Overran>().index == 0);
+        std::thread caller([&] { stage.executors().run_here(task(101, 1, 50ms)); });
+        CHECK(stage.next<Overran>().index == 0);
         gate.open();
         caller.join();
-        CHECK(bench.next<Finished>().task == 101);
+        CHECK(stage.next<Finished>().task == 101);
     }
     SUBCASE("is left behind when it does not return") {
-        std::thread caller([&] { bench.executors().run_here(task(101, 1, 0ms)); });
+        std::thread caller([&] { stage.executors().run_here(task(101, 1, 0ms)); });
         CHECK(entered.wait());
-        CHECK_FALSE(bench.executors().close());
+        CHECK_FALSE(stage.executors().close());
         gate.open();
         caller.join();
     }

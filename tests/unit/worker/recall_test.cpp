@@ -33,177 +33,177 @@ void check_answer(const wire::Done& done, std::uint64_t number, const Ranges& ra
 }  // namespace
 
 TEST_CASE("worker: what waits for a slot is given back at once when it is recalled") {
-    WorkerBench bench;
-    bench.connect();
-    bench.dispatch(job_two, 0, 1);
-    auto run = bench.take<Run>();
-    bench.dispatch(job_one, 0, 10);
-    bench.dispatch(job_one, 20, 2);
-    bench.broker(recall(1, job_one, {{4, 6}, {9, 30}}));
-    check_answer(bench.sent<wire::Done>(), 1, {{4, 6}, {9, 10}, {20, 22}});
-    CHECK(bench.core().held() == 8);
-    bench.tick(500ms);
-    auto heartbeat = bench.sent<wire::Heartbeat>();
+    Stage stage;
+    stage.connect();
+    stage.dispatch(job_two, 0, 1);
+    auto run = stage.expect<Run>();
+    stage.dispatch(job_one, 0, 10);
+    stage.dispatch(job_one, 20, 2);
+    stage.say(recall(1, job_one, {{4, 6}, {9, 30}}));
+    check_answer(stage.expect<wire::Done>(), 1, {{4, 6}, {9, 10}, {20, 22}});
+    CHECK(stage.core().held() == 8);
+    stage.tick(500ms);
+    auto heartbeat = stage.expect<wire::Heartbeat>();
     CHECK(heartbeat.held[0].ranges == Ranges{{0, 4}, {6, 9}});
-    bench.values(run.task.number, 0, 1);
-    bench.take<PushResults>();
-    bench.finished(run.task.number);
-    auto rest = bench.take<Run>();
+    stage.values(run.task.number, 0, 1);
+    stage.expect<PushResults>();
+    stage.finished(run.task.number);
+    auto rest = stage.expect<Run>();
     CHECK(rest.task.first == 0);
     CHECK(rest.task.count == 4);
     CHECK(rest.task.body.view() == numbers(0, 4).view());
-    bench.tick(2ms);
-    CHECK(bench.sent<wire::Done>().recall == 1);
-    bench.dispatch(job_one, 20, 2);  // it may come back
-    CHECK(bench.core().held() == 9);
+    stage.tick(2ms);
+    CHECK(stage.expect<wire::Done>().recall == 1);
+    stage.dispatch(job_one, 20, 2);  // it may come back
+    CHECK(stage.core().held() == 9);
 }
 
 TEST_CASE("worker: a recall is answered also when nothing can be given back") {
-    WorkerBench bench;
-    bench.connect();
-    SUBCASE("nothing is here") { bench.broker(recall(1, job_one, {{0, 100}})); }
+    Stage stage;
+    stage.connect();
+    SUBCASE("nothing is here") { stage.say(recall(1, job_one, {{0, 100}})); }
     SUBCASE("it is kept already") {
-        bench.dispatch(job_one, 0, 1);
-        auto run = bench.take<Run>();
-        bench.values(run.task.number, 0, 1);
-        bench.take<PushResults>();
-        bench.finished(run.task.number);
-        CHECK(bench.sent<wire::Done>().recall == 0);
-        bench.broker(recall(1, job_one, {{0, 100}}));
-        CHECK(bench.core().kept_bytes() == 1);
+        stage.dispatch(job_one, 0, 1);
+        auto run = stage.expect<Run>();
+        stage.values(run.task.number, 0, 1);
+        stage.expect<PushResults>();
+        stage.finished(run.task.number);
+        CHECK(stage.expect<wire::Done>().recall == 0);
+        stage.say(recall(1, job_one, {{0, 100}}));
+        CHECK(stage.core().kept_bytes() == 1);
     }
-    check_answer(bench.sent<wire::Done>(), 1, {});
+    check_answer(stage.expect<wire::Done>(), 1, {});
 }
 
 TEST_CASE("worker: the tail of a running task is given back when its executor has let go of it") {
-    WorkerBench bench;
-    bench.connect();
-    bench.dispatch(job_one, 0, 100);
-    auto run = bench.take<Run>();
-    bench.broker(recall(1, job_one, {{10, 1000}}));
-    auto trim = bench.take<Trim>();
+    Stage stage;
+    stage.connect();
+    stage.dispatch(job_one, 0, 100);
+    auto run = stage.expect<Run>();
+    stage.say(recall(1, job_one, {{10, 1000}}));
+    auto trim = stage.expect<Trim>();
     CHECK(trim.task == run.task.number);
     CHECK(trim.from == 10);
-    CHECK(bench.quiet());  // the answer waits for the executor's
-    bench.step(Trimmed{.task = trim.task, .range = {12, 100}});
-    check_answer(bench.sent<wire::Done>(), 1, {{12, 100}});
-    CHECK(bench.core().held() == 12);
-    bench.values(run.task.number, 0, 12);
-    bench.take<PushResults>();
-    bench.finished(run.task.number);
-    CHECK(bench.sent<wire::Done>().runs[0].range == Range{0, 12});
-    CHECK(bench.core().held() == 0);
+    CHECK(stage.silent());  // the answer waits for the executor's
+    stage.step(Trimmed{.task = trim.task, .range = {12, 100}});
+    check_answer(stage.expect<wire::Done>(), 1, {{12, 100}});
+    CHECK(stage.core().held() == 12);
+    stage.values(run.task.number, 0, 12);
+    stage.expect<PushResults>();
+    stage.finished(run.task.number);
+    CHECK(stage.expect<wire::Done>().runs[0].range == Range{0, 12});
+    CHECK(stage.core().held() == 0);
 }
 
 TEST_CASE("worker: what a task has let go of, and no recall asks for, runs again here") {
-    WorkerBench bench(2);
-    bench.connect();
-    bench.dispatch(job_one, 0, 100);
-    auto run = bench.take<Run>();
-    bench.broker(recall(1, job_one, {{10, 20}, {50, 60}}));
-    CHECK(bench.take<Trim>().from == 10);
-    bench.step(Trimmed{.task = run.task.number, .range = {15, 100}});
-    auto between = bench.take<Run>();
+    Stage stage(2);
+    stage.connect();
+    stage.dispatch(job_one, 0, 100);
+    auto run = stage.expect<Run>();
+    stage.say(recall(1, job_one, {{10, 20}, {50, 60}}));
+    CHECK(stage.expect<Trim>().from == 10);
+    stage.step(Trimmed{.task = run.task.number, .range = {15, 100}});
+    auto between = stage.expect<Run>();
     CHECK(between.slot == 1);
     CHECK(between.task.first == 20);
     CHECK(between.task.count == 30);
     CHECK(between.task.body.view() == numbers(20, 30).view());
-    check_answer(bench.sent<wire::Done>(), 1, {{15, 20}, {50, 60}});
-    CHECK(bench.core().held() == 85);
+    check_answer(stage.expect<wire::Done>(), 1, {{15, 20}, {50, 60}});
+    CHECK(stage.core().held() == 85);
 }
 
 TEST_CASE("worker: a task that ends before its executor hears of the recall") {
-    WorkerBench bench;
-    bench.connect();
-    bench.dispatch(job_one, 0, 4);
-    auto run = bench.take<Run>();
-    bench.broker(recall(1, job_one, {{0, 4}}));
-    bench.take<Trim>();
-    bench.values(run.task.number, 0, 2);
-    bench.take<PushResults>();
+    Stage stage;
+    stage.connect();
+    stage.dispatch(job_one, 0, 4);
+    auto run = stage.expect<Run>();
+    stage.say(recall(1, job_one, {{0, 4}}));
+    stage.expect<Trim>();
+    stage.values(run.task.number, 0, 2);
+    stage.expect<PushResults>();
     SUBCASE("with all that it had") {
-        bench.values(run.task.number, 2, 2);
-        bench.take<PushResults>();
-        bench.finished(run.task.number);
-        CHECK(bench.sent<wire::Done>().recall == 0);
-        bench.step(Trimmed{.task = run.task.number, .range = {}});
-        check_answer(bench.sent<wire::Done>(), 1, {});
+        stage.values(run.task.number, 2, 2);
+        stage.expect<PushResults>();
+        stage.finished(run.task.number);
+        CHECK(stage.expect<wire::Done>().recall == 0);
+        stage.step(Trimmed{.task = run.task.number, .range = {}});
+        check_answer(stage.expect<wire::Done>(), 1, {});
     }
     SUBCASE("with a part: the rest is not begun again") {
-        bench.finished(run.task.number);
-        check_answer(bench.sent<wire::Done>(), 0, {{2, 4}});
-        bench.step(Trimmed{.task = run.task.number, .range = {}});
-        check_answer(bench.sent<wire::Done>(), 1, {});
+        stage.finished(run.task.number);
+        check_answer(stage.expect<wire::Done>(), 0, {{2, 4}});
+        stage.step(Trimmed{.task = run.task.number, .range = {}});
+        check_answer(stage.expect<wire::Done>(), 1, {});
     }
     SUBCASE("its handler overran") {
-        bench.step(Overran{.task = run.task.number, .index = 2});
-        auto done = bench.sent<wire::Done>();
+        stage.step(Overran{.task = run.task.number, .index = 2});
+        auto done = stage.expect<wire::Done>();
         CHECK(done.failures[0].failures[0].index == 2);
         CHECK(done.recalled[0].ranges == Ranges{{3, 4}});
-        bench.sent<wire::Bye>();  // its only slot is stuck
-        bench.take<Leave>();
+        stage.expect<wire::Bye>();  // its only slot is stuck
+        stage.expect<Leave>();
         return;
     }
-    CHECK(bench.core().held() == 0);
+    CHECK(stage.core().held() == 0);
 }
 
 TEST_CASE("worker: a recall is obeyed when all its tasks have answered") {
-    WorkerBench bench(2);
-    bench.connect();
-    bench.dispatch(job_one, 0, 10);
-    bench.dispatch(job_one, 10, 10);
-    bench.take<Run>();
-    bench.take<Run>();
-    bench.broker(recall(3, job_one, {{0, 100}}));
-    auto first = bench.take<Trim>();
-    auto second = bench.take<Trim>();
-    bench.step(Trimmed{.task = second.task, .range = {11, 20}});
-    CHECK(bench.quiet());
+    Stage stage(2);
+    stage.connect();
+    stage.dispatch(job_one, 0, 10);
+    stage.dispatch(job_one, 10, 10);
+    stage.expect<Run>();
+    stage.expect<Run>();
+    stage.say(recall(3, job_one, {{0, 100}}));
+    auto first = stage.expect<Trim>();
+    auto second = stage.expect<Trim>();
+    stage.step(Trimmed{.task = second.task, .range = {11, 20}});
+    CHECK(stage.silent());
     SUBCASE("and the next recall's too") {
-        bench.broker(recall(4, job_one, {{5, 7}}));
-        CHECK(bench.take<Trim>().from == 5);
-        bench.step(Trimmed{.task = first.task, .range = {8, 10}});
-        CHECK(bench.quiet());
-        bench.step(Trimmed{.task = first.task, .range = {6, 8}});
-        check_answer(bench.sent<wire::Done>(), 4, {{6, 10}, {11, 20}});
+        stage.say(recall(4, job_one, {{5, 7}}));
+        CHECK(stage.expect<Trim>().from == 5);
+        stage.step(Trimmed{.task = first.task, .range = {8, 10}});
+        CHECK(stage.silent());
+        stage.step(Trimmed{.task = first.task, .range = {6, 8}});
+        check_answer(stage.expect<wire::Done>(), 4, {{6, 10}, {11, 20}});
     }
     SUBCASE("one whose number is past is not looked at") {
-        bench.broker(recall(3, job_one, {{0, 100}}));
-        bench.broker(recall(2, job_one, {{0, 100}}));
-        CHECK(bench.quiet());
-        bench.step(Trimmed{.task = first.task, .range = {}});
-        check_answer(bench.sent<wire::Done>(), 3, {{11, 20}});
+        stage.say(recall(3, job_one, {{0, 100}}));
+        stage.say(recall(2, job_one, {{0, 100}}));
+        CHECK(stage.silent());
+        stage.step(Trimmed{.task = first.task, .range = {}});
+        check_answer(stage.expect<wire::Done>(), 3, {{11, 20}});
     }
     SUBCASE("a new session numbers them anew") {
-        bench.broker(wire::Refused{
+        stage.say(wire::Refused{
             .code = wire::RefusalCode::unknown_session, .text = "say Hello first", .job = {}});
-        bench.sent<wire::Hello>();
-        bench.welcome(2);
-        check_answer(bench.sent<wire::Done>(), 0, {{11, 20}});
-        CHECK(bench.sent<wire::Heartbeat>().held[0].ranges == Ranges{{0, 11}});
-        bench.broker(recall(1, job_one, {{10, 11}}));
-        CHECK(bench.take<Trim>().from == 10);
-        bench.step(Trimmed{.task = second.task, .range = {}});
-        CHECK(bench.quiet());
-        bench.step(Trimmed{.task = first.task, .range = {9, 10}});  // nobody asks for it any more
-        check_answer(bench.sent<wire::Done>(), 1, {});
-        CHECK(bench.core().held() == 11);
+        stage.expect<wire::Hello>();
+        stage.welcome(2);
+        check_answer(stage.expect<wire::Done>(), 0, {{11, 20}});
+        CHECK(stage.expect<wire::Heartbeat>().held[0].ranges == Ranges{{0, 11}});
+        stage.say(recall(1, job_one, {{10, 11}}));
+        CHECK(stage.expect<Trim>().from == 10);
+        stage.step(Trimmed{.task = second.task, .range = {}});
+        CHECK(stage.silent());
+        stage.step(Trimmed{.task = first.task, .range = {9, 10}});  // nobody asks for it any more
+        check_answer(stage.expect<wire::Done>(), 1, {});
+        CHECK(stage.core().held() == 11);
     }
 }
 
 TEST_CASE("worker: a job that is dropped while its tail is recalled") {
-    WorkerBench bench;
-    bench.connect();
-    bench.dispatch(job_one, 0, 10);
-    auto run = bench.take<Run>();
-    bench.broker(recall(1, job_one, {{2, 10}}));
-    bench.take<Trim>();
-    bench.broker(wire::Drop{job_one});
-    CHECK(bench.take<Stop>().task == run.task.number);
-    bench.step(Trimmed{.task = run.task.number, .range = {2, 10}});
-    check_answer(bench.sent<wire::Done>(), 1, {});
-    bench.finished(run.task.number);
-    CHECK(bench.core().held() == 0);
+    Stage stage;
+    stage.connect();
+    stage.dispatch(job_one, 0, 10);
+    auto run = stage.expect<Run>();
+    stage.say(recall(1, job_one, {{2, 10}}));
+    stage.expect<Trim>();
+    stage.say(wire::Drop{job_one});
+    CHECK(stage.expect<Stop>().task == run.task.number);
+    stage.step(Trimmed{.task = run.task.number, .range = {2, 10}});
+    check_answer(stage.expect<wire::Done>(), 1, {});
+    stage.finished(run.task.number);
+    CHECK(stage.core().held() == 0);
 }
 
 TEST_CASE("worker: the last message of many says which recall is obeyed") {

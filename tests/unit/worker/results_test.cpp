@@ -14,83 +14,83 @@ namespace fanfold::worker {
 using namespace testing;
 
 TEST_CASE("worker: results that stand still are pushed again, less and less often") {
-    WorkerBench bench;
-    bench.connect();
-    bench.dispatch(job_one, 0, 2);
-    auto run = bench.take<Run>();
-    bench.values(run.task.number, 0, 2);
-    bench.take<PushResults>();
-    bench.finished(run.task.number);
-    bench.sent<wire::Done>();
+    Stage stage;
+    stage.connect();
+    stage.dispatch(job_one, 0, 2);
+    auto run = stage.expect<Run>();
+    stage.values(run.task.number, 0, 2);
+    stage.expect<PushResults>();
+    stage.finished(run.task.number);
+    stage.expect<wire::Done>();
     std::vector<int> pushes;  // in half seconds since
     for (int half = 1; half <= 60; ++half) {
-        bench.now += 500ms;
-        bench.broker(wire::Heartbeat{});
-        bench.sent<wire::Heartbeat>();
-        if (bench.quiet()) continue;
-        CHECK(bench.take<PushResults>().message.count == 2);
+        stage.now += 500ms;
+        stage.say(wire::Heartbeat{});
+        stage.expect<wire::Heartbeat>();
+        if (stage.silent()) continue;
+        CHECK(stage.expect<PushResults>().message.count == 2);
         pushes.push_back(half);
     }
     CHECK(pushes == std::vector<int>{4, 12, 28, 60});  // after 2 s, 4 s more, 8 s more, 16 s more
-    bench.broker(wire::Release{.items = {{job_one, {{0, 2}}}}});
-    CHECK(bench.core().kept_bytes() == 0);
+    stage.say(wire::Release{.items = {{job_one, {{0, 2}}}}});
+    CHECK(stage.core().kept_bytes() == 0);
 }
 
 TEST_CASE(
     "worker: the broker has results pushed to another gatherer, and later ones go there too") {
-    WorkerBench bench;
-    bench.connect();
-    bench.dispatch(job_one, 0, 4);
-    auto run = bench.take<Run>();
-    bench.values(run.task.number, 0, 1);
-    bench.take<PushResults>();
-    bench.values(run.task.number, 1, 2);
-    bench.take<PushResults>();
-    bench.broker(wire::SendAgain{
+    Stage stage;
+    stage.connect();
+    stage.dispatch(job_one, 0, 4);
+    auto run = stage.expect<Run>();
+    stage.values(run.task.number, 0, 1);
+    stage.expect<PushResults>();
+    stage.values(run.task.number, 1, 2);
+    stage.expect<PushResults>();
+    stage.say(wire::SendAgain{
         .job = job_one, .assignment = 2, .gatherer = second_gatherer, .ranges = {{1, 2}, {2, 3}}});
-    auto again = bench.take<PushResults>();
+    auto again = stage.expect<PushResults>();
     CHECK(again.to == second_gatherer);
     CHECK(again.message.first == 1);
     CHECK(again.message.count == 2);
-    CHECK(bench.quiet());
-    bench.broker(wire::SendAgain{
+    CHECK(stage.silent());
+    stage.say(wire::SendAgain{
         .job = job_one, .assignment = 1, .gatherer = first_gatherer, .ranges = {{0, 3}}});
-    CHECK(bench.quiet());  // an order of an earlier assignment
-    bench.values(run.task.number, 3, 1);
-    CHECK(bench.take<PushResults>().to == second_gatherer);
-    bench.tick(2ms);
-    CHECK(bench.sent<wire::Done>().runs[0].range == Range{0, 4});
+    CHECK(stage.silent());  // an order of an earlier assignment
+    stage.values(run.task.number, 3, 1);
+    CHECK(stage.expect<PushResults>().to == second_gatherer);
+    stage.tick(2ms);
+    CHECK(stage.expect<wire::Done>().runs[0].range == Range{0, 4});
 }
 
 TEST_CASE("worker: full of unconfirmed results it starts nothing, and gives back what waits") {
-    WorkerBench bench;
-    bench.connect();
-    bench.dispatch(job_one, 0, 1);
-    auto run = bench.take<Run>();
-    bench.dispatch(job_one, 1, 1);
+    Stage stage;
+    stage.connect();
+    stage.dispatch(job_one, 0, 1);
+    auto run = stage.expect<Run>();
+    stage.dispatch(job_one, 1, 1);
     std::string value = wire::pack_bytes(std::string(limits::worker_kept_bytes, 'x'));
-    bench.step(Values{.task = run.task.number,
+    stage.step(Values{.task = run.task.number,
                       .first = 0,
                       .count = 1,
                       .body = Slice::take(value),
                       .started = {},
                       .elapsed = {}});
-    bench.take<PushResults>();
-    bench.finished(run.task.number);
-    CHECK(bench.sent<wire::Done>().runs.size() == 1);
-    CHECK(bench.core().next_wakeup() == bench.now + 100ms);
+    stage.expect<PushResults>();
+    stage.finished(run.task.number);
+    CHECK(stage.expect<wire::Done>().runs.size() == 1);
+    CHECK(stage.core().next_wakeup() == stage.now + 100ms);
     SUBCASE("it gets room in time") {
-        bench.broker(wire::Release{.items = {{job_one, {{0, 1}}}}});
-        CHECK(bench.take<Run>().task.first == 1);
+        stage.say(wire::Release{.items = {{job_one, {{0, 1}}}}});
+        CHECK(stage.expect<Run>().task.first == 1);
     }
     SUBCASE("it does not") {
-        bench.tick(100ms);
-        CHECK(bench.sent<wire::Done>().returned[0].ranges == Ranges{{1, 2}});
-        bench.tick(10ms);
-        bench.dispatch(job_one, 1, 1);
-        CHECK(bench.quiet());  // no quicker than that, or it would come and go without end
-        bench.tick(90ms);
-        CHECK(bench.sent<wire::Done>().returned[0].ranges == Ranges{{1, 2}});
+        stage.tick(100ms);
+        CHECK(stage.expect<wire::Done>().returned[0].ranges == Ranges{{1, 2}});
+        stage.tick(10ms);
+        stage.dispatch(job_one, 1, 1);
+        CHECK(stage.silent());  // no quicker than that, or it would come and go without end
+        stage.tick(90ms);
+        CHECK(stage.expect<wire::Done>().returned[0].ranges == Ranges{{1, 2}});
     }
 }
 

@@ -158,14 +158,14 @@ struct Sometimes : std::enable_shared_from_this<Sometimes> {
 };
 
 /// Until the shell runs it on the thread that leads, as the first was not.
-void train(ShellBench& bench, const Sometimes& function) {
+void train(ShellBench& stage, const Sometimes& function) {
     const std::string payloads = packed(0) + packed(0) + packed(0);
-    bench.run("sometimes", 3, payloads);
+    stage.run("sometimes", 3, payloads);
     std::thread::id slot = function.thread;
     for (auto until = std::chrono::steady_clock::now() + patience;
          function.thread.load() == slot;) {
         REQUIRE(std::chrono::steady_clock::now() < until);
-        bench.run("sometimes", 3, payloads);
+        stage.run("sometimes", 3, payloads);
     }
 }
 
@@ -173,71 +173,71 @@ void train(ShellBench& bench, const Sometimes& function) {
 
 TEST_CASE("worker shell: a handler that was thought short, and is not, holds up no heartbeat") {
     auto function = std::make_shared<Sometimes>();
-    ShellBench bench(function->table());
-    train(bench, *function);
-    bench.dispatch("sometimes", 3, packed(0) + packed(1) + packed(2));
+    ShellBench stage(function->table());
+    train(stage, *function);
+    stage.dispatch("sometimes", 3, packed(0) + packed(1) + packed(2));
     CHECK(function->entered.wait());
     for (int i = 0; i < 5; ++i) {
-        auto heartbeat = bench.next<wire::Heartbeat>();
+        auto heartbeat = stage.next<wire::Heartbeat>();
         CHECK(heartbeat.stuck_slots == 0);
     }
-    CHECK(bench.values(1) == packed(0));  // what was finished before it is told
+    CHECK(stage.values(1) == packed(0));  // what was finished before it is told
     SUBCASE("it returns, and its worker goes on") {
         function->gate.open();
-        CHECK(bench.values(2) == packed(1) + packed(2));
+        CHECK(stage.values(2) == packed(1) + packed(2));
         CHECK_FALSE(function->cancelled);
-        bench.run("sometimes", 1, packed(0));
+        stage.run("sometimes", 1, packed(0));
     }
     SUBCASE("it is told to stop") {
-        bench.send(wire::Drop{bench.job});
-        bench.next<wire::Heartbeat>();
-        bench.next<wire::Heartbeat>();
+        stage.send(wire::Drop{stage.job});
+        stage.next<wire::Heartbeat>();
+        stage.next<wire::Heartbeat>();
         function->gate.open();
-        bench.run("sometimes", 1, packed(0));
+        stage.run("sometimes", 1, packed(0));
         CHECK(function->cancelled);
     }
     SUBCASE("the tail behind it is recalled") {
-        bench.send(wire::Recall{.number = 1, .items = {{bench.job, {{0, 3}}}}});
-        auto done = bench.next<wire::Done>();
-        while (done.recall == 0) done = bench.next<wire::Done>();
+        stage.send(wire::Recall{.number = 1, .items = {{stage.job, {{0, 3}}}}});
+        auto done = stage.next<wire::Done>();
+        while (done.recall == 0) done = stage.next<wire::Done>();
         bool held_back = done.recalled.empty();  // it was claimed with the one that runs
         if (!held_back) CHECK(done.recalled[0].ranges == std::vector<Range>{{2, 3}});
         function->gate.open();
-        CHECK(bench.values(held_back ? 2 : 1).substr(0, 1) == packed(1));
+        CHECK(stage.values(held_back ? 2 : 1).substr(0, 1) == packed(1));
     }
     SUBCASE("another task comes meanwhile, and waits for the slot") {
-        bench.dispatch("sometimes", 1, packed(3));
-        bench.next<wire::Heartbeat>();
+        stage.dispatch("sometimes", 1, packed(3));
+        stage.next<wire::Heartbeat>();
         function->gate.open();
-        CHECK(bench.values(3) == packed(1) + packed(2) + packed(3));
+        CHECK(stage.values(3) == packed(1) + packed(2) + packed(3));
     }
     SUBCASE("the worker leaves") {
-        CHECK(bench.end() == "the broker refuses this worker: the test is over");
+        CHECK(stage.end() == "the broker refuses this worker: the test is over");
         function->gate.open();
     }
 }
 
 TEST_CASE("worker shell: tells what it has, and which functions are idempotent") {
-    ShellBench bench(with("mine", [](Context&, std::string_view, std::string&) {}));
-    CHECK(bench.hello.functions ==
+    ShellBench stage(with("mine", [](Context&, std::string_view, std::string&) {}));
+    CHECK(stage.hello.functions ==
           std::vector<std::string>{"fanfold.echo", "fanfold.fail", "fanfold.sleep", "mine"});
-    CHECK(bench.hello.idempotent ==
+    CHECK(stage.hello.idempotent ==
           std::vector<std::string>{"fanfold.echo", "fanfold.fail", "fanfold.sleep"});
-    CHECK(bench.hello.labels == std::vector<std::string>{"gpu"});
-    CHECK(bench.hello.resources == std::vector<wire::Resource>{{"mem", 2048}});
+    CHECK(stage.hello.labels == std::vector<std::string>{"gpu"});
+    CHECK(stage.hello.resources == std::vector<wire::Resource>{{"mem", 2048}});
 }
 
 TEST_CASE("worker shell: the timeout of a handler that was thought short is kept") {
     auto function = std::make_shared<Sometimes>();  // it is left behind on its thread
-    ShellBench bench(function->table());
-    train(bench, *function);
-    bench.dispatch("sometimes", 2, packed(1) + packed(0), 100ms);
+    ShellBench stage(function->table());
+    train(stage, *function);
+    stage.dispatch("sometimes", 2, packed(1) + packed(0), 100ms);
     CHECK(function->entered.wait());
-    auto done = bench.next<wire::Done>();
-    while (done.failures.empty()) done = bench.next<wire::Done>();
+    auto done = stage.next<wire::Done>();
+    while (done.failures.empty()) done = stage.next<wire::Done>();
     CHECK(done.failures[0].failures[0].kind == wire::FailureKind::timeout);
     CHECK(done.failures[0].failures[0].index == 0);
-    CHECK(bench.ended() == "its only slot is stuck in a handler that ran past its timeout");
+    CHECK(stage.ended() == "its only slot is stuck in a handler that ran past its timeout");
     function->gate.open();
 }
 
