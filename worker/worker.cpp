@@ -13,6 +13,7 @@
 #include "shared/log/logging.hpp"
 #include "shared/net/endpoints.hpp"
 #include "shared/program/signals.hpp"
+#include "shared/wire/wire_types.hpp"
 #include "worker/handlers/functions.hpp"
 #include "worker/shell.hpp"
 
@@ -96,7 +97,8 @@ void Worker::run() {
                          .kept_names = {},
                          .own_folders = true,
                          .job_chooses_surroundings =
-                             state_->functions.find(std::string(worker::exec_name)) != nullptr}});
+                             state_->functions.find(std::string(wire::command_function)) !=
+                             nullptr}});
     auto become = [this](worker::Shell* running) {
         std::lock_guard lock(state_->mutex);
         state_->running = running;

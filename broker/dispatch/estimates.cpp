@@ -9,7 +9,7 @@ namespace fanfold::broker {
 
 namespace {
 /// Each job's command lines are other ones, so they share no estimate.
-bool has_own_commands(const Job& job) { return job.spec.function == "fanfold.exec"; }
+bool has_own_commands(const Job& job) { return job.spec.function == wire::command_function; }
 }  // namespace
 
 double Estimates::each(const Job& job) const {

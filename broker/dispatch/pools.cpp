@@ -46,7 +46,7 @@ std::string Demand::unmet() const {
         has += (has.empty() ? "" : " and ") + resource.name + "=" + std::to_string(resource.amount);
     std::string text =
         has.empty() ? "no worker " + offers : "no worker that " + offers + " has " + has;
-    if (function == "fanfold.exec")
+    if (function == wire::command_function)
         text += "; workers run the command lines of jobs with --allow-exec";
     return text;
 }

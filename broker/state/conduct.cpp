@@ -41,10 +41,6 @@ void Conduct::strike(Step& step, const PeerId& from, const Sender& sender, const
                    .detail = std::move(why) + and_more(*verdict.log)});
 }
 
-bool Conduct::is_ignored(const PeerId& from, const Sender& sender, Time now) const {
-    return !misbehaviour_.ignores_nobody(now) && misbehaviour_.ignores(blamed(from, sender), now);
-}
-
 std::vector<PeerId> Conduct::take_cut_off(Step& step) {
     if (!cut_off_) return {};
     CutOff cut = *std::exchange(cut_off_, std::nullopt);

@@ -33,7 +33,9 @@ public:
     void strike(Step& step, const PeerId& from, const Sender& sender, const char* what,
                 std::string why, std::size_t bytes = 0);
 
-    bool is_ignored(const PeerId& from, const Sender& sender, Time now) const;
+    bool is_ignored(const PeerId& from, const Sender& sender, Time now) const {
+        return misbehaviour_.ignores(from, sender, now);
+    }
     /// The connections of the peer that was cut off in this step, each of which has been told:
     /// their sessions are to end. Those with the same key are among them.
     std::vector<PeerId> take_cut_off(Step& step);

@@ -12,7 +12,7 @@
 #include "broker/base/limits.hpp"
 #include "shared/base/lived_time.hpp"
 #include "shared/events/events.hpp"
-#include "shared/store/store.hpp"
+#include "shared/store/record.hpp"
 
 namespace fanfold::broker {
 

@@ -70,8 +70,4 @@ bool Admission::strike(Step& step, const Offence& offence) {
     return true;
 }
 
-bool Admission::is_ignored(Time now, const PeerId& from, const Sender& sender) const {
-    return !misbehaviour_.ignores_nobody(now) && misbehaviour_.ignores(blamed(from, sender), now);
-}
-
 }  // namespace fanfold::gatherer

@@ -37,8 +37,6 @@ public:
     /// One more message that makes no sense. True when the peer is cut off by it, and is known by
     /// its connection: it follows no job any more.
     bool strike(Step& step, const Offence& offence);
-    /// Whether it is cut off, so that what it says need not even be read.
-    bool is_ignored(Time now, const PeerId& from, const Sender& sender) const;
     const Misbehaviour& misbehaviour() const { return misbehaviour_; }
 
 private:

@@ -63,7 +63,7 @@ public:
     bool compresses(const JobId& job) const;
     /// Whether it is cut off, so that what it says need not even be read.
     bool is_ignored(const PeerId& from, const Sender& sender) const {
-        return admission_.is_ignored(now_, from, sender);
+        return misbehaviour().ignores(from, sender, now_);
     }
     void check_invariants() const;
     const Misbehaviour& misbehaviour() const { return admission_.misbehaviour(); }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "shared/events/events.hpp"
-#include "shared/store/store.hpp"
+#include "shared/store/record.hpp"
 
 namespace fanfold::gatherer {
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "shared/base/result.hpp"
-#include "shared/store/store.hpp"
+#include "shared/store/record.hpp"
 #include "shared/wire/wire_types.hpp"
 
 namespace fanfold::gatherer {

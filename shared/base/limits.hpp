@@ -23,7 +23,6 @@ inline constexpr std::size_t body_bytes = payload_bytes + block_bytes;
 inline constexpr std::uint32_t block_fragments = 1u << 16;
 inline constexpr std::uint32_t cut_stride = 16;         // a cut offset every so many fragments
 inline constexpr std::size_t compress_above = 4 * KiB;  // smaller bodies travel as they are
-inline constexpr std::uint32_t nesting_depth = 64;      // of a header
 inline constexpr std::size_t text_bytes = 64 * KiB;     // a failure's message
 
 static_assert(header_bytes < payload_bytes);

@@ -43,8 +43,9 @@ Misbehaviour::Verdict Misbehaviour::count(const std::string& who, Time now, std:
     return verdict;
 }
 
-bool Misbehaviour::ignores(const std::string& who, Time now) const {
-    if (ignores_nobody(now)) return false;
+bool Misbehaviour::ignores(const PeerId& from, const Sender& sender, Time now) const {
+    if (now >= ignored_until_) return false;
+    const std::string who = blamed(from, sender);
     auto is_ignored = [&](const Peers& peers) {
         auto it = peers.find(who);
         return it != peers.end() && now < it->second.ignored_until;

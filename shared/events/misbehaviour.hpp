@@ -38,9 +38,8 @@ public:
     /// to be read. Nobody is cut off where nobody is known.
     Verdict count(const std::string& who, Time now, std::size_t bytes = 0);
 
-    bool ignores(const std::string& who, Time now) const;
-    /// Whether there is nobody to be ignored at all: so that the others need not be asked for.
-    bool ignores_nobody(Time now) const { return now >= ignored_until_; }
+    /// Whether it is cut off, so that what it says need not even be read.
+    bool ignores(const PeerId& from, const Sender& sender, Time now) const;
 
     /// For tests and status: all that were counted, and the peers that are remembered.
     std::uint64_t counted() const { return counted_; }

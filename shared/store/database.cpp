@@ -56,9 +56,9 @@ std::string one_line(std::string_view text) {
 }
 }  // namespace
 
-Database::Database(const Options& options)
-    : folder_(options.folder), mark_(path()), format_(options.format) {
-    if (mark_.knows_a_store() && std::filesystem::file_size(path()) == 0)
+Database::Database(std::string path, int format)
+    : path_(std::move(path)), format_(format), folder_(path_), mark_(path_) {
+    if (mark_.knows_a_store() && std::filesystem::file_size(path_) == 0)
         refuse_damage("it is empty");
     connect();
     check_log();
@@ -77,10 +77,12 @@ Database::~Database() {
 }
 
 void Database::connect() {
-    if (sqlite3_open_v2(path().c_str(), &connection_.db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                        nullptr) != SQLITE_OK)
-        refuse_state("cannot open " + path() + ": " + sqlite3_errmsg(connection_.db));
+    sqlite3* db = nullptr;  // there also where it can't be opened
+    int result = sqlite3_open_v2(
+        path_.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+        nullptr);
+    db_.reset(db);
+    if (result != SQLITE_OK) refuse_state("cannot open " + path_ + ": " + sqlite3_errmsg(db));
     // Large pages and rare checkpoints suit rows that are blocks and chunks.
     must(execute("PRAGMA page_size=" + std::to_string(limits::store_page_bytes) +
                  "; PRAGMA mmap_size=0"));
@@ -92,13 +94,13 @@ void Database::connect() {
 void Database::check_log() {
     int frames = 0;
     int in_database = 0;
-    must(sqlite3_wal_checkpoint_v2(connection_.db, nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames,
+    must(sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames,
                                    &in_database));
     if (!mark_.holds(frames))
         refuse_damage("its write-ahead log has lost what was committed to it");
     if (in_database == frames) mark_.set_emptied();
     sqlite3_wal_hook(
-        connection_.db,
+        db_.get(),
         [](void* frames_now, sqlite3*, const char*, int now) {
             return *static_cast<int*>(frames_now) = now, SQLITE_OK;
         },
@@ -110,7 +112,7 @@ void Database::check_schema() {
     std::int64_t version = 0;
     try {
         version = number_of("PRAGMA user_version");
-        Statement check(connection_.db, "PRAGMA quick_check(1)");
+        Statement check(db_.get(), "PRAGMA quick_check(1)");
         if (!check.next() || check.bytes(0) != "ok") throw Damage(one_line(check.bytes(0)));
         if (version == 0 && number_of("SELECT count(*) FROM sqlite_schema") != 0)
             throw Damage("it is of no known schema");
@@ -118,7 +120,7 @@ void Database::check_schema() {
         refuse_damage(damage.what());
     }
     if (version > schema_version || version < 0)
-        refuse_state(path() + " was written by a newer release (schema " + std::to_string(version) +
+        refuse_state(path_ + " was written by a newer release (schema " + std::to_string(version) +
                      ", this one reads " + std::to_string(schema_version) +
                      "); run that release, or name another folder");
     if (version != 0) check_format();
@@ -132,9 +134,9 @@ void Database::check_format() {
     std::string numbers = "row format " + std::to_string(format) + ", this one reads " +
                           std::to_string(format_) + ")";
     if (format > format_)
-        refuse_state(path() + " was written by a newer release (" + numbers +
+        refuse_state(path_ + " was written by a newer release (" + numbers +
                      "; run that release, or name another folder");
-    refuse_state(path() + " was written by an earlier release (" + numbers +
+    refuse_state(path_ + " was written by an earlier release (" + numbers +
                  "; let that release finish its jobs, then move the file away or name another "
                  "folder: a new one is made");
 }
@@ -166,7 +168,7 @@ void Database::raise_epoch() {
 }
 
 void Database::prepare_statements() {
-    sqlite3* db = connection_.db;
+    sqlite3* db = db_.get();
     put_ = Statement(db,
                      "INSERT OR REPLACE INTO records(job, kind, number, data, body, checksum) "
                      "VALUES(?, ?, ?, ?, ?, ?)");
@@ -178,7 +180,7 @@ void Database::prepare_statements() {
 }
 
 void Database::load(const std::function<void(Record)>& take) {
-    Statement rows(connection_.db,
+    Statement rows(db_.get(),
                    "SELECT job, kind, number, data, body, checksum FROM records ORDER BY job, "
                    "kind, number");
     auto next = [&] {
@@ -246,20 +248,20 @@ int Database::apply(const Record& record) {
 void Database::checkpoint() {
     int frames = 0;
     int in_database = 0;
-    int result = sqlite3_wal_checkpoint_v2(connection_.db, nullptr, SQLITE_CHECKPOINT_PASSIVE,
+    int result = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
                                            &frames, &in_database);
     if (result == SQLITE_OK && in_database == frames) mark_.set_emptied();
 }
 
 int Database::execute(const std::string& sql) {
-    return sqlite3_exec(connection_.db, sql.c_str(), nullptr, nullptr, nullptr);
+    return sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);
 }
 
 void Database::must(int result) const {
     if (result == SQLITE_OK) return;
     if (result == SQLITE_CORRUPT || result == SQLITE_NOTADB)
-        refuse_damage(sqlite3_errmsg(connection_.db));
-    std::string why = "cannot write " + path() + ": " + sqlite3_errmsg(connection_.db);
+        refuse_damage(sqlite3_errmsg(db_.get()));
+    std::string why = "cannot write " + path_ + ": " + sqlite3_errmsg(db_.get());
     if (result == SQLITE_FULL || result == SQLITE_IOERR)
         refuse_state(why + "; make room on that disk, or name another folder");
     refuse_state(why +
@@ -268,13 +270,13 @@ void Database::must(int result) const {
 }
 
 void Database::refuse_damage(const std::string& why) const {
-    throw StartupError("the state in " + path() + " is damaged: " + why +
+    throw StartupError("the state in " + path_ + " is damaged: " + why +
                        "; restore the folder from a backup, or name an empty one with --state (the "
                        "jobs in it are lost then)");
 }
 
 std::int64_t Database::number_of(const char* sql) {
-    Statement statement(connection_.db, sql);
+    Statement statement(db_.get(), sql);
     if (!statement.next()) throw Damage("a table has lost its row");
     return statement.number(0);
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,18 +18,15 @@ namespace fanfold {
 
 class Database {
 public:
-    struct Options {
-        StoreFolder::Options folder;
-        int format = 0;  // of the component's rows: a database with those of another is refused
-    };
-    /// Opens it or makes it, and raises its epoch. Throws StartupError.
-    explicit Database(const Options& options);
+    /// Opens it or makes it, and raises its epoch. `format` is that of the component's rows: a
+    /// database with those of another is refused. Throws StartupError.
+    Database(std::string path, int format);
     /// All that is committed is in the database file then, if the disk allows it.
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
-    const std::string& path() const { return folder_.database(); }
+    const std::string& path() const { return path_; }
     /// How often it was opened.
     std::uint64_t epoch() const { return epoch_; }
 
@@ -41,13 +39,8 @@ public:
     int commit(const std::vector<Record>& batch);
 
 private:
-    /// Closes the connection however an opening ends.
-    struct Connection {
-        sqlite3* db = nullptr;
-        Connection() = default;
-        Connection(const Connection&) = delete;
-        Connection& operator=(const Connection&) = delete;
-        ~Connection() { sqlite3_close(db); }
+    struct Close {
+        void operator()(sqlite3* db) const { sqlite3_close(db); }
     };
 
     void connect();
@@ -65,10 +58,11 @@ private:
     int apply(const Record& record);
     void checkpoint();
 
+    const std::string path_;
+    const int format_;
     StoreFolder folder_;
     LogMark mark_;
-    const int format_;
-    Connection connection_;
+    std::unique_ptr<sqlite3, Close> db_;
     int log_frames_ = 0;  // after the last commit
     std::uint64_t epoch_ = 0;
     Statement put_, erase_, erase_job_, get_;

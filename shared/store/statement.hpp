@@ -4,9 +4,9 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string_view>
-#include <utility>
 
 namespace fanfold {
 
@@ -21,47 +21,46 @@ public:
     Statement() = default;
     /// Throws Damage where the tables are not those that it wants.
     Statement(sqlite3* db, const char* sql) {
-        if (sqlite3_prepare_v2(db, sql, -1, &statement_, nullptr) != SQLITE_OK)
+        sqlite3_stmt* statement = nullptr;
+        if (sqlite3_prepare_v2(db, sql, -1, &statement, nullptr) != SQLITE_OK)
             throw Damage(sqlite3_errmsg(db));
+        statement_.reset(statement);
     }
-    Statement(Statement&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
-    Statement& operator=(Statement&& other) noexcept {
-        std::swap(statement_, other.statement_);
-        return *this;
-    }
-    ~Statement() { sqlite3_finalize(statement_); }
 
     Statement& bind(int at, std::int64_t value) {
-        return sqlite3_bind_int64(statement_, at, value), *this;
+        return sqlite3_bind_int64(statement_.get(), at, value), *this;
     }
     /// The bytes must live until it has run.
     Statement& bind(int at, std::string_view bytes) {
-        sqlite3_bind_blob64(statement_, at, bytes.empty() ? "" : bytes.data(), bytes.size(),
+        sqlite3_bind_blob64(statement_.get(), at, bytes.empty() ? "" : bytes.data(), bytes.size(),
                             SQLITE_STATIC);
         return *this;
     }
     /// Runs a statement that gives no rows. Returns SQLite's result.
     int run() {
-        int result = sqlite3_step(statement_);
-        sqlite3_reset(statement_);
+        int result = sqlite3_step(statement_.get());
+        sqlite3_reset(statement_.get());
         return result == SQLITE_DONE ? SQLITE_OK : result;
     }
     /// Whether there is another row. Anything but a row or the end is thrown, since rows that break
     /// off are no result.
     bool next() {
-        int result = sqlite3_step(statement_);
+        int result = sqlite3_step(statement_.get());
         if (result != SQLITE_ROW && result != SQLITE_DONE) throw Damage(sqlite3_errstr(result));
         return result == SQLITE_ROW;
     }
-    void reset() { sqlite3_reset(statement_); }
-    std::int64_t number(int column) const { return sqlite3_column_int64(statement_, column); }
+    void reset() { sqlite3_reset(statement_.get()); }
+    std::int64_t number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
     std::string_view bytes(int column) const {
-        const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-        return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+        const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
+        return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
     }
 
 private:
-    sqlite3_stmt* statement_ = nullptr;
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+    };
+    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
 }  // namespace fanfold

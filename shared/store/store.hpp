@@ -9,15 +9,20 @@
 // - what is read back is what was written, or the start is refused: every row bears a checksum.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "shared/store/record.hpp"
 
 namespace fanfold {
+
+class Database;
 
 class Store {
 public:
@@ -54,8 +59,23 @@ public:
     void fetch(Fetch wanted);
 
 private:
-    class State;
-    std::unique_ptr<State> state_;
+    Fetched find(const Fetch& fetch, const std::vector<Record>& batch);
+    void answer(const std::vector<Fetch>& wanted, const std::vector<Record>& batch);
+    int commit(const std::vector<Record>& batch);
+    bool commit_at_last(const std::vector<Record>& batch, bool& troubled);
+    void write();
+
+    Options options_;
+    std::unique_ptr<Database> database_;  // after the load the writer alone uses it
+    std::mutex database_mutex_;           // load() against the writer
+    // Between the caller's thread and the writer's.
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<Record> queue_;
+    std::vector<Fetch> wanted_;
+    Ticket appended_ = 0;
+    bool ending_ = false;
+    std::thread writer_;  // begins when all else is there
 };
 
 }  // namespace fanfold

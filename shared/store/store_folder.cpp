@@ -42,26 +42,26 @@ void make_folder(const std::string& path) {
 
 void refuse_state(const std::string& why) { throw StartupError("--state: " + why); }
 
-StoreFolder::StoreFolder(const Options& options)
-    : database_(options.path + "/" + options.name + ".db") {
-    make_folder(options.path);
-    std::string lock = options.path + "/" + options.name + ".lock";
-    lock_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+StoreFolder::StoreFolder(const std::string& database) {
+    std::filesystem::path lock(database);
+    const std::string folder = lock.parent_path();
+    make_folder(folder);
+    lock_ = open(lock.replace_extension("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_ < 0)
-        refuse_state("cannot write in " + options.path + ": " + std::strerror(errno) +
+        refuse_state("cannot write in " + folder + ": " + std::strerror(errno) +
                      "; make it writable, or name another folder");
     if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
         close(lock_);
-        refuse_state("another process holds " + database_ +
+        refuse_state("another process holds " + database +
                      "; end it, or name another folder with --state (and, for a second gatherer of "
                      "this host, another --name)");
     }
     // SQLite would let others read it.
-    int file = open(database_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int file = open(database.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file < 0) {
         std::string why = std::strerror(errno);
         close(lock_);
-        refuse_state("cannot write " + database_ + ": " + why +
+        refuse_state("cannot write " + database + ": " + why +
                      "; make it writable, or name another folder");
     }
     close(file);

@@ -18,6 +18,7 @@ static_assert(bounded(static_cast<Message*>(nullptr)),
 template <class T>
 std::string encode_header(const T& message) {
     std::string header;
+    header.reserve(reserved_bytes);
     append_array(header, 1 + field_count<T>);
     append_natural(header, T::kind);
     write_fields(header, message);

@@ -37,7 +37,7 @@ struct Hello {
     Epoch epoch{};            // of this life of the peer
     std::uint32_t slots = 0;  // worker: executions at a time
     std::vector<std::string>
-        functions{};  // worker: what it offers; `fanfold.exec` where commands may come with a job
+        functions{};  // worker: what it offers; command_function where commands may come with a job
     GathererRef gatherer{};  // gatherer: where it is reached
     std::vector<std::string>
         idempotent{};                   // worker: the functions of which a fragment may run twice

@@ -18,25 +18,6 @@ void append_size(std::string& body, unsigned tag, std::uint64_t size) {
     else append_big_endian(body, tag + 2, size, 4);
 }
 
-/// The number as a double, if it is one.
-std::optional<double> as_real(const tags::Head& head) {
-    switch (head.kind) {
-        case tags::Kind::natural: return static_cast<double>(head.number);
-        case tags::Kind::negative:
-            return static_cast<double>(static_cast<std::int64_t>(head.number));
-        case tags::Kind::real: return head.real();
-        case tags::Kind::none:
-        case tags::Kind::nil:
-        case tags::Kind::boolean:
-        case tags::Kind::text:
-        case tags::Kind::bytes:
-        case tags::Kind::extension:
-        case tags::Kind::array:
-        case tags::Kind::map: return std::nullopt;
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 std::optional<std::size_t> objects_length(std::string_view bytes, std::uint64_t count,
@@ -139,7 +120,7 @@ std::optional<std::string_view> text_of(std::string_view object) {
 
 std::optional<double> number_of(std::string_view object) {
     const tags::Head head = tags::read(object);
-    return head.length == object.size() ? as_real(head) : std::nullopt;
+    return head.length == object.size() ? head.as_real() : std::nullopt;
 }
 
 std::optional<std::vector<std::string_view>> elements_of(std::string_view object) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -20,6 +21,10 @@ namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
 inline constexpr std::uint16_t version_minor = 5;
+
+/// The function that runs the command lines that come with a job. A worker offers it if its
+/// operator said so.
+inline constexpr std::string_view command_function = "fanfold.exec";
 
 using Milliseconds = std::chrono::duration<std::int64_t, std::milli>;
 using Microseconds = std::chrono::duration<std::int64_t, std::micro>;

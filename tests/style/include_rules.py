@@ -7,14 +7,16 @@ from tree import COMPONENTS, folder_of, room_of
 SHARED = ["shared/include/fanfold"] + [
     "shared/" + layer
     for layer in ("base", "wire", "events", "store", "log", "net", "security", "program")]
-# What a core may know: it does no input and output, and logs nothing.
-FOR_CORES = [folder for folder in SHARED
-             if folder not in ("shared/log", "shared/net", "shared/program")]
+# What a core may know: it does no input and output, and logs nothing. Of the store it knows the
+# records alone.
+FOR_CORES = ["shared/store/record.hpp"] + [
+    folder for folder in SHARED
+    if folder not in ("shared/store", "shared/log", "shared/net", "shared/program")]
 # The command line's folders; input, command and output do not know one another.
 FOR_CLI = ["scatterer/cli/" + folder
            for folder in ("base", "input", "command", "output", "options", "verbs")]
 
-# The table: what each folder may include besides itself.
+# The table: what each folder may include besides itself, folders or single files.
 ALLOWED = {folder: SHARED[:place] for place, folder in enumerate(SHARED)} | {
     "broker/base": ["shared/base"],
     "broker/books": FOR_CORES + ["broker/base"],
@@ -85,7 +87,7 @@ def folders(tree):
             continue
         elif found == name.split("/")[0] + "/limits.hpp":
             continue  # a component's limits include none of its folders, and all may know them
-        elif folder_of(found) not in ALLOWED[folder_of(name)] + [folder_of(name)]:
+        elif not {found, folder_of(found)} & {folder_of(name), *ALLOWED[folder_of(name)]}:
             yield name, f'line {number}: {folder_of(name)} may not include "{target}"'
 
 

@@ -15,13 +15,15 @@ CLEAN = {
         f"\n## Tour {number}\n1. `broker/core/core.cpp:step` begins.\n" for number in range(3)),
     "shared/base/ids.hpp": HEADER + "namespace fanfold {\nstruct Id {};\n}  // namespace fanfold\n",
     "shared/net/net.hpp": HEADER + '#include "shared/base/ids.hpp"\n',
+    "shared/store/record.hpp": HEADER,
     "shared/include/fanfold/value.hpp": HEADER,
     "broker/core/core.hpp": HEADER + '#include "shared/base/ids.hpp"\n\n'
                             "namespace fanfold::broker {\nclass Core {\npublic:\n    void step();\n"
                             "    void stop();\n};\n}  // namespace fanfold::broker\n",
     "broker/core/core.cpp": '#include "broker/core/core.hpp"\n\nnamespace fanfold::broker {\n'
                             "void Core::step() {\n}\n}  // namespace fanfold::broker\n",
-    "broker/core/other.cpp": '#include "broker/core/core.hpp"\n',
+    "broker/core/other.cpp": '#include "broker/core/core.hpp"\n'
+                             '#include "shared/store/record.hpp"\n',
     "gatherer/core/core.hpp": HEADER,
     "scatterer/api/embedded.hpp": HEADER + '#include "broker/core/core.hpp"\n',
     "scatterer/api/job.hpp": HEADER + '#include "fanfold/value.hpp"\n',
@@ -68,6 +70,8 @@ PLANTED = {
                 ({"broker/core/core.cpp": '#include "core.hpp"\n'}, "broker/core/core.cpp"),
                 ({"broker/core/core.cpp": '#include "tests/support.hpp"\n',
                   "tests/support.hpp": HEADER}, "broker/core/core.cpp"),
+                ({"broker/core/core.cpp": '#include "shared/store/store.hpp"\n',
+                  "shared/store/store.hpp": HEADER}, "broker/core/core.cpp"),
                 ({"broker/attic/core.cpp": '#include "broker/core/core.hpp"\n'},
                  "broker/attic/core.cpp"),
                 ({"scatterer/api/job.hpp": '#include "worker/core/core.hpp"\n'},

@@ -68,7 +68,7 @@ void FunctionTable::add_command(const std::string& name, const std::string& line
     add(name, CommandLine{line});
 }
 
-void FunctionTable::allow_exec() { functions_.emplace(exec_name, Exec{}); }
+void FunctionTable::allow_exec() { functions_.emplace(wire::command_function, Exec{}); }
 
 void FunctionTable::declare_idempotent(const std::string& name) {
     if (find(name) == nullptr) {

@@ -24,8 +24,6 @@ struct Sleep {};
 struct Echo {};
 using Function = std::variant<RawHandler, CommandLine, Exec, Sleep, Echo>;
 
-inline constexpr std::string_view exec_name = "fanfold.exec";
-
 class FunctionTable {
 public:
     /// Holds the built-in functions: fanfold.echo, fanfold.sleep, fanfold.fail.

@@ -34,6 +34,7 @@ inline constexpr std::size_t output_bytes = 256 << 10;  // waiting for standard 
 inline constexpr std::size_t joblog_bytes = 64 << 10;   // lines waiting for the job log
 inline constexpr std::size_t joblog_read_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t title_characters = 40;  // of a job, in a table
+inline constexpr std::size_t nesting_depth = 64;     // of a value shown as JSON
 inline constexpr std::size_t bar_cells = 20;
 inline constexpr auto draw_interval = 200ms;            // of the progress bar
 inline constexpr auto measure_interval = 1s;            // of its rate

@@ -7,7 +7,7 @@
 #include <msgpack.hpp>
 #include <nlohmann/json.hpp>
 
-#include "shared/base/limits.hpp"
+#include "scatterer/cli/base/limits.hpp"
 #include "shared/base/text.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -164,7 +164,7 @@ void append_json(std::string& json, std::string_view object) {
     try {
         auto by_reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
         auto most = object.size();
-        msgpack::unpack_limit limit(most, most, most, most, most, fanfold::limits::nesting_depth);
+        msgpack::unpack_limit limit(most, most, most, most, most, limits::nesting_depth);
         std::size_t used = 0;
         auto handle =
             msgpack::unpack(object.data(), object.size(), used, by_reference, nullptr, limit);

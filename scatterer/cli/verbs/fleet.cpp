@@ -5,12 +5,14 @@
 
 #include "fanfold/embedded.hpp"
 #include "scatterer/cli/base/errors.hpp"
+#include "shared/wire/wire_types.hpp"
 
 namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr std::array built_in{"fanfold.echo", "fanfold.sleep", "fanfold.fail", "fanfold.exec"};
+constexpr std::array<std::string_view, 4> built_in{"fanfold.echo", "fanfold.sleep", "fanfold.fail",
+                                                   wire::command_function};
 
 /// Without a door for remote workers nobody else can ever offer the function, and the job would
 /// wait for nothing.

@@ -5,12 +5,11 @@
 #include "scatterer/cli/output/reports.hpp"
 #include "scatterer/cli/verbs/collector.hpp"
 #include "scatterer/cli/verbs/fleet.hpp"
+#include "shared/wire/wire_types.hpp"
 
 namespace fanfold::scatterer::cli {
 
 namespace {
-
-constexpr std::string_view command_function = "fanfold.exec";
 
 /// The one job that the selector names.
 JobStatus the_job(Scatterer& scatterer, const std::string& selector) {
@@ -63,7 +62,7 @@ int wait(Scatterer& scatterer, const QueryOptions& query, Console& console) {
 
 int results(Scatterer& scatterer, const QueryOptions& query, Console& console) {
     JobStatus status = the_job(scatterer, query.jobs[0]);
-    bool commands = status.function == command_function;
+    bool commands = status.function == wire::command_function;
     Output output(1, "standard output");
     Printer printer(
         {.commands = commands, .json = query.output == Format::json, .quiet = query.quiet}, output,

@@ -2,11 +2,12 @@
 
 #include "scatterer/cli/base/exit_codes.hpp"
 #include "scatterer/cli/base/output.hpp"
+#include "shared/wire/wire_types.hpp"
 
 namespace fanfold::scatterer::cli {
 
 std::string function_of(const MapOptions& map) {
-    return map.function.empty() ? "fanfold.exec" : map.function;
+    return map.function.empty() ? std::string(wire::command_function) : map.function;
 }
 
 JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& console) {

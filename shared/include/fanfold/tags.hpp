@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 namespace fanfold::tags {
@@ -38,7 +39,11 @@ struct Head {
     std::string_view content(std::string_view from) const {
         return from.substr(length - number, number);
     }
-    double real() const {
+    /// Of any number; nothing for an object that is none.
+    std::optional<double> as_real() const {
+        if (kind == Kind::natural) return static_cast<double>(number);
+        if (kind == Kind::negative) return static_cast<double>(static_cast<std::int64_t>(number));
+        if (kind != Kind::real) return std::nullopt;
         double value = 0;
         std::memcpy(&value, &number, sizeof value);
         return value;

@@ -17,6 +17,10 @@ int until_cut_off(Misbehaviour& nonsense, const std::string& who, Time& now, Dur
         if (nonsense.count(who, now).cut_off) return count;
     return 1000;
 }
+
+bool ignores(const Misbehaviour& nonsense, const std::string& connection, Time now) {
+    return nonsense.ignores({connection}, nobody, now);
+}
 }  // namespace
 
 TEST_CASE(
@@ -32,21 +36,21 @@ TEST_CASE(
 TEST_CASE("a peer is cut off for a while, and its neighbour is not") {
     Misbehaviour nonsense;
     Time now{5h};
-    CHECK(until_cut_off(nonsense, "a", now, 0s) == 100);
-    CHECK(nonsense.ignores("a", now));
-    CHECK_FALSE(nonsense.ignores("b", now));
-    CHECK_FALSE(nonsense.ignores("", now));
-    CHECK(nonsense.ignores("a", now + limits::cut_off_time - 1ms));
+    CHECK(until_cut_off(nonsense, "connection a", now, 0s) == 100);
+    CHECK(ignores(nonsense, "a", now));
+    CHECK_FALSE(ignores(nonsense, "b", now));
+    CHECK_FALSE(ignores(nonsense, "", now));
+    CHECK(ignores(nonsense, "a", now + limits::cut_off_time - 1ms));
     now += limits::cut_off_time;
-    CHECK_FALSE(nonsense.ignores("a", now));
-    CHECK(until_cut_off(nonsense, "a", now, 0s) == 100);
+    CHECK_FALSE(ignores(nonsense, "a", now));
+    CHECK(until_cut_off(nonsense, "connection a", now, 0s) == 100);
 }
 
 TEST_CASE("a message that took long to look at weighs as many") {
     Misbehaviour nonsense;
     Time now{5h};
-    CHECK_FALSE(nonsense.count("a", now, 10 * limits::misbehaviour_bytes).cut_off);
-    CHECK(until_cut_off(nonsense, "a", now, 0s) == 89);
+    CHECK_FALSE(nonsense.count("connection a", now, 10 * limits::misbehaviour_bytes).cut_off);
+    CHECK(until_cut_off(nonsense, "connection a", now, 0s) == 89);
     CHECK(nonsense.count("b", now, limits::header_bytes).cut_off);
 }
 
@@ -70,7 +74,7 @@ TEST_CASE("lines come at a limited rate, and say how many were left out") {
     Misbehaviour nonsense;
     Time now{5h};
     int lines = 0;
-    for (int i = 0; i < 50; ++i) lines += nonsense.count("a", now).log ? 1 : 0;
+    for (int i = 0; i < 50; ++i) lines += nonsense.count("connection a", now).log ? 1 : 0;
     CHECK(lines == 10);
     CHECK_FALSE(nonsense.count("b", now + 999ms).log);
     CHECK(nonsense.count("b", now + 1s).log == 41);
@@ -83,8 +87,8 @@ TEST_CASE("lines come at a limited rate, and say how many were left out") {
 TEST_CASE("that a peer is cut off is told though lines about its messages are left out") {
     Misbehaviour nonsense;
     Time now{5h};
-    for (int i = 0; i < 99; ++i) (void)nonsense.count("a", now);
-    Misbehaviour::Verdict last = nonsense.count("a", now);
+    for (int i = 0; i < 99; ++i) (void)nonsense.count("connection a", now);
+    Misbehaviour::Verdict last = nonsense.count("connection a", now);
     CHECK(last.cut_off);
     CHECK(last.log == 0);
 }
@@ -92,12 +96,12 @@ TEST_CASE("that a peer is cut off is told though lines about its messages are le
 TEST_CASE("only so many peers are remembered, those that were heard of last") {
     Misbehaviour nonsense;
     Time now{5h};
-    CHECK(until_cut_off(nonsense, "a", now, 0s) == 100);
+    CHECK(until_cut_off(nonsense, "connection a", now, 0s) == 100);
     for (int i = 0; i < 100'000; ++i) {
         (void)nonsense.count("connection " + std::to_string(i), now);
-        if (i % 1000 == 0) (void)nonsense.count("a", now);
+        if (i % 1000 == 0) (void)nonsense.count("connection a", now);
         REQUIRE(nonsense.remembered() <= limits::misbehaviour_peers);
     }
-    CHECK(nonsense.ignores("a", now));
+    CHECK(ignores(nonsense, "a", now));
     CHECK(nonsense.counted() == 100'200);
 }
