@@ -4,6 +4,7 @@
 
 #include "gatherer/core/limits.hpp"
 #include "shared/base/machine.hpp"
+#include "shared/base/overloaded.hpp"
 #include "shared/log/logging.hpp"
 #include "shared/net/endpoints.hpp"
 #include "shared/net/transfer.hpp"
@@ -99,31 +100,39 @@ void Shell::step(Event event) {
     journal_.hand_over();
     for (const Action& action : actions)  // nobody waits for the log
         if (auto* note = std::get_if<Note>(&action)) write_log("gatherer", *note);
-    tell_gone();
+    while (!gone_.empty()) {
+        Unroutable gone = std::move(gone_.back());
+        gone_.pop_back();
+        step(std::move(gone));
+    }
 }
 
 void Shell::perform(Action& action) {
-    if (std::holds_alternative<Note>(action)) return;
-    if (auto* record = std::get_if<Persist>(&action)) {
-        journal_.append(std::move(*record));
-    } else if (auto* fetch = std::get_if<Fetch>(&action)) {
-        journal_.fetch(*fetch);
-    } else if (auto* send = std::get_if<Send>(&action)) {
-        if (journal_.safe()) return say(std::move(*send));
-        auto job = wire::job_of(send->message);
-        journal_.when_safe(job,
-                           [this, held = std::move(*send)]() mutable { say(std::move(held)); });
-    } else if (auto* to_broker = std::get_if<SendBroker>(&action)) {
-        bool at_once = journal_.safe() || std::holds_alternative<wire::Hello>(to_broker->message) ||
-                       std::holds_alternative<wire::Heartbeat>(to_broker->message);
-        if (at_once) return (void)net::send(*control_, to_broker->message, to_broker->body);
-        auto job = wire::job_of(to_broker->message);
-        journal_.when_safe(job, [this, connection = connection_, held = std::move(*to_broker)] {
-            if (connection == connection_) net::send(*control_, held.message, held.body);
-        });
-    } else {
-        connect();
-    }
+    std::visit(Overloaded{[](Note&) {},  // written when the rest is on its way
+                          [&](Persist& record) { journal_.append(std::move(record)); },
+                          [&](Fetch& fetch) { journal_.fetch(fetch); },
+                          [&](Send& send) {
+                              if (journal_.safe()) return say(std::move(send));
+                              auto job = wire::job_of(send.message);
+                              journal_.when_safe(job, [this, held = std::move(send)]() mutable {
+                                  say(std::move(held));
+                              });
+                          },
+                          [&](SendBroker& send) {
+                              bool at_once = journal_.safe() ||
+                                             std::holds_alternative<wire::Hello>(send.message) ||
+                                             std::holds_alternative<wire::Heartbeat>(send.message);
+                              if (at_once)
+                                  return (void)net::send(*control_, send.message, send.body);
+                              auto job = wire::job_of(send.message);
+                              journal_.when_safe(
+                                  job, [this, connection = connection_, held = std::move(send)] {
+                                      if (connection == connection_)
+                                          net::send(*control_, held.message, held.body);
+                                  });
+                          },
+                          [&](Reconnect&) { connect(); }},
+               action);
 }
 
 void Shell::say(Send send) {
@@ -134,20 +143,11 @@ void Shell::say(Send send) {
         gone_.push_back({.peer = std::move(send.to), .unread = sent == net::Sent::unread});
 }
 
-void Shell::tell_gone() {
-    while (!gone_.empty()) {
-        Unroutable gone = std::move(gone_.back());
-        gone_.pop_back();
-        step(std::move(gone));
-    }
-}
-
 void Shell::read_journal() {
     auto told = journal_.read();
     if (told.trouble) step(StoreTrouble{*std::move(told.trouble)});
     for (Fetched& fetched : told.fetched) step(std::move(fetched));
     if (told.committed) step(*told.committed);
-    tell_gone();
 }
 
 void Shell::receive_control() {

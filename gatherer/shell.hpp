@@ -52,7 +52,6 @@ private:
     void perform(Action& action);
     void say(Send send);
     void read_journal();
-    void tell_gone();
     void connect();
     void forget_handshakes();
     void read_handshakes();

@@ -154,9 +154,8 @@ void Assembly::free(Index first) {
 
 /// `what` is for values.
 void Assembly::let_go(LetGo what, Index first, const Entry& entry) {
-    Range range{first, first + entry.count};
-    if (entry.failure) receipts_.let_go_failure(range, entry.failure->kind);
-    else receipts_.let_go(range, what);
+    receipts_.let_go({first, first + entry.count},
+                     entry.failure ? Receipts::as(entry.failure->kind) : what);
 }
 
 void Assembly::abandon() {

@@ -4,15 +4,59 @@
 
 namespace fanfold::gatherer {
 
+namespace {
+
+// A broker of another version may be replaced.
+constexpr Duration refused_interval = std::chrono::seconds(30);
+
+}  // namespace
+
+BrokerLink::BrokerLink(const wire::GathererRef& self, Persistence& persistence)
+    : session_(
+          {.role = wire::Role::gatherer, .name = self.name, .epoch = self.epoch, .gatherer = self}),
+      persistence_(persistence) {
+    session_.opened({}, {});  // the shell has connected
+}
+
+void BrokerLink::on_time(Step& step) {
+    const bool stood = session_.standing();
+    BrokerSession::Due due = session_.due(step.now, step.lived);
+    if (due.reconnect) {
+        step.actions.push_back(Note{.level = stood ? Level::warn : Level::debug,
+                                    .what = "the broker is silent, connecting again",
+                                    .took = due.silent});
+        step.actions.push_back(Reconnect{});
+        session_.opened(step.now, step.lived);
+        due = session_.due(step.now, step.lived);
+    }
+    if (due.hello) step.actions.push_back(SendBroker{.message = session_.hello()});
+    if (due.heartbeat) step.actions.push_back(SendBroker{.message = wire::Heartbeat{}});
+}
+
 Greeting BrokerLink::on_welcome(Step& step, const wire::Welcome& welcome) {
     auto known = session_.broker();
-    Greeting greeting = session_.on_welcome(step, welcome);
+    const Greeting greeting = session_.welcomed(step.now, welcome);
     epoch_changed_ = epoch_changed_ || known != session_.broker();
+    if (greeting == Greeting::doubted) on_time(step);
+    if (greeting == Greeting::resumed || greeting == Greeting::other_life)
+        step.actions.push_back(Note{.level = Level::info, .what = "welcomed by the broker"});
     return greeting;
 }
 
 void BrokerLink::keep_epoch(Step& step) {
     if (std::exchange(epoch_changed_, false)) persistence_.put_broker(step, *session_.broker());
+}
+
+void BrokerLink::on_refused(Step& step, const wire::Refused& refused) {
+    auto meaning = BrokerSession::Refusal::other;
+    if (!refused.job) meaning = session_.refused(step.now, step.lived, refused);
+    const bool version = meaning == BrokerSession::Refusal::version;
+    step.actions.push_back(Note{.level = version ? Level::error : Level::warn,
+                                .what = "refused by the broker",
+                                .job = refused.job,
+                                .detail = refused.text});
+    if (version) session_.rest(step.now, refused_interval);
+    if (meaning == BrokerSession::Refusal::unknown_session) on_time(step);
 }
 
 void BrokerLink::send(Step& step, wire::Message message) {

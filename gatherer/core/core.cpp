@@ -12,179 +12,114 @@ namespace fanfold::gatherer {
 namespace {
 
 /// A message that does not belong where it came in.
-Admission::Offence misdirected(const wire::Message& message, const char* where) {
-    return {.what = "unexpected message dropped",
+Admission::Offence misdirected(const wire::Message& message, const char* where,
+                               const PeerId& from = {}, const Sender& sender = {}) {
+    return {.from = from,
+            .sender = sender,
+            .what = "unexpected message dropped",
             .why = std::string(where) + wire::name_of(message)};
 }
 
 }  // namespace
 
-Core::Core(const Options& options)
-    : persistence_({.durable = options.durable, .steady_began = options.steady_began}),
-      broker_(options.self, persistence_),
-      confirmations_(broker_),
-      memory_(options.memory_bytes, persistence_),
-      collecting_(options.self.name, {.admission = admission_,
-                                      .early = early_,
-                                      .memory = memory_,
-                                      .confirmations = confirmations_,
-                                      .broker = broker_,
-                                      .persistence = persistence_}),
-      outcomes_({.collecting = collecting_,
-                 .memory = memory_,
-                 .confirmations = confirmations_,
-                 .broker = broker_,
-                 .persistence = persistence_,
-                 .keep = options.keep}),
-      jobs_(options.state, {.outcomes = outcomes_,
-                            .collecting = collecting_,
-                            .admission = admission_,
-                            .early = early_,
-                            .memory = memory_,
-                            .confirmations = confirmations_,
-                            .broker = broker_,
-                            .persistence = persistence_}),
-      restoring_(memory_, persistence_) {}
-
-/// What the broker says on control.
-struct Core::FromBrokerRouter {
-    Core& core;
-    Step& step;
-    const FromBroker& event;
-
-    void operator()(wire::Welcome& welcome) {
-        core.jobs_.on_welcome(step, core.broker_.on_welcome(step, welcome));
-        core.broker_.keep_epoch(step);
-    }
-    void operator()(wire::Refused& refused) { core.broker_.on_refused(step, refused); }
-    void operator()(wire::Heartbeat&) {}
-    void operator()(wire::Assign& assign) { core.jobs_.assign(step, assign); }
-    void operator()(wire::Errors& errors) {
-        core.jobs_.add_errors(step, std::move(errors), event.body);
-    }
-    void operator()(wire::Ended& ended) { core.jobs_.on_ended(step, ended); }
-    void operator()(wire::Forget& forget) { core.jobs_.on_forget(step, forget.job); }
-    void operator()(wire::AllowedKeys& allowed) {
-        core.admission_.on_keys(std::move(allowed));
-        core.collecting_.drop_denied(step, core.jobs_.all());
-    }
-    template <
-        OneOf<wire::Hello, wire::Bye, wire::Block, wire::Seal, wire::Accepted, wire::Sealed,
-              wire::Cancel, wire::Watch, wire::Located, wire::Notice, wire::Query, wire::Report,
-              wire::Find, wire::Found, wire::Retry, wire::Retried, wire::Adjust, wire::Adjusted,
-              wire::Dispatch, wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall,
-              wire::Results, wire::Gathered, wire::Propose, wire::Forgotten, wire::Collect,
-              wire::Values, wire::Failures, wire::Acknowledge, wire::Concluded>
-            Never>
-    void operator()(Never&) {
-        core.strike(step, misdirected(event.message, "from the broker: "));
-    }
-};
-
-/// What collectors say.
-struct Core::FromCollectorRouter {
-    Core& core;
-    Step& step;
-    const Received& event;
-
-    void operator()(const wire::Collect& collect) {
-        core.collecting_.collect(step, core.jobs_.find(collect.job),
-                                 {.peer = event.from, .collect = collect, .sender = event.sender});
-    }
-    void operator()(wire::Acknowledge& acknowledge) {
-        if (Job* job = core.jobs_.find(acknowledge.job))
-            core.collecting_.acknowledge(
-                step, *job,
-                {.peer = event.from, .sender = event.sender, .position = acknowledge.position});
-    }
-    void operator()(wire::Bye&) { core.collecting_.drop(step, core.jobs_.all(), event.from); }
-    template <
-        OneOf<wire::Hello, wire::Welcome, wire::Refused, wire::Heartbeat, wire::Block, wire::Seal,
-              wire::Accepted, wire::Sealed, wire::Cancel, wire::Watch, wire::Located, wire::Notice,
-              wire::Ended, wire::Query, wire::Report, wire::Find, wire::Found, wire::Retry,
-              wire::Retried, wire::Adjust, wire::Adjusted, wire::Dispatch, wire::Done,
-              wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Results, wire::Assign,
-              wire::Errors, wire::Gathered, wire::Propose, wire::Forget, wire::Forgotten,
-              wire::AllowedKeys, wire::Values, wire::Failures, wire::Concluded>
-            Never>
-    void operator()(Never&) {
-        auto strike = misdirected(event.message, "");
-        strike.from = event.from;
-        strike.sender = event.sender;
-        core.strike(step, strike);
-    }
-};
-
-/// What workers say, at the results' socket.
-struct Core::FromWorkerRouter {
-    Core& core;
-    Step& step;
-    const Pulled& event;
-
-    void operator()(wire::Results& results) {
-        core.jobs_.add_results(step, results, event.body, event.sender);
-    }
-    template <
-        OneOf<wire::Hello, wire::Welcome, wire::Refused, wire::Heartbeat, wire::Bye, wire::Block,
-              wire::Seal, wire::Accepted, wire::Sealed, wire::Cancel, wire::Watch, wire::Located,
-              wire::Notice, wire::Ended, wire::Query, wire::Report, wire::Find, wire::Found,
-              wire::Retry, wire::Retried, wire::Adjust, wire::Adjusted, wire::Dispatch, wire::Done,
-              wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Assign, wire::Errors,
-              wire::Gathered, wire::Propose, wire::Forget, wire::Forgotten, wire::AllowedKeys,
-              wire::Collect, wire::Values, wire::Failures, wire::Acknowledge, wire::Concluded>
-            Never>
-    void operator()(Never&) {
-        auto strike = misdirected(event.message, "at the results' socket: ");
-        strike.sender = event.sender;
-        core.strike(step, strike);
-    }
-};
-
-struct Core::EventRouter {
-    Core& core;
-    Step& step;
-
-    void operator()(FromBroker& event) {
-        core.broker_.on_message(step);
-        std::visit(FromBrokerRouter{core, step, event}, event.message);
-    }
-    void operator()(Received& event) {
-        if (!core.is_ignored(event.from, event.sender))
-            std::visit(FromCollectorRouter{core, step, event}, event.message);
-    }
-    void operator()(Pulled& event) {
-        if (!core.is_ignored({}, event.sender))
-            std::visit(FromWorkerRouter{core, step, event}, event.message);
-    }
-    void operator()(Denied& event) { core.admission_.on_denied(step, event); }
-    void operator()(Unroutable& event) {
-        core.collecting_.drop(step, core.jobs_.all(), event.peer);
-    }
-    void operator()(Garbled& event) {
-        if (!core.is_ignored(event.from, event.sender))
-            core.strike(step, {.from = event.from,
-                               .sender = event.sender,
-                               .what = "bytes that are no message dropped",
-                               .why = std::move(event.why),
-                               .bytes = event.bytes});
-    }
-    void operator()(Tick&) { core.collecting_.drop_silent(step, core.jobs_.all()); }
-    void operator()(StoreTrouble& event) {
-        if (core.persistence_.on_trouble(step, event)) core.jobs_.on_store_mended(step);
-    }
-    void operator()(Fetched& event) { core.jobs_.on_fetched(step, event); }
-    void operator()(Committed& event) { core.persistence_.on_committed(event); }
-};
-
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
     now_ = now;
     Step step{.now = now, .lived = clock_.advance(now), .actions = actions};
     if (!std::exchange(resumed_, true)) resume(step);
-    std::visit(EventRouter{*this, step}, event);
+    std::visit(Overloaded{[&](OneOf<FromBroker, Received, Pulled, Garbled> auto& known) {
+                              on(step, known);
+                          },
+                          [&](Denied& denied) { admission_.on_denied(step, denied); },
+                          [&](Unroutable& gone) { collecting_.drop(step, jobs_.all(), gone.peer); },
+                          [&](Tick&) { collecting_.drop_silent(step, jobs_.all()); },
+                          [&](StoreTrouble& trouble) {
+                              if (persistence_.on_trouble(step, trouble))
+                                  jobs_.on_store_mended(step);
+                          },
+                          [&](Fetched& fetched) { jobs_.on_fetched(step, fetched); },
+                          [&](Committed& committed) { persistence_.on_committed(committed); }},
+               event);
     broker_.on_time(step);
     jobs_.on_time(step);
     memory_.prefetch_for_queued(step, jobs_.all());
     memory_.make_room();
+}
+
+// --- messages
+
+/// What the broker says on control.
+void Core::on(Step& step, FromBroker& event) {
+    using namespace wire;
+    broker_.on_message(step);
+    std::visit(
+        Overloaded{
+            [&](Welcome& welcome) {
+                jobs_.on_welcome(step, broker_.on_welcome(step, welcome));
+                broker_.keep_epoch(step);
+            },
+            [&](Refused& refused) { broker_.on_refused(step, refused); }, [](Heartbeat&) {},
+            [&](Assign& assign) { jobs_.assign(step, assign); },
+            [&](Errors& errors) { jobs_.add_errors(step, std::move(errors), event.body); },
+            [&](Ended& ended) {
+                if (Job* job = jobs_.find(ended.job)) outcomes_.on_ended(step, *job, ended);
+            },
+            [&](Forget& forget) { jobs_.on_forget(step, forget.job); },
+            [&](AllowedKeys& allowed) {
+                admission_.on_keys(std::move(allowed));
+                collecting_.drop_denied(step, jobs_.all());
+            },
+            [&](OneOf<Hello, Bye, Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice,
+                      Query, Report, Find, Found, Retry, Retried, Adjust, Adjusted, Dispatch, Done,
+                      Release, Drop, SendAgain, Recall, Results, Gathered, Propose, Forgotten,
+                      Collect, Values, Failures, Acknowledge, Concluded> auto&) {
+                strike(step, misdirected(event.message, "from the broker: "));
+            }},
+        event.message);
+}
+
+/// What collectors say.
+void Core::on(Step& step, Received& event) {
+    using namespace wire;
+    if (is_ignored(event.from, event.sender)) return;
+    std::visit(
+        Overloaded{[&](Collect& collect) {
+                       collecting_.collect(
+                           step, jobs_.find(collect.job),
+                           {.peer = event.from, .collect = collect, .sender = event.sender});
+                   },
+                   [&](Acknowledge& acknowledge) {
+                       if (Job* job = jobs_.find(acknowledge.job))
+                           collecting_.acknowledge(step, *job,
+                                                   {.peer = event.from,
+                                                    .sender = event.sender,
+                                                    .position = acknowledge.position});
+                   },
+                   [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
+                   [&](OneOf<Hello, Welcome, Refused, Heartbeat, Block, Seal, Accepted, Sealed,
+                             Cancel, Watch, Located, Notice, Ended, Query, Report, Find, Found,
+                             Retry, Retried, Adjust, Adjusted, Dispatch, Done, Release, Drop,
+                             SendAgain, Recall, Results, Assign, Errors, Gathered, Propose, Forget,
+                             Forgotten, AllowedKeys, Values, Failures, Concluded> auto&) {
+                       strike(step, misdirected(event.message, "", event.from, event.sender));
+                   }},
+        event.message);
+}
+
+/// What workers say, at the results' socket.
+void Core::on(Step& step, Pulled& event) {
+    if (is_ignored({}, event.sender)) return;
+    if (auto* results = std::get_if<wire::Results>(&event.message))
+        return jobs_.add_results(step, *results, event.body, event.sender);
+    strike(step, misdirected(event.message, "at the results' socket: ", {}, event.sender));
+}
+
+void Core::on(Step& step, Garbled& event) {
+    if (!is_ignored(event.from, event.sender))
+        strike(step, {.from = event.from,
+                      .sender = event.sender,
+                      .what = "bytes that are no message dropped",
+                      .why = std::move(event.why),
+                      .bytes = event.bytes});
 }
 
 void Core::resume(Step& step) {

@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gatherer/core/admission.hpp"
@@ -45,7 +46,7 @@ struct Options {
 
 class Core {
 public:
-    explicit Core(const Options& options);
+    explicit Core(Options options) : options_(std::move(options)) {}
     Core(const Core&) = delete;
     Core& operator=(const Core&) = delete;
 
@@ -75,26 +76,30 @@ public:
     std::uint64_t denied() const { return admission_.denied(); }
 
 private:
-    struct EventRouter;
-    struct FromBrokerRouter;
-    struct FromCollectorRouter;
-    struct FromWorkerRouter;
+    void on(Step& step, FromBroker& event);
+    void on(Step& step, Received& event);
+    void on(Step& step, Pulled& event);
+    void on(Step& step, Garbled& event);
 
     void resume(Step& step);
     void strike(Step& step, const Admission::Offence& offence);
 
+    const Options options_;
     LivedClock clock_;
     Time now_{};  // of the last step
-    Persistence persistence_;
-    BrokerLink broker_;
+    Persistence persistence_{{.durable = options_.durable, .steady_began = options_.steady_began}};
+    BrokerLink broker_{options_.self, persistence_};
     Admission admission_;
     Early early_;
-    Confirmations confirmations_;
-    Memory memory_;
-    Collecting collecting_;
-    Outcomes outcomes_;
-    Jobs jobs_;
-    Restoring restoring_;
+    Confirmations confirmations_{broker_};
+    Memory memory_{options_.memory_bytes, persistence_};
+    Collecting collecting_{options_.self.name,
+                           {admission_, early_, memory_, confirmations_, broker_, persistence_}};
+    Outcomes outcomes_{
+        {collecting_, memory_, confirmations_, broker_, persistence_, options_.keep}};
+    Jobs jobs_{options_.state,
+               {outcomes_, collecting_, admission_, early_, memory_, confirmations_, persistence_}};
+    Restoring restoring_{memory_, persistence_};
     bool resumed_ = false;  // by the first step
 };
 

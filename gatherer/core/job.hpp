@@ -52,7 +52,7 @@ struct Job {
           life(start.round) {}
 
     const JobId id;
-    const std::string user;
+    std::string user;
     Assembly assembly;
     Life life;
     std::map<PeerId, Collector> collectors;  // written by Collecting

@@ -79,9 +79,7 @@ void Jobs::assign(Step& step, const wire::Assign& assign) {
                                 .job = assign.job,
                                 .detail = assign.spec.function});
     parts_.outcomes.start_deadline(step, job);
-    auto early = parts_.early.take(assign.job, [&](const Sender& sender) {
-        return parts_.admission.may_collect(job.user, sender);
-    });
+    auto early = take_early(job);
     if (assign.total) set_total(step, job, *assign.total);
     // The broker hears that nothing of the earlier rounds is here.
     if (assign.round > 0) parts_.confirmations.flush(step, job);
@@ -89,9 +87,19 @@ void Jobs::assign(Step& step, const wire::Assign& assign) {
     for (const auto& waiting : early.collects) parts_.collecting.attach(step, job, waiting);
 }
 
+Early::Taken Jobs::take_early(const Job& job) {
+    return parts_.early.take(job.id, [&](const Sender& sender) {
+        return parts_.admission.may_collect(job.user, sender);
+    });
+}
+
 void Jobs::assign_again(Step& step, Job& job, const wire::Assign& assign) {
     const Life::Round& round = job.life.round();
     if (assign.assignment < round.assignment) return;  // from before a reassignment
+    // A job whose own row could not be read belongs to nobody until now.
+    if (std::exchange(job.user, assign.user) != assign.user)
+        for (const auto& waiting : take_early(job).collects)
+            parts_.collecting.attach(step, job, waiting);
     if (assign.round > round.number && assign.assignment > round.assignment)
         return start_round(step, job, assign);
     bool raised = job.life.raise(assign.assignment);
@@ -242,11 +250,7 @@ void Jobs::add_failure(Step& step, Job& job, wire::Failure failure, const Slice&
     parts_.confirmations.add(step, job, range);
 }
 
-// --- ended, forgotten
-
-void Jobs::on_ended(Step& step, const wire::Ended& ended) {
-    if (Job* job = find(ended.job)) parts_.outcomes.on_ended(step, *job, ended);
-}
+// --- forgotten
 
 // Forgotten is sent when the erasure is safe; of an unknown job, when an earlier erasure is.
 void Jobs::on_forget(Step& step, const JobId& id) {
@@ -281,7 +285,7 @@ void Jobs::on_welcome(Step& step, Greeting greeting) {
 }
 
 void Jobs::on_store_mended(Step& step) {
-    if (parts_.broker.welcomed()) repeat_all(step);
+    repeat_all(step);
     for (const auto& [id, job] : jobs_) parts_.collecting.pump(step, *job);
 }
 
@@ -329,13 +333,8 @@ void Jobs::resume(Step& step, Job& job) {
 
 void Jobs::on_fetched(Step& step, const Fetched& event) {
     Job* job = find(event.record.job);
-    switch (parts_.memory.take(job, event)) {
-        case Memory::Arrival::unwanted:
-        case Memory::Arrival::put_back:
-            if (job) parts_.collecting.pump(step, *job);
-            return;
-        case Memory::Arrival::not_there: return on_damage(step, *job, event.record.number);
-    }
+    if (!parts_.memory.take(job, event)) return on_damage(step, *job, event.record.number);
+    if (job) parts_.collecting.pump(step, *job);
 }
 
 /// A value that was safe is gone.

@@ -23,7 +23,6 @@ public:
         Early& early;
         Memory& memory;
         Confirmations& confirmations;
-        BrokerLink& broker;
         Persistence& persistence;
     };
     /// `state` is the folder of the state, as people know it.
@@ -39,7 +38,6 @@ public:
     void add_results(Step& step, const wire::Results& results, const Slice& body,
                      const Sender& sender);
     void add_errors(Step& step, wire::Errors errors, const Slice& body);
-    void on_ended(Step& step, const wire::Ended& ended);
     void on_forget(Step& step, const JobId& id);
     void on_welcome(Step& step, Greeting greeting);
     /// The store can write again, so that the broker and collectors can be told things again.
@@ -50,6 +48,7 @@ public:
     void check_invariants() const;
 
 private:
+    Early::Taken take_early(const Job& job);
     void assign_again(Step& step, Job& job, const wire::Assign& assign);
     void start_round(Step& step, Job& job, const wire::Assign& assign);
     void set_total(Step& step, Job& job, std::uint64_t total);

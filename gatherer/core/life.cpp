@@ -30,10 +30,12 @@ void Life::propose(Verdict verdict, bool lost) {
     lost_ = lost;
 }
 
-void Life::conclude(Verdict verdict) {
+void Life::conclude(Verdict verdict, std::vector<wire::Missing> missing) {
     FANFOLD_CHECK(phase_ != Phase::ended);
     phase_ = Phase::ended;
     verdict_ = std::move(verdict);
+    missing_ = std::move(missing);
+    if (lost_ && verdict_.outcome != wire::Outcome::complete) damage_.clear();
 }
 
 bool Life::orphan() {

@@ -39,15 +39,14 @@ public:
     void start_round(const Round& round);
     /// From gathering. `lost`: the values are let go of once the broker has answered.
     void propose(Verdict verdict, bool lost);
-    /// From gathering or proposed.
-    void conclude(Verdict verdict);
-    void set_missing(std::vector<wire::Missing> missing) { missing_ = std::move(missing); }
+    /// From gathering or proposed. Of a lost job nothing is left that could be damaged; but one
+    /// that the broker calls complete is not shown as if it were.
+    void conclude(Verdict verdict, std::vector<wire::Missing> missing);
     /// The broker knows the outcome, or no broker will ever ask for it.
     void answer() { answered_ = true; }
     /// The broker that knew the job lost its memory. False: another one did so before.
     bool orphan();
     void damage(std::string why) { damage_ = std::move(why); }
-    void mend() { damage_.clear(); }
     void add_late(Range range) { late_.add(range); }
     /// Whether the broker may be asked again if the job still runs; it counts as asked then.
     bool may_ask(Time now);

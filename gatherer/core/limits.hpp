@@ -35,9 +35,6 @@ inline constexpr auto latest = std::chrono::milliseconds(9'000'000'000'000);  //
 inline constexpr auto scan_for_silent_every = 1s;
 inline constexpr auto note_denied_every = 1s;
 
-// --- the shell
-inline constexpr int messages_a_turn = 64;  // of the broker, before other sockets get their turn
-
 static_assert(gathered_ranges <= listed_ranges, "Gathered");
 static_assert(let_go_ranges * largest::range + largest::numbers < row_bytes, "LetGoRow");
 static_assert(largest::spec + name_bytes + largest::numbers < row_bytes, "JobRow");

@@ -119,23 +119,22 @@ void Memory::prefetch_for_queued(Step& step, const JobTable& jobs) {
     }
 }
 
-Memory::Arrival Memory::take(Job* job, const Fetched& event) {
+bool Memory::take(Job* job, const Fetched& event) {
     auto asked = fetching_.find({event.record.job, event.record.number});
-    if (asked == fetching_.end()) return Arrival::unwanted;
+    if (asked == fetching_.end()) return true;
     bool stale = asked->second.stale;
     fetching_bytes_ -= asked->second.bytes;
     fetching_.erase(asked);
-    if (!job || stale) return Arrival::unwanted;
+    if (!job || stale) return true;
     std::uint64_t sequence = event.record.number;
     auto place = job->assembly.order().find(sequence);
     if (place == job->assembly.order().end() || !job->assembly.entries().at(place->second).spilled)
-        return Arrival::unwanted;
+        return true;
     auto row = event.sound ? read_row(event.record) : fail("no such row");
     auto* entry = row ? std::get_if<EntryRow>(&*row) : nullptr;
-    if (!entry || !job->assembly.put_back(sequence, *entry, event.record.body))
-        return Arrival::not_there;
+    if (!entry || !job->assembly.put_back(sequence, *entry, event.record.body)) return false;
     account(*job);
-    return Arrival::put_back;
+    return true;
 }
 
 void Memory::check_invariants(const JobTable& jobs) const {

@@ -49,12 +49,9 @@ public:
     void prefetch(Step& step, Job& job, const PeerId& peer, Collector& collector);
     /// Those that found no room before, in the order of their coming, however much each wants.
     void prefetch_for_queued(Step& step, const JobTable& jobs);
-    enum class Arrival {
-        unwanted,   // its job or its entry is gone
-        put_back,   // collectors can have it
-        not_there,  // a value that was safe is gone
-    };
-    Arrival take(Job* job, const Fetched& event);
+    /// What was asked for has come; nobody may want it any more. False: a value that was safe is
+    /// gone.
+    bool take(Job* job, const Fetched& event);
 
     std::uint64_t held_bytes() const { return held_bytes_; }
     std::uint64_t memory_bytes() const { return memory_bytes_; }

@@ -22,9 +22,10 @@ void Outcomes::start_deadline(const Step& step, const Job& job) {
 
 void Outcomes::settle(Step& step, Job& job, bool deadline_reached) {
     if (!job.life.gathering()) return;
-    auto verdict = judge(job.assembly.spec(), job.assembly.counts(deadline_reached));
+    const Counts counts = job.assembly.counts(deadline_reached);
+    auto verdict = judge(job.assembly.spec(), counts);
     if (!verdict) return;
-    if (verdict->every_value) {
+    if (verdict->outcome == wire::Outcome::complete && counts.every_value()) {
         conclude(step, job, *std::move(verdict), {});
     } else {
         job.life.propose(*std::move(verdict), false);
@@ -48,12 +49,14 @@ void Outcomes::propose(Step& step, const Job& job) {
 
 void Outcomes::propose_once(Step& step, const Job& job) {
     const Verdict& verdict = job.life.verdict();
-    parts_.broker.send(step, wire::Propose{.job = job.id,
-                                           .assignment = job.life.round().assignment,
-                                           .outcome = verdict.outcome,
-                                           .reason = verdict.reason,
-                                           .every_value = verdict.every_value,
-                                           .lost = job.life.lost()});
+    parts_.broker.send(step,
+                       wire::Propose{.job = job.id,
+                                     .assignment = job.life.round().assignment,
+                                     .outcome = verdict.outcome,
+                                     .reason = verdict.reason,
+                                     .every_value = verdict.outcome == wire::Outcome::complete &&
+                                                    job.assembly.counts(false).every_value(),
+                                     .lost = job.life.lost()});
 }
 
 void Outcomes::on_ended(Step& step, Job& job, const wire::Ended& ended) {
@@ -96,13 +99,11 @@ void Outcomes::start_expiry(const Job& job, Time orphaned) {
 
 void Outcomes::conclude(Step& step, Job& job, Verdict verdict,
                         const std::vector<wire::Missing>& from_broker) {
-    job.life.conclude(std::move(verdict));
     timers_.disarm(TimerKind::deadline, job.id);
     if (job.life.lost()) abandon(step, job);
     parts_.memory.account(job);
-    if (!job.life.verdict().every_value)
-        job.life.set_missing(
-            job.assembly.receipts().list_missing(job.assembly.total(), from_broker));
+    job.life.conclude(std::move(verdict),
+                      job.assembly.receipts().list_missing(job.assembly.total(), from_broker));
     parts_.persistence.put_outcome(step, job);
     std::string detail = wire::to_string(job.life.verdict().outcome);
     if (!job.life.verdict().reason.empty()) detail += ": " + job.life.verdict().reason;
@@ -114,13 +115,10 @@ void Outcomes::conclude(Step& step, Job& job, Verdict verdict,
     parts_.collecting.pump(step, job);
 }
 
-/// Nothing is left then that could not be read. A job that the broker calls complete is not shown
-/// as if it were.
 void Outcomes::abandon(Step& step, Job& job) {
     for (const auto& [first, entry] : job.assembly.entries())
         parts_.persistence.note_let_go(job, entry);
     job.assembly.abandon();
-    if (job.life.verdict().outcome != wire::Outcome::complete) job.life.mend();
     parts_.persistence.put_let_go(step, job, true);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gatherer/core/limits.hpp"
+#include "shared/wire/fields.hpp"
 
 namespace fanfold::gatherer {
 
@@ -51,7 +52,7 @@ void Persistence::put(Step& step, const JobId& job, std::uint64_t number, const 
                                    .job = job,
                                    .kind = static_cast<std::uint8_t>(T::kind),
                                    .number = number,
-                                   .data = write_row(row),
+                                   .data = wire::fields::encode_fields(row),
                                    .body = std::move(body)});
 }
 
@@ -87,6 +88,7 @@ void Persistence::put_proposal(Step& step, const Job& job) {
 }
 
 void Persistence::put_outcome(Step& step, const Job& job) {
+    if (!options_.durable) return;
     const Verdict& verdict = job.life.verdict();
     put(step, job.id, job.life.round().number,
         OutcomeRow{

@@ -33,10 +33,7 @@ std::optional<std::uint64_t> tolerated(const JobSpec& spec, std::optional<std::u
 std::optional<Verdict> judge_quorum(const JobSpec& spec, const Counts& counts) {
     std::uint64_t wanted = values_wanted(spec);
     if (wanted == no_limit) return std::nullopt;
-    if (counts.values >= wanted)
-        return Verdict{.outcome = Outcome::complete,
-                       .reason = {},
-                       .every_value = counts.values == counts.total};
+    if (counts.values >= wanted) return Verdict{.outcome = Outcome::complete, .reason = {}};
     if (!counts.total || *counts.total - counts.failures >= wanted) return std::nullopt;
     return Verdict{.outcome = Outcome::failed,
                    .reason = "the quorum is " + std::to_string(wanted) + ", only " +
@@ -55,9 +52,8 @@ std::optional<Verdict> judge_tolerance(const JobSpec& spec, const Counts& counts
 
 std::optional<Verdict> judge_all_ended(const JobSpec& spec, const Counts& counts) {
     if (!counts.total || counts.values + counts.failures != *counts.total) return std::nullopt;
-    if (counts.failures == 0)
-        return Verdict{.outcome = Outcome::complete, .reason = {}, .every_value = true};
-    if (spec.tolerance) return Verdict{.outcome = Outcome::complete, .reason = {}};
+    if (counts.failures == 0 || spec.tolerance)
+        return Verdict{.outcome = Outcome::complete, .reason = {}};
     return Verdict{.outcome = Outcome::partial, .reason = fragments(counts.failures) + " failed"};
 }
 

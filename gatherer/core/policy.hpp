@@ -14,13 +14,14 @@ struct Counts {
     std::uint64_t failures = 0;
     std::optional<std::uint64_t> total = {};  // once sealed
     bool deadline_reached = false;
+
+    /// In hand. Complete with them is final at once: nobody can contradict it.
+    bool every_value() const { return values == total; }
 };
 
 struct Verdict {
     wire::Outcome outcome = wire::Outcome::complete;
     std::string reason;
-    bool every_value = false;  // complete with every value in hand: nobody can contradict it, so it
-                               // is final at once
 };
 
 /// The outcome that the job's policy calls for now; nothing while it has to go on.

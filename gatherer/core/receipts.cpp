@@ -63,10 +63,6 @@ void Receipts::add_failure(Range range, wire::FailureKind kind) {
     failed_[number_of(kind) - 1].add(range);
 }
 
-void Receipts::let_go_failure(Range range, wire::FailureKind kind) {
-    let_go_[number_of(kind)].add(range);
-}
-
 std::uint64_t Receipts::cut(std::uint64_t total) {
     Range past{total, std::numeric_limits<Index>::max()};
     for (auto& set : failed_) set.remove(past);

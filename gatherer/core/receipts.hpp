@@ -19,10 +19,9 @@ class Receipts {
 public:
     void add_values(Range range) { received_.add(range); }
     void add_failure(Range range, wire::FailureKind kind);
-    /// `values` or `abandoned`, for an entry of values.
     void let_go(Range range, LetGo what) { of(what).add(range); }
     /// A failure is let go of as what it is.
-    void let_go_failure(Range range, wire::FailureKind kind);
+    static LetGo as(wire::FailureKind kind) { return static_cast<LetGo>(number_of(kind)); }
     /// What was received past the total is not received; returns how many fragments that were.
     std::uint64_t cut(std::uint64_t total);
     /// What ended without a value is not received any more.

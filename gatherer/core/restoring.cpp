@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "gatherer/core/limits.hpp"
+#include "shared/base/overloaded.hpp"
 
 namespace fanfold::gatherer {
 
@@ -21,12 +22,21 @@ Job* Restoring::find(const JobId& id) const {
 }
 
 void Restoring::take(const Record& record) {
+    auto fits = [&]<class T>(T& row) {
+        if constexpr (OneOf<T, BrokerRow, JobRow>) {
+            return restore(record, row);
+        } else {
+            Job* job = find(record.job);
+            if (!job) return false;
+            if (OneOf<T, ProposalRow, OutcomeRow, AnsweredRow> &&
+                record.number != job->life.round().number)
+                return pass_over(record);
+            return restore(*job, record, row);
+        }
+    };
     auto row = read_row(record);
-    if (!row) {
-        fail_job(record, row.error().text);
-    } else if (!std::visit([&](auto& of_kind) { return restore(record, of_kind); }, *row)) {
-        fail_job(record, "it does not fit the job's other rows");
-    }
+    if (!row) fail_job(record, row.error().text);
+    else if (!std::visit(fits, *row)) fail_job(record, "it does not fit the job's other rows");
     if (Job* job = find(record.job)) memory_.account(*job);
     memory_.make_room();
 }
@@ -83,26 +93,21 @@ bool Restoring::restore(const Record& record, JobRow& row) {
     return true;
 }
 
-bool Restoring::restore(const Record& record, SequenceRow& row) {
-    Job* job = find(record.job);
-    if (!job || row.next > limits::last_sequence) return false;
-    job->assembly.restore_next_sequence(row.next);
+bool Restoring::restore(Job& job, const Record&, SequenceRow& row) {
+    if (row.next > limits::last_sequence) return false;
+    job.assembly.restore_next_sequence(row.next);
     return true;
 }
 
-bool Restoring::restore(const Record& record, LetGoRow& row) {
-    Job* job = find(record.job);
-    if (!job) return false;
+bool Restoring::restore(Job& job, const Record& record, LetGoRow& row) {
     auto what = static_cast<LetGo>(record.number % static_cast<std::uint64_t>(LetGo::count));
-    if (what != LetGo::values && row.round != job->life.round().number) return pass_over(record);
-    return job->assembly.restore_let_go(what, row.ranges);
+    if (what != LetGo::values && row.round != job.life.round().number) return pass_over(record);
+    return job.assembly.restore_let_go(what, row.ranges);
 }
 
-bool Restoring::restore(const Record& record, EntryRow& row) {
-    Job* job = find(record.job);
-    if (!job) return false;
-    if (row.failure && record.number < job->life.round().start) {
-        job->assembly.restore_next_sequence(record.number + 1);
+bool Restoring::restore(Job& job, const Record& record, EntryRow& row) {
+    if (row.failure && record.number < job.life.round().start) {
+        job.assembly.restore_next_sequence(record.number + 1);
         return pass_over(record);
     }
     Entry entry{.sequence = record.number,
@@ -111,42 +116,30 @@ bool Restoring::restore(const Record& record, EntryRow& row) {
                 .meta = std::move(row.meta),
                 .failure = nullptr};
     if (row.failure) entry.failure = std::make_unique<wire::Failure>(*std::move(row.failure));
-    return job->assembly.restore(row.first, std::move(entry));
+    return job.assembly.restore(row.first, std::move(entry));
 }
 
-bool Restoring::restore(const Record& record, ProposalRow& row) {
-    Job* job = find(record.job);
-    if (!job) return false;
-    if (record.number != job->life.round().number) return pass_over(record);
-    if (row.outcome == wire::Outcome::running || !job->life.gathering()) return false;
-    job->life.propose({.outcome = row.outcome, .reason = std::move(row.reason)}, row.lost);
+bool Restoring::restore(Job& job, const Record&, ProposalRow& row) {
+    if (row.outcome == wire::Outcome::running || !job.life.gathering()) return false;
+    job.life.propose({.outcome = row.outcome, .reason = std::move(row.reason)}, row.lost);
     return true;
 }
 
-bool Restoring::restore(const Record& record, OutcomeRow& row) {
-    Job* job = find(record.job);
-    if (!job) return false;
-    if (record.number != job->life.round().number) return pass_over(record);
-    if (row.outcome == wire::Outcome::running || job->life.ended()) return false;
-    job->life.conclude({.outcome = row.outcome, .reason = std::move(row.reason)});
-    job->life.set_missing(std::move(row.missing));
-    if (job->life.lost() && row.outcome != wire::Outcome::complete) job->life.mend();
+bool Restoring::restore(Job& job, const Record&, OutcomeRow& row) {
+    if (row.outcome == wire::Outcome::running || job.life.ended()) return false;
+    job.life.conclude({.outcome = row.outcome, .reason = std::move(row.reason)},
+                      std::move(row.missing));
     return true;
 }
 
-bool Restoring::restore(const Record& record, AnsweredRow&) {
-    Job* job = find(record.job);
-    if (!job) return false;
-    if (record.number != job->life.round().number) return pass_over(record);
-    if (job->life.ended()) job->life.answer();
+bool Restoring::restore(Job& job, const Record&, AnsweredRow&) {
+    if (job.life.ended()) job.life.answer();
     return true;
 }
 
-bool Restoring::restore(const Record& record, OrphanedRow& row) {
-    Job* job = find(record.job);
-    if (!job) return false;
-    if (!job->life.ended()) return pass_over(record);  // a job that nobody knows has ended
-    job->life.orphan();
+bool Restoring::restore(Job& job, const Record& record, OrphanedRow& row) {
+    if (!job.life.ended()) return pass_over(record);  // a job that nobody knows has ended
+    job.life.orphan();
     restored_.orphaned[record.job] = persistence_.time_of(row.at);
     return true;
 }

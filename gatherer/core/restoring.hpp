@@ -34,13 +34,13 @@ private:
     // One for each kind of row; false: it makes no sense.
     bool restore(const Record& record, BrokerRow& row);
     bool restore(const Record& record, JobRow& row);
-    bool restore(const Record& record, SequenceRow& row);
-    bool restore(const Record& record, LetGoRow& row);
-    bool restore(const Record& record, EntryRow& row);
-    bool restore(const Record& record, ProposalRow& row);
-    bool restore(const Record& record, OutcomeRow& row);
-    bool restore(const Record& record, AnsweredRow& row);
-    bool restore(const Record& record, OrphanedRow& row);
+    bool restore(Job& job, const Record& record, SequenceRow& row);
+    bool restore(Job& job, const Record& record, LetGoRow& row);
+    bool restore(Job& job, const Record& record, EntryRow& row);
+    bool restore(Job& job, const Record& record, ProposalRow& row);
+    bool restore(Job& job, const Record& record, OutcomeRow& row);
+    bool restore(Job& job, const Record& record, AnsweredRow& row);
+    bool restore(Job& job, const Record& record, OrphanedRow& row);
     bool pass_over(const Record& record);
     Job* find(const JobId& id) const;
     void fail_job(const Record& record, const std::string& why);

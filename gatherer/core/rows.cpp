@@ -1,6 +1,5 @@
 #include "gatherer/core/rows.hpp"
 
-#include "gatherer/core/limits.hpp"
 #include "shared/wire/fields.hpp"
 
 namespace fanfold::gatherer {
@@ -9,7 +8,6 @@ namespace {
 
 template <class T>
 Result<AnyRow> read_as(const Record& record) {
-    static_assert(std::is_constructible_v<AnyRow, T>);
     auto row = wire::fields::decode_fields<T>(record.data);
     if (!row) return tl::unexpected(row.error());
     return AnyRow{*std::move(row)};
@@ -31,22 +29,5 @@ Result<AnyRow> read_row(const Record& record) {
     }
     return fail("a kind of row that this release does not know");
 }
-
-template <class T>
-std::string write_row(const T& row) {
-    std::string data = wire::fields::encode_fields(row);
-    FANFOLD_CHECK(data.size() <= limits::row_bytes);
-    return data;
-}
-
-template std::string write_row(const BrokerRow&);
-template std::string write_row(const JobRow&);
-template std::string write_row(const SequenceRow&);
-template std::string write_row(const LetGoRow&);
-template std::string write_row(const EntryRow&);
-template std::string write_row(const ProposalRow&);
-template std::string write_row(const OutcomeRow&);
-template std::string write_row(const AnsweredRow&);
-template std::string write_row(const OrphanedRow&);
 
 }  // namespace fanfold::gatherer

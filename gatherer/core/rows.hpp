@@ -138,8 +138,4 @@ struct RowName {
 /// that is no such row.
 Result<AnyRow> read_row(const Record& record);
 
-/// Aborts for a row past limits::row_bytes: no accepted message makes one.
-template <class T>
-std::string write_row(const T& row);
-
 }  // namespace fanfold::gatherer

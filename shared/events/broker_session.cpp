@@ -78,9 +78,8 @@ BrokerSession::Due BrokerSession::due(Time now, LivedTime lived) {
     if (state_ == State::ended || next(now, lived) > now) return {};
     if (!waits() && lived - heard_ >= timeout_) {
         state_ = State::unconnected;
-        heard_ = lived;
         at_ = Time::max();
-        return {.reconnect = true};
+        return {.reconnect = true, .silent = lived - std::exchange(heard_, lived)};
     }
     if (standing() && !asks_) {
         beaten(now, false);

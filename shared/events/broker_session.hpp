@@ -52,6 +52,7 @@ public:
     /// What is to be done now.
     struct Due {
         bool reconnect = false;  // the broker is silent: open a connection with a fresh routing id
+        Duration silent{};       // with reconnect: for how long
         bool hello = false;
         bool heartbeat = false;
     };

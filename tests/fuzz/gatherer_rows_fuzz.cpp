@@ -7,6 +7,7 @@
 #include "gatherer/core/core.hpp"
 #include "shared/base/result.hpp"
 #include "shared/wire/codec.hpp"
+#include "shared/wire/fields.hpp"
 #include "tests/fuzz/maker.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -21,7 +22,7 @@ std::pair<Row, std::string> data_of(std::size_t index, fuzz::Maker& maker,
     static constexpr std::pair<Row, std::string> (*make_one[])(fuzz::Maker&) = {
         [](fuzz::Maker& from) -> std::pair<Row, std::string> {
             using T = std::variant_alternative_t<i, AnyRow>;
-            return {T::kind, write_row(from.make<T>())};
+            return {T::kind, wire::fields::encode_fields(from.make<T>())};
         }...};
     return make_one[index](maker);
 }

@@ -2,6 +2,7 @@
 
 #include "broker/state/rows.hpp"
 #include "gatherer/core/rows.hpp"
+#include "shared/wire/fields.hpp"
 
 namespace fanfold::simulation {
 
@@ -107,7 +108,7 @@ bool Saboteur::restores(bool broker, Record& row) const {
         if (row.kind != static_cast<std::uint8_t>(gatherer::Row::job)) return true;
         auto job = std::get<gatherer::JobRow>(gatherer::read_row(row).value());
         job.spec.deadline = {};
-        row.data = gatherer::write_row(job);
+        row.data = wire::fields::encode_fields(job);
         return true;
     }
     namespace rows = broker::rows;

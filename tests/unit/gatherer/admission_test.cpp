@@ -151,3 +151,38 @@ TEST_CASE("whose a job is outlives the process") {
         actions);
     CHECK(second.denied() == 1);
 }
+
+TEST_CASE("whose a job is comes from the broker again when its own row can't be read") {
+    Stage first(Stage::durable_with(1 << 30));
+    assign_to(first, "ada");
+    Core second(Stage::durable_with(1 << 30));
+    for (auto& [where, row] : first.rows) {
+        if (row.kind == static_cast<std::uint8_t>(Row::job)) row.data = "x";
+        second.restore(row);
+    }
+    REQUIRE(second.unreadable_rows() == 1);
+    std::vector<Action> actions;
+    auto refused = [&](Event event) {
+        actions.clear();
+        second.step(first.now, std::move(event), actions);
+        second.check_invariants();
+        std::vector<std::string> peers;
+        for (const Action& action : actions)
+            if (auto* send = std::get_if<Send>(&action))
+                if (std::get<wire::Refused>(send->message).code == wire::RefusalCode::conflict)
+                    peers.push_back(send->to.bytes);
+        return peers;
+    };
+    auto collect = [&](const std::string& peer, const Sender& sender) {
+        return Received{.from = {peer},
+                        .message = wire::Collect{.job = first.job, .credit = 1 << 20},
+                        .body = {},
+                        .sender = sender};
+    };
+    using Peers = std::vector<std::string>;
+    CHECK(refused(collect("early", ada)) == Peers{});
+    CHECK(refused(FromBroker{wire::Assign{.job = first.job, .assignment = 1, .user = "ada"}, {}}) ==
+          Peers{"early"});
+    CHECK(refused(collect("later", ada)) == Peers{"later"});
+    CHECK(refused(collect("another's", bob)) == Peers{});
+}

@@ -309,7 +309,7 @@ TEST_CASE("a silent broker is connected to again, and told again what is safe") 
     stage.quiet_broker = true;
     stage.later(4900ms);
     stage.later(100ms);
-    stage.warned();
+    CHECK(stage.warned().took == 5s);
     stage.reconnected();
     stage.expect<wire::Hello>();
     stage.results({3, 4});

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "shared/wire/fields.hpp"
 #include "tests/support/gatherer_durable_harness.hpp"
 
 using namespace fanfold;
@@ -143,6 +144,21 @@ TEST_CASE(
     CHECK_FALSE(stage.said<wire::Concluded>());
 }
 
+TEST_CASE("durable gatherer: complete with every value is proposed as that after a restart too") {
+    Site stage;
+    stage.welcome({1, 1});
+    stage.assign(2);
+    stage.results({0, 2});
+    stage.gatherer.commit_all();
+    CHECK(stage.said<wire::Propose>()->every_value);
+    stage.restart();
+    stage.welcome({1, 1});
+    auto again = stage.said<wire::Propose>();
+    REQUIRE(again);
+    CHECK(again->outcome == Outcome::complete);
+    CHECK(again->every_value);
+}
+
 TEST_CASE(
     "durable gatherer: a broker that lost its memory ends the jobs, also when that came while the "
     "gatherer was down") {
@@ -248,7 +264,7 @@ Record record_of(std::uint64_t number, const T& row, std::string body = {}) {
     return {.job = job_number(1),
             .kind = static_cast<std::uint8_t>(T::kind),
             .number = number,
-            .data = write_row(row),
+            .data = wire::fields::encode_fields(row),
             .body = Slice::take(std::move(body))};
 }
 
