@@ -17,13 +17,37 @@ life() {
     start_gatherer --state made
     start_worker worker --slots 2
 }
-values() { fanfold status --output json "$job" | field values; }
-have_values() { (($(values) >= $1)); }
+# status NAME…: numbers of the job's status.
+status() {
+    local text name numbers=()
+    text=$(fanfold status --output json "$job")
+    for name; do [[ $text =~ \"$name\":\ ?([0-9]+) ]] && numbers+=("${BASH_REMATCH[1]}"); done
+    echo "${numbers[*]}"
+}
+have_values() { (($(status values) >= $1)); }
 frame=$((65536 + 24)) # of a store's log
 have_frames() {       # NUMBER, in the log of each
-    local daemon
-    for daemon in broker gatherer; do (($(stat -c %s "made/$daemon.db-wal") > 32 + $1 * frame)) ||
+    local size
+    for size in $(stat -c %s made/{broker,gatherer}.db-wal); do ((size > 32 + $1 * frame)) ||
         return 1; done
+}
+# promptly WHAT COMMAND…: as `await`, but it looks many times a second.
+promptly() {
+    local what=$1 until=$((SECONDS + patience))
+    shift
+    until "$@" 2>/dev/null; do
+        ((SECONDS < until)) || fail "not within $patience s: $what"
+        sleep 0.01
+    done
+}
+# crash NAME…: by SIGKILL, all at once.
+crash() {
+    local name
+    for name; do kill -KILL "${started[$name]}" || fail "$name does not run"; done
+    for name; do
+        { wait "${started[$name]}"; } 2>/dev/null
+        unset "started[$name]"
+    done
 }
 
 life
@@ -32,15 +56,16 @@ job=$(cat out)
 await "some results are safe" have_values $((quick / 2))
 for name in worker gatherer broker; do stop "$name"; done
 life
-at_start=$(values)
-await "more results are safe" have_values $((at_start + 100))
-await "the logs have enough frames to damage" have_frames 24
-for name in broker gatherer worker; do stop "$name" KILL; done
+at_start=$(status values)
+# Not more than that: each case copies the logs and reads them.
+promptly "the logs have enough frames to damage" have_frames 24
+promptly "more results are safe" have_values $((at_start + 100))
+crash broker gatherer worker
 
 start_broker --state made
-safe=$(values)  # what the gatherer had told the broker before the kill
+safe=$(status values)  # what the gatherer had told the broker before the kill
 ((safe > at_start && safe < quick + slow)) || fail "$safe values before the kill"
-stop broker KILL
+crash broker
 
 # --- one case: a damaged copy, and what the daemon makes of it ---
 declare -A verdicts=([refused]=0 [whole]=0 [finished]=0)
@@ -55,15 +80,33 @@ complain() {
 # fresh_copy: the folder `copy` is as the kill left it.
 fresh_copy() { rm -rf copy && cp -r made copy; }
 
+# settled DAEMON: it is ready or has ended.
+settled() {
+    local stat
+    [[ -s $1.out ]] || ! read -r stat <"/proc/${started[$1]}/stat" || [[ ${stat##*) } == [ZX]* ]]
+}
+
+# begin DAEMON WHAT: on the copy, until it is ready or has ended.
+begin() {
+    case $1 in
+        broker) start broker fanfold-broker --bind "$broker_endpoint" --worker-timeout 1s --state \
+            copy ;;
+        gatherer)
+            start gatherer fanfold-gatherer --broker "$broker_endpoint" --bind \
+                "tcp://127.0.0.1:$((first_port + 2))" --name gatherer --state copy
+            ;;
+    esac
+    promptly "$2: the $1 starts or refuses" settled "$1"
+}
+
 # Both stores, whole or damaged, with a worker: the job runs to its end, and every result is its
 # fragment's.
 finish_job() {
-    [[ -n ${started[broker]:-} ]] || start_broker --state copy --worker-timeout 1s
-    [[ -n ${started[gatherer]:-} ]] || start_gatherer --state copy
+    [[ -n ${started[gatherer]:-} ]] || begin gatherer "$1"
     start_worker worker --slots 256
     run 0 fanfold results -k "$job"
     cmp -s out input || fail "$1: the results differ from the inputs: $(diff out input | head -n 4)"
-    for name in worker gatherer broker; do stop "$name" KILL; done
+    crash worker gatherer broker
     verdicts[finished]=$((verdicts[finished] + 1))
 }
 
@@ -71,11 +114,9 @@ has_what_was_accepted() {
     local got
     case $1 in
         broker)
-            got=$(fanfold status --output json "$job" | field accepted)
-            [[ $got == $((quick + slow)) ]] ||
-                complain "$2: the broker has '$got' fragments of the job"
-            got=$(values)
-            ((got == safe)) || complain "$2: the broker knows of $got values, of $safe before"
+            got=$(status accepted values)
+            [[ $got == "$((quick + slow)) $safe" ]] ||
+                complain "$2: the broker has '$got' fragments and values, not $((quick + slow)) $safe"
             ;;
         gatherer)
             run 0 fanfold results --now --output json "$job"
@@ -86,31 +127,17 @@ has_what_was_accepted() {
     esac
 }
 
-# settled NAME: it is ready or has ended.
-settled() { [[ -s $1.out ]] || dead "${started[$1]}"; }
-
 # The daemon on the damaged copy. WHAT says what was done to it.
 try() {  # DAEMON WHAT
-    local daemon=$1 what="$1: $2" tries=0
+    local daemon=$1 what="$1: $2"
     rm -f "$daemon.log" "$daemon.out"
-    case $daemon in
-        broker) start broker fanfold-broker --bind "$broker_endpoint" --worker-timeout 1s --state \
-            copy ;;
-        gatherer)
-            start gatherer fanfold-gatherer --broker "$broker_endpoint" --bind \
-                "tcp://127.0.0.1:$((first_port + 2))" --name gatherer --state copy
-            ;;
-    esac
-    until settled "$daemon"; do
-        ((++tries < 50 * patience)) || fail "$what: it neither starts nor refuses"
-        sleep 0.02
-    done
+    begin "$daemon" "$what"
     if alive "${started[$daemon]}"; then
         verdicts[whole]=$((verdicts[whole] + 1))
-        [[ $daemon == broker ]] || start_broker --state copy --worker-timeout 1s
+        [[ $daemon == broker ]] || begin broker "$what"
         has_what_was_accepted "$daemon" "$what"
         ((verdicts[whole] % 12 == 1)) && finish_job "$what"
-        for name in gatherer broker; do [[ -z ${started[$name]:-} ]] || stop "$name" KILL; done
+        crash "${!started[@]}"
         return
     fi
     ended "$daemon"
