@@ -45,30 +45,30 @@ sources() {
         '*.hpp' \) | sort
 }
 
-configure_and_build() {
-    local preset=$1
-    shift
-    cmake --preset "$preset" && cmake --build --preset "$preset" --parallel "$jobs" --target "$@"
+# Builds what a stage needs, once at a time.
+declare -A targets=([release]="all each-header-alone" [asan]=all [tsan]=all [fuzz]=fuzzers)
+build() { # STAGE
+    local lock
+    (
+        exec {lock}>"build/logs/$1.lock" && flock "$lock" || exit
+        # shellcheck disable=SC2086  # several targets
+        cmake --preset "$1" &&
+            cmake --build --preset "$1" --parallel "$jobs" --target ${targets[$1]}
+    )
 }
 
-# The tests of the sanitizers mostly wait: the build of the next stage takes what they leave of the
-# processors. Those of the release build are about time, and have the machine to themselves.
-declare -A targets=([release]="all each-header-alone" [asan]=all [tsan]=all [fuzz]=fuzzers)
-ahead='' ahead_process=''
-build_ahead() { # STAGE
-    [[ -n ${targets[${1:-}]:-} ]] || return 0
-    ahead=$1
-    # shellcheck disable=SC2086  # several targets
-    (renice -n 19 "$BASHPID" && configure_and_build "$1" ${targets[$1]}) \
-        >"build/logs/$1-ahead.log" 2>&1 &
-    ahead_process=$!
-}
-build() { # STAGE
-    if [[ $ahead == "$1" ]]; then
-        wait "$ahead_process" || cat "build/logs/$1-ahead.log"
-    fi
-    # shellcheck disable=SC2086
-    configure_and_build "$1" ${targets[$1]}
+# The tests of the sanitizers mostly wait: what later stages build and check takes what they leave
+# of the processors. Those of the release build are about time, and have the machine to themselves.
+ahead=''
+work_ahead() { # STAGE...
+    [[ -z $ahead && $# -gt 0 ]] || return 0
+    (
+        renice -n 19 "$BASHPID"
+        for stage in "$@"; do
+            if [[ $stage == lint ]]; then lint_all; else build "$stage"; fi
+        done
+    ) >build/logs/ahead.log 2>&1 &
+    ahead=$!
 }
 
 # Runs the tests of a preset, and adds ctest's totals to ours.
@@ -105,14 +105,14 @@ stage_release() {
 stage_asan() {
     # What looks for planted bugs and at times in simulation has nothing that the other simulations
     # have not.
-    check "asan build" build asan && build_ahead "$1" &&
+    check "asan build" build asan && work_ahead "$@" &&
         run_tests asan --exclude-regex 'simulation/(planted_bugs|stragglers|makespan)'
 }
 
 stage_tsan() {
     # The simulator has one thread: there is nothing for this sanitizer in it. The bounds of the two
     # others are for programs at their own speed.
-    check "tsan build" build tsan && build_ahead "$1" &&
+    check "tsan build" build tsan && work_ahead "$@" &&
         run_tests tsan --label-exclude simulation --exclude-regex 'processes/(chaos|damaged_store)'
 }
 
@@ -132,8 +132,9 @@ lint_file() {
 }
 
 lint_all() {
+    local rules lock
     mkdir -p build/lint
-    local rules
+    exec {lock}>build/logs/lint.lock && flock "$lock" || return
     rules=$(sources | grep '\.hpp$' | xargs cat .clang-tidy | sha256sum)
     export -f lint_file
     # shellcheck disable=SC2016  # the inner shell expands its arguments
@@ -167,7 +168,7 @@ for ((at = 0; at < ${#stages[@]}; at++)); do
     stage=${stages[at]}
     began=$SECONDS
     echo "=== $stage"
-    "stage_$stage" "${stages[at + 1]:-}"
+    "stage_$stage" "${stages[@]:at+1}"
     took "$began" "= $stage"
 done
 took 0 "= all"

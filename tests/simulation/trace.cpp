@@ -10,7 +10,7 @@ void mix(std::uint64_t& hash, std::string_view bytes) {
     for (char c : bytes) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3u;
 }
 
-std::string text_of(Range range) { return to_string({range}); }
+std::string text_of(Range range) { return fanfold::to_string({range}); }
 }  // namespace
 
 void Trace::add(Time now, std::string_view bytes, const std::function<std::string()>& line) {

@@ -27,7 +27,7 @@ namespace fanfold::worker::testing {
 
 using namespace std::chrono_literals;
 
-inline constexpr auto patience = 20s;
+inline constexpr auto command_patience = 20s;
 
 /// A runner whose ends can be waited for.
 class Runs {
@@ -43,7 +43,7 @@ public:
 
     CommandEnd wait(std::uint64_t id) {
         std::unique_lock lock(mutex_);
-        REQUIRE(changed_.wait_for(lock, patience, [&] { return ends_.contains(id); }));
+        REQUIRE(changed_.wait_for(lock, command_patience, [&] { return ends_.contains(id); }));
         return ends_.at(id);
     }
 
@@ -83,7 +83,7 @@ inline Command command(std::vector<std::string> argv) {
 inline Command shell(const std::string& script) { return command({"sh", "-c", script}); }
 
 inline bool within_patience(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + patience;
+    const auto end = std::chrono::steady_clock::now() + command_patience;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end) return false;
         ::poll(nullptr, 0, 2);

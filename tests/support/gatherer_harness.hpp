@@ -68,6 +68,17 @@ struct SpecBuilder {
     }
 };
 
+inline constexpr auto ordered = wire::Collect{.ordered = true};
+inline constexpr auto completed = wire::Collect{};
+
+/// The outcomes of what failed, each with its fragments.
+inline std::string reasons(const wire::Concluded& concluded) {
+    std::string text;
+    for (const auto& missing : concluded.missing)
+        text += missing.reason + " " + to_string(missing.ranges) + "; ";
+    return text;
+}
+
 struct Stage : fanfold::testing::Recorder<Action, fanfold::testing::Order::of_each_peer> {
     static Options options_with(std::uint64_t memory_bytes) {
         Options options;

@@ -26,7 +26,7 @@ std::string_view tail(std::string_view text, std::size_t most) {
 }
 
 std::string timeout_text(wire::Milliseconds timeout) {
-    return "took longer than its timeout of " + to_string(Duration(timeout));
+    return "took longer than its timeout of " + fanfold::to_string(Duration(timeout));
 }
 
 }  // namespace fanfold::worker

@@ -9,7 +9,7 @@
 namespace fanfold::scatterer::cli {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_gap(char c) { return c == ' ' || c == '\t'; }
 
 // As dirname(1) has it: slashes at the end do not count.
 std::string_view folder_of(std::string_view path) {
@@ -108,7 +108,7 @@ bool Template::is_plain(const Word& line) {
     for (const Piece& piece : line) {
         if (piece.kind != Kind::literal) continue;
         auto special = [](char c) {
-            return !is_blank(c) && c != '=' && needs_quotes(std::string_view(&c, 1));
+            return !is_gap(c) && c != '=' && needs_quotes(std::string_view(&c, 1));
         };
         if (std::any_of(piece.text.begin(), piece.text.end(), special)) return false;
     }
@@ -131,7 +131,7 @@ std::vector<Template::Word> Template::split(const Word& line) {
             continue;
         }
         for (char c : piece.text) {
-            if (is_blank(c)) {
+            if (is_gap(c)) {
                 inside = false;
                 continue;
             }
@@ -148,10 +148,10 @@ std::vector<Template::Word> Template::split(const Word& line) {
 Result<void> Template::settle_quotes(Word& line) {
     ShellScanner scanner;
     auto ends_blank = [](const Piece& piece) {
-        return piece.kind == Kind::literal && is_blank(piece.text.back());
+        return piece.kind == Kind::literal && is_gap(piece.text.back());
     };
     auto begins_blank = [](const Piece& piece) {
-        return piece.kind == Kind::literal && is_blank(piece.text.front());
+        return piece.kind == Kind::literal && is_gap(piece.text.front());
     };
     for (std::size_t i = 0; i < line.size(); ++i) {
         Piece& piece = line[i];

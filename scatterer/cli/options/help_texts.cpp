@@ -4,7 +4,7 @@ namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr HelpText program{
+constexpr HelpText program_text{
     "fanfold [options] VERB [options] …",
     "Scatters a job over a fleet of workers and folds the results back together.",
     R"(Verbs:
@@ -29,7 +29,7 @@ Exit codes: 0 all well (tolerated failures included); 1 to 100 so many fragments
 result; 101 more than that; 130 interrupted by Ctrl-C; 255 anything wrong with the call or the
 system.)"};
 
-constexpr HelpText map{
+constexpr HelpText map_text{
     R"(fanfold map [options] [--] COMMAND… [SOURCE…]
        fanfold map [options] --function NAME [SOURCE…])",
     R"(Scatters COMMAND over inputs, or inputs over a function, and prints the results as they come.
@@ -55,7 +55,7 @@ Interrupted or killed, and started again:
   fanfold map --joblog log --resume-failed ./render {} ::: scene*  what failed by the log, too
   fanfold map -k --job-key renders ./render {} ::: scene*          one job each time; prints all)"};
 
-constexpr HelpText submit{
+constexpr HelpText submit_text{
     R"(fanfold submit [options] [--] COMMAND… [SOURCE…]
        fanfold submit [options] --function NAME [SOURCE…])",
     R"(Scatters a job as map does, and leaves once all of it is accepted. Prints the job's id. Needs
@@ -69,7 +69,7 @@ and change nothing.)",
 As often as one likes, it is one job:
   fanfold submit --job-key renders-7 ./render {} ::: scene*.blend)"};
 
-constexpr HelpText jobs{
+constexpr HelpText jobs_text{
     "fanfold jobs [options]",
     R"(Lists the jobs that the broker knows, the latest last: with keys your own, as an
 administrator everybody's.)",
@@ -77,13 +77,14 @@ administrator everybody's.)",
   fanfold jobs
   fanfold jobs --output json | jq 'select(.outcome == "running")')"};
 
-constexpr HelpText status{"fanfold status [options] JOB",
-                          "Shows one job. JOB is `last`, or any unique beginning or end of an id.",
-                          R"(Examples:
+constexpr HelpText status_text{
+    "fanfold status [options] JOB",
+    "Shows one job. JOB is `last`, or any unique beginning or end of an id.",
+    R"(Examples:
   fanfold status last
   fanfold status --output json 0192f3)"};
 
-constexpr HelpText wait{
+constexpr HelpText wait_text{
     "fanfold wait [options] JOB…",
     R"(Waits until the jobs have ended. The exit code tells how, as map's does; those of several
 jobs add up.)",
@@ -91,7 +92,7 @@ jobs add up.)",
   fanfold wait last
   fanfold wait 0192f3 77ab)"};
 
-constexpr HelpText results{
+constexpr HelpText results_text{
     "fanfold results [options] JOB",
     R"(Prints a job's results, those of a running job as they come. The exit code tells how it
 ended, as map's does.)",
@@ -100,12 +101,12 @@ ended, as map's does.)",
   fanfold results --now last      what is there already
   fanfold results --output json 0192f3 | jq .value)"};
 
-constexpr HelpText cancel{"fanfold cancel [options] JOB…",
-                          "Ends jobs as cancelled; what they run is killed.",
-                          R"(Examples:
+constexpr HelpText cancel_text{"fanfold cancel [options] JOB…",
+                               "Ends jobs as cancelled; what they run is killed.",
+                               R"(Examples:
   fanfold cancel last)"};
 
-constexpr HelpText set{
+constexpr HelpText set_text{
     "fanfold set [options] JOB…",
     R"(Changes how jobs that run are served among others. Jobs of a higher priority go first; those
 of one priority share the slots' time by their weights.)",
@@ -113,7 +114,7 @@ of one priority share the slots' time by their weights.)",
   fanfold set --priority 10 last
   fanfold set --max-running 4 --weight 0.5 0192f3)"};
 
-constexpr HelpText retry{
+constexpr HelpText retry_text{
     "fanfold retry [options] JOB…",
     R"(Runs again what has no good result in jobs that have ended; the good results stay. For jobs
 that were submitted, or have a key. wait and results then wait for them again.)",
@@ -121,27 +122,27 @@ that were submitted, or have a key. wait and results then wait for them again.)"
   fanfold retry last && fanfold wait last
   fanfold retry --output json 0192f3 | jq .fragments)"};
 
-constexpr HelpText forget{
+constexpr HelpText forget_text{
     "fanfold forget [options] JOB…",
     R"(Forgets jobs that have ended: their results are gone, and their keys are free. (An ended job
 is forgotten anyway after the broker's --keep.))",
     R"(Examples:
   fanfold results -k last > all && fanfold forget last)"};
 
-constexpr HelpText workers{
+constexpr HelpText workers_text{
     "fanfold workers [options]",
     "Lists the workers: slots, what runs, what they offer, their labels and resources.",
     R"(Examples:
   fanfold workers --output json | jq .slots
   fanfold workers --output json | jq 'select(.labels | index("gpu")) | .resources')"};
 
-constexpr HelpText functions{
+constexpr HelpText functions_text{
     "fanfold functions [options]",
     "Lists the functions that workers offer, with the slots that can run each.",
     R"(Examples:
   fanfold functions)"};
 
-constexpr HelpText keygen{
+constexpr HelpText keygen_text{
     "fanfold keygen [options] --keys FOLDER",
     R"(Makes a key in FOLDER/identity, closed to others, and prints the line for the broker's file
 of allowed keys, which says who has it and what it may do. Whoever has FOLDER can then use --keys
@@ -157,25 +158,25 @@ shared/security/SECURITY.md has the whole.)"};
 
 }  // namespace
 
-const HelpText& program_help() { return program; }
+const HelpText& program_help() { return program_text; }
 
 const HelpText& help_of(Verb verb) {
     switch (verb) {
-        case Verb::map: return map;
-        case Verb::submit: return submit;
-        case Verb::jobs: return jobs;
-        case Verb::status: return status;
-        case Verb::wait: return wait;
-        case Verb::results: return results;
-        case Verb::cancel: return cancel;
-        case Verb::set: return set;
-        case Verb::retry: return retry;
-        case Verb::forget: return forget;
-        case Verb::workers: return workers;
-        case Verb::functions: return functions;
-        case Verb::keygen: return keygen;
+        case Verb::map: return map_text;
+        case Verb::submit: return submit_text;
+        case Verb::jobs: return jobs_text;
+        case Verb::status: return status_text;
+        case Verb::wait: return wait_text;
+        case Verb::results: return results_text;
+        case Verb::cancel: return cancel_text;
+        case Verb::set: return set_text;
+        case Verb::retry: return retry_text;
+        case Verb::forget: return forget_text;
+        case Verb::workers: return workers_text;
+        case Verb::functions: return functions_text;
+        case Verb::keygen: return keygen_text;
     }
-    return program;
+    return program_text;
 }
 
 }  // namespace fanfold::scatterer::cli

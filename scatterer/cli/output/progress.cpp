@@ -54,7 +54,7 @@ std::string progress_line(const ProgressCounts& counts, std::size_t width) {
     if (counts.total && counts.rate > 0 && *counts.total > ended) {
         double seconds = std::min(static_cast<double>(*counts.total - ended) / counts.rate, 1e8);
         line += ", " +
-                to_string(std::chrono::duration_cast<Duration>(
+                fanfold::to_string(std::chrono::duration_cast<Duration>(
                     std::chrono::duration<double>(std::max(seconds, 1.0)))) +
                 " left";
     }

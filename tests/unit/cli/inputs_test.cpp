@@ -9,12 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/command_line.hpp"
+
 using namespace fanfold;
 using namespace fanfold::scatterer::cli;
 
 namespace {
 
-using Words = std::vector<std::string>;
 using Rows = std::vector<Words>;
 
 // A folder of input files that vanishes with the test.
@@ -88,10 +89,6 @@ Rows lines_of(const std::string& content, SourceOptions options = {}) {
     Pipe pipe(content);
     options.standard_input = pipe.reading_end();
     return rows_of({}, options);
-}
-
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -173,9 +170,9 @@ TEST_CASE("--colsep cuts inputs into columns without the blanks around them") {
     CHECK(lines_of("xaxb\n", {.colsep = "^x"}) == Rows{{"", "axb"}});
     CHECK(rows_of({":::", "a,b", "c,d", ":::", "1", "2"}, {.colsep = ","}) ==
           Rows{{"a", "b", "1"}, {"a", "b", "2"}, {"c", "d", "1"}, {"c", "d", "2"}});
-    CHECK(has(error_of({":::", "a"}, {.colsep = "("}), "bad --colsep '('"));
-    CHECK(has(error_of({":::", "a"}, {.colsep = "|"}), "matches an empty text"));
-    CHECK(has(error_of({":::", "a"}, {.colsep = ",*"}), "bad --colsep ',*'"));
+    CHECK(contains(error_of({":::", "a"}, {.colsep = "("}), "bad --colsep '('"));
+    CHECK(contains(error_of({":::", "a"}, {.colsep = "|"}), "matches an empty text"));
+    CHECK(contains(error_of({":::", "a"}, {.colsep = ",*"}), "bad --colsep ',*'"));
 }
 
 TEST_CASE("--array lists numbers, last ones included") {
@@ -189,14 +186,14 @@ TEST_CASE("--array lists numbers, last ones included") {
     for (const char* text : {"-", "1-", "3-1", "1-5:0", "1-5:", "a", "1,", ",1", "1 -2", "1-2x",
                              "-1", "1-18446744073709551615", "1--3"}) {
         CAPTURE(text);
-        CHECK(has(error_of({}, {.array = text}), std::string("bad --array '") + text + "'"));
+        CHECK(contains(error_of({}, {.array = text}), std::string("bad --array '") + text + "'"));
     }
     Result<Inputs> large = Inputs::open({}, {.array = "1-1000000000000"});
     REQUIRE(large);
     CHECK(large->count() == 1'000'000'000'000);
     Record record;
     CHECK(large->next(record).value());
-    CHECK(has(error_of({":::", "a"}, {.array = "1-3"}), "--array"));
+    CHECK(contains(error_of({":::", "a"}, {.array = "1-3"}), "--array"));
 }
 
 TEST_CASE("-n puts several inputs into a record, flat; the last may have fewer") {
@@ -207,7 +204,7 @@ TEST_CASE("-n puts several inputs into a record, flat; the last may have fewer")
     CHECK(lines_of("1,2\n3,4\n5,6\n", {.colsep = ",", .per_fragment = 2}) ==
           Rows{{"1", "2", "3", "4"}, {"5", "6"}});
     CHECK(rows_of({":::"}, {.per_fragment = 2}).empty());
-    CHECK(has(error_of({":::", "a"}, {.per_fragment = 0}), "-n 0"));
+    CHECK(contains(error_of({":::", "a"}, {.per_fragment = 0}), "-n 0"));
 }
 
 TEST_CASE("--shuf gives all inputs in an order that the seed decides") {
@@ -239,21 +236,21 @@ TEST_CASE("the count is known before reading where it can be") {
 
 TEST_CASE("wrong sources are refused with the name and the reason") {
     Folder folder;
-    CHECK(has(error_of({"::::", "/does/not/exist"}), "'/does/not/exist': No such file"));
-    CHECK(has(error_of({}, {.files = {"/does/not/exist"}}), "No such file"));
-    CHECK(has(error_of({"::::", folder.path()}), "it is a folder"));
-    CHECK(has(error_of({"::::"}), "no file is named"));
-    CHECK(has(error_of({":::+", "a"}), ":::+ links with the source before it"));
-    CHECK(has(error_of({"::::+", "/dev/null"}), "::::+ links"));
-    CHECK(has(error_of({"::::", "-", "-"}), "one source only"));
-    CHECK(has(error_of({"::::", "-"}, {.files = {"-"}}), "one source only"));
+    CHECK(contains(error_of({"::::", "/does/not/exist"}), "'/does/not/exist': No such file"));
+    CHECK(contains(error_of({}, {.files = {"/does/not/exist"}}), "No such file"));
+    CHECK(contains(error_of({"::::", folder.path()}), "it is a folder"));
+    CHECK(contains(error_of({"::::"}), "no file is named"));
+    CHECK(contains(error_of({":::+", "a"}), ":::+ links with the source before it"));
+    CHECK(contains(error_of({"::::+", "/dev/null"}), "::::+ links"));
+    CHECK(contains(error_of({"::::", "-", "-"}), "one source only"));
+    CHECK(contains(error_of({"::::", "-"}, {.files = {"-"}}), "one source only"));
     Result<Inputs> closed = Inputs::open({}, {.standard_input = 1'000'000});
     REQUIRE(closed);
     CHECK(!closed->would_block());
     Record record;
     Result<bool> more = closed->next(record);
     REQUIRE(!more);
-    CHECK(has(more.error().text, "standard input"));
+    CHECK(contains(more.error().text, "standard input"));
 }
 
 TEST_CASE("plain inputs come as views, through any buffer end") {

@@ -34,11 +34,11 @@ struct File {
                        ("fanfold-joblog-past-" + std::to_string(::getpid()));
 };
 
-struct End {
+struct Exit {
     std::string exit_value = "0";
     std::string signal = "0";
 };
-std::string line(std::uint64_t sequence, const std::string& command, End end = {}) {
+std::string line(std::uint64_t sequence, const std::string& command, Exit end = {}) {
     return std::to_string(sequence) + "\thost\t1795344121.499\t     1.592\t0\t5\t" +
            end.exit_value + '\t' + end.signal + '\t' + command + '\n';
 }

@@ -1,27 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "scatterer/cli/base/errors.hpp"
-#include "scatterer/cli/options/parse.hpp"
+#include "tests/support/command_line.hpp"
 
 using namespace fanfold::scatterer::cli;
-using Words = std::vector<std::string>;
-
-namespace {
-CommandLine parsed(const Words& words) {
-    auto result = parse_command_line(words, "");
-    REQUIRE(result.command);
-    return *result.command;
-}
-
-std::string refusal(const Words& words) {
-    try {
-        parse_command_line(words, "");
-    } catch (const UsageError& error) {
-        return error.what();
-    }
-    return "(accepted)";
-}
-}  // namespace
 
 TEST_CASE("keygen makes a key in a folder, for somebody, to do something") {
     CommandLine line = parsed({"keygen", "--keys", "k", "--name", "node-7.example", "--roles",

@@ -2,39 +2,18 @@
 // reads.
 #include <doctest/doctest.h>
 
-#include "scatterer/cli/base/errors.hpp"
-#include "scatterer/cli/options/parse.hpp"
 #include "scatterer/cli/output/reports.hpp"
+#include "tests/support/command_line.hpp"
 
 using namespace fanfold;
 using namespace fanfold::scatterer::cli;
 using namespace std::chrono_literals;
-using Words = std::vector<std::string>;
 
 namespace {
-
-CommandLine parsed(const Words& words, const std::string& environment = "") {
-    auto result = parse_command_line(words, environment);
-    REQUIRE(result.command);
-    return *result.command;
-}
 
 MapOptions map_of(Words words) {
     words.insert(words.begin(), "map");
     return parsed(words).map;
-}
-
-std::string refusal(const Words& words, const std::string& environment = "") {
-    try {
-        parse_command_line(words, environment);
-    } catch (const UsageError& error) {
-        return error.what();
-    }
-    return "(accepted)";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 constexpr const char* endpoint = "tcp://127.0.0.1:7411";

@@ -14,10 +14,10 @@ using namespace fanfold::scatterer::cli;
 
 namespace {
 
-using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+using Stream = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-File file_with(const std::string& content) {
-    File file(std::tmpfile(), std::fclose);
+Stream file_with(const std::string& content) {
+    Stream file(std::tmpfile(), std::fclose);
     REQUIRE(file);
     REQUIRE(std::fwrite(content.data(), 1, content.size(), file.get()) == content.size());
     std::rewind(file.get());
@@ -25,7 +25,7 @@ File file_with(const std::string& content) {
 }
 
 std::vector<std::string> blocks_of(const std::string& content, std::size_t block_bytes) {
-    File file = file_with(content);
+    Stream file = file_with(content);
     PipeBlocks blocks({.descriptor = ::fileno(file.get()), .block_bytes = block_bytes});
     std::vector<std::string> all;
     std::string block;

@@ -18,13 +18,13 @@ using namespace std::chrono_literals;
 namespace {
 
 /// What was written to a pipe; small enough for its buffer.
-class Pipe {
+class OutputPipe {
 public:
-    Pipe() {
+    OutputPipe() {
         REQUIRE(::pipe2(ends_, O_CLOEXEC) == 0);
         REQUIRE(::fcntl(ends_[0], F_SETFL, O_NONBLOCK) == 0);
     }
-    ~Pipe() {
+    ~OutputPipe() {
         ::close(ends_[1]);
         close_reader();
     }
@@ -51,7 +51,7 @@ struct Printed {
 };
 
 Printed print(PrinterOptions options, const ResultRun& run, Label label = {}) {
-    Pipe out, err;
+    OutputPipe out, err;
     Output output(out.writer(), "a pipe");
     Console console(err.writer());
     Printer printer(options, output, console);
@@ -217,7 +217,7 @@ TEST_CASE("JSON has words for what it lacks") {
 }
 
 TEST_CASE("a reader that is gone closes the output quietly; a full disk does not") {
-    Pipe pipe;
+    OutputPipe pipe;
     pipe.close_reader();
     Output output(pipe.writer(), "a pipe");
     auto before = ::signal(SIGPIPE, SIG_IGN);

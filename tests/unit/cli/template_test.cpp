@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/command_line.hpp"
+
 using namespace fanfold;
 using namespace fanfold::scatterer::cli;
 
 namespace {
-
-using Words = std::vector<std::string>;
 
 Template made(const Words& words, TemplateOptions options = {}) {
     Result<Template> command = Template::make(words, options);
@@ -127,11 +127,7 @@ Words nasty_values() {
     return values;
 }
 
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
-std::string error_of(const Words& words, TemplateOptions options = {}) {
+std::string template_error(const Words& words, TemplateOptions options = {}) {
     Result<Template> command = Template::make(words, options);
     return command ? "" : command.error().text;
 }
@@ -316,25 +312,25 @@ TEST_CASE("places that can't be quoted safely are refused with the way out") {
     };
     for (auto [line, reason] : cases) {
         CAPTURE(line);
-        std::string error = error_of({line});
-        CHECK_MESSAGE(has(error, reason), error);
+        std::string error = template_error({line});
+        CHECK_MESSAGE(contains(error, reason), error);
     }
     // A comment ends with its line, and # within a word is none.
-    CHECK(error_of({"echo x # it's\necho {}"}).empty());
-    CHECK(error_of({"echo x#{} $# {}"}).empty());
+    CHECK(template_error({"echo x # it's\necho {}"}).empty());
+    CHECK(template_error({"echo x#{} $# {}"}).empty());
 }
 
 TEST_CASE("wrong templates are refused") {
-    CHECK(has(error_of({}), "no command given"));
-    CHECK(has(error_of({" ", ""}), "command is empty"));
-    CHECK(has(error_of({"", "x"}, {.no_shell = true}), "first word is empty"));
-    CHECK(has(error_of({"x", "{%}"}), "{%} is not supported"));
-    CHECK(has(error_of({"x", "{##}"}), "{##} is not supported"));
-    CHECK(has(error_of({"x", "{0}"}), "counted from 1"));
-    CHECK(has(error_of({std::string("x\0y", 3)}), "NUL"));
+    CHECK(contains(template_error({}), "no command given"));
+    CHECK(contains(template_error({" ", ""}), "command is empty"));
+    CHECK(contains(template_error({"", "x"}, {.no_shell = true}), "first word is empty"));
+    CHECK(contains(template_error({"x", "{%}"}), "{%} is not supported"));
+    CHECK(contains(template_error({"x", "{##}"}), "{##} is not supported"));
+    CHECK(contains(template_error({"x", "{0}"}), "counted from 1"));
+    CHECK(contains(template_error({std::string("x\0y", 3)}), "NUL"));
     Result<Words> filled = made({"wc"}).argv(Words{std::string("a\0b", 3)}, 5);
     REQUIRE(!filled);
-    CHECK(has(filled.error().text, "input 5 has a NUL byte"));
+    CHECK(contains(filled.error().text, "input 5 has a NUL byte"));
 }
 
 TEST_CASE("the display is what one would type") {

@@ -8,21 +8,10 @@ using namespace fanfold::gatherer;
 namespace {
 
 using Ranges = std::vector<Range>;
-constexpr auto ordered = wire::Collect{.ordered = true};
-constexpr auto completed = wire::Collect{};
-
-std::string reasons(const wire::Concluded& concluded) {
-    std::string text;
-    for (const auto& missing : concluded.missing)
-        text += missing.reason + " " + to_string(missing.ranges) + "; ";
-    return text;
-}
 
 }  // namespace
 
 TEST_SUITE_BEGIN("gatherer");
-
-// --- the happy path
 
 // --- early arrivals
 

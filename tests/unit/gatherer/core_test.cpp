@@ -8,8 +8,6 @@ using namespace fanfold::gatherer;
 namespace {
 
 using Ranges = std::vector<Range>;
-constexpr auto ordered = wire::Collect{.ordered = true};
-constexpr auto completed = wire::Collect{};
 
 }  // namespace
 

@@ -10,7 +10,6 @@ using namespace fanfold::gatherer;
 namespace {
 
 constexpr std::uint64_t memory = 200'000;
-constexpr auto ordered = wire::Collect{.ordered = true};
 
 std::string large(Index index) {
     return wire::pack_text(std::string(20'000, 'x') + std::to_string(index));

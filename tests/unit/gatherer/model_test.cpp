@@ -16,9 +16,9 @@ namespace {
 
 /// What a collector does with a stream: it takes messages in order, some time after they were sent,
 /// and drops what it has already.
-class Client {
+class PlayedClient {
 public:
-    Client(bool ordered, std::uint64_t credit) : ordered_(ordered), credit_(credit) {}
+    PlayedClient(bool ordered, std::uint64_t credit) : ordered_(ordered), credit_(credit) {}
 
     wire::Collect connect(const JobId& job, std::string peer) {
         peer_ = std::move(peer);
@@ -163,13 +163,13 @@ private:
         }
         deliver();
     }
-    void connect(Client& client) {
+    void connect(PlayedClient& client) {
         std::string peer = std::string(1, static_cast<char>('a' + (&client - clients_.data()))) +
                            std::to_string(++connections_);
         stage_.collect(peer, client.connect(stage_.job, peer));
         deliver();
     }
-    void reconnect(Client& client) {
+    void reconnect(PlayedClient& client) {
         std::string old = client.peer();
         bool same_peer = (attached_ && clients_.size() == 2) || pick(2) == 0;
         if (!same_peer) stage_.step(Unroutable{{old}});
@@ -179,14 +179,14 @@ private:
         stage_.step(Received{.from = {peer}, .message = collect, .body = {}});
         deliver();
     }
-    void take_some(Client& client) {
+    void take_some(PlayedClient& client) {
         for (std::uint64_t i = pick(4) + 1; i > 0 && !client.idle(); --i) {
             std::uint64_t position = client.take();
             if (client.concluded || pick(3) == 0) continue;
             acknowledge(client, position);
         }
     }
-    void acknowledge(Client& client, std::uint64_t position) {
+    void acknowledge(PlayedClient& client, std::uint64_t position) {
         client.acknowledged(position);
         stage_.acknowledge(client.peer(), position);
         deliver();
@@ -252,7 +252,7 @@ private:
     std::uint64_t total_;
     bool attached_;
     bool first_ordered_;
-    std::vector<Client> clients_;
+    std::vector<PlayedClient> clients_;
     wire::JobSpec spec_;
     Stage stage_;
     std::map<Index, std::string> model_;  // the first outcome of each fragment

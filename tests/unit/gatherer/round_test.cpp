@@ -9,7 +9,6 @@ using namespace fanfold::gatherer;
 namespace {
 
 using Ranges = std::vector<Range>;
-constexpr auto ordered = wire::Collect{.ordered = true};
 
 /// Five fragments: 0, 1 and 3 have values, 2 failed, 4 crashed; ended as partial.
 struct Partial : Stage {

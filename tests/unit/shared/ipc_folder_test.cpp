@@ -23,16 +23,16 @@ namespace files = std::filesystem;
 
 namespace {
 /// A folder of this test's own, with mode 0700; gone with it.
-class Folder {
+class SocketFolder {
 public:
-    Folder() {
+    SocketFolder() {
         std::string name = (files::temp_directory_path() / "fanfold-ipc-XXXXXX").string();
         REQUIRE(mkdtemp(name.data()) != nullptr);
         path_ = name;
     }
-    ~Folder() { files::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
+    ~SocketFolder() { files::remove_all(path_); }
+    SocketFolder(const SocketFolder&) = delete;
+    SocketFolder& operator=(const SocketFolder&) = delete;
     std::string path() const { return path_; }
     std::string endpoint() const { return "ipc://" + path_ + "/socket"; }
     void close_to(mode_t mode) const { REQUIRE(chmod(path_.c_str(), mode) == 0); }
@@ -46,14 +46,14 @@ constexpr auto for_connecting = net::IpcFolder::for_connecting;
 
 std::string error_of(const Result<void>& result) { return result ? "" : result.error().text; }
 
-bool has_input(zmq::socket_t& socket) {
+bool input_comes(zmq::socket_t& socket) {
     std::array<zmq::pollitem_t, 1> items{{{socket.handle(), 0, ZMQ_POLLIN, 0}}};
     return zmq::poll(items.data(), items.size(), std::chrono::seconds(20)) == 1;
 }
 }  // namespace
 
 TEST_CASE("what is bound is in a folder of one's own that is closed to others") {
-    Folder folder;
+    SocketFolder folder;
     CHECK(net::check_ipc_folder(folder.endpoint(), for_binding));
     CHECK(net::check_ipc_folder("tcp://0.0.0.0:1", for_binding));
     for (mode_t mode : {0750, 0705, 0770, 0777, 01777}) {
@@ -76,7 +76,7 @@ TEST_CASE("what is bound is in a folder of one's own that is closed to others") 
 }
 
 TEST_CASE("what is connected to is in a folder in which no other user can put a socket") {
-    Folder folder;
+    SocketFolder folder;
     CHECK(net::check_ipc_folder(folder.endpoint(), for_connecting));
     folder.close_to(0755);
     CHECK(net::check_ipc_folder(folder.endpoint(), for_connecting));
@@ -101,7 +101,7 @@ TEST_CASE("what is connected to is in a folder in which no other user can put a 
 
 TEST_CASE("a folder of another user is refused") {
     if (geteuid() != 0) return;  // only root can make one
-    Folder folder;
+    SocketFolder folder;
     REQUIRE(chown(folder.path().c_str(), 65534, 65534) == 0);
     for (auto use : {for_binding, for_connecting})
         CHECK(error_of(net::check_ipc_folder(folder.endpoint(), use))
@@ -116,7 +116,7 @@ TEST_CASE("a socket without a folder can't be closed to others") {
 }
 
 TEST_CASE("messages go over ipc, also with keys") {
-    Folder folder;
+    SocketFolder folder;
     for (bool with_keys : {false, true}) {
         CAPTURE(with_keys);
         zmq::context_t context;
@@ -135,14 +135,14 @@ TEST_CASE("messages go over ipc, also with keys") {
         auto dealer =
             net::connect(context, zmq::socket_type::dealer, bound.front(), PeerId{"cabc"}, proof);
         net::send(dealer, wire::Bye{.reason = "over ipc"});
-        REQUIRE(has_input(router));
+        REQUIRE(input_comes(router));
         auto incoming = net::receive(router);
         REQUIRE(incoming);
         CHECK(incoming->from.bytes == "cabc");
         CHECK(incoming->user_id == (with_keys ? client.public_key : ""));
         net::Backlog backlog;
         net::send_to(router, backlog, {"cabc"}, wire::Bye{.reason = "back"});
-        REQUIRE(has_input(dealer));
+        REQUIRE(input_comes(dealer));
         CHECK(net::receive(dealer)->message.has_value());
     }
 }

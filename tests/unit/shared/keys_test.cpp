@@ -13,16 +13,16 @@ using namespace fanfold;
 namespace {
 namespace files = std::filesystem;
 
-class Folder {
+class KeysFolder {
 public:
-    Folder() {
+    KeysFolder() {
         std::string name = (files::temp_directory_path() / "fanfold-keys-XXXXXX").string();
         REQUIRE(mkdtemp(name.data()) != nullptr);
         path_ = name;
     }
-    ~Folder() { files::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
+    ~KeysFolder() { files::remove_all(path_); }
+    KeysFolder(const KeysFolder&) = delete;
+    KeysFolder& operator=(const KeysFolder&) = delete;
     std::string path(const std::string& name) const { return path_ + "/" + name; }
     void write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
         std::ofstream(path(name)) << text;
@@ -100,7 +100,7 @@ TEST_CASE("what is wrong in a file of allowed keys is told with its line") {
 }
 
 TEST_CASE("keys that are made can be loaded, by their owner alone") {
-    Folder folder;
+    KeysFolder folder;
     std::string broker = folder.path("broker");
     std::string client = folder.path("client");
     KeyPair of_broker = make_key_pair();
@@ -134,7 +134,7 @@ TEST_CASE("keys that are made can be loaded, by their owner alone") {
 TEST_CASE(
     "an identity that others can read, and lists that others can change, are refused with the way "
     "out") {
-    Folder folder;
+    KeysFolder folder;
     REQUIRE(write_identity(folder.path("k"), make_key_pair()));
     std::string path = folder.path("k/identity");
     for (mode_t mode : {0640U, 0604U, 0644U, 0660U, 0610U}) {

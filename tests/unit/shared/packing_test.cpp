@@ -28,10 +28,10 @@ std::string noise_of_size(std::size_t size) {
     return bytes;
 }
 
-JobId some_job() { return make_job_id(std::chrono::milliseconds(1'700'000'000'000), 1, 2); }
+JobId packed_job() { return make_job_id(std::chrono::milliseconds(1'700'000'000'000), 1, 2); }
 
 wire::Results some_results() {
-    return {.job = some_job(), .first = 5, .count = 1, .meta = {.worker = "w"}};
+    return {.job = packed_job(), .first = 5, .count = 1, .meta = {.worker = "w"}};
 }
 
 std::string compressed(std::string_view bytes) {
@@ -173,23 +173,23 @@ TEST_CASE("a packed message is received as the one that it holds") {
 
 TEST_CASE("which messages are compressed is learned from the specs that pass by") {
     CompressedJobs jobs;
-    wire::Block block{.job = some_job(), .first = 0, .count = 1, .spec = wire::JobSpec{}};
+    wire::Block block{.job = packed_job(), .first = 0, .count = 1, .spec = wire::JobSpec{}};
     jobs.learn(block);
     CHECK_FALSE(jobs.wants(block));
     block.spec->compress = true;
     jobs.learn(block);
     CHECK(jobs.wants(block));
-    CHECK(jobs.wants(wire::Block{.job = some_job(), .first = 1, .count = 1}));
-    CHECK(jobs.wants(wire::Dispatch{.job = some_job()}));
+    CHECK(jobs.wants(wire::Block{.job = packed_job(), .first = 1, .count = 1}));
+    CHECK(jobs.wants(wire::Dispatch{.job = packed_job()}));
     CHECK(jobs.wants(some_results()));
-    CHECK_FALSE(jobs.wants(wire::Errors{.job = some_job()}));
+    CHECK_FALSE(jobs.wants(wire::Errors{.job = packed_job()}));
     CHECK_FALSE(jobs.wants(wire::Dispatch{}));
     CHECK_FALSE(jobs.wants(wire::Heartbeat{}));
-    jobs.learn(wire::Ended{.job = some_job()});
+    jobs.learn(wire::Ended{.job = packed_job()});
     CHECK_FALSE(jobs.wants(block));
-    wire::Dispatch dispatch{.job = some_job(), .brief = wire::JobBrief{.spec = *block.spec}};
+    wire::Dispatch dispatch{.job = packed_job(), .brief = wire::JobBrief{.spec = *block.spec}};
     jobs.learn(dispatch);
     CHECK(jobs.wants(some_results()));
-    jobs.learn(wire::Drop{.job = some_job()});
+    jobs.learn(wire::Drop{.job = packed_job()});
     CHECK_FALSE(jobs.wants(some_results()));
 }

@@ -11,7 +11,7 @@
 using namespace fanfold;
 
 namespace {
-constexpr std::uint8_t nobody = 0, submit = 1, work = 2, gather = 4, admin = 8, all = 15;
+constexpr std::uint8_t no_roles = 0, submit = 1, work = 2, gather = 4, admin = 8, all = 15;
 
 /// For each message, the roles of which one is enough.
 const std::map<std::string, std::uint8_t> wanted{{"Heartbeat", all},
@@ -32,28 +32,28 @@ const std::map<std::string, std::uint8_t> wanted{{"Heartbeat", all},
                                                  {"Gathered", gather},
                                                  {"Propose", gather},
                                                  {"Forgotten", gather},
-                                                 {"Welcome", nobody},
-                                                 {"Refused", nobody},
-                                                 {"Accepted", nobody},
-                                                 {"Sealed", nobody},
-                                                 {"Located", nobody},
-                                                 {"Notice", nobody},
-                                                 {"Ended", nobody},
-                                                 {"Report", nobody},
-                                                 {"Found", nobody},
-                                                 {"Retried", nobody},
-                                                 {"Adjusted", nobody},
-                                                 {"Dispatch", nobody},
-                                                 {"Release", nobody},
-                                                 {"Drop", nobody},
-                                                 {"SendAgain", nobody},
-                                                 {"Recall", nobody},
-                                                 {"Assign", nobody},
-                                                 {"Errors", nobody},
-                                                 {"AllowedKeys", nobody},
-                                                 {"Values", nobody},
-                                                 {"Failures", nobody},
-                                                 {"Concluded", nobody}};
+                                                 {"Welcome", no_roles},
+                                                 {"Refused", no_roles},
+                                                 {"Accepted", no_roles},
+                                                 {"Sealed", no_roles},
+                                                 {"Located", no_roles},
+                                                 {"Notice", no_roles},
+                                                 {"Ended", no_roles},
+                                                 {"Report", no_roles},
+                                                 {"Found", no_roles},
+                                                 {"Retried", no_roles},
+                                                 {"Adjusted", no_roles},
+                                                 {"Dispatch", no_roles},
+                                                 {"Release", no_roles},
+                                                 {"Drop", no_roles},
+                                                 {"SendAgain", no_roles},
+                                                 {"Recall", no_roles},
+                                                 {"Assign", no_roles},
+                                                 {"Errors", no_roles},
+                                                 {"AllowedKeys", no_roles},
+                                                 {"Values", no_roles},
+                                                 {"Failures", no_roles},
+                                                 {"Concluded", no_roles}};
 
 template <class Each, std::size_t... i>
 void for_each_message(Each each, std::index_sequence<i...>) {
