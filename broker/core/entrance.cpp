@@ -29,12 +29,18 @@ bool Entrance::is_refused(Step& step, const PeerId& peer, const wire::Hello& hel
     }
     if (std::string why = why_too_much(hello); !why.empty())
         return refuse(wire::RefusalCode::too_large, why);
-    if (!fresh || !needs_.sessions.is_past(hello)) return false;
-    needs_.conduct.pass_over(step, peer,
-                             "Hello of an earlier life of gatherer " + hello.gatherer.name);
-    return refuse(wire::RefusalCode::conflict,
-                  "the gatherer '" + hello.gatherer.name +
-                      "' has been started again since; choose another name with --name");
+    if (!fresh || hello.role != wire::Role::gatherer) return false;
+    if (needs_.sessions.is_past(hello)) {
+        needs_.conduct.pass_over(step, peer,
+                                 "Hello of an earlier life of gatherer " + hello.gatherer.name);
+        return refuse(wire::RefusalCode::conflict,
+                      "the gatherer '" + hello.gatherer.name +
+                          "' has been started again since; choose another name with --name");
+    }
+    if (needs_.sessions.has_room_for(hello)) return false;
+    return refuse(wire::RefusalCode::overloaded,
+                  "the broker takes at most " + std::to_string(limits::gatherers) +
+                      " gatherers; stop one first, or give this one to another broker");
 }
 
 /// Whether that name is the one of another user's gatherer, which is connected, or for which jobs
@@ -53,13 +59,7 @@ bool Entrance::is_name_of_another(const wire::Hello& hello, const Sender& sender
 
 wire::Welcome Entrance::welcome_of(const Sender& sender) {
     wire::Welcome welcome{.epoch = needs_.options.epoch, .blocks = needs_.options.blocks};
-    std::size_t bytes = 0;
-    for (const PeerId& gatherer : needs_.sessions.gatherers()) {
-        const wire::GathererRef& known = needs_.sessions.at(gatherer).gatherer;
-        const bool full = welcome.gatherers.size() == limits::gatherers;
-        if (full || (bytes += bytes_of(known)) > limits::report_bytes) break;
-        welcome.gatherers.push_back(known);
-    }
+    welcome.gatherers = needs_.sessions.told_gatherers();
     welcome.heartbeat = needs_.sessions.heartbeat();
     welcome.timeout = std::chrono::floor<wire::Milliseconds>(needs_.options.worker_timeout);
     const std::uint64_t most = needs_.users.limits_of(sender.user).payload_bytes;

@@ -16,6 +16,10 @@ std::size_t bytes_of(const std::vector<T>& all) {
     for (const T& one : all) bytes += bytes_of(one);
     return bytes;
 }
+std::size_t bytes_of(const wire::GathererRef& gatherer) {
+    return bytes_of(gatherer.name) + bytes_of(gatherer.results) + bytes_of(gatherer.collect) +
+           bytes_of(gatherer.public_key);
+}
 
 std::string why_too_much(std::size_t labels, std::size_t bytes) {
     if (labels > limits::labels)
@@ -28,11 +32,6 @@ std::string why_too_much(std::size_t labels, std::size_t bytes) {
     return {};
 }
 }  // namespace
-
-std::size_t bytes_of(const wire::GathererRef& gatherer) {
-    return bytes_of(gatherer.name) + bytes_of(gatherer.results) + bytes_of(gatherer.collect) +
-           bytes_of(gatherer.public_key);
-}
 
 std::string why_too_much(const wire::Hello& hello) {
     return why_too_much(std::max(hello.labels.size(), hello.resources.size()),

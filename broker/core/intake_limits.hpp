@@ -13,7 +13,4 @@ namespace fanfold::broker {
 std::string why_too_much(const wire::Hello& hello);
 std::string why_too_much(const wire::JobSpec& spec);
 
-/// What the texts of a gatherer's address take in a message, at most.
-std::size_t bytes_of(const wire::GathererRef& gatherer);
-
 }  // namespace fanfold::broker

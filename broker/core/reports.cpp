@@ -4,8 +4,6 @@
 #include <string_view>
 #include <utility>
 
-#include "broker/core/intake_limits.hpp"
-
 namespace fanfold::broker {
 
 namespace {
@@ -80,7 +78,7 @@ void Reports::on_query(Step& step, const PeerId& from, const wire::Query& query)
                      query.after);
             break;
         case wire::Topic::workers: add_workers(step.lived, report, query.selector); break;
-        case wire::Topic::gatherers: add_gatherers(report); break;
+        case wire::Topic::gatherers: report.gatherers = sessions_.told_gatherers(); break;
     }
     step.send(from, std::move(report));
 }
@@ -93,16 +91,6 @@ void Reports::add_jobs(Time now, wire::Report& report, const std::vector<JobId>&
         report.more = bytes > limits::report_bytes;
         if (report.more) return;
         bytes += bytes_of(report.jobs.emplace_back(info_of(jobs_.all().at(id), now)));
-    }
-}
-
-void Reports::add_gatherers(wire::Report& report) const {
-    std::size_t bytes = 0;
-    for (const PeerId& peer : sessions_.gatherers()) {
-        const wire::GathererRef& gatherer = sessions_.at(peer).gatherer;
-        const bool full = report.gatherers.size() == limits::gatherers;
-        if (full || (bytes += bytes_of(gatherer)) > limits::report_bytes) return;
-        report.gatherers.push_back(gatherer);
     }
 }
 

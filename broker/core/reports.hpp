@@ -19,7 +19,6 @@ public:
 private:
     void add_jobs(Time now, wire::Report& report, const std::vector<JobId>& jobs,
                   const JobId& after) const;
-    void add_gatherers(wire::Report& report) const;
     void add_workers(LivedTime lived, wire::Report& report, const std::string& after) const;
 
     const Jobs& jobs_;

@@ -60,6 +60,21 @@ std::vector<PeerId> Sessions::beat(Step& step) {
     return silent;
 }
 
+std::vector<wire::GathererRef> Sessions::told_gatherers() const {
+    std::vector<wire::GathererRef> told;
+    for (const PeerId& peer : gatherers_) told.push_back(at(peer).gatherer);
+    return told;
+}
+
+bool Sessions::has_room_for(const wire::Hello& hello) const {
+    return gatherers_.size() < limits::gatherers ||
+           std::ranges::any_of(gatherers_, [&](const PeerId& peer) {
+               const Session& other = at(peer);
+               return other.gatherer.name == hello.gatherer.name &&
+                      (other.epoch != hello.epoch || other.name == hello.name);
+           });
+}
+
 std::optional<PeerId> Sessions::gatherer_named(const std::string& name) const {
     std::optional<PeerId> found;
     for (const PeerId& peer : gatherers_)
@@ -89,12 +104,11 @@ std::vector<PeerId> Sessions::past(const Session& gatherer) const {
 }
 
 bool Sessions::is_past(const wire::Hello& hello) const {
-    return hello.role == wire::Role::gatherer &&
-           std::ranges::any_of(gatherers_, [&](const PeerId& peer) {
-               const wire::GathererRef& other = at(peer).gatherer;
-               return other.name == hello.gatherer.name &&
-                      other.epoch.number > hello.gatherer.epoch.number;
-           });
+    return std::ranges::any_of(gatherers_, [&](const PeerId& peer) {
+        const wire::GathererRef& other = at(peer).gatherer;
+        return other.name == hello.gatherer.name &&
+               other.epoch.number > hello.gatherer.epoch.number;
+    });
 }
 
 std::string Sessions::name_of(const PeerId& peer) const {
@@ -113,7 +127,7 @@ void Sessions::check_invariants() const {
         named += peers.size();
         for (const PeerId& peer : peers) FANFOLD_CHECK(at(peer).name == name);
     }
-    FANFOLD_CHECK(named == all_.size());
+    FANFOLD_CHECK(named == all_.size() && gatherers_.size() <= limits::gatherers);
     for (const auto& [peer, session] : all_)
         FANFOLD_CHECK(gatherers_.contains(peer) == (session.role == wire::Role::gatherer));
 }

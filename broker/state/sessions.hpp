@@ -36,6 +36,10 @@ public:
     All& all() { return all_; }
     const All& all() const { return all_; }
     const std::set<PeerId>& gatherers() const { return gatherers_; }
+    /// For peers; as many as one message takes, since no more are let in.
+    std::vector<wire::GathererRef> told_gatherers() const;
+    /// Whether there is room for the gatherer, or it replaces one that is there.
+    bool has_room_for(const wire::Hello& hello) const;
     std::optional<PeerId> gatherer_named(const std::string& name) const;
     /// The connection that this life of the peer had before.
     PeerId earlier(const PeerId& peer) const;

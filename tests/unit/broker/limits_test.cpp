@@ -325,3 +325,30 @@ TEST_CASE(
     stage.block(greedy, Slice::copy("\x07"), ada);
     CHECK(stage.expect<wire::Refused>("a").code == wire::RefusalCode::too_large);
 }
+
+TEST_CASE("as many gatherers are let in as one message names, and one of them may come again") {
+    Stage stage;
+    stage.ignore<wire::Welcome>();
+    auto hello_of = [](std::size_t n, std::uint64_t life) {
+        const std::string name = "g" + std::to_string(n);
+        wire::Hello hello{.role = wire::Role::gatherer, .name = name, .epoch = {life, life}};
+        hello.gatherer = {.name = name, .epoch = {life, life}};
+        return hello;
+    };
+    for (std::size_t n = 0; n < broker::limits::gatherers; ++n)
+        stage.say(("g" + std::to_string(n)).c_str(), hello_of(n, 1));
+    stage.say("one more", hello_of(1000, 1));
+    auto refused = stage.expect<wire::Refused>("one more");
+    CHECK(refused.code == wire::RefusalCode::overloaded);
+    CHECK(says(refused.text, "at most 256 gatherers"));
+    CHECK_FALSE(stage.core->sessions().contains({"one more"}));
+    for (std::uint64_t life : {1, 2}) {  // another connection; another life
+        const std::string peer = "again" + std::to_string(life);
+        stage.say(peer.c_str(), hello_of(7, life));
+        CHECK(stage.expect<wire::Welcome>(peer.c_str()).gatherers.size() ==
+              broker::limits::gatherers);
+    }
+    stage.client("c");
+    stage.say("c", wire::Query{.topic = wire::Topic::gatherers});
+    CHECK(stage.expect<wire::Report>("c").gatherers.size() == broker::limits::gatherers);
+}
