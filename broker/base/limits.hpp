@@ -58,16 +58,17 @@ inline constexpr std::uint64_t unsealed_jobs = 10'000;  // of one user
 inline constexpr std::ptrdiff_t waiting_finds = 100;    // of one peer
 
 // --- rows and reports
-inline constexpr std::size_t row_bytes = header_bytes;  // what can be read back
 inline constexpr std::size_t safe_ranges_in_row = 10'000;
-inline constexpr std::size_t range_bytes = 19;     // of one range, encoded, at most
 inline constexpr std::size_t numbers_bytes = 256;  // of one job or worker in a report, texts aside
 inline constexpr std::size_t report_bytes = header_bytes / 4;  // and then another message is asked
 
-static_assert(safe_ranges_in_row * range_bytes < row_bytes);
-static_assert(missing_ranges * range_bytes + text_bytes < row_bytes);
-static_assert(names_bytes + text_bytes < row_bytes, "a job's specification fits its row");
-static_assert(names_bytes + 2 * report_bytes + text_bytes < header_bytes, "one more in a report");
+static_assert(safe_ranges_in_row * largest::range + largest::numbers < header_bytes, "Safe");
+static_assert(largest::outcome + largest::numbers < header_bytes, "Ended");
+static_assert(largest::spec + name_bytes + largest::numbers < header_bytes, "Job");
+static_assert(cuts_bytes + largest::numbers < header_bytes, "Block");
+static_assert(text_bytes + 2 * name_bytes + largest::numbers < header_bytes, "Error");
+static_assert(largest::reported_job + 2 * report_bytes < header_bytes, "one more in a report");
+static_assert(numbers_bytes <= largest::numbers);
 static_assert(patience_with_the_dead > heartbeat_interval);
 static_assert(sweep_interval <= idle_sweep_interval && idle_sweep_interval <= heartbeat_interval);
 static_assert(later_by < flush_interval && release_delay < flush_interval);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/dispatch/scheduler.hpp"
+#include "shared/wire/fields.hpp"
 
 namespace fanfold::broker {
 
@@ -31,7 +32,7 @@ void Restoring::take(const Record& record, rows::Kind kind) {
 
 template <class Row>
 void Restoring::read(const Record& record) {
-    auto row = rows::decode<Row>(record.data);
+    auto row = wire::fields::decode_fields<Row>(record.data);
     if (!row) return damage(record, row.error().text);
     if constexpr (requires { set(record, *std::move(row)); }) {
         set(record, *std::move(row));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/wire/fields.hpp"
+
 namespace fanfold::broker {
 
 void Payloads::account(Job& job) {
@@ -74,8 +76,8 @@ Payloads::Arrival Payloads::put_back(Job& job, Fetched& event) {
     Blocks& blocks = job.payload.write()->blocks;
     const Index first = event.record.number;
     if (!blocks.awaits(first)) return Arrival::not_awaited;
-    auto row =
-        event.sound ? rows::decode<rows::Block>(event.record.data) : fail("it fails its checksum");
+    auto row = event.sound ? wire::fields::decode_fields<rows::Block>(event.record.data)
+                           : fail("it fails its checksum");
     if (!row) return Arrival::damaged;
     wire::Block block{.first = first, .count = row->count, .cuts = std::move(row->cuts)};
     if (!blocks.put_back(block, std::move(event.record.body))) return Arrival::damaged;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/wire/fields.hpp"
+
 namespace fanfold::broker {
 
 std::uint64_t Persistence::since_1970(Time moment) const {
@@ -24,7 +26,7 @@ void Persistence::put(Step& step, const JobId& job, std::uint64_t number, const 
     step.actions.push_back(Persist{{.job = job,
                                     .kind = static_cast<std::uint8_t>(Row::kind),
                                     .number = number,
-                                    .data = rows::encode(row),
+                                    .data = wire::fields::encode_fields(row),
                                     .body = std::move(body)}});
 }
 

@@ -1,6 +1,7 @@
-// The rows in which the broker keeps its jobs (shared/store/store.hpp), and their bytes. A job's
-// rows are read in the order of their kinds. After a cut at any record, what is left is a state in
-// which the broker was, or one that the next step makes good. Plain values.
+// The rows in which the broker keeps its jobs (shared/store/store.hpp); shared/wire/fields.hpp
+// makes their bytes. A job's rows are read in the order of their kinds. After a cut at any record,
+// what is left is a state in which the broker was, or one that the next step makes good. Plain
+// values.
 //
 // Within one format fields are only ever appended, and kinds never used again for something else;
 // any other change raises `format`, and a store of another format is refused at the start.
@@ -13,7 +14,6 @@
 #include <vector>
 
 #include "shared/base/range_set.hpp"
-#include "shared/base/result.hpp"
 #include "shared/wire/messages.hpp"
 
 namespace fanfold::broker::rows {
@@ -139,11 +139,5 @@ struct Forgotten {
     wire::GathererRef gatherer{};
     static constexpr auto fields = [](auto& r) { return std::tie(r.gatherer); };
 };
-
-/// A row's bytes, and what they say; defined for each of the rows above.
-template <class Row>
-std::string encode(const Row& row);
-template <class Row>
-Result<Row> decode(const std::string& data);
 
 }  // namespace fanfold::broker::rows

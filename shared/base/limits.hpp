@@ -59,8 +59,9 @@ inline constexpr std::size_t range = 19;
 inline constexpr std::size_t gatherer =
     name_bytes + 2 * endpoints * (endpoint_bytes + 3) + public_key_bytes + numbers;
 inline constexpr std::size_t spec = names_bytes + routing_id_bytes + numbers;
+// As it may come in. The broker itself makes two lists, and the gatherer as many ranges as one has.
 inline constexpr std::size_t outcome =
-    reason_bytes + missing_ranges * range + missing_reasons * (name_bytes + 10) + numbers;
+    reason_bytes + missing_reasons * (name_bytes + missing_ranges * range + 10) + numbers;
 inline constexpr std::size_t reported_job =
     names_bytes + 2 * reason_bytes + 2 * name_bytes + numbers;
 }  // namespace largest
@@ -68,7 +69,7 @@ static_assert(gatherers * largest::gatherer + endpoints * (endpoint_bytes + 3) <
               "Welcome, and the gatherers of a Report");
 static_assert(header_bytes / 4 + 2 * largest::reported_job < header_bytes, "the jobs of a Report");
 static_assert(allowed_keys * (public_key_bytes + name_bytes + 16) < header_bytes, "AllowedKeys");
-static_assert(largest::outcome < header_bytes / 4, "Ended, Concluded");
+static_assert(largest::outcome < header_bytes, "Ended, Concluded");
 static_assert(largest::spec + largest::gatherer < header_bytes / 2,
               "Dispatch with its brief, Assign, Found, a first Block");
 static_assert(cuts_bytes + largest::spec < header_bytes / 2, "Block");

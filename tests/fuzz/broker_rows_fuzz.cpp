@@ -11,6 +11,7 @@
 
 #include "broker/core/core.hpp"
 #include "shared/wire/codec.hpp"
+#include "shared/wire/fields.hpp"
 #include "tests/fuzz/maker.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -26,7 +27,7 @@ Record row_of(fuzz::Bytes& line, std::uint8_t flaws) {
     record.number = line.number();
     T row = maker.make<T>();
     if constexpr (std::is_same_v<T, rows::Block>) record.body = maker.objects(row.count);
-    record.data = flaws == 0xff ? std::string(line.rest()) : rows::encode(row);
+    record.data = flaws == 0xff ? std::string(line.rest()) : wire::fields::encode_fields(row);
     if (flaws == 0xfe) record.kind = 200;
     return record;
 }

@@ -113,9 +113,9 @@ bool Saboteur::restores(bool broker, Record& row) const {
     }
     namespace rows = broker::rows;
     if (row.kind != static_cast<std::uint8_t>(rows::Kind::job)) return true;
-    auto job = rows::decode<rows::Job>(row.data).value();
+    auto job = wire::fields::decode_fields<rows::Job>(row.data).value();
     job.spec.deadline = {};
-    row.data = rows::encode(job);
+    row.data = wire::fields::encode_fields(job);
     return true;
 }
 

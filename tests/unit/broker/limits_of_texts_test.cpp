@@ -59,7 +59,7 @@ T filled(T message) {
 /// Whether a row is one that can be read.
 std::string why_unreadable(const Record& record) {
     auto why = [&]<class Row>(Row) {
-        auto row = rows::decode<Row>(record.data);
+        auto row = wire::fields::decode_fields<Row>(record.data);
         return row ? std::string() : row.error().text;
     };
     switch (static_cast<rows::Kind>(record.kind)) {

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "shared/wire/fields.hpp"
 #include "tests/support/broker_durable_harness.hpp"
 
 using namespace fanfold;
@@ -271,7 +272,7 @@ TEST_CASE("a row that makes no sense fails its own job by name, and no other") {
         return Record{.job = job,
                       .kind = static_cast<std::uint8_t>(content.kind),
                       .number = number,
-                      .data = rows::encode(content)};
+                      .data = wire::fields::encode_fields(content)};
     };
     Record unreadable = row(0, rows::Total{.fragments = 5});
     unreadable.data = "nothing that a broker writes";
