@@ -10,10 +10,8 @@ namespace fanfold::broker {
 
 // --- rows
 
-void Restoring::take(const Record& record) { take(record, static_cast<rows::Kind>(record.kind)); }
-
-void Restoring::take(const Record& record, rows::Kind kind) {
-    switch (kind) {
+void Restoring::take(const Record& record) {
+    switch (static_cast<rows::Kind>(record.kind)) {
         case rows::Kind::job: return read<rows::Job>(record);
         case rows::Kind::location: return read<rows::Location>(record);
         case rows::Kind::block: return read<rows::Block>(record);
@@ -39,8 +37,7 @@ void Restoring::read(const Record& record) {
     } else {
         Job* job = needs_.jobs.find(record.job);
         if (!job) return damage(record, "its job has no other row");
-        Rows& rows = rows_[record.job];
-        if (rows.damage.empty()) set(*job, rows, record, *std::move(row));
+        set(*job, rows_[record.job], record, *std::move(row));
     }
 }
 
@@ -159,9 +156,7 @@ void Restoring::set(Job& job, Rows&, const Record& record, rows::Round row) {
 
 /// Makes its books from its rows. Returns why that can't be; empty when all is there.
 std::string Restoring::rebuild(Job& job, Rows& rows) {
-    const bool has_key = needs_.jobs.add_key(job);
     if (!rows.damage.empty()) return rows.damage;
-    if (!has_key) return "another job has the key '" + job.spec.key + "'";
     const bool whole = job.books.restore(std::move(rows.books));
     needs_.payloads.settle(job, job.books.take_changes().settled);
     needs_.payloads.restore_accepted(job, rows.accepted_bytes);
@@ -170,22 +165,27 @@ std::string Restoring::rebuild(Job& job, Rows& rows) {
     else if (submission.announced == job.books.next()) submission.total = submission.announced;
     if (submission.total && *submission.total != job.books.next())
         return "its fragments are not as many as it has";
-    if (job.running()) return whole ? "" : "rows of it are missing";
+    if (job.running() && !whole) return "rows of it are missing";
+    if (!needs_.jobs.add_key(job)) return "another job has the key '" + job.spec.key + "'";
+    if (job.running()) return {};
     job.books.close();
     needs_.payloads.close(job, !job.spec.attached && !job.life->end.lost);
     needs_.payloads.take_freed(job);
     return {};
 }
 
-/// Nothing of it can be relied on: it runs until the first step, without fragments.
+/// Nothing of it can be relied on but its end, if it has one: else it runs until the first step,
+/// without fragments.
 void Restoring::empty(Job& job) {
     job.books = {};
     needs_.payloads.clear(job);
     Payload& payload = *job.payload.write();
     payload.accepted_bytes = payload.freed_bytes = 0;
     *job.submission.write() = {};
-    job.life.write()->end = {};
     damaged_.push_back(job.id);
+    if (job.running()) return;
+    job.submission.write()->total = job.life->end.total;
+    job.books.close();
 }
 
 /// Nobody is connected yet: jobs wait for their gatherers and for the workers that may hold their
@@ -205,6 +205,8 @@ void Restoring::finish() {
         needs_.dispatcher.start(options.started, job);
         needs_.clients.restore_lease(job);
     }
+    // The keys of jobs that are whole go first.
+    for (const JobId& id : damaged_) needs_.jobs.add_key(needs_.jobs.at(id));
     if (damaged_.empty()) rows_.clear();
 }
 

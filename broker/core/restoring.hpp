@@ -45,7 +45,6 @@ private:
         std::string damage;  // why it can't be made again
     };
 
-    void take(const Record& record, rows::Kind kind);
     template <class Row>
     void read(const Record& record);
     Job& job_of(const JobId& id);

@@ -302,3 +302,58 @@ TEST_CASE("a job whose rows are missing fails, and others go on") {
     CHECK(stage.job(job).life->end.lost);
     CHECK(stage.job(other).running());
 }
+
+TEST_CASE("a row that makes no sense takes nothing from a job that has ended") {
+    Durable stage;
+    stage.fleet();
+    const JobId job = stage.open(1, 2);
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
+    stage.failed("w", job, 1);
+    stage.say("g", wire::Propose{.job = job,
+                                 .assignment = 1,
+                                 .outcome = wire::Outcome::partial,
+                                 .reason = "one has failed"});
+    const auto sound = stage.disk;
+    REQUIRE(stage.job(job).life->end.outcome == wire::Outcome::partial);
+    for (rows::Kind kind : {rows::Kind::block, rows::Kind::error, rows::Kind::share,
+                            rows::Kind::round, rows::Kind{99}}) {
+        Record bad{.job = job, .kind = static_cast<std::uint8_t>(kind), .number = 7};
+        bad.data = "nothing that a broker writes";
+        stage.disk[{bad.job, bad.kind, bad.number}] = bad;
+        for (int start = 0; start < 2; ++start) {
+            stage.restart();
+            stage.step(Tick{});
+            const wire::Ended& end = stage.job(job).life->end;
+            CHECK(end.outcome == wire::Outcome::partial);
+            CHECK(end.reason == "one has failed");
+            CHECK(end.values == 1);
+            CHECK(stage.disk.size() == sound.size() + 1);
+        }
+        stage.fleet();
+        stage.say("c", wire::Retry{.job = job});
+        CHECK(stage.expect<wire::Refused>("c").code == wire::RefusalCode::conflict);
+        stage.disk = sound;
+    }
+    stage.restart();
+    stage.fleet();
+    stage.say("c", wire::Retry{.job = job});
+    CHECK(stage.expect<wire::Retried>("c").fragments == 1);
+}
+
+TEST_CASE("a job that can't be read back does not take the key of one that can") {
+    Durable stage;
+    stage.fleet();
+    const JobId damaged = stage.open(1, 5);
+    wire::JobSpec spec = Stage::spec();
+    spec.key = "a key";
+    const JobId whole = stage.open(2, 5, spec);
+    Record& first = stage.disk.lower_bound({damaged, 0, 0})->second;
+    auto row = wire::fields::decode_fields<rows::Job>(first.data).value();
+    row.spec.key = spec.key;
+    first.data = wire::fields::encode_fields(row);
+    stage.disk[{damaged, 99, 0}] = {.job = damaged, .kind = 99};
+    stage.restart();
+    stage.step(Tick{});
+    CHECK(stage.job(damaged).life->end.outcome == wire::Outcome::failed);
+    CHECK(stage.job(whole).running());
+}
