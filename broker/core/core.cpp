@@ -23,8 +23,12 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     std::visit([&](auto& known) { on(step, known); }, event);
     for (const PeerId& peer : conduct_.take_cut_off(step)) lose(step, peer, "it is cut off", true);
     dispatcher_.dispatch(step);
-    if (dispatcher_.take_moved() && !jobs_.running().empty()) idle_work_.wake(now);
+    auto wake = [&] {
+        if (dispatcher_.take_moved() && !jobs_.running().empty()) idle_work_.wake(now);
+    };
+    wake();
     idle_work_.scan(step);
+    wake();  // a second attempt has left other slots idle
     if (outbox_.has_later(now)) {
         outbox_.flush_later(step);
         retention_.forget_ended(step);

@@ -288,6 +288,18 @@ TEST_CASE("a fragment past its time is started a second time, and the first resu
     }
 }
 
+TEST_CASE("after a second attempt the slots that it leaves idle are looked at again soon") {
+    Site site;
+    site.join("a");
+    site.teach("a", 10ms);
+    JobId job = site.open(1, 1, hedged(wire::Hedging::automatic));
+    CHECK(site.dispatched("a").size() == 1);
+    site.join("b");
+    for (int i = 0; i < 40 && site.job(job).books.loans().hedged() == 0; ++i) site.pass(5ms);
+    CHECK(site.dispatched("b").size() == 1);
+    CHECK(site.core->next_wakeup() <= site.now + 2ms);
+}
+
 TEST_CASE("second attempts are made only where that is allowed, and within a budget") {
     Site site;
     SUBCASE("not by itself") {
