@@ -68,22 +68,21 @@ void Clients::offer_room(Step& step, Job& job) {
 
 // --- what a job waits for
 
-std::string Clients::waits_for(const Step& step, const Job& job) const {
+std::pair<std::string, bool> Clients::wait_of(const Step& step, const Job& job) const {
     if (!job.running()) return {};
     const Pool& pool = *job.waiting->pool;
-    if (!job.books.queue().empty() && pool.members.empty()) return pool.demand.unmet();
+    if (!job.books.queue().empty() && pool.members.empty()) return {pool.demand.unmet(), false};
     const auto& since = job.client->short_since;
     if (!since || step.now - *since < limits::patience_with_room) return {};
-    return "the broker holds at most " +
-           std::to_string(needs_.users.limits_of(job.user).held_bytes) + " bytes of payloads" +
-           needs_.users.limit_text(job.user, "bytes");
+    return {"the broker holds at most " +
+                std::to_string(needs_.users.limits_of(job.user).held_bytes) + " bytes of payloads" +
+                needs_.users.limit_text(job.user, "bytes"),
+            true};
 }
 
 void Clients::notify(Step& step, Job& job) {
     Client& client = *job.client.write();
-    std::string notice = waits_for(step, job);
-    const bool for_room = job.running() && !notice.empty() &&
-                          (job.books.queue().empty() || !job.waiting->pool->members.empty());
+    auto [notice, for_room] = wait_of(step, job);
     const bool again = for_room && std::exchange(client.told_short, true);
     if (notice == client.notice) return;
     client.notice = notice;

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/core/endings.hpp"
@@ -66,7 +67,8 @@ public:
 private:
     void adopt(Step& step, Job& job, const PeerId& peer, const Session& session);
     std::optional<Duration> lease_of(const Job& job) const;
-    std::string waits_for(const Step& step, const Job& job) const;
+    /// What the job waits for, if for anything; and whether that is room for its user's payloads.
+    std::pair<std::string, bool> wait_of(const Step& step, const Job& job) const;
 
     ClientsNeeds needs_;
 };

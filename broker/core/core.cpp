@@ -187,10 +187,6 @@ void Core::on(Step& step, Unroutable& event) {
 void Core::on(Step& step, Denied& event) {
     const Sender& sender = event.sender;
     if (is_ignored(event.from, sender)) return;
-    if (event.from.bytes.empty()) {
-        conduct_.deny(step, {}, sender, event.what);
-        return conduct_.strike(step, {}, sender, nullptr, {});
-    }
     conduct_.deny_aloud(step, event.from, sender, event.what,
                         user_text(sender.user) + " may not send " + event.what +
                             "; the roles of its key: " + to_string(sender.roles) +

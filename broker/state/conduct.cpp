@@ -18,6 +18,7 @@ void Conduct::deny_aloud(Step& step, const PeerId& from, const Sender& sender,
                          const std::string& what, std::string text) {
     deny(step, from, sender, what);
     strike(step, from, sender, nullptr, {});
+    if (from.bytes.empty()) return;
     step.send(from, wire::Refused{.code = wire::RefusalCode::not_allowed, .text = std::move(text)});
 }
 

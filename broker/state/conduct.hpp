@@ -22,7 +22,7 @@ public:
     /// What a sender may not do is passed over.
     void deny(Step& step, const PeerId& from, const Sender& sender, const std::string& what,
               std::optional<JobId> job = {});
-    /// The same, and the peer is told; it counts as nonsense too.
+    /// It counts as nonsense too, and the peer is told, where its connection is known.
     void deny_aloud(Step& step, const PeerId& from, const Sender& sender, const std::string& what,
                     std::string text);
     /// Something that is late, or comes again, does nothing.

@@ -106,10 +106,6 @@ void Payloads::make_room(const Job& fetched, Index first) {
 
 // --- what is safe
 
-void Payloads::note_safe(const Job& job) {
-    if (options_.durable) unsaved_.insert(job.id);
-}
-
 void Payloads::flush_safe(Step& step) {
     for (const JobId& id : std::exchange(unsaved_, {}))
         if (Job* job = jobs_.find_running(id)) persistence_.safe(step, *job, take_freed(*job));

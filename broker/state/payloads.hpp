@@ -44,8 +44,8 @@ public:
     /// The store's answer.
     Arrival put_back(Job& job, Fetched& event);
 
-    /// Ranges of the job have become safe: they are to be written with flush_safe().
-    void note_safe(const Job& job);
+    /// With a store: ranges of the job have become safe, and flush_safe() is to write them.
+    void note_safe(const Job& job) { unsaved_.insert(job.id); }
     void flush_safe(Step& step);
 
     /// The job has ended; what has no value is kept, if it may be wanted for a retry.
