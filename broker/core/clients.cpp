@@ -9,9 +9,9 @@ void Clients::open(const Step& step, Job& job, std::uint64_t token) {
     Client& client = *job.client.write();
     client.token = token;
     client.peer = job.spec.owner;
-    if (needs_.users.limits_of(job.user).held_bytes > 0)
-        client.told_limit = needs_.payloads.room_of(job.user);
-    if (const Session* owner = needs_.sessions.find(client.peer))
+    if (owners_.users.limits_of(job.user).held_bytes > 0)
+        client.told_limit = owners_.payloads.room_of(job.user);
+    if (const Session* owner = owners_.sessions.find(client.peer))
         client.incarnation = owner->epoch.incarnation;
     else
         client.lease_until =
@@ -28,7 +28,7 @@ void Clients::seal(Job& job) {
 
 bool Clients::has_room(const Step& step, Job& job) {
     Client& client = *job.client.write();
-    if (needs_.users.has_room(job)) client.short_since.reset();
+    if (owners_.users.has_room(job)) client.short_since.reset();
     else if (!client.short_since) client.short_since = step.now;
     return !client.short_since;
 }
@@ -37,27 +37,27 @@ void Clients::tell_credit(Step& step, Job& job, bool always) {
     // With a store, a job that belongs to nobody's connection is accepted as a whole, ahead of its
     // being run.
     Client& client = *job.client.write();
-    const bool ahead = needs_.options.durable && !job.spec.attached;
-    const std::uint64_t window = needs_.payloads.window();
+    const bool ahead = owners_.options.durable && !job.spec.attached;
+    const std::uint64_t window = owners_.payloads.window();
     const std::uint64_t accepted = job.payload->accepted_bytes;
     std::uint64_t limit = (ahead ? accepted : job.payload->freed_bytes) + window;
     std::uint64_t much = window / 16;
-    if (std::uint64_t most = needs_.users.limits_of(job.user).held_bytes; most > 0) {
-        limit = std::min(limit, accepted + needs_.payloads.room_of(job.user));
+    if (std::uint64_t most = owners_.users.limits_of(job.user).held_bytes; most > 0) {
+        limit = std::min(limit, accepted + owners_.payloads.room_of(job.user));
         much = std::clamp<std::uint64_t>(most / 16, 1, much);
     }
     if (!always && (job.total() || limit < client.told_limit + much)) return;
     client.told_limit = std::max(client.told_limit, limit);
-    needs_.outbox.tell_owner(
+    owners_.outbox.tell_owner(
         step, job,
         wire::Accepted{.job = job.id, .next = job.books.next(), .limit = client.told_limit});
 }
 
 void Clients::offer_room(Step& step, Job& job) {
     Client& client = *job.client.write();
-    if (job.total() || needs_.users.limits_of(job.user).held_bytes == 0) return;
-    if (!needs_.users.has_room(job)) needs_.payloads.drop_retained_of(job.user);
-    if (needs_.users.has_room(job)) {
+    if (job.total() || owners_.users.limits_of(job.user).held_bytes == 0) return;
+    if (!owners_.users.has_room(job)) owners_.payloads.drop_retained_of(job.user);
+    if (owners_.users.has_room(job)) {
         tell_credit(step, job, client.short_since.has_value());
         client.short_since.reset();
     } else if (!client.short_since) {
@@ -75,8 +75,8 @@ std::pair<std::string, bool> Clients::wait_of(const Step& step, const Job& job) 
     const auto& since = job.client->short_since;
     if (!since || step.now - *since < limits::patience_with_room) return {};
     return {"the broker holds at most " +
-                std::to_string(needs_.users.limits_of(job.user).held_bytes) + " bytes of payloads" +
-                needs_.users.limit_text(job.user, "bytes"),
+                std::to_string(owners_.users.limits_of(job.user).held_bytes) +
+                " bytes of payloads" + owners_.users.limit_text(job.user, "bytes"),
             true};
 }
 
@@ -98,7 +98,7 @@ void Clients::notify(Step& step, Job& job) {
 void Clients::notify(Step& step, const std::vector<Pool*>& pools, std::size_t members) {
     for (const Pool* pool : pools)
         if (pool->members.size() == members)
-            for (const JobId& id : pool->jobs) notify(step, needs_.jobs.at(id));
+            for (const JobId& id : pool->jobs) notify(step, owners_.jobs.at(id));
 }
 
 void Clients::reopen(Step& step, Job& job) {
@@ -107,8 +107,8 @@ void Clients::reopen(Step& step, Job& job) {
 }
 
 void Clients::tell_trouble(Step& step, const std::string& text) {
-    for (const JobId& id : needs_.jobs.running())
-        if (const PeerId& owner = needs_.jobs.at(id).client->peer; !owner.bytes.empty())
+    for (const JobId& id : owners_.jobs.running())
+        if (const PeerId& owner = owners_.jobs.at(id).client->peer; !owner.bytes.empty())
             step.send(owner, wire::Notice{.job = id, .text = text});
 }
 
@@ -119,11 +119,11 @@ void Clients::tell_trouble(Step& step, const std::string& text) {
 std::optional<Duration> Clients::lease_of(const Job& job) const {
     if (job.spec.attached) return job.spec.lease;
     if (job.total()) return {};
-    return job.spec.key.empty() ? Duration(limits::client_lease) : needs_.options.keep;
+    return job.spec.key.empty() ? Duration(limits::client_lease) : owners_.options.keep;
 }
 
 void Clients::restore_lease(Job& job) {
-    const Options& options = needs_.options;
+    const Options& options = owners_.options;
     if (auto lease = lease_of(job))
         job.client.write()->lease_until =
             options.started + std::max(*lease, options.worker_timeout);
@@ -132,7 +132,7 @@ void Clients::restore_lease(Job& job) {
 wire::Found Clients::offer(Job& job) {
     Client& client = *job.client.write();
     const std::uint64_t accepted = job.payload->accepted_bytes;
-    client.told_limit = std::max(client.told_limit, accepted + needs_.payloads.room_of(job.user));
+    client.told_limit = std::max(client.told_limit, accepted + owners_.payloads.room_of(job.user));
     wire::Found found{.job = job.id, .spec = job.spec};
     found.next = job.books.next();
     found.bytes = accepted;
@@ -144,20 +144,20 @@ wire::Found Clients::offer(Job& job) {
 }
 
 void Clients::take_over(Step& step, Job& job, const PeerId& peer, std::uint64_t token) {
-    const Session& session = needs_.sessions.at(peer);
+    const Session& session = owners_.sessions.at(peer);
     Client& client = *job.client.write();
     client.token = token;
     client.peer = peer;
     client.incarnation = session.epoch.incarnation;
     client.lease_until.reset();
-    needs_.persistence.opened(step, job);
+    owners_.persistence.opened(step, job);
     step.note({.what = "job taken over", .job = job.id, .peer = session.name});
 }
 
 void Clients::lose_client(const Step& step, const PeerId& peer) {
-    for (const JobId& id : needs_.jobs.running()) {
-        Job& job = needs_.jobs.at(id);
-        needs_.endings.unwatch(job, peer);
+    for (const JobId& id : owners_.jobs.running()) {
+        Job& job = owners_.jobs.at(id);
+        owners_.endings.unwatch(job, peer);
         if (job.client->peer != peer) continue;
         Client& client = *job.client.write();
         client.peer.bytes.clear();
@@ -166,9 +166,9 @@ void Clients::lose_client(const Step& step, const PeerId& peer) {
 }
 
 void Clients::adopt_client(Step& step, const PeerId& peer) {
-    const Session& session = needs_.sessions.at(peer);
-    for (const JobId& id : needs_.jobs.running()) {
-        Job& job = needs_.jobs.at(id);
+    const Session& session = owners_.sessions.at(peer);
+    for (const JobId& id : owners_.jobs.running()) {
+        Job& job = owners_.jobs.at(id);
         if (job.user == session.sender.user) adopt(step, job, peer, session);
         else if (job.client->peer == peer)
             job.client.write()->peer.bytes.clear();  // it named another's connection
@@ -182,7 +182,7 @@ void Clients::adopt(Step& step, Job& job, const PeerId& peer, const Session& ses
     bool is_owner = known != 0 && known == session.epoch.incarnation;
     if (!is_early && !is_owner) return;
     client.incarnation = session.epoch.incarnation;
-    if (is_early) needs_.persistence.opened(step, job);
+    if (is_early) owners_.persistence.opened(step, job);
     client.peer = peer;
     client.lease_until.reset();
     tell_credit(step, job, true);

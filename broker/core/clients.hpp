@@ -11,24 +11,13 @@
 
 #include "broker/core/endings.hpp"
 #include "broker/core/gathering.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct ClientsNeeds {
-    const Options& options;
-    Jobs& jobs;
-    Sessions& sessions;
-    Users& users;
-    Persistence& persistence;
-    Payloads& payloads;
-    Outbox& outbox;
-    Endings& endings;
-};
-
 class Clients {
 public:
-    explicit Clients(const ClientsNeeds& needs) : needs_(needs) {}
+    explicit Clients(const Owners& owners) : owners_(owners) {}
 
     /// A new job of the client that its specification names.
     void open(const Step& step, Job& job, std::uint64_t token);
@@ -70,7 +59,7 @@ private:
     /// What the job waits for, if for anything; and whether that is room for its user's payloads.
     std::pair<std::string, bool> wait_of(const Step& step, const Job& job) const;
 
-    ClientsNeeds needs_;
+    const Owners& owners_;
 };
 
 }  // namespace fanfold::broker

@@ -71,6 +71,9 @@ private:
     Time now_{};
     Time swept_{};
 
+    const Owners owners_{options_,    jobs_,        users_,    sessions_,  conduct_,
+                         outbox_,     persistence_, payloads_, estimates_, loads_,
+                         dispatcher_, retention_,   endings_,  gathering_, clients_};
     // Each owner knows those above it.
     Jobs jobs_;
     Users users_{options_};
@@ -81,26 +84,19 @@ private:
     Payloads payloads_{options_, jobs_, users_, persistence_};
     Estimates estimates_;
     Loads loads_;
-    Dispatcher dispatcher_{
-        {options_, jobs_, sessions_, users_, persistence_, payloads_, estimates_, loads_}};
-    Returns returns_{
-        {options_, jobs_, sessions_, conduct_, outbox_, estimates_, loads_, dispatcher_}};
-    IdleWork idle_work_{{jobs_, sessions_, payloads_, estimates_, dispatcher_}};
-    Retention retention_{{options_, jobs_, sessions_, persistence_, payloads_}};
-    Endings endings_{{jobs_, sessions_, persistence_, payloads_, outbox_, dispatcher_, retention_}};
-    Gathering gathering_{{options_, jobs_, sessions_, users_, conduct_, persistence_, payloads_,
-                          outbox_, dispatcher_, endings_}};
-    Clients clients_{
-        {options_, jobs_, sessions_, users_, persistence_, payloads_, outbox_, endings_}};
-    Submissions submissions_{{options_, jobs_, sessions_, users_, conduct_, persistence_, payloads_,
-                              outbox_, dispatcher_, retention_, endings_, gathering_, clients_}};
-    Requests requests_{{jobs_, sessions_, users_, conduct_, persistence_, dispatcher_, retention_,
-                        endings_, gathering_, clients_}};
+    Dispatcher dispatcher_{owners_};
+    Returns returns_{owners_};
+    IdleWork idle_work_{owners_};
+    Retention retention_{owners_};
+    Endings endings_{owners_};
+    Gathering gathering_{owners_};
+    Clients clients_{owners_};
+    Submissions submissions_{owners_};
+    Requests requests_{owners_};
     Directory directory_{jobs_, sessions_, clients_};
     Reports reports_{jobs_, sessions_};
-    Entrance entrance_{{options_, sessions_, users_, conduct_, payloads_, gathering_}};
-    Restoring restoring_{{options_, jobs_, users_, persistence_, payloads_, dispatcher_, retention_,
-                          endings_, gathering_, clients_}};
+    Entrance entrance_{owners_};
+    Restoring restoring_{owners_};
 };
 
 }  // namespace fanfold::broker

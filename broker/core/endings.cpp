@@ -18,21 +18,22 @@ void Endings::end(Step& step, Job& job, Ending ending) {
     ended.lost = ending.lost;
     life.end = std::move(ended);
     life.ended_at = step.now;
-    needs_.outbox.forget(job);
+    owners_.outbox.forget(job);
     job.books.close();
-    needs_.payloads.close(job, !job.spec.attached && !ending.lost);
-    needs_.persistence.ended(step, job, needs_.payloads.take_freed(job));
+    owners_.payloads.close(job, !job.spec.attached && !ending.lost);
+    owners_.persistence.ended(step, job, owners_.payloads.take_freed(job));
     tell(step, job, !every_value || !job.spec.attached);
     step.note({.what = "job ended",
                .job = job.id,
                .took = step.now - life.opened,
                .detail = std::string(wire::to_string(life.end.outcome)) +
                          (life.end.reason.empty() ? "" : ": " + life.end.reason)});
-    needs_.dispatcher.apply(step, job);
-    needs_.dispatcher.stop(job);
-    needs_.retention.add(job);
-    needs_.outbox.hurry(step);  // a few jobs are forgotten at a time: hundreds would hold up others
-    needs_.payloads.drop_retained();
+    owners_.dispatcher.apply(step, job);
+    owners_.dispatcher.stop(job);
+    owners_.retention.add(job);
+    owners_.outbox.hurry(
+        step);  // a few jobs are forgotten at a time: hundreds would hold up others
+    owners_.payloads.drop_retained();
 }
 
 /// Whoever has every value knows that it is over, and is told when there is time for it.
@@ -40,7 +41,7 @@ void Endings::tell(Step& step, Job& job, bool is_news) {
     auto send = [&](const PeerId& peer, wire::Message message) {
         if (peer.bytes.empty()) return;
         if (is_news) step.send(peer, std::move(message));
-        else needs_.outbox.send_later(step, peer, std::move(message));
+        else owners_.outbox.send_later(step, peer, std::move(message));
     };
     std::set<PeerId> watchers = std::exchange(job.life.write()->watchers, {});
     for (const PeerId& peer : {job.assignment->gatherer, job.client->peer}) {
@@ -49,7 +50,7 @@ void Endings::tell(Step& step, Job& job, bool is_news) {
     }
     for (const PeerId& peer : watchers) step.send(peer, job.life->end);
     for (const PeerId& worker : job.standing->knowing)
-        if (needs_.sessions.find(worker)) send(worker, wire::Drop{job.id});
+        if (owners_.sessions.find(worker)) send(worker, wire::Drop{job.id});
 }
 
 void Endings::complete(Step& step, Job& job) {
@@ -58,8 +59,8 @@ void Endings::complete(Step& step, Job& job) {
     end.reason.clear();
     end.missing.clear();
     end.values = *job.total();
-    needs_.payloads.clear(job);
-    needs_.persistence.ended(step, job, {});
+    owners_.payloads.clear(job);
+    owners_.persistence.ended(step, job, {});
 }
 
 void Endings::watch(Step& step, Job& job, const PeerId& peer) {
@@ -90,8 +91,8 @@ std::vector<Range> Endings::reopen(const Step& step, Job& job) {
     life.opened = step.now;
     life.end = {};
     auto failed = job.books.reopen();
-    needs_.payloads.reopen(job);
-    needs_.retention.remove(job);
+    owners_.payloads.reopen(job);
+    owners_.retention.remove(job);
     return failed;
 }
 

@@ -9,19 +9,9 @@
 #include "broker/core/retention.hpp"
 #include "broker/dispatch/dispatcher.hpp"
 #include "broker/state/outbox.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
-
-/// The owners below.
-struct EndingsNeeds {
-    Jobs& jobs;
-    Sessions& sessions;
-    Persistence& persistence;
-    Payloads& payloads;
-    Outbox& outbox;
-    Dispatcher& dispatcher;
-    Retention& retention;
-};
 
 /// How a job ends.
 struct Ending {
@@ -32,7 +22,7 @@ struct Ending {
 
 class Endings {
 public:
-    explicit Endings(const EndingsNeeds& needs) : needs_(needs) {}
+    explicit Endings(const Owners& owners) : owners_(owners) {}
 
     void open(Job& job, Time now) { job.life.write()->opened = now; }
     void end(Step& step, Job& job, Ending ending);
@@ -58,7 +48,7 @@ public:
 private:
     void tell(Step& step, Job& job, bool is_news);
 
-    EndingsNeeds needs_;
+    const Owners& owners_;
 };
 
 }  // namespace fanfold::broker

@@ -6,22 +6,13 @@
 #include <vector>
 
 #include "broker/core/gathering.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct EntranceNeeds {
-    const Options& options;
-    Sessions& sessions;
-    Users& users;
-    Conduct& conduct;
-    Payloads& payloads;
-    Gathering& gathering;
-};
-
 class Entrance {
 public:
-    explicit Entrance(const EntranceNeeds& needs) : needs_(needs) {}
+    explicit Entrance(const Owners& owners) : owners_(owners) {}
 
     /// A new session, and what it follows.
     struct Joined {
@@ -42,7 +33,7 @@ private:
     bool is_name_of_another(const wire::Hello& hello, const Sender& sender) const;
     wire::Welcome welcome_of(const Sender& sender);
 
-    EntranceNeeds needs_;
+    const Owners& owners_;
 };
 
 }  // namespace fanfold::broker

@@ -10,13 +10,13 @@ namespace fanfold::broker {
 
 PeerId Gathering::choose(const std::string& preferred) const {
     std::map<PeerId, std::size_t> jobs;
-    for (const PeerId& peer : needs_.sessions.gatherers()) {
-        if (needs_.sessions.at(peer).gatherer.name == preferred) return peer;
+    for (const PeerId& peer : owners_.sessions.gatherers()) {
+        if (owners_.sessions.at(peer).gatherer.name == preferred) return peer;
         jobs[peer] = 0;
     }
     if (jobs.size() > 1)
-        for (const JobId& id : needs_.jobs.running())
-            if (auto it = jobs.find(needs_.jobs.at(id).assignment->gatherer); it != jobs.end())
+        for (const JobId& id : owners_.jobs.running())
+            if (auto it = jobs.find(owners_.jobs.at(id).assignment->gatherer); it != jobs.end())
                 ++it->second;
     PeerId best;
     for (const auto& [peer, count] : jobs)
@@ -27,7 +27,7 @@ PeerId Gathering::choose(const std::string& preferred) const {
 void Gathering::open(Job& job, const PeerId& gatherer) {
     Assignment& assignment = *job.assignment.write();
     assignment.gatherer = gatherer;
-    assignment.known = needs_.sessions.at(gatherer).gatherer;
+    assignment.known = owners_.sessions.at(gatherer).gatherer;
 }
 
 wire::Located Gathering::located(const Job& job) {
@@ -74,23 +74,23 @@ void Gathering::tell(Step& step, Job& job) {
 // --- what gatherers say
 
 Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered) {
-    Job* job = needs_.jobs.find(gathered.job);
+    Job* job = owners_.jobs.find(gathered.job);
     if (!job) return step.send(from, wire::Forget{gathered.job}), nullptr;
     if (!job->running()) return step.send(from, job->life->end), nullptr;  // it has not heard
     if (job->assignment->gatherer != from || gathered.round != job->life->round) {
-        needs_.conduct.pass_over(step, from,
-                                 "Gathered of another round, or of a job that another gathers",
-                                 gathered.job);
+        owners_.conduct.pass_over(step, from,
+                                  "Gathered of another round, or of a job that another gathers",
+                                  gathered.job);
         return nullptr;
     }
     job->assignment.write()->held_bytes = gathered.held_bytes;
     for (const auto& [worker, range] : job->books.gathered(gathered.ranges))
-        needs_.outbox.release(step, worker, job->id, range);
-    if (needs_.options.durable && !gathered.ranges.empty()) {
-        needs_.payloads.note_safe(*job);
-        needs_.outbox.hurry_releases(step);  // what is let go of must be known to be safe first
+        owners_.outbox.release(step, worker, job->id, range);
+    if (owners_.options.durable && !gathered.ranges.empty()) {
+        owners_.payloads.note_safe(*job);
+        owners_.outbox.hurry_releases(step);  // what is let go of must be known to be safe first
     }
-    needs_.dispatcher.apply(step, *job);
+    owners_.dispatcher.apply(step, *job);
     step.note({.level = Level::trace,
                .what = "gathered",
                .job = job->id,
@@ -109,15 +109,15 @@ bool Gathering::wins_over_cancel(const Job& job, const PeerId& from,
 }
 
 void Gathering::on_propose(Step& step, const PeerId& from, const wire::Propose& propose) {
-    Job* job = needs_.jobs.find(propose.job);
+    Job* job = owners_.jobs.find(propose.job);
     if (!job) return step.send(from, wire::Forget{propose.job});
     if (!job->running()) {
-        if (wins_over_cancel(*job, from, propose)) needs_.endings.complete(step, *job);
+        if (wins_over_cancel(*job, from, propose)) owners_.endings.complete(step, *job);
         return step.send(from, job->life->end);
     }
     if (job->assignment->gatherer != from || job->assignment->number != propose.assignment ||
         propose.outcome == wire::Outcome::running)
-        return needs_.conduct.pass_over(step, from, "Propose of another assignment", propose.job);
+        return owners_.conduct.pass_over(step, from, "Propose of another assignment", propose.job);
     // Every value in hand says that all of it is gathered, and who has results is told to drop the
     // job.
     if (propose.every_value && propose.outcome == wire::Outcome::complete && job->total())
@@ -125,7 +125,7 @@ void Gathering::on_propose(Step& step, const PeerId& from, const wire::Propose& 
     std::string reason = propose.reason;
     if (propose.outcome == wire::Outcome::expired && !job->client->notice.empty())
         reason += "; " + job->client->notice;
-    needs_.endings.end(
+    owners_.endings.end(
         step, *job,
         {.outcome = propose.outcome, .reason = std::move(reason), .lost = propose.lost});
 }
@@ -146,7 +146,7 @@ void Gathering::flush_errors(Step& step, Job& job, bool all) {
     for (auto& [index, error] : errors) {
         bool due = all || !error.told || step.now - error.sent >= limits::resend_after;
         if (!due) continue;
-        if (!error.told) needs_.persistence.error(step, job, error);
+        if (!error.told) owners_.persistence.error(step, job, error);
         error.told = true;
         error.sent = step.now;
         message.failures.push_back(error.failure);
@@ -162,21 +162,21 @@ void Gathering::flush_errors(Step& step, Job& job, bool all) {
 
 void Gathering::lose(const Step& step, const PeerId& peer) {
     missed_ = step.lived;
-    for (const JobId& id : needs_.jobs.running()) {
-        Job& job = needs_.jobs.at(id);
+    for (const JobId& id : owners_.jobs.running()) {
+        Job& job = owners_.jobs.at(id);
         if (job.assignment->gatherer != peer) continue;
         Assignment& assignment = *job.assignment.write();
         assignment.gatherer.bytes.clear();
         if (!assignment.orphaned) assignment.orphaned = step.lived;
-        needs_.dispatcher.park(job);
+        owners_.dispatcher.park(job);
     }
 }
 
 void Gathering::adopt(Step& step, const PeerId& peer) {
-    const wire::GathererRef gatherer = needs_.sessions.at(peer).gatherer;
+    const wire::GathererRef gatherer = owners_.sessions.at(peer).gatherer;
     std::vector<JobId> lost;
-    for (const JobId& id : needs_.jobs.running()) {
-        Job& job = needs_.jobs.at(id);
+    for (const JobId& id : owners_.jobs.running()) {
+        Job& job = owners_.jobs.at(id);
         Assignment& assignment = *job.assignment.write();
         if (assignment.known.name != gatherer.name) continue;
         bool same_life = assignment.known.epoch == gatherer.epoch;
@@ -191,9 +191,9 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
         if (!same_life) {  // workers send again what they kept: to a gatherer that has nothing yet,
                            // or goes on from its store
             if (forgot) ++assignment.number;
-            needs_.persistence.located(step, job);
+            owners_.persistence.located(step, job);
             for (const PeerId& worker : job.standing->knowing)
-                if (needs_.sessions.find(worker))
+                if (owners_.sessions.find(worker))
                     step.send(worker, wire::SendAgain{.job = id,
                                                       .assignment = assignment.number,
                                                       .gatherer = assignment.known,
@@ -201,26 +201,26 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
         }
         assign(step, job);
         flush_errors(step, job, true);
-        needs_.dispatcher.ready(step.now, job);
+        owners_.dispatcher.ready(step.now, job);
     }
     for (const JobId& id : lost)
-        needs_.endings.end(step, needs_.jobs.at(id),
-                           {.reason = "its gatherer " + gatherer.name +
-                                      " was started again and has lost the results in its memory",
-                            .lost = true});
+        owners_.endings.end(step, owners_.jobs.at(id),
+                            {.reason = "its gatherer " + gatherer.name +
+                                       " was started again and has lost the results in its memory",
+                             .lost = true});
 }
 
 void Gathering::end_orphans(Step& step) {
     std::vector<Job*> lost;
-    for (const JobId& id : needs_.jobs.running()) {
-        Job& job = needs_.jobs.at(id);
+    for (const JobId& id : owners_.jobs.running()) {
+        Job& job = owners_.jobs.at(id);
         const auto since = job.assignment->orphaned;
         Duration patience = keeps_results(job) ? Duration(limits::gatherer_patience)
-                                               : 2 * needs_.options.worker_timeout;
+                                               : 2 * owners_.options.worker_timeout;
         if (since && step.lived - *since > patience) lost.push_back(&job);
     }
     for (Job* job : lost)
-        needs_.endings.end(
+        owners_.endings.end(
             step, *job,
             {.reason = "its gatherer " + job->assignment->known.name +
                        (keeps_results(*job) ? " is gone, and did not come back in 10 minutes"
@@ -229,19 +229,19 @@ void Gathering::end_orphans(Step& step) {
 }
 
 bool Gathering::is_awaited_of_another(const std::string& name, const std::string& user) const {
-    return std::ranges::any_of(needs_.jobs.running(), [&](const JobId& id) {
-        const Assignment& assignment = *needs_.jobs.at(id).assignment;
+    return std::ranges::any_of(owners_.jobs.running(), [&](const JobId& id) {
+        const Assignment& assignment = *owners_.jobs.at(id).assignment;
         return assignment.orphaned && assignment.known.name == name &&
-               needs_.users.is_key_of_another(assignment.known.public_key, user);
+               owners_.users.is_key_of_another(assignment.known.public_key, user);
     });
 }
 
 // --- another round
 
 std::string Gathering::why_lost(const Job& job) const {
-    auto peer = needs_.sessions.gatherer_named(job.assignment->known.name);
+    auto peer = owners_.sessions.gatherer_named(job.assignment->known.name);
     if (!peer || job.books.settled().safe().empty()) return {};
-    const Session& session = needs_.sessions.at(*peer);
+    const Session& session = owners_.sessions.at(*peer);
     if (!lost_memory(job.assignment->known.epoch, session.gatherer.epoch)) return {};
     return "its gatherer " + session.name +
            " was started again and has lost the values that it had; submit it again";
@@ -250,10 +250,10 @@ std::string Gathering::why_lost(const Job& job) const {
 void Gathering::reopen(const Step& step, Job& job) {
     Assignment& assignment = *job.assignment.write();
     ++assignment.number;
-    auto peer = needs_.sessions.gatherer_named(assignment.known.name);
+    auto peer = owners_.sessions.gatherer_named(assignment.known.name);
     assignment.gatherer = peer.value_or(PeerId{});
     assignment.orphaned.reset();
-    if (peer) assignment.known = needs_.sessions.at(*peer).gatherer;
+    if (peer) assignment.known = owners_.sessions.at(*peer).gatherer;
     else assignment.orphaned = step.lived;
 }
 

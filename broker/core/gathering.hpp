@@ -6,31 +6,20 @@
 
 #include "broker/core/endings.hpp"
 #include "broker/state/conduct.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct GatheringNeeds {
-    const Options& options;
-    Jobs& jobs;
-    Sessions& sessions;
-    Users& users;
-    Conduct& conduct;
-    Persistence& persistence;
-    Payloads& payloads;
-    Outbox& outbox;
-    Dispatcher& dispatcher;
-    Endings& endings;
-};
-
 class Gathering {
 public:
-    explicit Gathering(const GatheringNeeds& needs) : needs_(needs) {}
+    explicit Gathering(const Owners& owners) : owners_(owners) {}
 
     /// The preferred gatherer, else the one with the fewest running jobs; nobody if there is none.
     PeerId choose(const std::string& preferred) const;
     /// After a start, or when one has just gone, a gatherer may be on its way.
-    bool may_come(LivedTime lived) const { return lived - missed_ < needs_.options.worker_timeout; }
+    bool may_come(LivedTime lived) const {
+        return lived - missed_ < owners_.options.worker_timeout;
+    }
     /// A new job is this gatherer's.
     void open(Job& job, const PeerId& gatherer);
     /// Tells the gatherer of its job, or of its total; and the owner where it is, unless it chose
@@ -68,7 +57,7 @@ private:
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
     bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
 
-    GatheringNeeds needs_;
+    const Owners& owners_;
     LivedTime missed_{};  // the start, or the last loss of a gatherer
 };
 

@@ -11,11 +11,11 @@ using wire::RefusalCode;
 /// The job, if there is one that the peer may see. Whoever may not is answered as if there were
 /// none; the log knows better.
 Job* Requests::find(Step& step, const PeerId& from, const JobId& id, const char* what) {
-    Job* job = needs_.jobs.find(id);
-    const Sender& sender = needs_.sessions.at(from).sender;
+    Job* job = owners_.jobs.find(id);
+    const Sender& sender = owners_.sessions.at(from).sender;
     if (!job || may_see(sender, *job)) return job;
-    needs_.conduct.deny(step, from, sender,
-                        std::string(what) + " of a job of " + user_text(job->user), id);
+    owners_.conduct.deny(step, from, sender,
+                         std::string(what) + " of a job of " + user_text(job->user), id);
     return nullptr;
 }
 
@@ -28,18 +28,18 @@ Job* Requests::find_or_refuse(Step& step, const PeerId& from, const JobId& id, c
 void Requests::on_cancel(Step& step, const PeerId& from, const wire::Cancel& cancel) {
     Job* job = find_or_refuse(step, from, cancel.job, "Cancel");
     if (!job) return;
-    needs_.endings.watch(step, *job, from);
+    owners_.endings.watch(step, *job, from);
     if (job->running())
-        needs_.endings.end(step, *job,
-                           {.outcome = wire::Outcome::cancelled,
-                            .reason = cancel.reason.empty() ? "cancelled" : cancel.reason});
+        owners_.endings.end(step, *job,
+                            {.outcome = wire::Outcome::cancelled,
+                             .reason = cancel.reason.empty() ? "cancelled" : cancel.reason});
 }
 
 void Requests::on_watch(Step& step, const PeerId& from, const wire::Watch& watch) {
     Job* job = find_or_refuse(step, from, watch.job, "Watch");
     if (!job) return;
     step.send(from, Gathering::located(*job));
-    needs_.endings.watch(step, *job, from);
+    owners_.endings.watch(step, *job, from);
 }
 
 void Requests::on_adjust(Step& step, const PeerId& from, const wire::Adjust& adjust) {
@@ -50,33 +50,33 @@ void Requests::on_adjust(Step& step, const PeerId& from, const wire::Adjust& adj
                            job->id);
     if (adjust.weight && !sound_weight(*adjust.weight))
         return step.refuse(from, RefusalCode::malformed, unsound_weight(*adjust.weight), job->id);
-    needs_.dispatcher.adjust(step.now, *job, adjust);
-    needs_.persistence.shared(step, *job);
+    owners_.dispatcher.adjust(step.now, *job, adjust);
+    owners_.persistence.shared(step, *job);
     step.send(from, wire::Adjusted{.job = job->id, .share = job->standing->share});
 }
 
 void Requests::on_retry(Step& step, const PeerId& from, const wire::Retry& retry) {
     Job* job = find_or_refuse(step, from, retry.job, "Retry");
     if (!job) return;
-    if (std::string why = needs_.users.why_no_job(job->user); !why.empty() && !job->running())
+    if (std::string why = owners_.users.why_no_job(job->user); !why.empty() && !job->running())
         return step.refuse(from, RefusalCode::overloaded, why, job->id);
     std::string why = Endings::why_no_retry(*job);
-    if (why.empty()) why = needs_.gathering.why_lost(*job);
+    if (why.empty()) why = owners_.gathering.why_lost(*job);
     if (!why.empty())
         return step.refuse(from, RefusalCode::conflict,
                            "job " + to_string(job->id) + " can't be retried: " + why, job->id);
-    auto failed = needs_.endings.reopen(step, *job);
-    needs_.gathering.reopen(step, *job);
+    auto failed = owners_.endings.reopen(step, *job);
+    owners_.gathering.reopen(step, *job);
     const std::uint64_t fragments = job->books.queue().size();
-    needs_.dispatcher.start(step.now, *job);
-    needs_.persistence.retried(step, *job, failed);
+    owners_.dispatcher.start(step.now, *job);
+    owners_.persistence.retried(step, *job, failed);
     step.note({.what = "job retried",
                .job = job->id,
                .detail = std::to_string(fragments) + " fragments"});
-    needs_.gathering.assign(step, *job);
+    owners_.gathering.assign(step, *job);
     step.send(from,
               wire::Retried{.job = job->id, .round = job->life->round, .fragments = fragments});
-    needs_.clients.reopen(step, *job);
+    owners_.clients.reopen(step, *job);
 }
 
 void Requests::on_forget(Step& step, const PeerId& from, const wire::Forget& forget) {
@@ -84,7 +84,7 @@ void Requests::on_forget(Step& step, const PeerId& from, const wire::Forget& for
     if (job && job->running())
         return step.refuse(from, RefusalCode::conflict,
                            "job " + to_string(job->id) + " still runs; cancel it first", job->id);
-    if (job) needs_.retention.forget(step, *job);
+    if (job) owners_.retention.forget(step, *job);
     step.send(from, wire::Forgotten{forget.job});
 }
 

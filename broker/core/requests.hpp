@@ -5,26 +5,13 @@
 #include "broker/core/clients.hpp"
 #include "broker/core/endings.hpp"
 #include "broker/core/gathering.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct RequestsNeeds {
-    Jobs& jobs;
-    Sessions& sessions;
-    Users& users;
-    Conduct& conduct;
-    Persistence& persistence;
-    Dispatcher& dispatcher;
-    Retention& retention;
-    Endings& endings;
-    Gathering& gathering;
-    Clients& clients;
-};
-
 class Requests {
 public:
-    explicit Requests(const RequestsNeeds& needs) : needs_(needs) {}
+    explicit Requests(const Owners& owners) : owners_(owners) {}
 
     void on_cancel(Step& step, const PeerId& from, const wire::Cancel& cancel);
     void on_watch(Step& step, const PeerId& from, const wire::Watch& watch);
@@ -36,7 +23,7 @@ private:
     Job* find(Step& step, const PeerId& from, const JobId& id, const char* what);
     Job* find_or_refuse(Step& step, const PeerId& from, const JobId& id, const char* what);
 
-    RequestsNeeds needs_;
+    const Owners& owners_;
 };
 
 }  // namespace fanfold::broker

@@ -35,14 +35,14 @@ void Restoring::read(const Record& record) {
     if constexpr (requires { set(record, *std::move(row)); }) {
         set(record, *std::move(row));
     } else {
-        Job* job = needs_.jobs.find(record.job);
+        Job* job = owners_.jobs.find(record.job);
         if (!job) return damage(record, "its job has no other row");
         set(*job, rows_[record.job], record, *std::move(row));
     }
 }
 
 void Restoring::damage(const Record& record, const std::string& why) {
-    if (needs_.retention.has_tombstone(record.job)) return;  // nothing of it is wanted
+    if (owners_.retention.has_tombstone(record.job)) return;  // nothing of it is wanted
     std::string& known = rows_[record.job].damage;
     job_of(record.job);
     if (known.empty())
@@ -52,19 +52,19 @@ void Restoring::damage(const Record& record, const std::string& why) {
 
 /// The job, made if its first row could not be read.
 Job& Restoring::job_of(const JobId& id) {
-    if (Job* job = needs_.jobs.find(id)) return *job;
-    Job& job = needs_.jobs.add(id, {}, {}, needs_.users.tenant({}));
-    needs_.endings.open(job, needs_.options.started);
+    if (Job* job = owners_.jobs.find(id)) return *job;
+    Job& job = owners_.jobs.add(id, {}, {}, owners_.users.tenant({}));
+    owners_.endings.open(job, owners_.options.started);
     return job;
 }
 
 void Restoring::set(const Record& record, rows::Job row) {
-    if (needs_.jobs.find(record.job)) return damage(record, "its job has another such row");
+    if (owners_.jobs.find(record.job)) return damage(record, "its job has another such row");
     if (!sound_weight(row.spec.share.weight)) return damage(record, "its weight is none");
-    Tenant& tenant = needs_.users.tenant(row.user);
-    Job& job = needs_.jobs.add(record.job, std::move(row.spec), std::move(row.user), tenant);
-    needs_.endings.open(job, needs_.persistence.moment_of(record.number));
-    needs_.dispatcher.open(job);
+    Tenant& tenant = owners_.users.tenant(row.user);
+    Job& job = owners_.jobs.add(record.job, std::move(row.spec), std::move(row.user), tenant);
+    owners_.endings.open(job, owners_.persistence.moment_of(record.number));
+    owners_.dispatcher.open(job);
     job.client.write()->token = row.token;
     job.client.write()->incarnation = row.owner_incarnation;
     job.rows.write()->opened = record.number;
@@ -72,8 +72,8 @@ void Restoring::set(const Record& record, rows::Job row) {
 }
 
 void Restoring::set(const Record& record, rows::Forgotten row) {
-    if (needs_.jobs.find(record.job)) return damage(record, "its job is not forgotten");
-    needs_.retention.restore_tombstone(record.job, row.gatherer);
+    if (owners_.jobs.find(record.job)) return damage(record, "its job is not forgotten");
+    owners_.retention.restore_tombstone(record.job, row.gatherer);
 }
 
 void Restoring::set(Job& job, Rows&, const Record&, rows::Location row) {
@@ -92,7 +92,7 @@ void Restoring::set(Job& job, Rows& rows, const Record& record, rows::Block row)
     if (block.first < rows.books.next) return damage(record, "it overlaps another");
     rows.books.next = block.first + block.count;
     rows.books.blocks.add({block.first, rows.books.next});
-    needs_.payloads.add(job, block, record.body);
+    owners_.payloads.add(job, block, record.body);
 }
 
 void Restoring::set(Job& job, Rows&, const Record&, rows::Total row) {
@@ -140,7 +140,7 @@ void Restoring::set(Job& job, Rows&, const Record& record, rows::Ended row) {
                 .values = row.values,
                 .missing = std::move(row.missing),
                 .lost = row.lost};
-    life.ended_at = needs_.persistence.moment_of(record.number);
+    life.ended_at = owners_.persistence.moment_of(record.number);
     job.rows.write()->ended = record.number;
 }
 
@@ -148,7 +148,7 @@ void Restoring::set(Job& job, Rows&, const Record& record, rows::Round row) {
     Life& life = *job.life.write();
     if (row.round < life.round) return;
     life.round = row.round;
-    life.opened = needs_.persistence.moment_of(record.number);
+    life.opened = owners_.persistence.moment_of(record.number);
     job.rows.write()->round = record.number;
 }
 
@@ -158,19 +158,19 @@ void Restoring::set(Job& job, Rows&, const Record& record, rows::Round row) {
 std::string Restoring::rebuild(Job& job, Rows& rows) {
     if (!rows.damage.empty()) return rows.damage;
     const bool whole = job.books.restore(std::move(rows.books));
-    needs_.payloads.settle(job, job.books.take_changes().settled);
-    needs_.payloads.restore_accepted(job, rows.accepted_bytes);
+    owners_.payloads.settle(job, job.books.take_changes().settled);
+    owners_.payloads.restore_accepted(job, rows.accepted_bytes);
     Submission& submission = *job.submission.write();
     if (!job.running()) submission.total = job.life->end.total;
     else if (submission.announced == job.books.next()) submission.total = submission.announced;
     if (submission.total && *submission.total != job.books.next())
         return "its fragments are not as many as it has";
     if (job.running() && !whole) return "rows of it are missing";
-    if (!needs_.jobs.add_key(job)) return "another job has the key '" + job.spec.key + "'";
+    if (!owners_.jobs.add_key(job)) return "another job has the key '" + job.spec.key + "'";
     if (job.running()) return {};
     job.books.close();
-    needs_.payloads.close(job, !job.spec.attached && !job.life->end.lost);
-    needs_.payloads.take_freed(job);
+    owners_.payloads.close(job, !job.spec.attached && !job.life->end.lost);
+    owners_.payloads.take_freed(job);
     return {};
 }
 
@@ -178,7 +178,7 @@ std::string Restoring::rebuild(Job& job, Rows& rows) {
 /// without fragments.
 void Restoring::empty(Job& job) {
     job.books = {};
-    needs_.payloads.clear(job);
+    owners_.payloads.clear(job);
     Payload& payload = *job.payload.write();
     payload.accepted_bytes = payload.freed_bytes = 0;
     *job.submission.write() = {};
@@ -191,22 +191,22 @@ void Restoring::empty(Job& job) {
 /// Nobody is connected yet: jobs wait for their gatherers and for the workers that may hold their
 /// fragments.
 void Restoring::finish() {
-    const Options& options = needs_.options;
+    const Options& options = owners_.options;
     for (auto& [id, rows] : rows_) {
-        Job& job = needs_.jobs.at(id);
+        Job& job = owners_.jobs.at(id);
         rows.damage = rebuild(job, rows);
         if (!rows.damage.empty()) empty(job);
         if (!job.running()) {
-            needs_.retention.add(job);
+            owners_.retention.add(job);
             continue;
         }
         job.standing.write()->rests_until = options.started + options.worker_timeout;
         job.assignment.write()->orphaned = LivedTime{};
-        needs_.dispatcher.start(options.started, job);
-        needs_.clients.restore_lease(job);
+        owners_.dispatcher.start(options.started, job);
+        owners_.clients.restore_lease(job);
     }
     // The keys of jobs that are whole go first.
-    for (const JobId& id : damaged_) needs_.jobs.add_key(needs_.jobs.at(id));
+    for (const JobId& id : damaged_) owners_.jobs.add_key(owners_.jobs.at(id));
     if (damaged_.empty()) rows_.clear();
 }
 
@@ -218,8 +218,8 @@ void Restoring::end_damaged(Step& step) {
                    .what = "a job can't be read back from the store",
                    .job = id,
                    .detail = reason});
-        if (Job* job = needs_.jobs.find_running(id))
-            needs_.endings.end(step, *job, {.reason = std::move(reason), .lost = true});
+        if (Job* job = owners_.jobs.find_running(id))
+            owners_.endings.end(step, *job, {.reason = std::move(reason), .lost = true});
     }
     rows_.clear();
 }

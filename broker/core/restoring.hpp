@@ -9,26 +9,13 @@
 #include <vector>
 
 #include "broker/core/clients.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct RestoringNeeds {
-    const Options& options;
-    Jobs& jobs;
-    Users& users;
-    Persistence& persistence;
-    Payloads& payloads;
-    Dispatcher& dispatcher;
-    Retention& retention;
-    Endings& endings;
-    Gathering& gathering;
-    Clients& clients;
-};
-
 class Restoring {
 public:
-    explicit Restoring(const RestoringNeeds& needs) : needs_(needs) {}
+    explicit Restoring(const Owners& owners) : owners_(owners) {}
 
     /// Every row of the store, in its order.
     void take(const Record& record);
@@ -64,7 +51,7 @@ private:
     std::string rebuild(Job& job, Rows& rows);
     void empty(Job& job);
 
-    RestoringNeeds needs_;
+    const Owners& owners_;
     std::map<JobId, Rows> rows_;
     std::vector<JobId> damaged_;
 };

@@ -11,7 +11,7 @@ void Retention::forget_ended(Step& step) {
 
 void Retention::shorten(Step& step, Lists& lists, std::size_t most) {
     auto is_old = [&](const JobId& id) {
-        return step.now - needs_.jobs.at(id).life->ended_at >= needs_.options.keep;
+        return step.now - owners_.jobs.at(id).life->ended_at >= owners_.options.keep;
     };
     std::size_t all = 0;
     for (auto& [user, list] : lists) {
@@ -28,7 +28,7 @@ void Retention::shorten(Step& step, Lists& lists, std::size_t most) {
 void Retention::forget_oldest(Step& step, List& list) {
     const JobId oldest = list.front();
     list.pop_front();
-    bury(step, needs_.jobs.at(oldest));
+    bury(step, owners_.jobs.at(oldest));
 }
 
 void Retention::forget(Step& step, const Job& job) {
@@ -40,21 +40,21 @@ void Retention::forget(Step& step, const Job& job) {
 void Retention::bury(Step& step, const Job& job) {
     const JobId id = job.id;
     const wire::GathererRef gatherer = job.assignment->known;
-    needs_.persistence.erase(step, id);
-    needs_.persistence.forgotten(step, id, gatherer);
+    owners_.persistence.erase(step, id);
+    owners_.persistence.forgotten(step, id, gatherer);
     tombstones_[id] = {.gatherer = gatherer, .since = step.now};
-    needs_.payloads.forget(job);
+    owners_.payloads.forget(job);
     step.note({.level = job.spec.attached ? Level::debug : Level::info,
                .what = "job forgotten",
                .job = id});
-    needs_.jobs.erase(job);
+    owners_.jobs.erase(job);
     ask_to_forget(step, id, gatherer);
 }
 
 /// False when that is no longer needed.
 bool Retention::ask_to_forget(Step& step, const JobId& job, const wire::GathererRef& known) {
-    for (const PeerId& peer : needs_.sessions.gatherers()) {
-        const wire::GathererRef& gatherer = needs_.sessions.at(peer).gatherer;
+    for (const PeerId& peer : owners_.sessions.gatherers()) {
+        const wire::GathererRef& gatherer = owners_.sessions.at(peer).gatherer;
         if (gatherer.name != known.name) continue;
         if (lost_memory(known.epoch, gatherer.epoch)) return false;
         step.send(peer, wire::Forget{job});
@@ -67,11 +67,11 @@ void Retention::remind(Step& step) {
     next_reminder_ = step.now + limits::resend_after;
     for (auto it = tombstones_.begin(); it != tombstones_.end();) {
         const auto& [id, stone] = *it;
-        if (step.now - stone.since < needs_.options.keep &&
+        if (step.now - stone.since < owners_.options.keep &&
             ask_to_forget(step, id, stone.gatherer)) {
             ++it;
         } else {
-            needs_.persistence.erase(step, id);
+            owners_.persistence.erase(step, id);
             it = tombstones_.erase(it);
         }
     }
@@ -81,13 +81,13 @@ void Retention::on_forgotten(Step& step, const Session& gatherer,
                              const wire::Forgotten& forgotten) {
     auto it = tombstones_.find(forgotten.job);
     if (it == tombstones_.end() || it->second.gatherer.name != gatherer.gatherer.name) return;
-    needs_.persistence.erase(step, forgotten.job);
+    owners_.persistence.erase(step, forgotten.job);
     tombstones_.erase(it);
 }
 
 void Retention::check_invariants() const {
     std::size_t ended = 0, listed = 0;
-    for (const auto& [id, job] : needs_.jobs.all()) {
+    for (const auto& [id, job] : owners_.jobs.all()) {
         FANFOLD_CHECK(!tombstones_.contains(id));
         ended += job.running() ? 0 : 1;
     }

@@ -8,23 +8,15 @@
 #include <map>
 #include <string>
 
+#include "broker/state/owners.hpp"
 #include "broker/state/payloads.hpp"
 #include "broker/state/sessions.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct RetentionNeeds {
-    const Options& options;
-    Jobs& jobs;
-    Sessions& sessions;
-    Persistence& persistence;
-    Payloads& payloads;
-};
-
 class Retention {
 public:
-    explicit Retention(const RetentionNeeds& needs) : needs_(needs) {}
+    explicit Retention(const Owners& owners) : owners_(owners) {}
 
     /// A job has ended.
     void add(const Job& job) { list_of(job).push_back(job.id); }
@@ -38,7 +30,7 @@ public:
 
     bool has_tombstone(const JobId& job) const { return tombstones_.contains(job); }
     void restore_tombstone(const JobId& job, const wire::GathererRef& gatherer) {
-        tombstones_[job] = {.gatherer = gatherer, .since = needs_.options.started};
+        tombstones_[job] = {.gatherer = gatherer, .since = owners_.options.started};
     }
     /// Reminds the gatherers, and takes tombstones away that are not needed any more.
     void remind(Step& step);
@@ -61,7 +53,7 @@ private:
     void forget_oldest(Step& step, List& list);
     bool ask_to_forget(Step& step, const JobId& job, const wire::GathererRef& known);
 
-    RetentionNeeds needs_;
+    const Owners& owners_;
     Lists attached_;  // nobody asks for these for long
     Lists kept_;
     std::map<JobId, Tombstone> tombstones_;

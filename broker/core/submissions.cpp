@@ -17,7 +17,7 @@ using wire::RefusalCode;
 /// large, or it can't be taken now.
 bool Submissions::is_refused(Step& step, const wire::Block& block, const Slice& body,
                              const Sender& sender, Job* job) {
-    Conduct& conduct = needs_.conduct;
+    Conduct& conduct = owners_.conduct;
     auto ignore = [&] {
         step.note(
             {.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
@@ -39,7 +39,7 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const Slice& 
     auto refuse = [&](RefusalCode code, const std::string& text, const std::string& reason) {
         step.refuse(owner, code, text, block.job);
         if (job && !ended)
-            needs_.endings.end(step, *job, {.outcome = Outcome::failed, .reason = reason});
+            owners_.endings.end(step, *job, {.outcome = Outcome::failed, .reason = reason});
         return true;
     };
     if (auto sound = check_block(block, body); !sound) {
@@ -48,7 +48,7 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const Slice& 
                       "its client sent a malformed block: " + sound.error().text);
     }
     if (ended) return false;
-    if (std::string why = needs_.users.why_too_large(sender.user, block, body); !why.empty())
+    if (std::string why = owners_.users.why_too_large(sender.user, block, body); !why.empty())
         return refuse(RefusalCode::too_large, why, why);
     if (!trouble_.empty()) {  // it stays with its sender
         if (!job)
@@ -58,13 +58,13 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const Slice& 
     }
     if (job) return false;
     if (block.first != 0) return ignore();
-    if (!needs_.retention.has_tombstone(block.job)) return false;
+    if (!owners_.retention.has_tombstone(block.job)) return false;
     conduct.pass_over(step, {}, "Block of a job that is forgotten", block.job);
     return true;
 }
 
 void Submissions::on_block(Step& step, const wire::Block& block, Slice body, const Sender& sender) {
-    Job* job = needs_.jobs.find(block.job);
+    Job* job = owners_.jobs.find(block.job);
     if (is_refused(step, block, body, sender, job)) return;
     const bool opened = !job;
     if (opened) job = open(step, block, sender);
@@ -77,21 +77,21 @@ void Submissions::on_block(Step& step, const wire::Block& block, Slice body, con
         accept(step, *job, block, std::move(body));
     } else {
         if (block.count > 0 && block.first + block.count <= job->books.next())
-            needs_.conduct.pass_over(step, {}, "Block again", block.job);
+            owners_.conduct.pass_over(step, {}, "Block again", block.job);
         if (block.total && !submission.total) submission.announced = block.total;
     }
     if (opened) submission.in_one_block = submission.announced == job->books.next();
-    needs_.clients.tell_credit(step, *job, true);
+    owners_.clients.tell_credit(step, *job, true);
     seal_when_whole(step, *job);
-    if (opened && !submission.total) needs_.gathering.assign(step, *job);
-    if (opened) needs_.clients.notify(step, *job);
+    if (opened && !submission.total) owners_.gathering.assign(step, *job);
+    if (opened) owners_.clients.notify(step, *job);
 }
 
 bool Submissions::fits(Step& step, Job& job, const wire::Block& block) {
     if (block.first != job.books.next() || job.payload->accepted_bytes > job.client->told_limit ||
-        job.total() || !needs_.payloads.has_room(job))
+        job.total() || !owners_.payloads.has_room(job))
         return false;
-    return needs_.clients.has_room(step, job);
+    return owners_.clients.has_room(step, job);
 }
 
 void Submissions::accept(Step& step, Job& job, const wire::Block& block, Slice body) {
@@ -100,29 +100,29 @@ void Submissions::accept(Step& step, Job& job, const wire::Block& block, Slice b
                .what = "block accepted",
                .job = job.id,
                .range = {block.first, block.first + block.count}});
-    needs_.persistence.block(step, block, body);
+    owners_.persistence.block(step, block, body);
     job.books.accept(block.count);
-    needs_.payloads.add(job, block, std::move(body));
+    owners_.payloads.add(job, block, std::move(body));
     submission.digest = block.digest;
-    needs_.persistence.accepted(step, job);
+    owners_.persistence.accepted(step, job);
     if (block.total) submission.announced = block.total;
-    needs_.dispatcher.ready(step.now, job);
-    needs_.dispatcher.dispatch(step);  // before all that only informs
+    owners_.dispatcher.ready(step.now, job);
+    owners_.dispatcher.dispatch(step);  // before all that only informs
 }
 
 /// Whether the connection, as far as it is known, is of the same user.
 bool Submissions::may_own(const PeerId& peer, const Sender& sender) const {
-    const Session* session = needs_.sessions.find(peer);
+    const Session* session = owners_.sessions.find(peer);
     return !session || (session->role == wire::Role::client && session->sender.user == sender.user);
 }
 
 // --- a new job
 
 std::string Submissions::why_no_function(const wire::JobSpec& spec) const {
-    if (!needs_.options.fixed_fleet) return {};
+    if (!owners_.options.fixed_fleet) return {};
     const Demand demand(spec);
     std::string all;
-    for (const auto& [peer, session] : needs_.sessions.all()) {
+    for (const auto& [peer, session] : owners_.sessions.all()) {
         if (demand.met_by(session)) return {};
         for (const auto& function : session.offer.functions)
             all += (all.empty() ? "" : ", ") + function;
@@ -142,7 +142,8 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
         return refused(RefusalCode::too_large, why);
     if (!sound_weight(spec.share.weight))
         return refused(RefusalCode::malformed, unsound_weight(spec.share.weight));
-    if (const Job* known = spec.key.empty() ? nullptr : needs_.jobs.find_key(sender.user, spec.key))
+    if (const Job* known =
+            spec.key.empty() ? nullptr : owners_.jobs.find_key(sender.user, spec.key))
         return refused(RefusalCode::conflict, "the key '" + spec.key + "' is that of job " +
                                                   to_string(known->id) +
                                                   "; it was opened a moment before");
@@ -150,32 +151,32 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
         return refused(
             RefusalCode::no_gatherer,
             "no gatherer is connected to the broker; start fanfold-gatherer with --broker");
-    std::string why = needs_.users.why_no_job(sender.user);
-    if (why.empty()) why = needs_.users.why_no_submission(sender.user, step.now);
+    std::string why = owners_.users.why_no_job(sender.user);
+    if (why.empty()) why = owners_.users.why_no_submission(sender.user, step.now);
     if (!why.empty()) return refused(RefusalCode::overloaded, why);
     return std::nullopt;
 }
 
 Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
-    const PeerId gatherer = needs_.gathering.choose(spec.preferred_gatherer);
+    const PeerId gatherer = owners_.gathering.choose(spec.preferred_gatherer);
     const bool has_gatherer = !gatherer.bytes.empty();
     if (auto refused = why_not_open(step, block, sender, has_gatherer)) {
         // A gatherer may be on its way: the client sends its block again.
         bool too_early =
-            refused->code == RefusalCode::no_gatherer && needs_.gathering.may_come(step.lived);
+            refused->code == RefusalCode::no_gatherer && owners_.gathering.may_come(step.lived);
         if (!too_early) step.refuse(spec.owner, refused->code, std::move(refused->text), block.job);
         return nullptr;
     }
-    Tenant& tenant = needs_.users.tenant(sender.user);
-    Job& job = needs_.jobs.add(block.job, spec, sender.user, tenant);
-    needs_.jobs.add_key(job);
-    needs_.endings.open(job, step.now);
-    needs_.gathering.open(job, gatherer);
-    needs_.dispatcher.open(job);
-    needs_.clients.open(step, job, block.token);
-    needs_.dispatcher.start(step.now, job);
-    needs_.persistence.opened(step, job);
+    Tenant& tenant = owners_.users.tenant(sender.user);
+    Job& job = owners_.jobs.add(block.job, spec, sender.user, tenant);
+    owners_.jobs.add_key(job);
+    owners_.endings.open(job, step.now);
+    owners_.gathering.open(job, gatherer);
+    owners_.dispatcher.open(job);
+    owners_.clients.open(step, job, block.token);
+    owners_.dispatcher.start(step.now, job);
+    owners_.persistence.opened(step, job);
     step.note({.what = "job opened",
                .job = job.id,
                .peer = job.assignment->known.name,
@@ -186,17 +187,17 @@ Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sende
 // --- seals
 
 void Submissions::on_seal(Step& step, const PeerId& from, const wire::Seal& seal) {
-    Job* job = needs_.jobs.find(seal.job);
+    Job* job = owners_.jobs.find(seal.job);
     // The first block travels on another socket and may still be on its way: the client says it
     // again.
     if (!job) return;
-    const Sender& sender = needs_.sessions.at(from).sender;
+    const Sender& sender = owners_.sessions.at(from).sender;
     if (job->user != sender.user)
-        return needs_.conduct.deny(step, from, sender, "Seal of a job of " + user_text(job->user),
-                                   seal.job);
+        return owners_.conduct.deny(step, from, sender, "Seal of a job of " + user_text(job->user),
+                                    seal.job);
     if (job->client->token != seal.token)
-        return needs_.conduct.pass_over(step, from, "Seal with another token than the job's",
-                                        seal.job);
+        return owners_.conduct.pass_over(step, from, "Seal with another token than the job's",
+                                         seal.job);
     const auto total = job->total();
     if (!job->running() && !total) return step.send(from, job->life->end);
     if (total ? *total != seal.total : seal.total < job->books.next())
@@ -205,9 +206,9 @@ void Submissions::on_seal(Step& step, const PeerId& from, const wire::Seal& seal
                                " fragments; it can't be sealed at " + std::to_string(seal.total),
                            job->id);
     if (total) return step.send(from, wire::Sealed{.job = job->id, .total = *total});
-    if (std::string why = needs_.users.why_too_many(job->user, seal.total); !why.empty()) {
+    if (std::string why = owners_.users.why_too_many(job->user, seal.total); !why.empty()) {
         step.refuse(from, RefusalCode::too_large, why, job->id);
-        return needs_.endings.end(step, *job, {.outcome = Outcome::failed, .reason = why});
+        return owners_.endings.end(step, *job, {.outcome = Outcome::failed, .reason = why});
     }
     job->submission.write()->announced = seal.total;
     seal_when_whole(step, *job);
@@ -220,21 +221,21 @@ void Submissions::seal_when_whole(Step& step, Job& job) {
         step.refuse(job.client->peer, RefusalCode::conflict,
                     "a block lies beyond the total of " + std::to_string(*submission.announced),
                     job.id);
-        return needs_.endings.end(
+        return owners_.endings.end(
             step, job,
             {.outcome = Outcome::failed, .reason = "its client sealed it before its end"});
     }
     if (*submission.announced > job.books.next()) return;
     submission.total = submission.announced;
-    needs_.users.seal(job);
-    needs_.clients.seal(job);
-    needs_.persistence.sealed(step, job);
+    owners_.users.seal(job);
+    owners_.clients.seal(job);
+    owners_.persistence.sealed(step, job);
     step.note({.level = submission.in_one_block ? Level::debug : Level::info,
                .what = "job sealed",
                .job = job.id,
                .range = {0, *submission.total}});
-    needs_.gathering.assign(step, job);
-    needs_.outbox.tell_owner(step, job, wire::Sealed{.job = job.id, .total = *submission.total});
+    owners_.gathering.assign(step, job);
+    owners_.outbox.tell_owner(step, job, wire::Sealed{.job = job.id, .total = *submission.total});
 }
 
 }  // namespace fanfold::broker

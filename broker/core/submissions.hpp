@@ -10,29 +10,13 @@
 
 #include "broker/core/clients.hpp"
 #include "broker/core/gathering.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct SubmissionsNeeds {
-    const Options& options;
-    Jobs& jobs;
-    Sessions& sessions;
-    Users& users;
-    Conduct& conduct;
-    Persistence& persistence;
-    Payloads& payloads;
-    Outbox& outbox;
-    Dispatcher& dispatcher;
-    Retention& retention;
-    Endings& endings;
-    Gathering& gathering;
-    Clients& clients;
-};
-
 class Submissions {
 public:
-    explicit Submissions(const SubmissionsNeeds& needs) : needs_(needs) {}
+    explicit Submissions(const Owners& owners) : owners_(owners) {}
 
     void on_block(Step& step, const wire::Block& block, Slice body, const Sender& sender);
     void on_seal(Step& step, const PeerId& from, const wire::Seal& seal);
@@ -51,7 +35,7 @@ private:
     void seal_when_whole(Step& step, Job& job);
     bool may_own(const PeerId& peer, const Sender& sender) const;
 
-    SubmissionsNeeds needs_;
+    const Owners& owners_;
     std::string trouble_;  // of the store; empty when all is well
 };
 

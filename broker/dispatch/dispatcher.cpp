@@ -10,22 +10,22 @@ namespace fanfold::broker {
 // --- jobs
 
 void Dispatcher::start(Time now, Job& job) {
-    needs_.jobs.start(job);
-    needs_.users.start(job);
-    pools_.enter(job, needs_.sessions.all());
+    owners_.jobs.start(job);
+    owners_.users.start(job);
+    pools_.enter(job, owners_.sessions.all());
     ready(now, job);
 }
 
 void Dispatcher::stop(Job& job) {
     for (const PeerId& peer : std::exchange(job.standing.write()->knowing, {})) {
-        Session* worker = needs_.sessions.find(peer);
+        Session* worker = owners_.sessions.find(peer);
         if (!worker) continue;
-        needs_.loads.set_concern(*worker, job.id, false);
-        needs_.loads.erase_brief(*worker, job.id);
+        owners_.loads.set_concern(*worker, job.id, false);
+        owners_.loads.erase_brief(*worker, job.id);
     }
-    needs_.estimates.forget(job);
-    needs_.jobs.stop(job);
-    needs_.users.stop(job);
+    owners_.estimates.forget(job);
+    owners_.jobs.stop(job);
+    owners_.users.stop(job);
     pools_.exit(job);
 }
 
@@ -39,7 +39,7 @@ void Dispatcher::ready(Time now, Job& job) {
     // Toward the end of the last job nothing of it waits at a worker: whoever has a slot first
     // takes it.
     const Pool& pool = *job.waiting->pool;
-    double each = needs_.estimates.each(job);
+    double each = owners_.estimates.each(job);
     bool plenty = pool.jobs.size() > 1 || queued > pool.slots ||
                   static_cast<double>(queued) * each < limits::short_work;
     pools_.ready(job, plenty && may_queue(each));
@@ -56,13 +56,13 @@ void Dispatcher::adjust(Time now, Job& job, const wire::Adjust& adjust) {
 
 void Dispatcher::apply(Step& step, Job& job) {
     Books::Changes changes = job.books.take_changes();
-    needs_.payloads.settle(job, changes.settled);
+    owners_.payloads.settle(job, changes.settled);
     if (job.running() && !changes.struck.empty())
-        needs_.persistence.tried(step, job, changes.struck);
+        owners_.persistence.tried(step, job, changes.struck);
     for (const LoanChange& change : changes.loans) {
-        Session* worker = needs_.sessions.find(change.worker);
+        Session* worker = owners_.sessions.find(change.worker);
         if (!worker) continue;
-        needs_.loads.change(*worker, job, change);
+        owners_.loads.change(*worker, job, change);
         place(step.now, step.lived, change.worker, *worker);
     }
     if (job.running()) ready(step.now, job);
@@ -84,18 +84,18 @@ void Dispatcher::place(Time now, LivedTime lived, const PeerId& peer, Session& w
                       .session = &worker};
     pools_.move(worker, std::move(place));
     for (Pool* pool : worker.membership->pools)
-        for (const JobId& id : std::exchange(pool->choosy, {})) ready(now, needs_.jobs.at(id));
+        for (const JobId& id : std::exchange(pool->choosy, {})) ready(now, owners_.jobs.at(id));
     moved_ = true;
 }
 
 void Dispatcher::wake(const Step& step) {
-    for (auto& [peer, session] : needs_.sessions.all())
+    for (auto& [peer, session] : owners_.sessions.all())
         if (session.role == wire::Role::worker && !session.membership->place)
             place(step.now, step.lived, peer, session);
 }
 
 bool Dispatcher::add_brief(Job& job, const PeerId& peer, Session& worker) {
-    if (!needs_.loads.add_brief(worker, job.id)) return false;
+    if (!owners_.loads.add_brief(worker, job.id)) return false;
     job.standing.write()->knowing.insert(peer);
     return true;
 }
@@ -127,7 +127,7 @@ Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
             if (head->alone) pool.choosy.insert(job.id);
             else why = Lending::not_wanted;
         } else if (!job.payload->blocks.in_memory(head->first)) {
-            needs_.payloads.prefetch(step, job, head->first);
+            owners_.payloads.prefetch(step, job, head->first);
         } else {
             lend(step, job, *head, Place(*place));
             return Lending::lent;
@@ -158,8 +158,8 @@ void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place
     Session& worker = *to.session;
     const Blocks& blocks = job.payload->blocks;
     const Index end = std::min(head.end, blocks.block_end(head.first));
-    const double each = needs_.estimates.each(job);
-    const double pace = needs_.estimates.pace(job, worker);
+    const double each = owners_.estimates.each(job);
+    const double pace = owners_.estimates.pace(job, worker);
     const double bytes_each = blocks.mean_bytes(head.first);
     auto longest =
         static_cast<std::uint32_t>(std::min<Index>(end - head.first, limits::chunk_fragments));
@@ -172,39 +172,39 @@ void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place
     if (std::uint32_t most = job.standing->share.max_running; most > 0)
         count =
             std::min(count, most - static_cast<std::uint32_t>(job.books.loans().first().size()));
-    Chunk chunk{.range = {head.first, head.first + count}, .dispatch = needs_.loads.next(worker)};
+    Chunk chunk{.range = {head.first, head.first + count}, .dispatch = owners_.loads.next(worker)};
     Slice body = blocks.slice(chunk.range);
     chunk.attempt = job.books.lend(head, chunk.range, to.worker, chunk.dispatch);
-    needs_.payloads.lent(step, job, chunk.range);
-    needs_.loads.add(worker, {chunk.dispatch, job.id},
-                     {.range = chunk.range,
-                      .nanoseconds_each = each * pace,
-                      .bytes_each = bytes_each,
-                      .alone = head.alone,
-                      .exclusive = head.exclusive,
-                      .sent = step.lived});
+    owners_.payloads.lent(step, job, chunk.range);
+    owners_.loads.add(worker, {chunk.dispatch, job.id},
+                      {.range = chunk.range,
+                       .nanoseconds_each = each * pace,
+                       .bytes_each = bytes_each,
+                       .alone = head.alone,
+                       .exclusive = head.exclusive,
+                       .sent = step.lived});
     pools_.park(job);  // its turn moves
     Standing& standing = *job.standing.write();
     virtual_time_ = std::max(standing.served, virtual_time_);
     double charged = each > 0 ? std::max(each, limits::least_charged) : limits::while_unknown;
     standing.served = virtual_time_ + count * charged / standing.share.weight;
-    needs_.estimates.earn(job, count);
+    owners_.estimates.earn(job, count);
     apply(step, job);
     send_chunk(step, job, to.worker, chunk, std::move(body));
 }
 
 void Dispatcher::hedge(Step& step, Job& job, Index index, const PeerId& peer,
                        const LentChunk& like) {
-    Session& worker = needs_.sessions.at(peer);
-    Chunk chunk{.range = {index, index + 1}, .dispatch = needs_.loads.next(worker)};
+    Session& worker = owners_.sessions.at(peer);
+    Chunk chunk{.range = {index, index + 1}, .dispatch = owners_.loads.next(worker)};
     Slice body = job.payload->blocks.slice(chunk.range);
     chunk.attempt = job.books.hedge(index, peer, chunk.dispatch);
-    needs_.loads.add(worker, {chunk.dispatch, job.id},
-                     {.range = chunk.range,
-                      .nanoseconds_each = like.nanoseconds_each,
-                      .bytes_each = like.bytes_each,
-                      .sent = step.lived});
-    needs_.estimates.spend_second(job);
+    owners_.loads.add(worker, {chunk.dispatch, job.id},
+                      {.range = chunk.range,
+                       .nanoseconds_each = like.nanoseconds_each,
+                       .bytes_each = like.bytes_each,
+                       .sent = step.lived});
+    owners_.estimates.spend_second(job);
     apply(step, job);
     step.note({.level = Level::info,
                .what = "second attempt",
@@ -216,8 +216,8 @@ void Dispatcher::hedge(Step& step, Job& job, Index index, const PeerId& peer,
 
 void Dispatcher::send_chunk(Step& step, Job& job, const PeerId& peer, const Chunk& chunk,
                             Slice body) {
-    Session& worker = needs_.sessions.at(peer);
-    needs_.loads.set_concern(worker, job.id, true);
+    Session& worker = owners_.sessions.at(peer);
+    owners_.loads.set_concern(worker, job.id, true);
     wire::Dispatch message{.sequence = chunk.dispatch.sequence,
                            .job = job.id,
                            .first = chunk.range.begin,
@@ -237,10 +237,10 @@ void Dispatcher::send_chunk(Step& step, Job& job, const PeerId& peer, const Chun
 }
 
 void Dispatcher::check_invariants() const {
-    for (const JobId& id : needs_.jobs.running())
-        FANFOLD_CHECK(needs_.jobs.at(id).waiting->pool->jobs.contains(id));
-    pools_.check_invariants(needs_.sessions.all());
-    Loads::check_invariants(needs_.jobs, needs_.sessions);
+    for (const JobId& id : owners_.jobs.running())
+        FANFOLD_CHECK(owners_.jobs.at(id).waiting->pool->jobs.contains(id));
+    pools_.check_invariants(owners_.sessions.all());
+    Loads::check_invariants(owners_.jobs, owners_.sessions);
 }
 
 }  // namespace fanfold::broker

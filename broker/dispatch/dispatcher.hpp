@@ -11,25 +11,14 @@
 #include "broker/dispatch/estimates.hpp"
 #include "broker/dispatch/loads.hpp"
 #include "broker/dispatch/pools.hpp"
+#include "broker/state/owners.hpp"
 #include "broker/state/payloads.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below the dispatcher.
-struct DispatcherNeeds {
-    const Options& options;
-    Jobs& jobs;
-    Sessions& sessions;
-    Users& users;
-    Persistence& persistence;
-    Payloads& payloads;
-    Estimates& estimates;
-    Loads& loads;
-};
-
 class Dispatcher {
 public:
-    explicit Dispatcher(const DispatcherNeeds& needs) : needs_(needs) {}
+    explicit Dispatcher(const Owners& owners) : owners_(owners) {}
 
     // --- jobs
     void open(Job& job) { job.standing.write()->share = job.spec.share; }
@@ -80,7 +69,7 @@ private:
     static const Place* best_worker(const Pool& pool, const Books::Head& head, bool queueing);
     static bool window_full(const Job& job);
 
-    DispatcherNeeds needs_;
+    const Owners& owners_;
     Pools pools_;
     double virtual_time_ = 0;  // of the job that was served last
     bool moved_ = false;

@@ -16,7 +16,7 @@ void IdleWork::scan(Step& step) {
     if (step.now < next()) return;
     next_ = Time::max();
     std::size_t seen = 0;
-    for (auto& [demand, pool] : needs_.dispatcher.pools()) {
+    for (auto& [demand, pool] : owners_.dispatcher.pools()) {
         if (pool.jobs.empty() || !pool.idle() || pool.has_ready()) continue;
         Scan found;
         scan(step, pool, found);
@@ -46,7 +46,7 @@ void IdleWork::scan(const Step& step, const Pool& pool, Scan& scan_of_pool) cons
 
 void IdleWork::scan(const Step& step, const PeerId& peer, const Pool& pool,
                     Scan& scan_of_pool) const {
-    const Session& worker = needs_.sessions.at(peer);
+    const Session& worker = owners_.sessions.at(peer);
     bool asked = worker.recalls->until && step.lived < *worker.recalls->until;
     std::uint32_t slots_left = worker.usable_slots();
     auto look_again_in = [&](Duration time) {
@@ -56,7 +56,7 @@ void IdleWork::scan(const Step& step, const PeerId& peer, const Pool& pool,
         bool started = slots_left > 0;
         if (started) --slots_left;
         ++scan_of_pool.seen;
-        const Job* job = needs_.jobs.find(key.job);
+        const Job* job = owners_.jobs.find(key.job);
         if (!job || job->waiting->pool != &pool || chunk.range.empty() || chunk.alone) continue;
         auto time_of = [&, each = chunk.nanoseconds_each](auto fragments) {
             return duration_of(static_cast<double>(fragments) * each);
@@ -89,8 +89,8 @@ void IdleWork::scan(const Step& step, const PeerId& peer, const Pool& pool,
 /// Of a chunk that has not begun all is asked for; of one that runs late all but the fragment under
 /// way; of another one the second half.
 RangeSet IdleWork::tail(const Find& found) const {
-    const Range lent = needs_.sessions.at(found.worker).load->lent.at(found.key).range;
-    const Job& job = needs_.jobs.at(found.key.job);
+    const Range lent = owners_.sessions.at(found.worker).load->lent.at(found.key).range;
+    const Job& job = owners_.jobs.at(found.key.job);
     RangeSet ranges(job.books.loans().first().of_within(found.worker, lent));
     Index keep = !found.started ? 0 : found.overdue ? 1 : (ranges.size() + 1) / 2;
     for (Range range : ranges.ranges()) {
@@ -108,7 +108,7 @@ void IdleWork::recall(Step& step, const Scan& scan_of_pool) {
         if (RangeSet ranges = tail(found); !ranges.empty())
             wanted[found.worker].push_back({.job = found.key.job, .ranges = ranges.ranges()});
     for (auto& [peer, items] : wanted) {
-        Session& worker = needs_.sessions.at(peer);
+        Session& worker = owners_.sessions.at(peer);
         Recalls& recalls = *worker.recalls.write();
         recalls.until = step.lived + limits::resend_after;
         step.note({.level = Level::debug,
@@ -124,10 +124,10 @@ void IdleWork::on_recalled(Step& step, const PeerId& from, Session& worker,
     Recalls& recalls = *worker.recalls.write();
     if (done.recall == recalls.number) recalls.until.reset();
     for (const wire::JobRanges& recalled : done.recalled) {
-        Job* job = needs_.jobs.find_running(recalled.job);
+        Job* job = owners_.jobs.find_running(recalled.job);
         if (!job) continue;
         for (Range range : recalled.ranges) job->books.give_back(range, from);
-        needs_.dispatcher.apply(step, *job);
+        owners_.dispatcher.apply(step, *job);
     }
 }
 
@@ -144,24 +144,24 @@ std::optional<Duration> IdleWork::hedge_delay(const Job& job, const Session& wor
             break;
         case wire::Hedging::automatic: break;
     }
-    return needs_.estimates.p95(job);
+    return owners_.estimates.p95(job);
 }
 
 bool IdleWork::hedge(Step& step, const Find& found) {
-    Job& job = needs_.jobs.at(found.key.job);
-    const LentChunk chunk = needs_.sessions.at(found.worker).load->lent.at(found.key);
+    Job& job = owners_.jobs.at(found.key.job);
+    const LentChunk chunk = owners_.sessions.at(found.worker).load->lent.at(found.key);
     const Loans& loans = job.books.loans();
     auto parts = loans.first().of_within(found.worker, chunk.range);
     if (parts.empty() || loans.is_hedged(parts.front().begin)) return false;
     Index index = parts.front().begin;
-    if (!needs_.estimates.has_second(job)) return false;
+    if (!owners_.estimates.has_second(job)) return false;
     if (job.assignment->gatherer.bytes.empty() || step.now < job.standing->rests_until)
         return false;
     const Place* place = second_place(job, found.worker);
     if (!place) return false;
     if (!job.payload->blocks.in_memory(index))
-        return needs_.payloads.prefetch(step, job, index), false;
-    needs_.dispatcher.hedge(step, job, index, PeerId(place->worker), chunk);
+        return owners_.payloads.prefetch(step, job, index), false;
+    owners_.dispatcher.hedge(step, job, index, PeerId(place->worker), chunk);
     return true;
 }
 

@@ -7,21 +7,13 @@
 #include <vector>
 
 #include "broker/dispatch/dispatcher.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct IdleWorkNeeds {
-    Jobs& jobs;
-    Sessions& sessions;
-    Payloads& payloads;
-    Estimates& estimates;
-    Dispatcher& dispatcher;
-};
-
 class IdleWork {
 public:
-    explicit IdleWork(const IdleWorkNeeds& needs) : needs_(needs) {}
+    explicit IdleWork(const Owners& owners) : owners_(owners) {}
 
     /// Something has changed that may have left idle slots.
     void wake(Time now) { next_ = std::min(next_, now); }
@@ -57,7 +49,7 @@ private:
     bool hedge(Step& step, const Find& found);
     const Place* second_place(const Job& job, const PeerId& first) const;
 
-    IdleWorkNeeds needs_;
+    const Owners& owners_;
     Time next_ = Time::max();
     Time not_before_{};
 };

@@ -17,28 +17,28 @@ std::vector<JobId> Returns::on_done(Step& step, const PeerId& from, Session& wor
         failed.push_back(failures.job);
     }
     for (const wire::JobRanges& returned : done.returned) {
-        Job* job = needs_.jobs.find_running(returned.job);
+        Job* job = owners_.jobs.find_running(returned.job);
         if (!job) continue;
-        needs_.loads.rest(worker, step.lived + limits::rest_of_a_full_worker);
+        owners_.loads.rest(worker, step.lived + limits::rest_of_a_full_worker);
         for (Range range : returned.ranges) job->books.give_back(range, from);
-        needs_.dispatcher.apply(step, *job);
-        needs_.dispatcher.forget_brief(*job, from);  // perhaps it had no brief
-        needs_.loads.erase_brief(worker, job->id);
+        owners_.dispatcher.apply(step, *job);
+        owners_.dispatcher.forget_brief(*job, from);  // perhaps it had no brief
+        owners_.loads.erase_brief(worker, job->id);
     }
     return failed;
 }
 
 void Returns::finish(Step& step, const PeerId& from, Session& worker, const wire::DoneRun& run) {
-    needs_.loads.count_finished(worker, run.range.size());
-    Job* job = needs_.jobs.find_running(run.job);
+    owners_.loads.count_finished(worker, run.range.size());
+    Job* job = owners_.jobs.find_running(run.job);
     if (!job) return;
     Range finished = overlap(run.range, {0, job->books.next()});
     if (finished.empty()) return;  // of no fragment that there is
     for (const auto& [other, range] : job->books.finish(finished, from))
-        needs_.outbox.release(step, other, job->id, range);
-    needs_.estimates.learn(*job, worker,
-                           {.count = finished.size(), .busy = run.busy, .bytes = run.bytes});
-    needs_.dispatcher.apply(step, *job);
+        owners_.outbox.release(step, other, job->id, range);
+    owners_.estimates.learn(*job, worker,
+                            {.count = finished.size(), .busy = run.busy, .bytes = run.bytes});
+    owners_.dispatcher.apply(step, *job);
     step.note({.level = Level::debug,
                .what = "chunk finished",
                .job = run.job,
@@ -49,7 +49,7 @@ void Returns::finish(Step& step, const PeerId& from, Session& worker, const wire
 
 void Returns::fail(Step& step, const PeerId& from, const Session& worker, wire::JobFailures& failed,
                    Slice& outputs) {
-    Job* job = needs_.jobs.find_running(failed.job);
+    Job* job = owners_.jobs.find_running(failed.job);
     for (wire::Failure& failure : failed.failures) {
         std::size_t size = std::min<std::size_t>(failure.output_bytes, outputs.size());
         Slice output = outputs.sub(0, size);
@@ -66,13 +66,13 @@ void Returns::fail(Step& step, const PeerId& from, const Session& worker, wire::
         failure.worker = worker.name;
         failure.output_bytes = size;
         if (failure.kind == wire::FailureKind::failed)
-            needs_.estimates.learn_failure(*job, failure.elapsed);
+            owners_.estimates.learn_failure(*job, failure.elapsed);
         if (!job->books.fail_attempt(std::move(failure), std::move(output), from,
                                      job->spec.retries))
-            needs_.conduct.pass_over(step, from, "Done with an attempt that is not on loan",
-                                     failed.job);
+            owners_.conduct.pass_over(step, from, "Done with an attempt that is not on loan",
+                                      failed.job);
     }
-    if (job) needs_.dispatcher.apply(step, *job);
+    if (job) owners_.dispatcher.apply(step, *job);
 }
 
 // --- what it says that it holds
@@ -112,17 +112,18 @@ std::vector<Named> all_named(const wire::Heartbeat& heartbeat, const Session& wo
 
 void Returns::on_inventory(Step& step, const PeerId& from, Session& worker,
                            const wire::Heartbeat& heartbeat) {
-    if (needs_.loads.set_stuck_slots(worker, heartbeat.stuck_slots))
-        needs_.dispatcher.place(step.now, step.lived, from, worker);
-    const std::uint64_t handled = needs_.loads.count_handled(worker, heartbeat.handled, step.lived);
+    if (owners_.loads.set_stuck_slots(worker, heartbeat.stuck_slots))
+        owners_.dispatcher.place(step.now, step.lived, from, worker);
+    const std::uint64_t handled =
+        owners_.loads.count_handled(worker, heartbeat.handled, step.lived);
     wire::Release release;
     for (const Named& named : all_named(heartbeat, worker)) {
-        if (Job* job = needs_.jobs.find_running(named.job)) {
+        if (Job* job = owners_.jobs.find_running(named.job)) {
             reconcile(step, from, worker, *job,
                       {.handled = handled, .held = *named.held, .kept = *named.kept}, release);
             continue;
         }
-        needs_.loads.set_concern(worker, named.job, false);
+        owners_.loads.set_concern(worker, named.job, false);
         if (named.has_some()) step.send(from, wire::Drop{named.job});
     }
     if (!release.items.empty()) step.send(from, std::move(release));
@@ -131,13 +132,13 @@ void Returns::on_inventory(Step& step, const PeerId& from, Session& worker,
 void Returns::reconcile(Step& step, const PeerId& from, Session& worker, Job& job,
                         const Books::Inventory& inventory, wire::Release& release) {
     auto let_go = job.books.reconcile(from, inventory);
-    needs_.dispatcher.apply(step, job);
-    needs_.loads.set_concern(worker, job.id, job.books.concern(from));
+    owners_.dispatcher.apply(step, job);
+    owners_.loads.set_concern(worker, job.id, job.books.concern(from));
     // Without any its brief may have been lost on the way.
     bool has_some = !inventory.held.empty() || !inventory.kept.empty();
-    bool adopted = has_some && needs_.dispatcher.add_brief(job, from, worker);
+    bool adopted = has_some && owners_.dispatcher.add_brief(job, from, worker);
     // What an earlier life of this broker told it of the job may be so no more.
-    if (adopted && needs_.options.epoch.number > 1)
+    if (adopted && owners_.options.epoch.number > 1)
         step.send(from, wire::SendAgain{.job = job.id,
                                         .assignment = job.assignment->number,
                                         .gatherer = job.assignment->known,
@@ -156,32 +157,32 @@ std::vector<JobId> Returns::lose(Step& step, const PeerId& peer, const Session& 
                      .death = in_good_order  ? Death::in_good_order
                               : suspects > 1 ? Death::in_company
                                              : Death::counted,
-                     .crash_limit = needs_.options.crash_limit};
+                     .crash_limit = owners_.options.crash_limit};
     for (const JobId& id : worker.load->briefs)
-        if (Job* job = needs_.jobs.find(id)) needs_.dispatcher.forget_brief(*job, peer);
+        if (Job* job = owners_.jobs.find(id)) owners_.dispatcher.forget_brief(*job, peer);
     std::vector<JobId> concerned = worker.load->sorted_jobs();
     for (const JobId& id : concerned) {
-        Job* job = needs_.jobs.find_running(id);
+        Job* job = owners_.jobs.find_running(id);
         if (!job) continue;
         job->books.lose_worker(loss, step.now);
-        needs_.dispatcher.apply(step, *job);
+        owners_.dispatcher.apply(step, *job);
     }
     return concerned;
 }
 
 void Returns::take_over(Step& step, const PeerId& old_id, const PeerId& new_id) {
-    const Session* before = needs_.sessions.find(old_id);
+    const Session* before = owners_.sessions.find(old_id);
     if (!before) return;
-    Session& worker = needs_.sessions.at(new_id);
-    needs_.loads.take_over(worker, *before);
-    needs_.estimates.take_over(worker, *before);
+    Session& worker = owners_.sessions.at(new_id);
+    owners_.loads.take_over(worker, *before);
+    owners_.estimates.take_over(worker, *before);
     for (const JobId& id : before->load->briefs)
-        if (Job* job = needs_.jobs.find(id)) needs_.dispatcher.forget_brief(*job, old_id);
+        if (Job* job = owners_.jobs.find(id)) owners_.dispatcher.forget_brief(*job, old_id);
     for (const JobId& id : worker.load->sorted_jobs()) {
-        Job* job = needs_.jobs.find_running(id);
+        Job* job = owners_.jobs.find_running(id);
         if (!job) continue;
         job->books.rename_worker(old_id, new_id);
-        needs_.dispatcher.apply(step, *job);
+        owners_.dispatcher.apply(step, *job);
     }
 }
 

@@ -7,24 +7,13 @@
 #include "broker/dispatch/dispatcher.hpp"
 #include "broker/state/conduct.hpp"
 #include "broker/state/outbox.hpp"
+#include "broker/state/owners.hpp"
 
 namespace fanfold::broker {
 
-/// The owners below.
-struct ReturnsNeeds {
-    const Options& options;
-    Jobs& jobs;
-    Sessions& sessions;
-    Conduct& conduct;
-    Outbox& outbox;
-    Estimates& estimates;
-    Loads& loads;
-    Dispatcher& dispatcher;
-};
-
 class Returns {
 public:
-    explicit Returns(const ReturnsNeeds& needs) : needs_(needs) {}
+    explicit Returns(const Owners& owners) : owners_(owners) {}
 
     /// Returns the jobs that have errors which are final.
     std::vector<JobId> on_done(Step& step, const PeerId& from, Session& worker, wire::Done& done,
@@ -44,7 +33,7 @@ private:
     void reconcile(Step& step, const PeerId& from, Session& worker, Job& job,
                    const Books::Inventory& inventory, wire::Release& release);
 
-    ReturnsNeeds needs_;
+    const Owners& owners_;
 };
 
 }  // namespace fanfold::broker
