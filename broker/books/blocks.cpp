@@ -205,14 +205,14 @@ bool Blocks::awaits(Index first) const {
     return it != blocks_.end() && it->second.on_its_way;
 }
 
-bool Blocks::put_back(const wire::Block& header, Slice body) {
+bool Blocks::put_back(wire::Block header, Slice body) {
     auto it = blocks_.find(header.first);
     if (it == blocks_.end()) return false;
     Block& block = it->second;
     if (header.count != block.count || body.size() != block.bytes) return false;
     block.on_its_way = false;
     if (std::exchange(block.in_memory, true)) return true;
-    block.cuts = header.cuts;
+    block.cuts = std::move(header.cuts);
     block.body = std::move(body);
     held_bytes_ += block.bytes;
     return true;

@@ -85,7 +85,7 @@ public:
     /// Whether the block is on its way.
     bool awaits(Index first) const;
     /// One that was awaited; false when it is not what was accepted.
-    bool put_back(const wire::Block& block, Slice body);
+    bool put_back(wire::Block header, Slice body);
 
 private:
     struct Block {

@@ -299,7 +299,6 @@ void Books::close() {
 std::vector<Range> Books::reopen() {
     auto failed = settled_.start_round();
     for (Range range : settled_.safe().missing({0, next_})) queue_.add(range);
-    settled_now_.clear();
     return failed;
 }
 

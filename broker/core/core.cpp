@@ -254,7 +254,7 @@ void Core::flush_errors(Step& step, const std::vector<JobId>& jobs) {
 }
 
 void Core::sweep(Step& step) {
-    std::vector<JobId> overdue, unleased;
+    std::vector<std::pair<JobId, Ending>> over;
     for (const JobId& id : jobs_.running()) {
         Job& job = jobs_.at(id);
         job.books.requeue_limbo(step.now);
@@ -262,19 +262,19 @@ void Core::sweep(Step& step) {
         gathering_.assign_again(step, job);
         clients_.offer_room(step, job);
         gathering_.flush_errors(step, job);
-        if (Clients::is_unleased(job, step.now)) unleased.push_back(id);
-        else if (Endings::is_overdue(job, step.now)) overdue.push_back(id);
+        Ending end{.outcome = wire::Outcome::running};
+        if (Clients::is_unleased(job, step.now))
+            end = {.outcome = wire::Outcome::cancelled, .reason = "its client is gone"};
+        else if (Endings::is_overdue(job, step.now))
+            end = {.outcome = wire::Outcome::expired,
+                   .reason = "its deadline has passed, and its gatherer " +
+                             job.assignment->known.name + " does not answer"};
+        else if (std::string why = gathering_.why_orphaned(job, step.lived); !why.empty())
+            end = {.reason = std::move(why), .lost = true};
+        if (end.outcome != wire::Outcome::running) over.emplace_back(id, std::move(end));
     }
     dispatcher_.wake(step);
-    for (const JobId& id : unleased)
-        endings_.end(step, jobs_.at(id),
-                     {.outcome = wire::Outcome::cancelled, .reason = "its client is gone"});
-    for (const JobId& id : overdue)
-        endings_.end(step, jobs_.at(id),
-                     {.outcome = wire::Outcome::expired,
-                      .reason = "its deadline has passed, and its gatherer " +
-                                jobs_.at(id).assignment->known.name + " does not answer"});
-    gathering_.end_orphans(step);
+    for (auto& [id, ending] : over) endings_.end(step, jobs_.at(id), std::move(ending));
     retention_.forget_ended(step);
     directory_.answer(step);
     retention_.remind(step);

@@ -16,7 +16,7 @@ namespace fanfold::broker {
 /// How a job ends.
 struct Ending {
     wire::Outcome outcome = wire::Outcome::failed;
-    std::string reason;
+    std::string reason{};
     bool lost = false;  // values that it had are gone
 };
 

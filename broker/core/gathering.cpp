@@ -24,10 +24,10 @@ PeerId Gathering::choose(const std::string& preferred) const {
     return best;
 }
 
-void Gathering::open(Job& job, const PeerId& gatherer) {
+void Gathering::open(Job& job) {
     Assignment& assignment = *job.assignment.write();
-    assignment.gatherer = gatherer;
-    assignment.known = owners_.sessions.at(gatherer).gatherer;
+    assignment.gatherer = choose(job.spec.preferred_gatherer);
+    assignment.known = owners_.sessions.at(assignment.gatherer).gatherer;
 }
 
 wire::Located Gathering::located(const Job& job) {
@@ -210,22 +210,14 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
                              .lost = true});
 }
 
-void Gathering::end_orphans(Step& step) {
-    std::vector<Job*> lost;
-    for (const JobId& id : owners_.jobs.running()) {
-        Job& job = owners_.jobs.at(id);
-        const auto since = job.assignment->orphaned;
-        Duration patience = keeps_results(job) ? Duration(limits::gatherer_patience)
-                                               : 2 * owners_.options.worker_timeout;
-        if (since && step.lived - *since > patience) lost.push_back(&job);
-    }
-    for (Job* job : lost)
-        owners_.endings.end(
-            step, *job,
-            {.reason = "its gatherer " + job->assignment->known.name +
-                       (keeps_results(*job) ? " is gone, and did not come back in 10 minutes"
-                                            : " is gone, with the results in its memory"),
-             .lost = true});
+std::string Gathering::why_orphaned(const Job& job, LivedTime lived) const {
+    const Assignment& assignment = *job.assignment;
+    const Duration patience = keeps_results(job) ? Duration(limits::gatherer_patience)
+                                                 : 2 * owners_.options.worker_timeout;
+    if (!assignment.orphaned || lived - *assignment.orphaned <= patience) return {};
+    return "its gatherer " + assignment.known.name +
+           (keeps_results(job) ? " is gone, and did not come back in 10 minutes"
+                               : " is gone, with the results in its memory");
 }
 
 bool Gathering::is_awaited_of_another(const std::string& name, const std::string& user) const {

@@ -14,14 +14,13 @@ class Gathering {
 public:
     explicit Gathering(const Owners& owners) : owners_(owners) {}
 
-    /// The preferred gatherer, else the one with the fewest running jobs; nobody if there is none.
-    PeerId choose(const std::string& preferred) const;
     /// After a start, or when one has just gone, a gatherer may be on its way.
     bool may_come(LivedTime lived) const {
         return lived - missed_ < owners_.options.worker_timeout;
     }
-    /// A new job is this gatherer's.
-    void open(Job& job, const PeerId& gatherer);
+    /// A new job, while a gatherer is there, is the preferred one's, else that of the one with the
+    /// fewest running jobs.
+    void open(Job& job);
     /// Tells the gatherer of its job, or of its total; and the owner where it is, unless it chose
     /// so itself.
     void assign(Step& step, Job& job);
@@ -43,7 +42,8 @@ public:
     /// The jobs that were the gatherer's own go on with it; those whose results it lost with its
     /// memory end.
     void adopt(Step& step, const PeerId& peer);
-    void end_orphans(Step& step);
+    /// Why the job is not to wait for its gatherer any longer; empty: it is.
+    std::string why_orphaned(const Job& job, LivedTime lived) const;
     /// Whether the name is the one of another user's gatherer, for which jobs wait.
     bool is_awaited_of_another(const std::string& name, const std::string& user) const;
 
@@ -53,6 +53,7 @@ public:
     void reopen(const Step& step, Job& job);
 
 private:
+    PeerId choose(const std::string& preferred) const;
     void tell(Step& step, Job& job);
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
     bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }

@@ -131,7 +131,7 @@ std::string Submissions::why_no_function(const wire::JobSpec& spec) const {
 }
 
 std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const wire::Block& block,
-                                                       const Sender& sender, bool has_gatherer) {
+                                                       const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
     auto refused = [&](RefusalCode code, std::string text) {
         return wire::Refused{.code = code, .text = std::move(text), .job = block.job};
@@ -147,7 +147,7 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
         return refused(RefusalCode::conflict, "the key '" + spec.key + "' is that of job " +
                                                   to_string(known->id) +
                                                   "; it was opened a moment before");
-    if (!has_gatherer)
+    if (owners_.sessions.gatherers().empty())
         return refused(
             RefusalCode::no_gatherer,
             "no gatherer is connected to the broker; start fanfold-gatherer with --broker");
@@ -159,9 +159,7 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
 
 Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
-    const PeerId gatherer = owners_.gathering.choose(spec.preferred_gatherer);
-    const bool has_gatherer = !gatherer.bytes.empty();
-    if (auto refused = why_not_open(step, block, sender, has_gatherer)) {
+    if (auto refused = why_not_open(step, block, sender)) {
         // A gatherer may be on its way: the client sends its block again.
         bool too_early =
             refused->code == RefusalCode::no_gatherer && owners_.gathering.may_come(step.lived);
@@ -172,7 +170,7 @@ Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sende
     Job& job = owners_.jobs.add(block.job, spec, sender.user, tenant);
     owners_.jobs.add_key(job);
     owners_.endings.open(job, step.now);
-    owners_.gathering.open(job, gatherer);
+    owners_.gathering.open(job);
     owners_.dispatcher.open(job);
     owners_.clients.open(step, job, block.token);
     owners_.dispatcher.start(step.now, job);

@@ -28,7 +28,7 @@ private:
                     Job* job);
     Job* open(Step& step, const wire::Block& block, const Sender& sender);
     std::optional<wire::Refused> why_not_open(const Step& step, const wire::Block& block,
-                                              const Sender& sender, bool has_gatherer);
+                                              const Sender& sender);
     std::string why_no_function(const wire::JobSpec& spec) const;
     bool fits(Step& step, Job& job, const wire::Block& block);
     void accept(Step& step, Job& job, const wire::Block& block, Slice body);

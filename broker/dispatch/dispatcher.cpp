@@ -190,15 +190,14 @@ void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place
     standing.served = virtual_time_ + count * charged / standing.share.weight;
     owners_.estimates.earn(job, count);
     apply(step, job);
-    send_chunk(step, job, to.worker, chunk, std::move(body));
+    send_chunk(step, job, to, chunk, std::move(body));
 }
 
-void Dispatcher::hedge(Step& step, Job& job, Index index, const PeerId& peer,
-                       const LentChunk& like) {
-    Session& worker = owners_.sessions.at(peer);
+void Dispatcher::hedge(Step& step, Job& job, Index index, const Place& to, const LentChunk& like) {
+    Session& worker = *to.session;
     Chunk chunk{.range = {index, index + 1}, .dispatch = owners_.loads.next(worker)};
     Slice body = job.payload->blocks.slice(chunk.range);
-    chunk.attempt = job.books.hedge(index, peer, chunk.dispatch);
+    chunk.attempt = job.books.hedge(index, to.worker, chunk.dispatch);
     owners_.loads.add(worker, {chunk.dispatch, job.id},
                       {.range = chunk.range,
                        .nanoseconds_each = like.nanoseconds_each,
@@ -211,19 +210,18 @@ void Dispatcher::hedge(Step& step, Job& job, Index index, const PeerId& peer,
                .job = job.id,
                .range = chunk.range,
                .peer = worker.name});
-    send_chunk(step, job, peer, chunk, std::move(body));
+    send_chunk(step, job, to, chunk, std::move(body));
 }
 
-void Dispatcher::send_chunk(Step& step, Job& job, const PeerId& peer, const Chunk& chunk,
-                            Slice body) {
-    Session& worker = owners_.sessions.at(peer);
+void Dispatcher::send_chunk(Step& step, Job& job, const Place& to, const Chunk& chunk, Slice body) {
+    Session& worker = *to.session;
     owners_.loads.set_concern(worker, job.id, true);
     wire::Dispatch message{.sequence = chunk.dispatch.sequence,
                            .job = job.id,
                            .first = chunk.range.begin,
                            .count = static_cast<std::uint32_t>(chunk.range.size()),
                            .attempt = chunk.attempt};
-    if (add_brief(job, peer, worker))
+    if (add_brief(job, to.worker, worker))
         message.brief = wire::JobBrief{.spec = job.spec,
                                        .assignment = job.assignment->number,
                                        .gatherer = job.assignment->known};
@@ -233,7 +231,7 @@ void Dispatcher::send_chunk(Step& step, Job& job, const PeerId& peer, const Chun
                .range = chunk.range,
                .peer = worker.name,
                .attempt = chunk.attempt});
-    step.send(peer, std::move(message), std::move(body));
+    step.send(to.worker, std::move(message), std::move(body));
 }
 
 void Dispatcher::check_invariants() const {

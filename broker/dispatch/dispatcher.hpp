@@ -46,7 +46,7 @@ public:
     /// Serves the jobs until no worker wants what is queued.
     void dispatch(Step& step);
     /// Starts a fragment that is on loan a second time; its payload is in memory.
-    void hedge(Step& step, Job& job, Index index, const PeerId& peer, const LentChunk& like);
+    void hedge(Step& step, Job& job, Index index, const Place& to, const LentChunk& like);
     /// Whether a worker or a job's end may have left idle slots since it was last asked.
     bool take_moved() { return std::exchange(moved_, false); }
     std::map<Demand, Pool>& pools() { return pools_.all(); }
@@ -65,7 +65,7 @@ private:
         std::uint32_t attempt = 1;
         DispatchId dispatch;
     };
-    void send_chunk(Step& step, Job& job, const PeerId& peer, const Chunk& chunk, Slice body);
+    void send_chunk(Step& step, Job& job, const Place& to, const Chunk& chunk, Slice body);
     static const Place* best_worker(const Pool& pool, const Books::Head& head, bool queueing);
     static bool window_full(const Job& job);
 

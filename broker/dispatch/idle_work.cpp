@@ -161,7 +161,7 @@ bool IdleWork::hedge(Step& step, const Find& found) {
     if (!place) return false;
     if (!job.payload->blocks.in_memory(index))
         return owners_.payloads.prefetch(step, job, index), false;
-    owners_.dispatcher.hedge(step, job, index, PeerId(place->worker), chunk);
+    owners_.dispatcher.hedge(step, job, index, Place(*place), chunk);
     return true;
 }
 

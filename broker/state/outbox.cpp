@@ -27,7 +27,7 @@ void Outbox::release(const Step& step, const PeerId& worker, const JobId& job, R
     auto& ranges = releases[job];
     if (!ranges.empty() && ranges.back().end == range.begin) ranges.back().end = range.end;
     else ranges.push_back(range);
-    if (!release_at_) release_at_ = step.now + limits::release_delay;
+    release_at_ = std::min<Time>(release_at_, step.now + limits::release_delay);
 }
 
 void Outbox::forget(const Job& job) {
@@ -38,12 +38,12 @@ void Outbox::forget(const Job& job) {
 }
 
 void Outbox::flush_later(Step& step) {
-    later_at_.reset();
+    later_at_ = Time::max();
     for (Send& message : std::exchange(later_, {})) step.actions.push_back(std::move(message));
 }
 
 void Outbox::flush_releases(Step& step) {
-    release_at_.reset();
+    release_at_ = Time::max();
     for (const PeerId& peer : std::exchange(releasing_, {})) {
         Session* session = sessions_.find(peer);
         if (!session) continue;

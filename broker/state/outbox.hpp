@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
 #include <vector>
 
 #include "broker/state/job.hpp"
@@ -26,25 +25,23 @@ public:
 
     /// flush_later() is wanted soon, and flush_releases() in this step unless it is to come anyway.
     void hurry(const Step& step) {
-        if (!later_at_) later_at_ = step.now + limits::later_by;
+        later_at_ = std::min<Time>(later_at_, step.now + limits::later_by);
     }
     void hurry_releases(const Step& step) {
-        if (!release_at_) release_at_ = step.now;
+        if (release_at_ == Time::max()) release_at_ = step.now;
     }
-    bool has_later(Time now) const { return later_at_ && *later_at_ <= now; }
-    bool has_releases(Time now) const { return release_at_ && *release_at_ <= now; }
+    bool has_later(Time now) const { return later_at_ <= now; }
+    bool has_releases(Time now) const { return release_at_ <= now; }
     void flush_later(Step& step);
     void flush_releases(Step& step);
-    Time next() const {
-        return std::min(later_at_.value_or(Time::max()), release_at_.value_or(Time::max()));
-    }
+    Time next() const { return std::min(later_at_, release_at_); }
 
 private:
     Sessions& sessions_;
     std::vector<Send> later_;
-    std::optional<Time> later_at_;
+    Time later_at_ = Time::max();
     std::vector<PeerId> releasing_;  // workers whose sessions have releases to tell
-    std::optional<Time> release_at_;
+    Time release_at_ = Time::max();
 };
 
 }  // namespace fanfold::broker

@@ -79,8 +79,9 @@ Payloads::Arrival Payloads::put_back(Job& job, Fetched& event) {
     auto row = event.sound ? wire::fields::decode_fields<rows::Block>(event.record.data)
                            : fail("it fails its checksum");
     if (!row) return Arrival::damaged;
-    wire::Block block{.first = first, .count = row->count, .cuts = std::move(row->cuts)};
-    if (!blocks.put_back(block, std::move(event.record.body))) return Arrival::damaged;
+    if (!blocks.put_back({.first = first, .count = row->count, .cuts = std::move(row->cuts)},
+                         std::move(event.record.body)))
+        return Arrival::damaged;
     account(job);
     make_room(job, first);
     return Arrival::sound;
