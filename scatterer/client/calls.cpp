@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "scatterer/limits.hpp"
+
 namespace fanfold::scatterer {
 
 namespace {
@@ -29,6 +31,18 @@ bool Calls::post(Call call) {
     return true;
 }
 
+void Calls::look_soon(std::weak_ptr<Outbox> outbox) {
+    std::lock_guard lock(mutex_);
+    if (outboxes_.empty()) timer_.start(limits::look_after);
+    outboxes_.push_back(std::move(outbox));
+}
+
+std::vector<std::weak_ptr<Outbox>> Calls::take_outboxes() {
+    std::lock_guard lock(mutex_);
+    timer_.clear();
+    return std::exchange(outboxes_, {});
+}
+
 std::vector<Call> Calls::take() {
     wakeup_.clear();
     std::lock_guard lock(mutex_);
@@ -39,12 +53,13 @@ Result<Reply> Calls::ask(Question question) {
     std::unique_lock lock(mutex_);
     if (closed_) return fail(*closed_);
     std::uint64_t own = next_question_++;
+    auto reply = replies_.try_emplace(own).first;
+    lock.unlock();
     number(question, own);
     Call call;
     call.events.emplace_back(Ask{own, std::move(question)});
-    calls_.push_back(std::move(call));
-    wakeup_.wake();
-    auto reply = replies_.try_emplace(own).first;
+    (void)post(std::move(call));  // close() answers as well
+    lock.lock();
     changed_.wait(lock, [&] { return reply->second.has_value(); });
     Result<Reply> answer = std::move(*reply->second);
     replies_.erase(reply);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "scatterer/core/events.hpp"
+#include "shared/base/timer.hpp"
 #include "shared/base/wakeup.hpp"
 
 namespace fanfold::scatterer {
@@ -25,7 +26,6 @@ struct Call {
     JobId job = {};
     std::vector<Event> events = {};
     std::shared_ptr<JobLink> link = {};  // of the job, where the call is about one
-    std::weak_ptr<Outbox> outbox = {};   // to be looked at in a while
 };
 
 class Calls {
@@ -33,6 +33,9 @@ public:
     // The users' threads.
     /// Whether it was taken in; not once the calls are closed.
     bool post(Call call);
+    /// The outbox is to be looked at in a few milliseconds; the client's thread is not woken
+    /// before.
+    void look_soon(std::weak_ptr<Outbox> outbox);
     /// Gives the question a number, posts it, and waits for the answer.
     Result<Reply> ask(Question question);
     /// Waits for the first Welcome; an Error when it does not come.
@@ -43,6 +46,8 @@ public:
     // The client's thread.
     int fd() const { return wakeup_.fd(); }
     std::vector<Call> take();
+    int look_fd() const { return timer_.fd(); }
+    std::vector<std::weak_ptr<Outbox>> take_outboxes();
     void answer(std::uint64_t number, Result<Reply> reply);
     void connected(const wire::Welcome& welcome);
     void failed(const std::string& why);
@@ -55,6 +60,8 @@ private:
     std::condition_variable changed_;
     Wakeup wakeup_;
     std::vector<Call> calls_;
+    Timer timer_;  // runs while an outbox is to be looked at
+    std::vector<std::weak_ptr<Outbox>> outboxes_;
     std::uint64_t next_question_ = 1;
     std::map<std::uint64_t, std::optional<Result<Reply>>> replies_;  // waited for, by number
     std::optional<wire::Welcome> welcome_;

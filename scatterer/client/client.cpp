@@ -54,6 +54,7 @@ Client::Client(zmq::context_t& context, ClientOptions options)
       sockets_(context, loop_, {.broker = options_.broker, .keys = options_.keys},
                [this](Event event) { step(std::move(event)); }) {
     loop_.watch(calls_.fd(), [this] { take_calls(); });
+    loop_.watch(calls_.look_fd(), [this] { look(); });
     step(ControlOpened{sockets_.connect()});
     SignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
@@ -81,10 +82,6 @@ Result<wire::Report> Client::report(wire::Query query) {
     return all;
 }
 
-void Client::look_soon(const std::shared_ptr<Outbox>& outbox) {
-    (void)calls_.post({.outbox = outbox});
-}
-
 void Client::stop() {
     if (!thread_.joinable()) return;
     loop_.stop();
@@ -97,9 +94,9 @@ void Client::run() {
     pthread_setname_np(pthread_self(), "fanfold-client");
     std::string why = closed_text;
     try {
-        loop_.run([this] { return std::min(look_at_, core_.next_wakeup()); },
+        loop_.run([this] { return core_.next_wakeup(); },
                   [this] {
-                      look();
+                      deliveries_.tell();
                       step(Tick{});
                       deliveries_.tell();
                   });
@@ -124,10 +121,6 @@ void Client::take_calls() {
 }
 
 void Client::take(Call& call) {
-    if (!call.outbox.expired()) {
-        outboxes_.push_back(call.outbox);
-        look_at_ = std::min(look_at_, net::Loop::now() + limits::look_after);
-    }
     if (call.link && !deliveries_.add(call.job, call.link))
         return call.link->inbox->refuse("job " + to_string(call.job) +
                                         " is held by a Job of this scatterer; use that one, or let "
@@ -141,12 +134,8 @@ void Client::take(Call& call) {
 }
 
 void Client::look() {
-    if (net::Loop::now() < look_at_) return;
-    std::erase_if(outboxes_, [](const auto& one) {
-        auto outbox = one.lock();
-        return !outbox || !outbox->look();
-    });
-    look_at_ = outboxes_.empty() ? Time::max() : net::Loop::now() + limits::look_after;
+    for (auto& one : calls_.take_outboxes())
+        if (auto outbox = one.lock(); outbox && outbox->look()) look_soon(std::move(one));
 }
 
 void Client::step(Event event) {

@@ -27,7 +27,7 @@ struct ClientOptions {
 class Client {
 public:
     /// Starts connecting. The context must live longer. Throws StartupError for an endpoint that
-    /// ZeroMQ does not take.
+    /// ZeroMQ does not take, and when the system gives no thread.
     Client(zmq::context_t& context, ClientOptions options);
     ~Client() { stop(); }
     Client(const Client&) = delete;
@@ -48,7 +48,7 @@ public:
     Result<wire::Report> report(wire::Query query);
 
     /// The outbox's look() is called in a few milliseconds, and again as long as it says so.
-    void look_soon(const std::shared_ptr<Outbox>& outbox);
+    void look_soon(std::weak_ptr<Outbox> outbox) { calls_.look_soon(std::move(outbox)); }
 
     /// Says goodbye, closes the sockets and ends the thread. Whoever still waits gets an error.
     /// Idempotent; by one thread at a time.
@@ -70,8 +70,6 @@ private:
     Sockets sockets_;
     Deliveries deliveries_;
     std::vector<Action> actions_;
-    std::vector<std::weak_ptr<Outbox>> outboxes_;  // to be looked at
-    Time look_at_ = Time::max();
     std::thread thread_;
 };
 

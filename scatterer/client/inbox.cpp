@@ -20,22 +20,23 @@ void Inbox::locate() {
 }
 
 void Inbox::conclude(wire::Concluded end) {
-    std::lock_guard lock(mutex_);
-    if (!over()) end_ = std::move(end);
-}
-
-void Inbox::tell() {
-    results_changed_.notify_all();
+    {
+        std::lock_guard lock(mutex_);
+        if (!over()) end_ = std::move(end);
+    }
     state_changed_.notify_all();
 }
+
+void Inbox::tell() { results_changed_.notify_all(); }
 
 void Inbox::refuse(const std::string& why) {
     {
         std::lock_guard lock(mutex_);
         if (!over()) refusal_ = why;
+        set_stop({Stop::Kind::refused, why});
     }
+    state_changed_.notify_all();
     tell();
-    stop({Stop::Kind::refused, why});
 }
 
 void Inbox::allow(std::uint64_t limit) {
@@ -57,11 +58,15 @@ void Inbox::accept_seal() {
 void Inbox::stop(Stop stop) {
     {
         std::lock_guard lock(mutex_);
-        if (stop_ && stop.kind != Stop::Kind::differs) return;
-        stop_ = std::move(stop);
-        stopped_ = true;
+        set_stop(std::move(stop));
     }
     state_changed_.notify_all();
+}
+
+void Inbox::set_stop(Stop stop) {
+    if (stop_ && stop.kind != Stop::Kind::differs) return;
+    stop_ = std::move(stop);
+    stopped_ = true;
 }
 
 std::optional<Stop> Inbox::why_stopped() const {

@@ -41,7 +41,7 @@ struct Stop {
 class Inbox {
 public:
     // The client's thread.
-    /// Nobody wakes up for these two before tell() is called.
+    /// The thread that collects wakes up for these two when tell() is called.
     void put(Delivery delivery);
     void conclude(wire::Concluded end);
     void tell();
@@ -78,10 +78,12 @@ public:
 
 private:
     bool over() const { return end_ || refusal_; }
+    /// With the mutex.
+    void set_stop(Stop stop);
 
     mutable std::mutex mutex_;
-    std::condition_variable results_changed_;  // for the one who collects
-    std::condition_variable state_changed_;    // for those who wait for anything else
+    std::condition_variable results_changed_;  // for the thread that collects
+    std::condition_variable state_changed_;    // for threads that wait for anything else
     std::deque<Delivery> items_;
     bool located_ = false;
     std::optional<wire::Concluded> end_;
