@@ -139,9 +139,8 @@ void Core::ask(Step& step, const Ask& event) {
 }
 
 void Core::leave(Step& step) {
-    if (!session_.connected()) return;
-    jobs_.leave(step);
-    step.send(wire::Bye{.reason = "the client has ended"});
+    if (session_.connected()) jobs_.leave(step);
+    session_.leave(step);
 }
 
 void Core::tick(Step& step) {

@@ -83,6 +83,12 @@ Session::Kept Session::keep(Step& step) {
     return kept;
 }
 
+void Session::leave(Step& step) {
+    if (connected()) step.send(wire::Bye{.reason = "the client has ended"});
+    session_.end();
+    waiting_since_.reset();
+}
+
 std::string Session::absence() const {
     std::string patience = to_string(options_.connect_timeout);
     if (!session_.broker())

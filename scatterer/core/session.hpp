@@ -42,6 +42,8 @@ public:
     std::optional<Failure> check_patience(Step& step);
     /// Says hello, and that this client lives.
     Kept keep(Step& step);
+    /// Says goodbye, and nothing after that.
+    void leave(Step& step);
 
     Time next_wakeup(Time now, LivedTime lived) const;
     bool connected() const { return session_.standing(); }

@@ -357,6 +357,18 @@ TEST_CASE("leaving cancels attached jobs that run, and says goodbye") {
     stage.expect<wire::Bye>();
 }
 
+TEST_CASE("nothing is said after the goodbye, though a heartbeat is due at that moment") {
+    Stage stage;
+    stage.connect();
+    stage.now += 10s;
+    stage.step(Leave{});
+    stage.expect<wire::Bye>();
+    CHECK(stage.silent());
+    stage.now += 10s;
+    stage.step(Tick{});
+    CHECK(stage.silent());
+}
+
 TEST_CASE("bytes that are no message harm nobody") {
     Stage stage;
     stage.connect();

@@ -125,6 +125,51 @@ TEST_CASE("a notice comes on the library's thread, and its function may call the
     CHECK(told.get_future().get() != std::this_thread::get_id());
 }
 
+TEST_CASE("the function for notices may destroy the scatterer and its job") {
+    auto fleet =
+        std::make_unique<Embedded>(EmbeddedOptions{.slots = 1, .bind = "tcp://127.0.0.1:*"});
+    std::unique_ptr<Job> job;
+    std::promise<void> assigned;
+    std::promise<void> destroyed;
+    auto held = std::make_shared<int>(7);
+    std::weak_ptr<int> captured = held;
+    job = std::make_unique<Job>(fleet->scatterer().open(
+        "nobody has this", {.on_notice = [&, ready = assigned.get_future().share(),
+                                          held = std::move(held)](const std::string&) {
+            ready.wait();
+            fleet.reset();
+            CHECK_THROWS_AS((void)job->next(), FanfoldError);
+            job.reset();
+            CHECK(*held == 7);  // what it has captured lives as long as the call
+            destroyed.set_value();
+        }}));
+    add_all(*job, 3);
+    assigned.set_value();
+    REQUIRE(destroyed.get_future().wait_for(20s) == std::future_status::ready);
+    while (!captured.expired()) std::this_thread::yield();
+}
+
+TEST_CASE("a job that is let go of waits for its notices, and there are none after that") {
+    Embedded fleet({.slots = 1, .bind = "tcp://127.0.0.1:*"});
+    std::promise<void> begun;
+    std::atomic<bool> over = false;
+    auto held = std::make_shared<int>(7);
+    std::weak_ptr<int> captured = held;
+    {
+        Job job = fleet.scatterer().open(
+            "nobody has this", {.on_notice = [&, held = std::move(held)](const std::string&) {
+                if (over) return;
+                begun.set_value();
+                fleet.scatterer().workers();
+                over = true;
+            }});
+        add_all(job, 3);
+        begun.get_future().wait();
+    }
+    CHECK(over);
+    CHECK(captured.expired());
+}
+
 TEST_CASE("the end of the scatterer ends every wait with an error") {
     auto fleet = std::make_unique<Fleet>();
     Job job = fleet->scatterer->open("double");
