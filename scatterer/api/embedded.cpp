@@ -87,7 +87,7 @@ struct Embedded::State {
             start_broker();
             start_gatherer();
             start_worker();
-        } catch (const StartupError& error) {
+        } catch (const std::runtime_error& error) {  // a StartupError, or there is no thread
             stop();
             throw FanfoldError(error.what());
         }

@@ -21,6 +21,7 @@ Job::State::State(std::shared_ptr<scatterer::Client> its_client, JobId its_job)
       link(std::make_shared<scatterer::JobLink>()) {}
 
 Job::State::~State() {
+    if (link->on_notice) link->on_notice->close();
     std::vector<scatterer::Event> events;
     if (consumed_bytes > 0) events.emplace_back(scatterer::Consumed{job, consumed, consumed_bytes});
     if (outbox) {
@@ -91,9 +92,7 @@ void Job::State::collect() {
 
 void Job::State::acknowledge(std::uint64_t at_least) {
     if (consumed_bytes < at_least) return;
-    std::vector<scatterer::Event> events;
-    events.emplace_back(scatterer::Consumed{job, consumed, std::exchange(consumed_bytes, 0)});
-    client->post(job, std::move(events), link);
+    client->post(job, {scatterer::Consumed{job, consumed, std::exchange(consumed_bytes, 0)}}, link);
 }
 
 void Job::State::absorb() {
@@ -107,9 +106,7 @@ void Job::State::absorb() {
         bytes += waiting[i].body.size();
         waiting[i].told = true;
     }
-    std::vector<scatterer::Event> events;
-    events.emplace_back(scatterer::Consumed{job, waiting.back().receipt, bytes});
-    client->post(job, std::move(events), link);
+    client->post(job, {scatterer::Consumed{job, waiting.back().receipt, bytes}}, link);
 }
 
 ResultRun Job::State::current_run() {

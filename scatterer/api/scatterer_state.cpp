@@ -64,7 +64,9 @@ std::unique_ptr<Job::State> Scatterer::State::make_job(const JobId& job, JobOpti
     state->attached = options.attached && options.key.empty();
     state->has_key = !options.key.empty();
     state->how = {.ordered = options.ordered, .now = false};
-    state->link->on_notice = std::move(options.on_notice);
+    if (options.on_notice)
+        state->link->on_notice =
+            std::make_shared<scatterer::NoticeFunction>(std::move(options.on_notice));
     return state;
 }
 

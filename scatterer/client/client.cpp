@@ -1,8 +1,6 @@
 #include "scatterer/client/client.hpp"
 
 #include <pthread.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <exception>
@@ -12,6 +10,7 @@
 #include "scatterer/limits.hpp"
 #include "shared/base/machine.hpp"
 #include "shared/base/overloaded.hpp"
+#include "shared/base/thread.hpp"
 #include "shared/log/logging.hpp"
 
 namespace fanfold::scatterer {
@@ -30,22 +29,6 @@ Options core_options(const ClientOptions& options) {
             .epoch = {.number = 0, .incarnation = random_number()},
             .connect_timeout = options.connect_timeout};
 }
-
-/// A thread is born with all signals blocked: they are the user's threads' business.
-class SignalsBlocked {
-public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-private:
-    sigset_t before_;
-};
 }  // namespace
 
 Client::Client(zmq::context_t& context, ClientOptions options)
@@ -56,8 +39,7 @@ Client::Client(zmq::context_t& context, ClientOptions options)
     loop_.watch(calls_.fd(), [this] { take_calls(); });
     loop_.watch(calls_.look_fd(), [this] { look(); });
     step(ControlOpened{sockets_.connect()});
-    SignalsBlocked blocked;
-    thread_ = std::thread([this] { run(); });
+    thread_ = require(start_thread([this] { run(); }));
 }
 
 // --- any thread
@@ -84,6 +66,7 @@ Result<wire::Report> Client::report(wire::Query query) {
 
 void Client::stop() {
     if (!thread_.joinable()) return;
+    deliveries_.release_this_thread();
     loop_.stop();
     thread_.join();
 }

@@ -95,9 +95,8 @@ void Deliveries::deliver(const JobRefused& action) {
 void Deliveries::deliver(JobNotice& action) {
     auto it = links_.find(action.job);
     if (it == links_.end() || !it->second->on_notice) return;
-    notices_.post({.function = {it->second, &it->second->on_notice},
-                   .text = std::move(action.text),
-                   .job = action.job});
+    notices_.post(
+        {.function = it->second->on_notice, .text = std::move(action.text), .job = action.job});
 }
 
 }  // namespace fanfold::scatterer

@@ -2,7 +2,6 @@
 // and the notices, which a thread of their own hands to the users' functions. The client's thread.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,7 +15,7 @@ namespace fanfold::scatterer {
 /// What reaches the user of one job.
 struct JobLink {
     std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
-    std::function<void(const std::string&)> on_notice = {};
+    std::shared_ptr<NoticeFunction> on_notice = {};
 };
 
 class Deliveries {
@@ -26,6 +25,8 @@ public:
     void remove(const JobId& job) { links_.erase(job); }
     /// Wakes the users that something has come for since the last time: once for many messages.
     void tell();
+    /// Any thread, before it waits for the client's (notices.hpp).
+    void release_this_thread() { notices_.release_this_thread(); }
     /// Nobody may wait for what can't come. The last call.
     void refuse_all(const std::string& why);
 

@@ -3,12 +3,12 @@
 //
 //     fanfold::Scatterer scatterer({.broker = "tcp://127.0.0.1:7411"});
 //     auto job = scatterer.scatter("count", texts, {.deadline = 1min});
-//     while (auto result = job.next()) std::cout << result->index << ' ' <<
-//     result->as<Counts>().size() << '\n'; auto end = job.wait();   // end.outcome, end.missing
+//     while (auto result = job.next())
+//         std::cout << result->index << ' ' << result->as<Counts>().size() << '\n';
+//     auto end = job.wait();  // end.outcome, end.missing
 //
 // A Scatterer may be used from any thread; one Job from one thread at a time, except that one
-// thread may add while another collects. Whoever waits in a call talks to the fleet meanwhile;
-// while nobody does, a thread of the library's own.
+// thread may add while another collects. A thread of the library's own talks to the fleet.
 #pragma once
 
 #include <chrono>
@@ -101,7 +101,9 @@ struct JobOptions {
     std::vector<std::string> environment = {};   // for commands: NAME=VALUE
     std::uint64_t max_output = 0;  // of commands: bytes of each stream; 0: the worker's limit
     /// Told what a person should know, such as that no worker offers the function yet. It is called
-    /// on a thread of the library, and may take its time.
+    /// on a thread of the library, and may take its time. It may also call or destroy the Job and
+    /// the Scatterer. Destroying these elsewhere waits for a call that runs; after that it is
+    /// called no more, and what it has captured is let go of.
     std::function<void(const std::string&)> on_notice = {};
 };
 
@@ -174,7 +176,6 @@ public:
     const std::string& id() const;
 
     // --- scattering
-    // -----------------------------------------------------------------------------------------
     /// Adds a fragment; its index is the number of those before. Blocks while the broker has no
     /// credit for more; results that come meanwhile are kept in memory unless another thread
     /// collects them. Throws JobOver when the job has ended, FanfoldError when it was refused,
@@ -212,7 +213,6 @@ public:
     bool inputs_agree() const;
 
     // --- gathering
-    // ------------------------------------------------------------------------------------------
     /// The next result, in order or as completed; nothing at the job's end.
     std::optional<FragmentResult> next();
     /// The same, whole runs at a time: the quick way. The run before is acknowledged by the call:
