@@ -42,12 +42,6 @@ JobId checked_id(const std::string& text) {
     return *job;
 }
 
-std::vector<scatterer::Event> events_of(scatterer::Event event) {
-    std::vector<scatterer::Event> events;
-    events.push_back(std::move(event));
-    return events;
-}
-
 /// One that is past the limit of texts names no job, whole or cut.
 wire::Query query_for(const std::string& selector) {
     return {.topic = wire::Topic::jobs, .selector = selector.substr(0, limits::name_bytes)};
@@ -67,16 +61,14 @@ JobStatus find_job(Client& client, const std::string& selector) {
     return scatterer::status_of(report->jobs.front());
 }
 
-/// Watches a job until it has ended; `also` goes with it.
-void watch_to_end(Client& client, const JobId& job, std::optional<scatterer::Event> also) {
+/// Makes calls of a job, one of which watches it, and waits until it has ended.
+void watch_to_end(Client& client, const JobId& job, std::vector<scatterer::Event> calls) {
     auto link = std::make_shared<scatterer::JobLink>();
-    auto events = events_of(scatterer::WatchJob{job});
-    if (also) events.push_back(std::move(*also));
-    client.post(job, std::move(events), link);
+    client.post(job, std::move(calls), link);
     std::deque<scatterer::Delivery> nothing;
     link->inbox->take(nothing, {});
     auto refusal = link->inbox->refusal();
-    client.post(job, events_of(scatterer::CloseJob{job}), link);
+    client.post(job, {scatterer::CloseJob{job}}, link);
     if (refusal) throw FanfoldError(*refusal);
 }
 }  // namespace
@@ -113,9 +105,7 @@ Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
     auto state = std::make_unique<Job::State>(state_->client, id);
     state->how = {.ordered = ordered, .now = now};
     state->collecting = true;
-    auto events = events_of(scatterer::WatchJob{id});
-    events.emplace_back(scatterer::CollectJob{id, state->how});
-    client.post(id, std::move(events), state->link);
+    client.post(id, {scatterer::WatchJob{id}, scatterer::CollectJob{id, state->how}}, state->link);
     state->link->inbox->wait_located();
     if (auto refusal = state->link->inbox->refusal()) throw FanfoldError(*refusal);
     return Job(std::move(state));
@@ -140,7 +130,8 @@ std::vector<WorkerStatus> Scatterer::workers() {
 JobStatus Scatterer::wait(const std::string& job_id) {
     JobStatus status = find_job(*state_->client, job_id);
     if (status.outcome != JobOutcome::running) return status;
-    watch_to_end(*state_->client, checked_id(status.id), {});
+    JobId id = checked_id(status.id);
+    watch_to_end(*state_->client, id, {scatterer::WatchJob{id}});
     return find_job(*state_->client, status.id);
 }
 
@@ -148,7 +139,8 @@ JobStatus Scatterer::cancel(const std::string& job_id) {
     JobStatus status = find_job(*state_->client, job_id);
     if (status.outcome != JobOutcome::running) return status;
     JobId id = checked_id(status.id);
-    watch_to_end(*state_->client, id, scatterer::CancelJob{id, "cancelled by a user"});
+    watch_to_end(*state_->client, id,
+                 {scatterer::WatchJob{id}, scatterer::CancelJob{id, "cancelled by a user"}});
     return status;
 }
 

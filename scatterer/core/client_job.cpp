@@ -31,21 +31,21 @@ void ClientJob::open(Step& step, OpenJob opening, const wire::GathererRef* guess
     else if (continues) repeat_words(step);
 }
 
-void ClientJob::append(Step& step, AppendBlock& event) {
+void ClientJob::on(Step& step, AppendBlock& event) {
     if (!submission_) return;  // it has ended meanwhile, and its user will read so
     submission_->append(std::move(event.block), event.total);
     submit(step);
 }
 
-void ClientJob::seal(Step& step, const SealJob& event) {
+void ClientJob::on(Step& step, const SealJob& event) {
     if (!submission_) return;
     submission_->seal(step, event);
     submit(step);
 }
 
-void ClientJob::collect(Step& step, CollectHow how) {
+void ClientJob::on(Step& step, const CollectJob& event) {
     if (concluded_ || collection_) return;
-    collection_.emplace(id_, how);
+    collection_.emplace(id_, event.how);
     if (located_) return collection_->aim(step, located_->assignment, located_->gatherer);
     if (!ended_) return;
     if (ended_->values == 0) return conclude(step, end_of(*ended_, &*collection_));
@@ -54,18 +54,18 @@ void ClientJob::collect(Step& step, CollectHow how) {
     repeat_words(step);
 }
 
-void ClientJob::consumed(Step& step, const Consumed& event) {
+void ClientJob::on(Step& step, const Consumed& event) {
     if (collection_) collection_->consumed(step, event);
 }
 
-void ClientJob::cancel(Step& step, const std::string& reason) {
+void ClientJob::on(Step& step, const CancelJob& event) {
     if (concluded_ || ended_ || cancel_) return;
     if (submission_ && !submission_->begun()) {  // nobody has heard of it
         wire::Concluded end{.job = id_, .outcome = wire::Outcome::cancelled};
-        end.reason = reason;
+        end.reason = event.reason;
         return conclude(step, std::move(end));
     }
-    cancel_ = reason;
+    cancel_ = event.reason;
     cancel_at_ = step.now;
     repeat_words(step);
 }
@@ -111,7 +111,7 @@ void ClientJob::on_accepted(Step& step, const wire::Accepted& accepted) {
     repeat(step);
 }
 
-void ClientJob::on_sealed(Step& step) {
+void ClientJob::on(Step& step, const wire::Sealed&) {
     if (submission_ && submission_->on_sealed()) tell(step, JobSealed{id_});
 }
 
@@ -127,7 +127,7 @@ std::optional<GathererKey> ClientJob::on_located(Step& step, const wire::Located
     return before == key_of(located.gatherer) ? std::nullopt : before;
 }
 
-void ClientJob::on_ended(Step& step, const wire::Ended& ended) {
+void ClientJob::on(Step& step, const wire::Ended& ended) {
     if (concluded_ || ended_) return;
     if (collection_ && !collection_->aimed() && ended.values > 0) {
         // There are results: where? The answer says the end again.
@@ -154,15 +154,15 @@ const Submission* ClientJob::on_refused(Step& step, const wire::Refused& refused
         // The broker has forgotten how it ended, but its gatherer may know.
         wire::Ended ended{.job = id_, .outcome = wire::Outcome::failed};
         ended.reason = refused.text;
-        on_ended(step, ended);
+        on(step, ended);
     } else {
         refuse(step, refused.text);
     }
     return nullptr;
 }
 
-void ClientJob::notify(Step& step, const std::string& text) {
-    if (!concluded_) tell(step, JobNotice{id_, text});
+void ClientJob::on(Step& step, const wire::Notice& notice) {
+    if (!concluded_) tell(step, JobNotice{id_, notice.text});
 }
 
 bool ClientJob::on_memory_lost(Step& step) {

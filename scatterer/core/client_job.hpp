@@ -23,11 +23,11 @@ public:
     // Calls of the user.
     /// `guess`: who will gather it, if the broker agrees.
     void open(Step& step, OpenJob opening, const wire::GathererRef* guess);
-    void append(Step& step, AppendBlock& event);
-    void seal(Step& step, const SealJob& event);
-    void collect(Step& step, CollectHow how);
-    void consumed(Step& step, const Consumed& event);
-    void cancel(Step& step, const std::string& reason);
+    void on(Step& step, AppendBlock& event);
+    void on(Step& step, const SealJob& event);
+    void on(Step& step, const CollectJob& event);
+    void on(Step& step, const Consumed& event);
+    void on(Step& step, const CancelJob& event);
     void watch(Step& step);
     void close(const Step& step);
     /// The client ends: the job is cancelled if it was attached.
@@ -36,14 +36,14 @@ public:
     // What the broker says, and does not say.
     void start_session(const Step& step);
     void on_accepted(Step& step, const wire::Accepted& accepted);
-    void on_sealed(Step& step);
+    void on(Step& step, const wire::Sealed& sealed);
     /// Returns the gatherer that it leaves for that.
     std::optional<GathererKey> on_located(Step& step, const wire::Located& located);
-    void on_ended(Step& step, const wire::Ended& ended);
+    void on(Step& step, const wire::Ended& ended);
     /// Returns its submission when another client may have its key: the broker is to be asked.
     const Submission* on_refused(Step& step, const wire::Refused& refused);
     /// Something for people to know about a job that goes on.
-    void notify(Step& step, const std::string& text);
+    void on(Step& step, const wire::Notice& notice);
     /// The broker has lost its memory. Whether it was the client's own.
     bool on_memory_lost(Step& step);
     /// There is no session to hope for. Whether the broker may yet come back with the job.

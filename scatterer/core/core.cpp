@@ -33,11 +33,9 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     Step step{.now = now, .lived = lived_.advance(now), .session = session_, .actions = actions};
     const Overloaded owners{
         [&](OpenJob& call) { jobs_.open(step, std::move(call)); },
-        [&](AppendBlock& call) { jobs_.append(step, call); },
-        [&](const SealJob& call) { jobs_.seal(step, call); },
-        [&](const CollectJob& call) { jobs_.collect(step, call); },
-        [&](const Consumed& call) { jobs_.consumed(step, call); },
-        [&](const CancelJob& call) { jobs_.cancel(step, call); },
+        [&](OneOf<AppendBlock, SealJob, CollectJob, Consumed, CancelJob> auto& call) {
+            jobs_.handle(step, call);
+        },
         [&](const WatchJob& call) { jobs_.watch(step, call); },
         [&](const CloseJob& call) { jobs_.close(step, call); },
         [&](const Ask& call) { ask(step, call); },
@@ -64,10 +62,10 @@ void Core::route(Step& step, FromBroker& event) {
         [&](const wire::Refused& message) { refused(step, message); },
         [](const wire::Heartbeat&) {},
         [&](const wire::Accepted& message) { jobs_.on_accepted(step, message); },
-        [&](const wire::Sealed& message) { jobs_.on_sealed(step, message); },
         [&](const wire::Located& message) { jobs_.on_located(step, message); },
-        [&](const wire::Notice& message) { jobs_.on_notice(step, message); },
-        [&](const wire::Ended& message) { jobs_.on_ended(step, message); },
+        [&](const OneOf<wire::Sealed, wire::Notice, wire::Ended> auto& message) {
+            jobs_.handle(step, message);
+        },
         [&](const wire::Report& message) { questions_.answer(step, message.number, message); },
         [&](const wire::Retried& message) { questions_.on_retried(step, message); },
         [&](const wire::Adjusted& message) { questions_.on_adjusted(step, message); },

@@ -19,26 +19,6 @@ void Jobs::open(Step& step, OpenJob event) {
                                                  guesses ? gatherers_.next() : nullptr);
 }
 
-void Jobs::append(Step& step, AppendBlock& event) {
-    if (ClientJob* job = find(event.job)) job->append(step, event);
-}
-
-void Jobs::seal(Step& step, const SealJob& event) {
-    if (ClientJob* job = find(event.job)) job->seal(step, event);
-}
-
-void Jobs::collect(Step& step, const CollectJob& event) {
-    if (ClientJob* job = find(event.job)) job->collect(step, event.how);
-}
-
-void Jobs::consumed(Step& step, const Consumed& event) {
-    if (ClientJob* job = find(event.job)) job->consumed(step, event);
-}
-
-void Jobs::cancel(Step& step, const CancelJob& event) {
-    if (ClientJob* job = find(event.job)) job->cancel(step, event.reason);
-}
-
 void Jobs::watch(Step& step, const WatchJob& event) {
     jobs_.try_emplace(event.job, event.job).first->second.watch(step);
 }
@@ -67,23 +47,11 @@ void Jobs::on_accepted(Step& step, const wire::Accepted& accepted) {
     if (ClientJob* job = find(accepted.job)) job->on_accepted(step, accepted);
 }
 
-void Jobs::on_sealed(Step& step, const wire::Sealed& sealed) {
-    if (ClientJob* job = find(sealed.job)) job->on_sealed(step);
-}
-
 void Jobs::on_located(Step& step, const wire::Located& located) {
     gatherers_.learn(located.gatherer);
     ClientJob* job = find(located.job);
     if (!job) return;
     if (auto left = job->on_located(step, located)) gatherers_.drop(*left);
-}
-
-void Jobs::on_notice(Step& step, const wire::Notice& notice) {
-    if (ClientJob* job = find(notice.job)) job->notify(step, notice.text);
-}
-
-void Jobs::on_ended(Step& step, const wire::Ended& ended) {
-    if (ClientJob* job = find(ended.job)) job->on_ended(step, ended);
 }
 
 const Submission* Jobs::on_refused(Step& step, const JobId& job, const wire::Refused& refused) {
@@ -96,7 +64,7 @@ void Jobs::refuse(Step& step, const JobId& job, const std::string& text) {
 }
 
 void Jobs::notify_all(Step& step, const std::string& text) {
-    for (auto& [id, job] : jobs_) job.notify(step, text);
+    for (auto& [id, job] : jobs_) job.on(step, wire::Notice{id, text});
 }
 
 void Jobs::on_memory_lost(Step& step) {

@@ -17,13 +17,14 @@ public:
     bool empty() const { return jobs_.empty(); }
     std::size_t size() const { return jobs_.size(); }
 
+    /// A call, or a message of the broker, that concerns one job alone.
+    template <class Event>
+    void handle(Step& step, Event& event) {
+        if (ClientJob* job = find(event.job)) job->on(step, event);
+    }
+
     // Calls of the user.
     void open(Step& step, OpenJob event);
-    void append(Step& step, AppendBlock& event);
-    void seal(Step& step, const SealJob& event);
-    void collect(Step& step, const CollectJob& event);
-    void consumed(Step& step, const Consumed& event);
-    void cancel(Step& step, const CancelJob& event);
     void watch(Step& step, const WatchJob& event);
     void close(Step& step, const CloseJob& event);
     void leave(Step& step);
@@ -34,10 +35,7 @@ public:
     }
     void start_session(Step& step);
     void on_accepted(Step& step, const wire::Accepted& accepted);
-    void on_sealed(Step& step, const wire::Sealed& sealed);
     void on_located(Step& step, const wire::Located& located);
-    void on_notice(Step& step, const wire::Notice& notice);
-    void on_ended(Step& step, const wire::Ended& ended);
     /// Returns the submission of a job whose key another client may have: the broker is to be
     /// asked.
     const Submission* on_refused(Step& step, const JobId& job, const wire::Refused& refused);
