@@ -26,8 +26,7 @@ public:
     /// Until stop(): waits for input, or until `next_wakeup` says (limits::longest_sleep at most),
     /// calls back, then `on_tick`.
     void run(const std::function<Time()>& next_wakeup, const Callback& on_tick);
-    /// One turn of that: waits, and calls back; false once it is stopped. Turns may be taken by one
-    /// thread after another, but what orders them is the caller's business.
+    /// One turn of that: waits, and calls back; false once it is stopped.
     bool turn(Time until);
     /// From any thread, or from a callback.
     void stop();

@@ -3,15 +3,15 @@
 //
 //     fleet_bench KIND COUNT
 //
-// Kinds: small           fragments of 16 bytes through fanfold.echo, assembled in order and
-// compared
-//        kept            the same in a job that is not attached: accepted fragments and results are
-//        kept for whoever collects large           fragments of 1 MiB medium          fragments of
-//        64 KiB job             jobs of 10 small fragments in sequence embedded        `small`,
-//        with a C++ handler in two slots of this process embedded-job    `job`, likewise
-//        embedded-work   fragments whose handler takes about 10 µs, likewise
-//        pool            the same handler in a hand-made pool of two threads that takes 1,000
-//        fragments at a time
+// Kinds:
+// - small: fragments of 16 bytes through fanfold.echo, assembled in order and compared;
+// - kept: the same in a job that is not attached: accepted fragments and results are kept for
+//   whoever collects;
+// - large: fragments of 1 MiB; medium: of 64 KiB;
+// - job: jobs of 10 small fragments in sequence;
+// - embedded, embedded-job: `small` and `job` with a C++ handler in two slots of this process;
+// - embedded-work: fragments whose handler takes about 10 µs, likewise;
+// - pool: the same handler in a hand-made pool of two threads that takes 1,000 fragments at a time.
 #include <cstring>
 #include <fanfold/embedded.hpp>
 #include <functional>
@@ -29,7 +29,6 @@ constexpr std::uint32_t slots = 2;
 constexpr const char* echo = "fanfold.echo";
 
 // --- payloads
-// -------------------------------------------------------------------------------------------------
 
 /// A Small as one MessagePack object: a str of 16 bytes.
 class PackedSmall {
@@ -63,7 +62,6 @@ void expect_complete(Job& job) {
 }
 
 // --- the kinds
-// ------------------------------------------------------------------------------------------------
 
 /// One thread adds while this one collects. Returns the seconds.
 double echo_small(Scatterer& scatterer, const char* function, const std::vector<Small>& payloads,
@@ -173,7 +171,6 @@ void large(Scatterer& scatterer, std::uint64_t count, Large kind = {}) {
 }
 
 // --- a handler that takes its time
-// ------------------------------------------------------------------------------
 
 /// A fixed amount of computing, about 10 µs: a handler that watched the clock instead would hide
 /// what it waits for a processor.

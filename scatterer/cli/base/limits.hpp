@@ -13,7 +13,6 @@ namespace fanfold::scatterer::cli::limits {
 using namespace std::chrono_literals;
 
 // --- options
-// -------------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds connect_timeout = 5s;       // --connect-timeout
 inline constexpr std::size_t pipe_block_bytes = std::size_t{1} << 20;  // --block
 inline constexpr std::uint64_t most_retries = 1'000'000;
@@ -22,14 +21,12 @@ inline constexpr double least_weight = 1e-6;
 inline constexpr double most_weight = 1e6;
 
 // --- input
-// ---------------------------------------------------------------------------------------
 inline constexpr std::size_t line_buffer_bytes = 256 << 10;  // at first; it grows with the lines
 inline constexpr std::size_t pipe_read_bytes = 128 << 10;    // room for each read of --pipe
 inline constexpr std::size_t replacement_characters = 16;    // of the longest replacement string
 inline constexpr auto input_recheck = 20ms;  // for a source that can't say for what it waits
 
 // --- output
-// --------------------------------------------------------------------------------------
 inline constexpr std::size_t output_bytes = 256 << 10;  // waiting for standard output
 inline constexpr std::size_t joblog_bytes = 64 << 10;   // lines waiting for the job log
 inline constexpr std::size_t joblog_read_bytes = std::size_t{1} << 20;
@@ -41,7 +38,6 @@ inline constexpr auto measure_interval = 1s;            // of its rate
 inline constexpr std::uint64_t counted_failures = 100;  // an exit code counts so many fragments
 
 // --- waiting
-// -------------------------------------------------------------------------------------
 inline constexpr auto collect_wait = 100ms;  // for a result, before the caller is asked again
 inline constexpr auto agreement_wait = 2ms;  // between looks whether a key's inputs agree
 inline constexpr std::chrono::seconds cancel_wait = 5s;  // until a cancelled job has ended
