@@ -140,7 +140,8 @@ void HandlerSlot::run_task(std::unique_lock<std::mutex>& lock) {
     FANFOLD_CHECK(function != nullptr);
     const Time began = Clock::now();
     report_.begin_run(began);
-    if (std::holds_alternative<Echo>(*function)) {
+    const bool echo = std::holds_alternative<Echo>(*function);
+    if (echo) {
         echo_all(lock);
     } else {
         lock.unlock();
@@ -152,7 +153,7 @@ void HandlerSlot::run_task(std::unique_lock<std::mutex>& lock) {
     }
     if (overran_ || closed_) return;
     const Time now = Clock::now();
-    const Index ran = std::min(claimed_, end_) - task.first;
+    const Index ran = (echo ? end_ : next()) - task.first;
     report_.flush(now);
     if (auto pace = options_.paces->find(task.spec.function); pace != options_.paces->end())
         pace->second.add(now - began, ran);
@@ -248,7 +249,7 @@ bool HandlerSlot::call(const RawHandler& handler, Context& context, std::string_
     try {
         handler(context, payload, scratch_);
     } catch (const std::exception& error) {
-        failure_ = failure_of(shortened(error.what(), limits::text_bytes));
+        failure_ = failure_of(error.what());
         return false;
     } catch (...) {
         failure_ = failure_of("the handler threw something that is no std::exception");
