@@ -6,18 +6,10 @@
 #include <chrono>
 #include <climits>
 
+#include "shared/base/machine.hpp"
 #include "shared/base/result.hpp"
 
 namespace fanfold::worker {
-
-namespace {
-
-std::chrono::microseconds wall_clock() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
-}
-
-}  // namespace
 
 LiveCommands::LiveCommands(Poller& poller, Options options)
     : options_(std::move(options)),
@@ -52,7 +44,7 @@ void LiveCommands::begin(Command command) {
     guardian_.push(std::move(prepared->request));
     Running& running = running_[sequence];
     running = std::move(prepared->running);
-    running.started = wall_clock();
+    running.started = microseconds_since_1970();
     running.begin = std::chrono::steady_clock::now();
     unwatched_.push_back({running.begin + limits::watch_output_after, sequence});
     if (command.input) {
@@ -101,21 +93,24 @@ void LiveCommands::handle(std::uint64_t event, std::uint32_t flags) {
     const auto until =
         (flags & EPOLLHUP) != 0 ? OutputReader::Until::end : OutputReader::Until::has_paused;
     switch (static_cast<Source>(event & 3)) {
-        case Source::out:
-        case Source::err: read_output(sequence, running, until); break;
+        case Source::out: read_stream(sequence, running, running.out, until); break;
+        case Source::err: read_stream(sequence, running, running.err, until); break;
         case Source::in: write_input(running); break;
         case Source::own: break;
     }
     finish_if_over(sequence, running);
 }
 
-void LiveCommands::read_output(std::uint64_t sequence, Running& running,
+void LiveCommands::read_stream(std::uint64_t sequence, Running& running, Stream& stream,
                                OutputReader::Until until) {
-    for (Stream* stream : {&running.out, &running.err}) {
-        if (!reader_.read(*stream, running.max_output, until)) continue;
-        running.over_limit = true;
-        stop(sequence, running, CommandEnd::How::over_limit);
-    }
+    if (!reader_.read(stream, running.max_output, until)) return;
+    running.over_limit = true;
+    stop(sequence, running, CommandEnd::How::over_limit);
+}
+
+void LiveCommands::read_rest(std::uint64_t sequence, Running& running) {
+    for (Stream* stream : {&running.out, &running.err})
+        read_stream(sequence, running, *stream, OutputReader::Until::end);
 }
 
 void LiveCommands::watch_output(std::uint64_t sequence, Running& running) {
@@ -154,7 +149,7 @@ void LiveCommands::take_report(const guardian::Report& report) {
     running.report = report;
     running.in.close();
     if (report.kind != guardian::ReportKind::ended) return finish(found->first, running);
-    read_output(found->first, running, OutputReader::Until::end);
+    read_rest(found->first, running);
     if (!running.out.pipe.open() && !running.err.pipe.open()) return finish(found->first, running);
     set_timer(found->first, running,
               std::chrono::steady_clock::now() + limits::background_patience);
@@ -194,7 +189,7 @@ void LiveCommands::finish(std::uint64_t sequence, Running& running) {
 void LiveCommands::end_early(std::uint64_t sequence, CommandEnd::How how, std::string message) {
     Running& running = running_.at(sequence);
     if (running.ended) return finish(sequence, running);
-    read_output(sequence, running, OutputReader::Until::end);
+    read_rest(sequence, running);
     CommandEnd end = early_end_of(running, how, std::move(message));
     forget(sequence, running);
     options_.on_end(std::move(end));
@@ -206,7 +201,7 @@ void LiveCommands::end_unstarted(std::uint64_t id, CommandEnd::How how, std::str
                      .out = {},
                      .err = {},
                      .message = std::move(message),
-                     .started = wall_clock()});
+                     .started = microseconds_since_1970()});
 }
 
 void LiveCommands::forget(std::uint64_t sequence, Running& running) {

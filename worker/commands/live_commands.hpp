@@ -61,7 +61,9 @@ private:
     Result<Prepared> try_to_prepare(Command& command);
     void stop(std::uint64_t sequence, Running& running, CommandEnd::How why);
     void handle(std::uint64_t event, std::uint32_t flags);
-    void read_output(std::uint64_t sequence, Running& running, OutputReader::Until until);
+    void read_stream(std::uint64_t sequence, Running& running, Stream& stream,
+                     OutputReader::Until until);
+    void read_rest(std::uint64_t sequence, Running& running);
     void watch_output(std::uint64_t sequence, Running& running);
     void watch_due();
     void hear_guardian();
