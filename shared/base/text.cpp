@@ -70,6 +70,12 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
+std::string_view cut_between_characters(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return text;
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+    return text.substr(0, most);
+}
+
 bool is_steering(std::string_view character) {
     if (character.size() == 1) return !is_plain_ascii(character[0]);
     std::uint32_t code = code_point(character);

@@ -16,6 +16,9 @@ std::size_t character_length(std::string_view text);
 /// Whether all of the text is well-formed UTF-8.
 bool is_utf8(std::string_view text);
 
+/// The first `most` bytes at most, cut between two characters.
+std::string_view cut_between_characters(std::string_view text, std::size_t most);
+
 /// Whether a well-formed character is one that steers instead of being seen: C0 and C1 controls,
 /// DEL, line and paragraph separators, marks that turn the direction of writing or are invisible.
 bool is_steering(std::string_view character);

@@ -19,6 +19,7 @@
 #include "shared/base/limits.hpp"
 #include "shared/base/range_set.hpp"
 #include "shared/base/result.hpp"
+#include "shared/base/text.hpp"
 #include "shared/wire/bounds.hpp"
 #include "shared/wire/objects.hpp"
 
@@ -133,12 +134,6 @@ inline void write(std::string& out, const JobId& job, const Bound&) {
 }
 inline void write(std::string& out, const PeerId& peer, const Bound&) {
     append_bytes(out, peer.bytes);
-}
-/// The beginning of a text, cut between two characters of UTF-8.
-inline std::string_view cut_between_characters(std::string_view text, std::size_t bytes) {
-    if (text.size() <= bytes) return text;
-    while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) --bytes;
-    return text.substr(0, bytes);
 }
 inline void write(std::string& out, const std::string& text, const Bound& bound) {
     bool cut = bound.rule == Bound::Rule::cut;

@@ -49,7 +49,7 @@ void check_folder(const std::string& text) {
 }
 
 void check_text(const std::string& text) {
-    std::string shorter = worker::shortened(text, 20);
+    std::string_view shorter = cut_between_characters(text, 20);
     FANFOLD_CHECK(shorter.size() <= 20);
     std::string_view end = worker::tail(text, 20);
     FANFOLD_CHECK(end.size() <= 20);

@@ -7,7 +7,6 @@
 
 #include "shared/base/overloaded.hpp"
 #include "shared/base/result.hpp"
-#include "worker/core/text.hpp"
 
 namespace fanfold::worker {
 
@@ -172,8 +171,7 @@ void Core::leave(Step& step, std::string error) {
     work_.give_back_queue(step, "worker leaves");
     if (connected()) {
         flush_done(step);
-        send(step, wire::Bye{.reason = error.empty() ? "drained"
-                                                     : shortened(error, limits::reason_bytes)});
+        send(step, wire::Bye{.reason = error.empty() ? "drained" : error});
     }
     step.act(Note{.level = error.empty() ? Level::info : Level::error,
                   .what = "worker leaves",

@@ -4,24 +4,12 @@
 
 namespace fanfold::worker {
 
-namespace {
-
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
-
-}  // namespace
-
-std::string shortened(std::string text, std::size_t most) {
-    if (text.size() <= most) return text;
-    while (most > 0 && continues(text[most])) --most;
-    text.resize(most);
-    return text;
-}
-
 std::string_view tail(std::string_view text, std::size_t most) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     if (text.size() <= most) return text;
     text.remove_prefix(text.size() - most);
-    while (!text.empty() && continues(text.front())) text.remove_prefix(1);
+    while (!text.empty() && (static_cast<unsigned char>(text.front()) & 0xc0) == 0x80)
+        text.remove_prefix(1);
     return text;
 }
 

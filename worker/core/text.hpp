@@ -9,9 +9,6 @@
 
 namespace fanfold::worker {
 
-/// The first `most` bytes at most, cut where a character begins.
-std::string shortened(std::string text, std::size_t most);
-
 /// The last `most` bytes at most, without the line ends at its end, begun at a character.
 std::string_view tail(std::string_view text, std::size_t most);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shared/base/result.hpp"
+#include "shared/base/text.hpp"
 #include "worker/core/text.hpp"
 #include "worker/limits.hpp"
 
@@ -125,7 +126,7 @@ void Work::take_failure(Step& step, Failed& event) {
     hold_no_more(reported.job, range);
     failure.attempt = reported.attempt;
     failure.worker = options_.worker;
-    failure.message = shortened(std::move(failure.message), limits::text_bytes);
+    failure.message.resize(cut_between_characters(failure.message, limits::text_bytes).size());
     step.act(Note{.level = Level::debug,
                   .what = "fragment failed",
                   .job = reported.job,

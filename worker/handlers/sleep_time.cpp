@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "shared/base/text.hpp"
 #include "shared/wire/codec.hpp"
-#include "worker/core/text.hpp"
 #include "worker/limits.hpp"
 
 namespace fanfold::worker {
@@ -32,8 +32,9 @@ Result<Duration> sleep_time(std::string_view payload) {
     constexpr double longest = std::chrono::duration<double>(limits::longest_sleep).count();
     if (seconds && std::isfinite(*seconds) && *seconds >= 0 && *seconds <= longest)
         return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
-    const std::string found = text ? "not '" + shortened(std::string(*text), shown_bytes) + "'"
-                                   : "or a text that holds it";
+    const std::string found =
+        text ? "not '" + std::string(cut_between_characters(*text, shown_bytes)) + "'"
+             : "or a text that holds it";
     return fail("fanfold.sleep wants a number of seconds from 0 to a year, " + found);
 }
 

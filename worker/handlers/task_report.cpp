@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "shared/base/machine.hpp"
 #include "worker/limits.hpp"
 
 namespace fanfold::worker {
@@ -24,8 +25,7 @@ void TaskReport::begin(const Task& task) {
 
 void TaskReport::begin_run(Time now) {
     run_started_ = now;
-    run_stamp_ = std::chrono::duration_cast<wire::Microseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
+    run_stamp_ = microseconds_since_1970();
     seen_.reset();
 }
 

@@ -2,7 +2,7 @@
 // that they took. Belongs to a slot.
 //
 // Threads: everything is called with the slot's mutex held, but for what values() allows without
-// it; scan() and overran() by the watch, the rest by the thread that runs the task. Events are
+// it; scan() and overrun() by the watch, the rest by the thread that runs the task. Events are
 // delivered while the mutex is held, so they come in order.
 #pragma once
 

@@ -191,8 +191,8 @@ TEST_CASE("text") {
     CHECK_FALSE(is_utf8("\xed\xa0\x80"));      // a surrogate
     CHECK_FALSE(is_utf8("\xf4\x90\x80\x80"));  // past the last character
     CHECK_FALSE(is_utf8("cut \xe6\xbc"));
-    CHECK(shortened("Größe", 3) == "Gr");
-    CHECK(shortened("Größe", 4) == "Grö");
+    CHECK(cut_between_characters("Größe", 3) == "Gr");
+    CHECK(cut_between_characters("Größe", 4) == "Grö");
     CHECK(tail("Größe\n\n", 3) == "ße" + std::string());
     CHECK(tail("Größe", 2) == "e");
 }
