@@ -85,20 +85,19 @@ void Worker::run() {
     SignalReader signals;
     zmq::context_t context;
     worker::Shell shell(
-        context,
-        {.broker = options.broker,
-         .name = options.name,
-         .slots = options.slots,
-         .functions = state_->functions,
-         .max_output = options.max_output,
-         .abilities = state_->abilities,
-         .keys = std::move(keys),
-         .containment = {.clean_environment = true,
-                         .kept_names = {},
-                         .own_folders = true,
-                         .job_chooses_surroundings =
-                             state_->functions.find(std::string(wire::command_function)) !=
-                             nullptr}});
+        context, {.broker = options.broker,
+                  .name = options.name,
+                  .slots = options.slots,
+                  .functions = state_->functions,
+                  .max_output = options.max_output,
+                  .abilities = state_->abilities,
+                  .keys = std::move(keys),
+                  .containment = {
+                      .clean_environment = true,
+                      .kept_names = {},
+                      .own_folders = true,
+                      .job_chooses_surroundings =
+                          state_->functions.find(std::string(wire::command_function)) != nullptr}});
     auto become = [this](worker::Shell* running) {
         std::lock_guard lock(state_->mutex);
         state_->running = running;

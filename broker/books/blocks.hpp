@@ -70,7 +70,6 @@ public:
     std::uint64_t bytes() const { return bytes_; }
 
     // --- memory
-    // ---------------------------------------------------------------------------------------------
     std::uint64_t held_bytes() const { return held_bytes_; }
     bool in_memory(Index index) const { return at(index)->second.in_memory; }
     /// Lets the body of the block go, which the store has.

@@ -78,9 +78,9 @@ Database::~Database() {
 
 void Database::connect() {
     sqlite3* db = nullptr;  // there also where it can't be opened
-    int result = sqlite3_open_v2(
-        path_.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-        nullptr);
+    int result =
+        sqlite3_open_v2(path_.c_str(), &db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     db_.reset(db);
     if (result != SQLITE_OK) refuse_state("cannot open " + path_ + ": " + sqlite3_errmsg(db));
     // Large pages and rare checkpoints suit rows that are blocks and chunks.
@@ -248,8 +248,8 @@ int Database::apply(const Record& record) {
 void Database::checkpoint() {
     int frames = 0;
     int in_database = 0;
-    int result = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
-                                           &frames, &in_database);
+    int result = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames,
+                                           &in_database);
     if (result == SQLITE_OK && in_database == frames) mark_.set_emptied();
 }
 

@@ -27,7 +27,7 @@ bool on_network(const std::string& folder) {
     return false;
 }
 
-void make_folder(const std::string& path) {
+void make_store_folder(const std::string& path) {
     std::error_code failed;
     std::filesystem::create_directories(path, failed);
     if (failed)
@@ -45,7 +45,7 @@ void refuse_state(const std::string& why) { throw StartupError("--state: " + why
 StoreFolder::StoreFolder(const std::string& database) {
     std::filesystem::path lock(database);
     const std::string folder = lock.parent_path();
-    make_folder(folder);
+    make_store_folder(folder);
     lock_ = open(lock.replace_extension("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_ < 0)
         refuse_state("cannot write in " + folder + ": " + std::strerror(errno) +

@@ -15,7 +15,6 @@
 namespace fanfold::wire {
 
 // --- client → broker
-// ------------------------------------------------------------------------------------------
 
 /// A run of consecutive fragments (PUSH → PULL). The body holds `count` MessagePack objects back to
 /// back. `cuts` holds the byte offset of fragments stride, 2·stride, … (32-bit little-endian), so
@@ -227,7 +226,6 @@ struct Adjusted {
 };
 
 // --- client ↔ gatherer (collect: DEALER ↔ ROUTER)
-// -------------------------------------------------------------
 
 /// Client → gatherer: stream the job's results to me, from `position` on. Sent again when nothing
 /// comes for a while. Positions: in order, the next index wanted; as completed, the number of

@@ -110,7 +110,6 @@ constexpr unsigned first_of(T) {
 }
 
 // --- writing
-// --------------------------------------------------------------------------------------
 
 inline constexpr std::size_t reserved_bytes = 128;  // most messages and rows fit
 
@@ -166,7 +165,6 @@ void write(std::string& out, const T& value, const Bound&) {
 }
 
 // --- reading
-// --------------------------------------------------------------------------------------
 
 /// What is left of bytes that are known to be whole objects, and why they can't be read.
 class Reader {
@@ -328,7 +326,6 @@ bool read(Reader& from, T& value, const Bound&) {
 }
 
 // --- whole
-// --------------------------------------------------------------------------------------
 
 /// Why bytes are not one whole object within the limits of a header; empty: they are. The walk
 /// makes sure that no count in it promises more than the bytes that are there, before anything is

@@ -24,7 +24,6 @@
 namespace fanfold::wire {
 
 // --- any peer and the broker (control: DEALER ↔ ROUTER)
-// -----------------------------------------------------
 
 /// The first message of every session; kind and the two version numbers keep their places for ever.
 /// Answered by Welcome or Refused.
@@ -111,7 +110,6 @@ struct Bye {
 };
 
 // --- broker ↔ worker (control)
-// --------------------------------------------------------------------------------
 
 /// Broker → worker: run this chunk; the body is its slice of a block. The first dispatch of a job
 /// in a session has the brief.
@@ -199,7 +197,6 @@ struct Results {
 };
 
 // --- broker ↔ gatherer (control)
-// ------------------------------------------------------------------------------
 
 /// Broker → gatherer: the job is yours. Sent again, with the same assignment, when the total
 /// becomes known.

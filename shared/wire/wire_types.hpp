@@ -231,7 +231,6 @@ struct Missing {
 };
 
 // --- of a worker's messages
-// ------------------------------------------------------------------------------------
 
 /// What a worker must know of a job to run its chunks.
 struct JobBrief {
@@ -264,7 +263,6 @@ struct JobFailures {
 };
 
 // --- of who may do what
-// ------------------------------------------------------------------------------------------
 
 /// A public key that is let in, whose it is, and what it may do (access.hpp).
 struct AllowedKey {
@@ -278,7 +276,6 @@ struct AllowedKey {
 };
 
 // --- of a report
-// -------------------------------------------------------------------------------------------------
 
 struct JobInfo {
     JobId job{};

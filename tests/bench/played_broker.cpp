@@ -101,7 +101,6 @@ void PlayedBroker::take(Send& send) {
 }
 
 // --- workers
-// -------------------------------------------------------------------------------------------------
 
 void PlayedBroker::take(std::uint32_t number, const wire::Dispatch& dispatch) {
     Worker& worker = workers_[number];
@@ -204,7 +203,6 @@ void PlayedBroker::beat() {
 }
 
 // --- the client and the gatherer
-// --------------------------------------------------------------------------------
 
 void PlayedBroker::open(std::uint64_t number, std::uint64_t total, std::uint32_t block_fragments) {
     Job& made = jobs_[number];

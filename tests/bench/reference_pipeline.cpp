@@ -43,7 +43,6 @@ static_assert(sizeof(Fragment) == 24);
 constexpr std::uint64_t probe = std::numeric_limits<std::uint64_t>::max();
 
 // --- sockets
-// -------------------------------------------------------------------------------------------------
 
 /// Where the parts meet; who binds is named first.
 struct Endpoints {
@@ -147,7 +146,6 @@ public:
 };
 
 // --- the kinds
-// ------------------------------------------------------------------------------------------------
 
 void send_packed(zmq::socket_t& out, const std::vector<Small>& payloads) {
     for (std::uint64_t first = 0; first < payloads.size(); first += packed_fragments) {

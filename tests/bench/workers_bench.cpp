@@ -125,7 +125,6 @@ void two_paretos(std::uint64_t fragments, double total) {
 }
 
 // --- idling
-// -------------------------------------------------------------------------------------------------
 
 /// Processor time of all threads of a process, in seconds.
 double processor_time(pid_t pid) {

@@ -71,7 +71,6 @@ wire::JobSpec hedged(wire::Hedging how, wire::Milliseconds after = wire::Millise
 }  // namespace
 
 // --- estimates
-// -------------------------------------------------------------------------------------------------
 
 TEST_CASE("times: a moving estimate, and a percentile once there are enough") {
     RunTimeEstimate times;
@@ -121,7 +120,6 @@ TEST_CASE("a worker that is slower than others is known by it") {
 }
 
 // --- labels and resources
-// ---------------------------------------------------------------------------------------------
 
 TEST_CASE("a job goes to workers that have its labels, and says when there are none") {
     Site site;
@@ -158,7 +156,6 @@ TEST_CASE("what runs at a time on a worker fits its resources") {
 }
 
 // --- recall
-// -------------------------------------------------------------------------------------------------
 
 TEST_CASE("work that waits behind a long fragment is recalled for an idle slot, and runs there") {
     Site site;
@@ -210,7 +207,6 @@ TEST_CASE(
 }
 
 // --- second attempts
-// ------------------------------------------------------------------------------------------------
 
 TEST_CASE("a fragment past its time is started a second time, and the first result counts") {
     Site site;

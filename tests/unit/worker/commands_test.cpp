@@ -269,7 +269,7 @@ TEST_SUITE("commands") {
                                    }});
         std::unique_lock lock(mutex);
         for (int at = 0; at < 4; ++at) start_next();
-        REQUIRE(done.wait_for(lock, patience, [&] { return outputs.size() == 500; }));
+        REQUIRE(done.wait_for(lock, command_patience, [&] { return outputs.size() == 500; }));
         for (const auto& [id, output] : outputs) CHECK(output == std::to_string(id) + "\n");
     }
 
