@@ -86,7 +86,8 @@ std::optional<TcpAddress> tcp_address(const std::string& endpoint) {
 }
 
 bool binds_all(const std::string& host) {
-    return host == "*" || host == "0.0.0.0" || host == "[::]" || host == "::";
+    return host == "*" || host == "0.0.0.0" || host == "[::]" || host == "::" ||
+           host == "[::ffff:0.0.0.0]";
 }
 
 bool is_local(const std::string& endpoint) {

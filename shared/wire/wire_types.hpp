@@ -57,7 +57,7 @@ enum class RefusalCode : std::uint8_t {
     malformed = 2,         // bytes that are no message, or make no sense here
     unknown_job = 3,       // never heard of, or forgotten
     too_large = 4,         // past a limit that the welcome named
-    not_allowed = 5,       // another's job, another's role
+    not_allowed = 5,       // what the roles of its key do not hold
     no_gatherer = 6,       // no gatherer is connected to the broker
     conflict = 7,          // the job exists with other contents
     no_function = 8,       // no worker offers it, and none can come

@@ -97,6 +97,9 @@ TEST_CASE("what is connected to is in a folder in which no other user can put a 
     CHECK(net::choose_endpoint(named, folder.endpoint()) == named[0]);
     CHECK(net::choose_endpoint(named, "tcp://192.0.2.2:7") == named[1]);
     CHECK(net::choose_endpoint({named[0]}, "tcp://192.0.2.2:7") == named[0]);
+    for (const char* all : {"0.0.0.0", "[::]", "*", "[::ffff:0.0.0.0]"})
+        CHECK(net::choose_endpoint({std::string("tcp://") + all + ":9"}, "tcp://192.0.2.2:7") ==
+              "tcp://192.0.2.2:9");
 }
 
 TEST_CASE("a folder of another user is refused") {
