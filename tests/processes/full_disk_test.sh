@@ -17,11 +17,13 @@ fi
 export FANFOLD_BROKER=$broker_endpoint
 trap 'status=$?; umount -l broker gatherer 2>/dev/null; (exit "$status"); finish' EXIT
 
+silence=1s
+[[ -z ${FANFOLD_SANITIZER:-} ]] || silence=5s
 seq -f '%04000g' 10000 >large  # 40 MB, for a disk of 24
 seq 20000 >small
 mkdir broker gatherer
 room() { mount -o remount,size="$2" "$1" || fail "cannot give $1 $2"; }
-durable_broker() { start_broker --worker-timeout 1s --state broker; }
+durable_broker() { start_broker --worker-timeout "$silence" --state broker; }
 durable_gatherer() { start_gatherer --state gatherer; }
 full_is_told() { grep -Eq "cannot write $1/$1.db.*disk is full; make room" "$1.log"; }
 ends_complete() {  # JOB INPUT
@@ -35,8 +37,8 @@ kill_and_start() {  # DAEMON
     stop "$1" KILL
     rm -f "$1.out"
     case $1 in
-        broker) start broker fanfold-broker --bind "$broker_endpoint" --worker-timeout 1s --state \
-            broker ;;
+        broker) start broker fanfold-broker --bind "$broker_endpoint" --state broker \
+            --worker-timeout "$silence" ;;
         gatherer) start gatherer fanfold-gatherer --bind "tcp://127.0.0.1:$((first_port + 2))" \
             --name gatherer --state gatherer ;;
     esac
