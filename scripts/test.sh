@@ -5,7 +5,8 @@
 #   format    the formatter agrees with every source file; shellcheck with every script
 #   release   the release build and all of its tests
 #   asan      unit tests, most simulations and real processes under AddressSanitizer and UBSan
-#   tsan      the same, but for simulations, chaos and damaged stores, under ThreadSanitizer
+#   tsan      the same where there are threads, but for chaos and damaged stores, under
+#             ThreadSanitizer
 #   fuzz      each fuzzer for some seconds, from what is kept of earlier ones
 #   lint      clang-tidy
 # Without a stage: all of them, in this order; --quick: only release.
@@ -104,16 +105,18 @@ stage_release() {
 
 stage_asan() {
     # What looks for planted bugs and at times in simulation has nothing that the other simulations
-    # have not.
+    # have not, and of the tests that are run again with keys two are enough.
     check "asan build" build asan && work_ahead "$@" &&
-        run_tests asan --exclude-regex 'simulation/(planted_bugs|stragglers|makespan)'
+        run_tests asan --exclude-regex \
+            'simulation/(planted_bugs|stragglers|makespan)|secure/(map|worker)'
 }
 
 stage_tsan() {
-    # The simulator has one thread: there is nothing for this sanitizer in it. The bounds of the two
-    # others are for programs at their own speed.
+    # The simulator has one thread, and so has what reads options and inputs: there is nothing for
+    # this sanitizer in it. The bounds of the two others are for programs at their own speed.
     check "tsan build" build tsan && work_ahead "$@" &&
-        run_tests tsan --label-exclude simulation --exclude-regex 'processes/(chaos|damaged_store)'
+        run_tests tsan --label-exclude simulation --exclude-regex \
+            'processes/(chaos|damaged_store|errors|map_inputs|map_options)|secure/map_inputs'
 }
 
 stage_fuzz() {
@@ -152,7 +155,7 @@ for argument in "$@"; do
         --quick) stages+=(release) ;;
         format | release | asan | tsan | fuzz | lint) stages+=("$argument") ;;
         --help | -h)
-            sed -n '2,11s/^# //p' "$0"
+            sed -n '2,12s/^# //p' "$0"
             exit 0
             ;;
         *)
