@@ -72,7 +72,7 @@ bool is_utf8(std::string_view text) {
 
 std::string_view cut_between_characters(std::string_view text, std::size_t most) {
     if (text.size() <= most) return text;
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+    while (most > 0 && !begins_character(text[most])) --most;
     return text.substr(0, most);
 }
 

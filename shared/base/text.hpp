@@ -16,6 +16,9 @@ std::size_t character_length(std::string_view text);
 /// Whether all of the text is well-formed UTF-8.
 bool is_utf8(std::string_view text);
 
+/// Whether no character of UTF-8 goes on with this byte.
+inline bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
+
 /// The first `most` bytes at most, cut between two characters.
 std::string_view cut_between_characters(std::string_view text, std::size_t most);
 

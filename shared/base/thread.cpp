@@ -2,8 +2,8 @@
 
 #include <signal.h>
 
+#include <exception>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace fanfold {
@@ -16,7 +16,7 @@ Result<std::thread> start_thread(std::function<void()> run) {
     Result<std::thread> thread;
     try {
         thread = std::thread(std::move(run));
-    } catch (const std::system_error& error) {
+    } catch (const std::exception& error) {
         thread = fail(std::string("the system gives no further thread (") + error.what() +
                       "); see the limits of processes and of memory, ulimit -u and -v");
     }

@@ -1,10 +1,8 @@
 #include "shared/security/gatekeeper.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <array>
 
+#include "shared/base/thread.hpp"
 #include "shared/log/logging.hpp"
 #include "shared/security/roles.hpp"
 
@@ -54,13 +52,7 @@ Gatekeeper::Gatekeeper(zmq::context_t& context, Options options) : options_(std:
         throw StartupError(std::string("cannot watch over this process's sockets: ") +
                            error.what());
     }
-    // Signals are the other threads' business.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = require(start_thread([this] { run(); }));
 }
 
 Gatekeeper::~Gatekeeper() {

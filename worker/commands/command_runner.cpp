@@ -1,9 +1,9 @@
 #include "worker/commands/command_runner.hpp"
 
-#include <csignal>
 #include <utility>
 
 #include "shared/base/result.hpp"
+#include "shared/base/thread.hpp"
 #include "worker/commands/find_guardian.hpp"
 
 namespace fanfold::worker {
@@ -32,7 +32,10 @@ CommandRunner::CommandRunner(Options options)
         throw StartupError(opened.error().text);
     if (auto started = commands_.start_guardian(); !started)
         throw StartupError(started.error().text);
-    start_thread();
+    // It takes no signal, so that a command that does not read its standard input raises no
+    // SIGPIPE. It must not look at thread_ before that is assigned.
+    const std::lock_guard lock(mutex_);
+    thread_ = require(start_thread([this] { run(); }));
 }
 
 CommandRunner::~CommandRunner() {
@@ -67,19 +70,6 @@ void CommandRunner::abort(std::uint64_t id) {
 void CommandRunner::wake(bool first) {
     if (std::this_thread::get_id() == thread_.get_id()) posted_here_ = true;
     else if (first) poller_.wake();
-}
-
-/// With all signals blocked: the program's handlers run on its own threads, and a command that does
-/// not read its standard input must not raise SIGPIPE here.
-void CommandRunner::start_thread() {
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    // The thread must not look at thread_ before it is assigned.
-    const std::lock_guard lock(mutex_);
-    thread_ = std::thread([this] { run(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void CommandRunner::run() {

@@ -45,7 +45,6 @@ private:
         std::vector<std::uint64_t> aborts;
         bool empty() const { return starts.empty() && aborts.empty(); }
     };
-    void start_thread();
     void run();
     bool take_inbox();
     void refuse_rest();

@@ -1,6 +1,7 @@
 #include "worker/core/text.hpp"
 
 #include "shared/base/duration.hpp"
+#include "shared/base/text.hpp"
 
 namespace fanfold::worker {
 
@@ -8,8 +9,7 @@ std::string_view tail(std::string_view text, std::size_t most) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     if (text.size() <= most) return text;
     text.remove_prefix(text.size() - most);
-    while (!text.empty() && (static_cast<unsigned char>(text.front()) & 0xc0) == 0x80)
-        text.remove_prefix(1);
+    while (!text.empty() && !begins_character(text.front())) text.remove_prefix(1);
     return text;
 }
 
