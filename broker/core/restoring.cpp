@@ -205,7 +205,7 @@ void Restoring::finish() {
         owners_.dispatcher.start(options.started, job);
         owners_.clients.restore_lease(job);
     }
-    // The keys of jobs that are whole go first.
+    // The keys of jobs that are whole go first. A job without its key is found by its id.
     for (const JobId& id : damaged_) owners_.jobs.add_key(owners_.jobs.at(id));
     if (damaged_.empty()) rows_.clear();
 }

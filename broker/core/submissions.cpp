@@ -168,7 +168,8 @@ Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sende
     }
     Tenant& tenant = owners_.users.tenant(sender.user);
     Job& job = owners_.jobs.add(block.job, spec, sender.user, tenant);
-    owners_.jobs.add_key(job);
+    const bool has_its_key = owners_.jobs.add_key(job);
+    FANFOLD_CHECK(has_its_key);
     owners_.endings.open(job, step.now);
     owners_.gathering.open(job);
     owners_.dispatcher.open(job);

@@ -1,7 +1,7 @@
 // All jobs of the broker: by id, by their users' keys, and those that run. Owned by the core's
 // thread.
 //
-// Invariants: a key names one job, and a job with a key is found by it.
+// Invariant: a key names one job, which has it.
 #pragma once
 
 #include <map>

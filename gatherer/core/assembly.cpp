@@ -178,7 +178,9 @@ bool Assembly::restore(Index first, Entry entry) {
     if (entry.sequence >= limits::last_sequence || entry.count == 0 ||
         first > std::numeric_limits<Index>::max() - entry.count)
         return false;
-    if (!entry.failure && !wire::is_objects(entry.body.view(), entry.count)) return false;
+    if (entry.failure ? entry.count != 1 || entry.failure->index != first
+                      : !wire::is_objects(entry.body.view(), entry.count))
+        return false;
     restore_next_sequence(entry.sequence + 1);
     if (total_ && first >= *total_) return true;
     if (total_ && entry.count > *total_ - first) {

@@ -328,6 +328,12 @@ TEST_CASE("durable gatherer: a row that does not fit the others is not taken") {
     CHECK(takes(record_of(3, EntryRow{.first = 2, .count = 2}, "\x01\x02")));
     CHECK_FALSE(takes(record_of(3, EntryRow{.first = 2, .count = 3}, "\x01\x02")));  // fewer values
     CHECK_FALSE(takes(record_of(~0ull, EntryRow{.first = 2, .count = 1}, "\x01")));
+    auto failure = [](Index first, std::uint32_t count) {
+        return record_of(3, EntryRow{.first = first, .count = count, .failure = {{.index = 2}}});
+    };
+    CHECK(takes(failure(2, 1)));
+    CHECK_FALSE(takes(failure(2, 2)));  // of two fragments
+    CHECK_FALSE(takes(failure(3, 1)));  // of another
     CHECK_FALSE(takes(record_of(2, LetGoRow{.ranges = {{1, 3}}})));  // it failed, and had a value
     CHECK_FALSE(takes(record_of(0, SequenceRow{.next = ~0ull})));
     CHECK_FALSE(takes(record_of(0, ProposalRow{.outcome = wire::Outcome::running})));
