@@ -156,6 +156,8 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
     Session* earlier = sessions_.find(joined.earlier);
     if (!earlier) return;
     dispatcher_.leave(*earlier, joined.earlier);
+    // It may have gathered under another name: those jobs are not the new one's.
+    if (earlier->role == wire::Role::gatherer) gathering_.lose(step, joined.earlier);
     sessions_.take_out(joined.earlier);
 }
 
