@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace fanfold::scatterer::cli {
 namespace {
@@ -101,37 +102,49 @@ bool ShellScanner::inside(Frame frame) const {
 
 void ShellScanner::read(char c) {
     if (inside(Frame::single)) {
-        if (c == '\'') open_.pop_back();
         previous_ = c;
+        if (c == '\'') close();
         return;
     }
     if (comment_) {
         comment_ = c != '\n';
         if (comment_) return;
     }
-    if (escaped_) {
-        escaped_ = false;
-        word_ += c;
-        previous_ = 'x';
-        return;
-    }
+    if (escaped_) return read_escaped(c);
     if (c == '\\') {
         escaped_ = true;
-        dollar_ = false;
         return;
     }
     if (inside(Frame::backticks)) {
-        if (c == '`') open_.pop_back();
+        if (c == '`') close();
         return;
     }
     if (dollar_ && read_dollar(c)) return;
     dollar_ = c == '$';
     if (c == '`') return open(Frame::backticks);
     if (inside(Frame::two)) {
-        if (c == '"') open_.pop_back();
+        if (c == '"') close();
         return;
     }
     read_plain(c);
+}
+
+/// What has ended is a part of a word, which goes on after it.
+void ShellScanner::close() {
+    open_.pop_back();
+    word_ = previous_ = 'x';
+}
+
+void ShellScanner::read_escaped(char c) {
+    escaped_ = false;
+    const bool after_dollar = std::exchange(dollar_, false);
+    if (c != '\n') {
+        word_ += c;
+        previous_ = 'x';
+    } else if (after_dollar) {
+        lost_ =
+            "a $ before the end of its line stands before it, which shells read in different ways";
+    }  // else the line goes on as if neither character were there
 }
 
 // What a $ introduces; true when that takes the character.
@@ -146,11 +159,14 @@ bool ShellScanner::read_dollar(char c) {
     }
     if (c == '\'' && !inside(Frame::two))
         lost_ = "$'…' stands before it, which shells read in different ways";
+    if (c == '[') lost_ = "$[…] stands before it, which shells read in different ways";
     return false;
 }
 
 // A character outside of quotes: at the top, in a $(…), in a ${…} or in a $((…)).
 void ShellScanner::read_plain(char c) {
+    if (inside(Frame::arithmetic) && (c == '"' || c == '\''))
+        lost_ = "quotes inside $((…)) stand before it, which shells read in different ways";
     if (c == '"') open(Frame::two);
     if (c == '\'') {
         bool between_two = inside(Frame::braces) && open_.size() > 1 &&
@@ -159,11 +175,9 @@ void ShellScanner::read_plain(char c) {
             lost_ = "quotes inside \"${…}\" stand before it, which shells read in different ways";
         open(Frame::single);
     }
-    if (c == '}' && inside(Frame::braces)) open_.pop_back();
+    if (c == '}' && inside(Frame::braces)) return close();
     bool command = !inside(Frame::braces) && !inside(Frame::arithmetic);
-    if (c == '#' && command && word_.empty() &&
-        (is_blank(previous_) || previous_ == ';' || previous_ == '&' || previous_ == '|' ||
-         previous_ == '(' || previous_ == ')' || previous_ == '$')) {
+    if (c == '#' && command && word_.empty()) {
         comment_ = true;
         return;
     }
@@ -176,9 +190,7 @@ void ShellScanner::read_plain(char c) {
 }
 
 void ShellScanner::read_word(char c) {
-    bool delimiter = is_blank(c) || c == ';' || c == '&' || c == '|' || c == '<' || c == '>' ||
-                     c == '(' || c == ')';
-    if (!delimiter) {
+    if (!is_blank(c) && std::string_view(";&|<>()").find(c) == std::string_view::npos) {
         word_ += c;
         return;
     }
@@ -197,7 +209,7 @@ void ShellScanner::read_parenthesis(char c) {
         innermost = {Frame::arithmetic, 1};
     } else if (innermost.frame == Frame::substitution || innermost.frame == Frame::arithmetic) {
         if (c == '(') ++innermost.parentheses;
-        if (c == ')' && innermost.parentheses-- == 0) open_.pop_back();
+        if (c == ')' && innermost.parentheses-- == 0) close();
     }
 }
 

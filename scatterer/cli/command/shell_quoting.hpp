@@ -56,7 +56,9 @@ private:
     void read_word(char c);
     void read_parenthesis(char c);
     bool read_dollar(char c);
+    void read_escaped(char c);
     void open(Frame frame, int parentheses = 0) { open_.push_back({frame, parentheses}); }
+    void close();
 
     std::vector<Open> open_;  // innermost last; empty: the top of the command line
     std::string word_;        // the plain word so far
