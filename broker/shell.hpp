@@ -63,8 +63,8 @@ private:
     Journal journal_;
     std::vector<std::string> control_endpoints_;
     std::vector<std::string> blocks_endpoints_;
-    zmq::socket_t control_;
-    zmq::socket_t blocks_;
+    net::BoundSocket control_;
+    net::BoundSocket blocks_;
     net::Loop loop_;
     Core core_;
     net::Backlog backlog_;          // of control

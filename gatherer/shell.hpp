@@ -61,8 +61,8 @@ private:
     ShellOptions options_;
     std::vector<std::string> results_endpoints_;
     std::vector<std::string> collect_endpoints_;
-    zmq::socket_t results_;
-    zmq::socket_t collect_;
+    net::BoundSocket results_;
+    net::BoundSocket collect_;
     std::optional<zmq::socket_t> control_;
     std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
     std::uint64_t connection_ =

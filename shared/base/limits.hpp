@@ -164,7 +164,16 @@ static_assert(chunk_bytes <= worker_credit_bytes);
 // --- connections and keys
 
 inline constexpr int connections_waiting = 1024;  // that the system holds for one bound socket
-inline constexpr std::size_t user_bytes = 100;    // of a user's name in files with keys
+// Connections that have not proved a key yet: of one program, of one address, and what one may
+// send.
+inline constexpr std::size_t arrivals = 1024;
+inline constexpr std::size_t arrivals_of_address = 256;
+inline constexpr std::size_t arrival_bytes = 64 * KiB;
+inline constexpr auto arrivals_interval = 10ms;  // in which they are looked at
+// A socket sends less to one that has not proved a key, and more to one that has: libzmq's CURVE.
+inline constexpr std::size_t handshake_bytes = 256;
+inline constexpr std::size_t spare_descriptors = 64;  // of a program; what comes to them is closed
+inline constexpr std::size_t user_bytes = 100;        // of a user's name in files with keys
 inline constexpr std::size_t key_file_bytes = 16 * MiB;  // of a file with keys
 
 // --- peers that misbehave

@@ -42,7 +42,8 @@ std::string in_z85(const std::string& key) {
 }
 }  // namespace
 
-Gatekeeper::Gatekeeper(zmq::context_t& context, Options options) : options_(std::move(options)) {
+Gatekeeper::Gatekeeper(zmq::context_t& context, Options options)
+    : options_(std::move(options)), arrivals_(options_.component) {
     require_curve();
     socket_ = zmq::socket_t(context, zmq::socket_type::rep);
     socket_.set(zmq::sockopt::linger, 0);
@@ -103,8 +104,17 @@ std::uint64_t Gatekeeper::refused() const {
 void Gatekeeper::run() {
     pthread_setname_np(pthread_self(), "fanfold-keys");
     loop_.watch(socket_, [this] { answer(); });
-    loop_.run([] { return Time::max(); }, [] {});
+    loop_.watch(monitors_to_watch_.fd(), [this] { take_monitors(); });
+    loop_.run([this] { return arrivals_.next_look(); }, [this] { arrivals_.look(Loop::now()); });
     socket_.close();
+    monitors_.clear();
+}
+
+void Gatekeeper::take_monitors() {
+    for (zmq::socket_t& taken : monitors_to_watch_.take()) {
+        zmq::socket_t& monitor = monitors_.emplace_back(std::move(taken));
+        loop_.watch(monitor, [this, &monitor] { arrivals_.read(monitor, Loop::now()); });
+    }
 }
 
 void Gatekeeper::answer() {

@@ -8,18 +8,22 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 #include <zmq.hpp>
 
+#include "shared/base/mailbox.hpp"
 #include "shared/base/token_bucket.hpp"
 #include "shared/net/loop.hpp"
 #include "shared/net/transfer.hpp"
+#include "shared/security/arrivals.hpp"
 #include "shared/security/keys.hpp"
 
 namespace fanfold::net {
@@ -39,6 +43,9 @@ public:
     Gatekeeper& operator=(const Gatekeeper&) = delete;
 
     const KeyPair& own() const { return options_.own; }
+    /// Connections that this monitor of a bound socket tells of have limits until they have proved
+    /// a key.
+    void watch(zmq::socket_t monitor) { monitors_to_watch_.post(std::move(monitor)); }
     /// From now on these keys are let in, and no others.
     void replace(const std::vector<wire::AllowedKey>& keys);
     /// Whose connection a message came by, which has this user id: its public key, or for inproc an
@@ -54,6 +61,7 @@ public:
 private:
     enum class Verdict : std::uint8_t { known, unknown, too_early };
     void run();
+    void take_monitors();
     void answer();
     Verdict judge(const std::string& public_key, const std::string& address);
     void log_refusal(const std::string& public_key, const std::string& address);
@@ -66,6 +74,9 @@ private:
     std::set<std::string> expected_;
     std::uint64_t refused_ = 0;
     TokenBucket lines_;  // of refusals, in the log
+    Mailbox<zmq::socket_t> monitors_to_watch_;
+    std::deque<zmq::socket_t> monitors_;  // this and what follows belongs to its thread
+    Arrivals arrivals_;
     std::thread thread_;
 };
 

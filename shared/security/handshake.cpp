@@ -27,26 +27,40 @@ std::optional<HandshakeWatch::News> news_of(int event) {
 
 }  // namespace
 
-HandshakeWatch::HandshakeWatch(zmq::context_t& context, zmq::socket_t& watched)
-    : watched_(watched.handle()), news_(context, zmq::socket_type::pair) {
+zmq::socket_t monitor(zmq::context_t& context, zmq::socket_t& watched, int events) {
     static std::atomic<std::uint64_t> number{0};
-    std::string endpoint = inproc_endpoint("handshakes-" + std::to_string(++number));
-    news_.set(zmq::sockopt::linger, 0);
-    news_.set(zmq::sockopt::rcvhwm, 0);  // libzmq's own thread must never wait for who reads this
-    if (zmq_socket_monitor(watched.handle(), endpoint.c_str(), watched_events) != 0)
-        throw zmq::error_t();
-    news_.connect(endpoint);
+    std::string endpoint = inproc_endpoint("monitor-" + std::to_string(++number));
+    zmq::socket_t news(context, zmq::socket_type::pair);
+    news.set(zmq::sockopt::linger, 0);
+    news.set(zmq::sockopt::rcvhwm, 0);
+    if (zmq_socket_monitor(watched.handle(), endpoint.c_str(), events) != 0) throw zmq::error_t();
+    news.connect(endpoint);
+    return news;
 }
 
-HandshakeWatch::~HandshakeWatch() { zmq_socket_monitor(watched_, nullptr, 0); }
+void end_monitor(void* watched) { zmq_socket_monitor(watched, nullptr, 0); }
+
+std::optional<MonitorEvent> read_event(zmq::socket_t& news) {
+    zmq::message_t frame;
+    if (!news.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
+    std::uint16_t number = 0;
+    std::int32_t value = 0;
+    if (frame.size() >= sizeof number + sizeof value) {
+        std::memcpy(&number, frame.data(), sizeof number);
+        std::memcpy(&value, frame.data<char>() + sizeof number, sizeof value);
+    }
+    while (frame.more()) (void)news.recv(frame);
+    return MonitorEvent{.number = number, .value = value};
+}
+
+HandshakeWatch::HandshakeWatch(zmq::context_t& context, zmq::socket_t& watched)
+    : watched_(watched.handle()), news_(monitor(context, watched, watched_events)) {}
+
+HandshakeWatch::~HandshakeWatch() { end_monitor(watched_); }
 
 std::optional<HandshakeWatch::News> HandshakeWatch::read() {
-    zmq::message_t frame;
-    while (news_.recv(frame, zmq::recv_flags::dontwait)) {
-        std::uint16_t event = 0;
-        if (frame.size() >= sizeof event) std::memcpy(&event, frame.data(), sizeof event);
-        while (frame.more()) (void)news_.recv(frame);
-        auto news = news_of(event);
+    while (auto event = read_event(news_)) {
+        auto news = news_of(event->number);
         if (news && std::exchange(last_, news) != news) return news;
     }
     return std::nullopt;

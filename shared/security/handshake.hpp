@@ -10,6 +10,20 @@
 
 namespace fanfold::net {
 
+/// What a socket's monitor tells: a ZMQ_EVENT_ number, and the descriptor or the error that belongs
+/// to it.
+struct MonitorEvent {
+    int number = 0;
+    int value = 0;
+};
+
+/// A socket that gets these events of the watched one from now on. It may go to another thread. The
+/// monitor must end before it is closed, for libzmq's own thread waits for who reads it.
+zmq::socket_t monitor(zmq::context_t& context, zmq::socket_t& watched, int events);
+void end_monitor(void* watched);
+/// The next event; nothing when there is none.
+std::optional<MonitorEvent> read_event(zmq::socket_t& news);
+
 /// Told by libzmq's monitor. Ends before the socket that it watches: libzmq must not tell what
 /// nobody takes.
 class HandshakeWatch {

@@ -51,11 +51,14 @@ void set_curve_client(zmq::socket_t& socket, const KeyPair& own, const std::stri
 }
 }  // namespace
 
-zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type,
-                   const std::vector<std::string>& endpoints, const std::string& option,
-                   std::vector<std::string>& bound, const Protection& protection) {
-    zmq::socket_t socket = make_socket(context, type);
-    if (protection.gatekeeper) set_curve_server(socket, *protection.gatekeeper);
+BoundSocket bind(zmq::context_t& context, zmq::socket_type type,
+                 const std::vector<std::string>& endpoints, const std::string& option,
+                 std::vector<std::string>& bound, const Protection& protection) {
+    BoundSocket socket(make_socket(context, type));
+    if (protection.gatekeeper) {
+        set_curve_server(socket, *protection.gatekeeper);
+        protection.gatekeeper->watch(monitor(context, socket, Arrivals::events));
+    }
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::body_bytes));
     if (type == zmq::socket_type::router) socket.set(zmq::sockopt::router_mandatory, true);
     for (const auto& endpoint : endpoints) {

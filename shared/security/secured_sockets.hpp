@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 #include <zmq.hpp>
 
@@ -28,12 +29,24 @@ struct Proof {
     std::optional<HandshakeWatch>* watch = nullptr;
 };
 
+/// A bound socket: its gatekeeper is told of connections as long as it lives.
+class BoundSocket : public zmq::socket_t {
+public:
+    BoundSocket() = default;
+    explicit BoundSocket(zmq::socket_t socket) : zmq::socket_t(std::move(socket)) {}
+    BoundSocket(BoundSocket&&) = default;
+    BoundSocket& operator=(BoundSocket&&) = default;
+    ~BoundSocket() {
+        if (*this) end_monitor(handle());
+    }
+};
+
 /// Binds one socket to all the endpoints; `bound` receives them with wildcards resolved. With a
 /// gatekeeper it is proved that an unknown key is refused. Throws StartupError naming the endpoint,
 /// the reason, and `option` as the way out.
-zmq::socket_t bind(zmq::context_t& context, zmq::socket_type type,
-                   const std::vector<std::string>& endpoints, const std::string& option,
-                   std::vector<std::string>& bound, const Protection& protection = {});
+BoundSocket bind(zmq::context_t& context, zmq::socket_type type,
+                 const std::vector<std::string>& endpoints, const std::string& option,
+                 std::vector<std::string>& bound, const Protection& protection = {});
 
 /// A connecting socket; with a routing id for a DEALER. Throws StartupError for an endpoint that
 /// can't be used.

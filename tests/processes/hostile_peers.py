@@ -4,6 +4,8 @@ attack was carried out as planned.
 usage: hostile_peers.py noise PORT...                        random bytes over raw TCP
        hostile_peers.py half-open COUNT SECONDS PORT...      connections that never finish their
                                                              handshake
+       hostile_peers.py handshakes COUNT BYTES PORT...       connections that send so much in place
+                                                             of a handshake; until all are closed
        hostile_peers.py oversize PORT...                     frames that announce more than the
                                                              limit
        hostile_peers.py malformed dealer|push PORT COUNT     messages that are none
@@ -100,6 +102,36 @@ def half_open(count, seconds, ports):
         time.sleep(0.2)
     for connection in connections:
         connection.close()
+
+
+def handshakes(count, size, ports):
+    """A command of that size after a greeting that promises keys. Prints how much was taken."""
+    greeting = GREETING.replace(b"NULL\0", b"CURVE")
+    announced = b"\x06" + size.to_bytes(8, "big")
+    connections = {}
+    for i in range(count):
+        connection = socket.create_connection((HOST, ports[i % len(ports)]))
+        connection.setblocking(False)
+        connections[connection] = 0
+    taken = 0
+    started = time.monotonic()
+    while connections and time.monotonic() - started < PATIENCE / 1000:
+        for connection, sent in list(connections.items()):
+            part = greeting + announced if sent == 0 else bytes(min(1 << 18, size - sent))
+            try:
+                connections[connection] += connection.send(part)
+                taken += connections[connection] - sent
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                connection.close()
+                del connections[connection]
+                continue
+            if connections[connection] >= size:
+                connection.close()
+                del connections[connection]
+    assert not connections, f"{len(connections)} of {count} connections are not closed"
+    print(f"{taken / count / 1024:.0f} KiB of each connection were taken")
 
 
 def oversize(ports):
@@ -299,6 +331,8 @@ def main(attack, arguments):
         noise([int(port) for port in arguments])
     elif attack == "half-open":
         half_open(int(arguments[0]), float(arguments[1]), [int(port) for port in arguments[2:]])
+    elif attack == "handshakes":
+        handshakes(int(arguments[0]), int(arguments[1]), [int(port) for port in arguments[2:]])
     elif attack == "oversize":
         oversize([int(port) for port in arguments])
     elif attack == "malformed":

@@ -50,7 +50,7 @@ struct Door {
     std::vector<std::string> bound;
     std::vector<wire::AllowedKey> allowed;
     std::optional<net::Gatekeeper> gatekeeper;
-    zmq::socket_t socket;
+    net::BoundSocket socket;
 };
 
 /// Somebody who connects, and what becomes of it.

@@ -127,9 +127,9 @@ public:
 private:
     zmq::context_t context_;
     std::vector<std::string> bound_;
-    zmq::socket_t control_;
+    net::BoundSocket control_;
     net::Backlog backlog_;
-    zmq::socket_t results_;
+    net::BoundSocket results_;
     PeerId worker_;
     std::uint64_t sequence_ = 0;
     std::string error_;

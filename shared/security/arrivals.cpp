@@ -1,0 +1,132 @@
+#include "shared/security/arrivals.hpp"
+
+#include <arpa/inet.h>
+#include <linux/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+
+#include "shared/base/limits.hpp"
+#include "shared/log/logging.hpp"
+#include "shared/security/handshake.hpp"
+
+namespace fanfold::net {
+
+namespace {
+
+/// Bound sockets speak IPv6 (libzmq's ipv6 option), so IPv4 comes as mapped. Nothing: not over TCP,
+/// or gone already.
+std::optional<sockaddr_in6> peer_of(int fd) {
+    sockaddr_in6 peer{};
+    socklen_t size = sizeof peer;
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return std::nullopt;
+    if (peer.sin6_family != AF_INET6 && peer.sin6_family != AF_INET) return std::nullopt;
+    return peer;
+}
+
+bool is_same(const sockaddr_in6& one, const sockaddr_in6& other) {
+    return std::memcmp(&one, &other, sizeof one) == 0;
+}
+
+std::string address_of(const sockaddr_in6& peer) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (peer.sin6_family == AF_INET)
+        inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(peer).sin_addr, text.data(),
+                  text.size());
+    else inet_ntop(AF_INET6, &peer.sin6_addr, text.data(), text.size());
+    std::string_view address = text.data();
+    constexpr std::string_view mapped = "::ffff:";
+    if (address.starts_with(mapped)) address.remove_prefix(mapped.size());
+    return std::string(address);
+}
+
+/// Descriptors are handed out from the lowest: this one is among the last.
+bool is_among_the_last(int fd) {
+    rlimit limit{};
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           static_cast<rlim_t>(fd) + limits::spare_descriptors >= limit.rlim_cur;
+}
+
+enum class State { waiting, sends_too_much, over };
+
+/// A socket's last word in a handshake makes what it has sent longer than all before: who has
+/// acknowledged that has proved its key.
+State state_of(int fd, const sockaddr_in6& peer) {
+    auto now = peer_of(fd);
+    if (!now || !is_same(*now, peer)) return State::over;
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return State::over;
+    if (info.tcpi_bytes_acked > limits::handshake_bytes) return State::over;
+    return info.tcpi_bytes_received > limits::arrival_bytes ? State::sends_too_much
+                                                            : State::waiting;
+}
+
+}  // namespace
+
+void Arrivals::read(zmq::socket_t& news, Time now) {
+    while (auto event = read_event(news))
+        if (event->number == ZMQ_EVENT_ACCEPTED) add(event->value, now);
+}
+
+void Arrivals::add(int fd, Time now) {
+    std::erase_if(waiting_, [&](const Arrival& earlier) { return earlier.fd == fd; });
+    auto peer = peer_of(fd);
+    if (!peer) return;
+    if (waiting_.empty()) next_look_ = now;
+    waiting_.push_back({.fd = fd, .peer = *peer, .address = address_of(*peer)});
+    if (is_among_the_last(fd))
+        return void(close(std::prev(waiting_.end()), "this program may open no more files", now));
+    const std::string address = waiting_.back().address;
+    shorten([&](const Arrival& other) { return other.address == address; },
+            limits::arrivals_of_address, "too many of one address have not proved a key", now);
+    shorten([](const Arrival&) { return true; }, limits::arrivals, "too many have not proved a key",
+            now);
+}
+
+void Arrivals::shorten(const std::function<bool(const Arrival&)>& counts, std::size_t most,
+                       const char* why, Time now) {
+    for (auto count = static_cast<std::size_t>(std::ranges::count_if(waiting_, counts));
+         count > most; --count) {
+        auto eldest = std::ranges::find_if(waiting_, counts);
+        if (state_of(eldest->fd, eldest->peer) == State::over) waiting_.erase(eldest);
+        else close(eldest, why, now);
+    }
+}
+
+void Arrivals::look(Time now) {
+    if (now < next_look_) return;
+    next_look_ = now + limits::arrivals_interval;
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+        switch (state_of(it->fd, it->peer)) {
+            case State::waiting: ++it; break;
+            case State::over: it = waiting_.erase(it); break;
+            case State::sends_too_much:
+                it = close(it, "it sent much without proving a key", now);
+                break;
+        }
+    }
+}
+
+/// libzmq reads the end of it, and closes it.
+std::vector<Arrivals::Arrival>::iterator Arrivals::close(std::vector<Arrival>::iterator arrival,
+                                                         const char* why, Time now) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};  // nothing of it stays in the system
+    (void)setsockopt(arrival->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    shutdown(arrival->fd, SHUT_RDWR);
+    if (auto more = lines_.take(now)) {
+        std::string detail = why;
+        if (*more > 0) detail += ", and " + std::to_string(*more) + " more since the last line";
+        write_log(component_, {.level = Level::warn,
+                               .what = "a connection is closed",
+                               .peer = arrival->address,
+                               .detail = std::move(detail)});
+    }
+    return waiting_.erase(arrival);
+}
+
+}  // namespace fanfold::net

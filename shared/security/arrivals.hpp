@@ -1,0 +1,52 @@
+// Connections to bound sockets that have not proved a key yet. libzmq keeps what such a one sends,
+// as much as any message may be long, until its time for a handshake is over; so there is a limit
+// to how many there are, of all and of one address, and to what each sends: the eldest are closed,
+// and those that send more. On the gatekeeper's thread.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+#include "shared/base/token_bucket.hpp"
+
+namespace fanfold::net {
+
+class Arrivals {
+public:
+    /// The events of a monitor that read() wants.
+    static constexpr int events = ZMQ_EVENT_ACCEPTED;
+
+    explicit Arrivals(const char* component) : component_(component) {}
+
+    /// What a bound socket's monitor tells.
+    void read(zmq::socket_t& news, Time now);
+    /// Closes those that send too much, and looks no more at those that have proved their key.
+    void look(Time now);
+    /// When it is to be called again.
+    Time next_look() const { return waiting_.empty() ? Time::max() : next_look_; }
+
+private:
+    struct Arrival {
+        int fd = -1;
+        sockaddr_in6 peer{};
+        std::string address{};
+    };
+    void add(int fd, Time now);
+    /// Of those that the function counts, the eldest go until there are `most`.
+    void shorten(const std::function<bool(const Arrival&)>& counts, std::size_t most,
+                 const char* why, Time now);
+    /// Returns the next one.
+    std::vector<Arrival>::iterator close(std::vector<Arrival>::iterator arrival, const char* why,
+                                         Time now);
+
+    const char* component_;
+    std::vector<Arrival> waiting_;  // the eldest first
+    Time next_look_{};
+    TokenBucket lines_;  // of the log
+};
+
+}  // namespace fanfold::net
