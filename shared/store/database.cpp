@@ -269,11 +269,13 @@ void Database::must(int result) const {
                  "folder");
 }
 
-void Database::refuse_damage(const std::string& why) const {
-    throw StartupError("the state in " + path_ + " is damaged: " + why +
-                       "; restore the folder from a backup, or name an empty one with --state (the "
-                       "jobs in it are lost then)");
+std::string Database::damage(const std::string& why) const {
+    return "the state in " + path_ + " is damaged: " + why +
+           "; restore the folder from a backup, or name an empty one with --state (the jobs in it "
+           "are lost then)";
 }
+
+void Database::refuse_damage(const std::string& why) const { throw StartupError(damage(why)); }
 
 std::int64_t Database::number_of(const char* sql) {
     Statement statement(db_.get(), sql);

@@ -34,6 +34,8 @@ public:
     void load(const std::function<void(Record)>& take);
     /// The row; nothing when there is none, or it is damaged.
     std::optional<Record> find(const Fetch& wanted);
+    /// That it is damaged in this way, and the way out, in words.
+    std::string damage(const std::string& why) const;
     /// All of it in one transaction, on disk when it returns SQLITE_OK. Any other of SQLite's
     /// results: nothing has changed.
     int commit(const std::vector<Record>& batch);

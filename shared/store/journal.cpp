@@ -1,5 +1,7 @@
 #include "shared/store/journal.hpp"
 
+#include "shared/base/result.hpp"
+
 namespace fanfold {
 
 Journal::Journal(const std::string& folder, const std::string& name, int format) {
@@ -14,6 +16,7 @@ Journal::Journal(const std::string& folder, const std::string& name, int format)
                 mailbox_->post({.committed = ticket, .committed_bytes = bytes});
             },
         .on_trouble = [this](std::string text) { mailbox_->post({.trouble = std::move(text)}); },
+        .on_damage = [this](std::string text) { mailbox_->post({.damage = std::move(text)}); },
         .on_fetched =
             [this](Fetched fetched) { mailbox_->post({.fetched = std::move(fetched)}); }});
 }
@@ -47,6 +50,7 @@ void Journal::when_safe(const std::optional<JobId>& job, std::function<void()> s
 Journal::Answers Journal::read() {
     Answers answers;
     for (News& news : mailbox_->take()) {
+        if (news.damage) throw StartupError(*news.damage);
         if (news.trouble) answers.trouble = std::move(news.trouble);
         if (news.fetched) answers.fetched.push_back(*std::move(news.fetched));
         if (news.committed == 0) continue;

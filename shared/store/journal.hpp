@@ -50,7 +50,8 @@ public:
     };
     /// For the shell's loop: readable when there is something to read(). -1 without a store.
     int fd() const { return store_ ? mailbox_->fd() : -1; }
-    /// Says what is safe now, and returns the rest.
+    /// Says what is safe now, and returns the rest. Throws StartupError once the store is damaged:
+    /// nothing can be kept any more, so the process is to end.
     Answers read();
 
 private:
@@ -58,6 +59,7 @@ private:
         Ticket committed = 0;  // 0: it is about something else
         std::uint64_t committed_bytes = 0;
         std::optional<std::string> trouble = {};
+        std::optional<std::string> damage = {};
         std::optional<Fetched> fetched = {};
     };
     std::unique_ptr<Mailbox<News>> mailbox_;

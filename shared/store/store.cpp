@@ -22,6 +22,19 @@ std::optional<Fetched> newest_in(const std::vector<Record>& records, const Fetch
     return std::nullopt;
 }
 
+/// What an operator can do about a disk that refuses.
+const char* way_out(int result) {
+    switch (result) {
+        case SQLITE_FULL: return "; make room on that disk, it is tried again each second";
+        case SQLITE_IOERR:
+            return "; see what the system's log says about that disk, it is tried again each "
+                   "second";
+        case SQLITE_READONLY:
+        case SQLITE_PERM: return "; make it writable, it is tried again each second";
+        default: return "; it is tried again each second";
+    }
+}
+
 }  // namespace
 
 Store::Store(Options options)
@@ -90,10 +103,13 @@ int Store::commit(const std::vector<Record>& batch) {
 /// what is asked for meanwhile.
 bool Store::commit_at_last(const std::vector<Record>& batch, bool& troubled) {
     for (int result = commit(batch); result != SQLITE_OK; result = commit(batch)) {
+        if (result == SQLITE_CORRUPT || result == SQLITE_NOTADB) {
+            options_.on_damage(database_->damage(sqlite3_errstr(result)));
+            return false;
+        }
         if (!std::exchange(troubled, true))
             options_.on_trouble("cannot write " + database_->path() + ": " +
-                                sqlite3_errstr(result) +
-                                "; make room on that disk, it is tried again each second");
+                                sqlite3_errstr(result) + way_out(result));
         auto until = std::chrono::steady_clock::now() + limits::store_retry;
         std::unique_lock lock(mutex_);
         while (changed_.wait_until(lock, until, [this] { return ending_ || !wanted_.empty(); })) {

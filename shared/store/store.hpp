@@ -35,6 +35,7 @@ public:
         /// The disk is full or failing: what is appended waits and is tried again each second; the
         /// text says what and how to mend it. An empty text: it works again.
         std::function<void(std::string)> on_trouble;
+        std::function<void(std::string)> on_damage = {};  // nothing is written after this
         std::function<void(Fetched)> on_fetched = {};
     };
     /// Opens or makes the store and raises its epoch. Throws StartupError naming the path and the

@@ -96,6 +96,12 @@ public:
                          troubles_.push_back(std::move(text));
                          changed_.notify_all();
                      },
+                 .on_damage =
+                     [this](std::string text) {
+                         std::lock_guard lock(mutex_);
+                         damage_ = std::move(text);
+                         changed_.notify_all();
+                     },
                  .on_fetched =
                      [this](Fetched fetched) {
                          std::lock_guard lock(mutex_);
@@ -123,6 +129,11 @@ public:
         bool came = changed_.wait_for(lock, patience, [&] { return troubles_.size() >= count; });
         return came ? troubles_[count - 1] : "nothing came";
     }
+    std::string wait_for_damage() {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, 30s, [&] { return !damage_.empty(); });
+        return damage_;
+    }
     /// Asks for a row and waits for the answer.
     Fetched fetch(std::uint8_t job, std::uint8_t kind, std::uint64_t number) {
         store.fetch({.job = job_number(job), .kind = kind, .number = number});
@@ -149,6 +160,7 @@ private:
     std::condition_variable changed_;
     Ticket committed_ = 0;
     bool in_order_ = true;
+    std::string damage_;
     std::vector<std::string> troubles_;
     std::vector<Fetched> fetched_;
 

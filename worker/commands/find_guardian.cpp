@@ -18,12 +18,10 @@ std::string find_guardian() {
     if (!error) {
         places.push_back(folder / "fanfold-guardian");
         places.push_back(folder / "../libexec/fanfold/fanfold-guardian");
+        places.push_back(folder / "../bin/fanfold-guardian");  // of what is built beside it
     }
 #ifdef FANFOLD_GUARDIAN_INSTALLED
     places.emplace_back(FANFOLD_GUARDIAN_INSTALLED);
-#endif
-#ifdef FANFOLD_GUARDIAN_BUILT
-    places.emplace_back(FANFOLD_GUARDIAN_BUILT);
 #endif
     for (const auto& place : places) {
         if (::access(place.c_str(), X_OK) == 0) return place.string();

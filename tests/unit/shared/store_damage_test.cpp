@@ -77,6 +77,22 @@ TEST_CASE("store: a damaged database is refused, or has everything") {
         {{folder.file(".db"), read_file(folder.file(".db"))}, {folder.file(".db-mark"), ""}});
 }
 
+TEST_CASE("store: damage that shows while it is written is told as that, and ends it") {
+    Folder folder;
+    Opened opened(folder.path());
+    std::vector<Record> rows;
+    for (std::uint64_t i = 0; i < 1000; ++i)
+        rows.push_back(put(1, 1, i, "data", std::string(40'000, 'x')));
+    REQUIRE(opened.wait_for(opened.store.append(rows)));
+    const auto size = std::filesystem::file_size(folder.file(".db"));
+    std::fstream file(folder.file(".db"), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(limits::store_page_bytes);
+    for (auto at = std::size_t{limits::store_page_bytes}; at < size; ++at) file.put('\xff');
+    file.close();
+    opened.store.append({{.change = Record::Change::erase_job, .job = job_number(1)}});
+    CHECK(opened.wait_for_damage().find("is damaged") != std::string::npos);
+}
+
 TEST_CASE("store: a damaged or shortened log of a killed process is refused, or has everything") {
     Folder folder;
     in_killed_child([&] {
