@@ -49,7 +49,9 @@ private:
         std::string header;
         Count unread;
     };
+    /// Whether it is for a worker or a gatherer: of these kinds only Forgotten is a client's.
     static bool is_work(const wire::Message& message) {
+        if (std::holds_alternative<wire::Forgotten>(message)) return false;
         auto kind = std::visit([](const auto& of) { return of.kind; }, message);
         return kind >= wire::Dispatch::kind && kind < wire::Collect::kind;
     }

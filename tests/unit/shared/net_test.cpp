@@ -90,6 +90,19 @@ TEST_SUITE("net") {
         CHECK(arrives(deaf));
     }
 
+    TEST_CASE("What a client is told counts as answers, of whatever kind it is") {
+        net::Backlog backlog;
+        std::vector<Slice> held;
+        const std::string header(1 << 20, 'x');
+        while (held.size() < 100) {
+            auto one = backlog.hold({"c"}, wire::Forgotten{}, header);
+            if (!one) break;
+            held.push_back(*std::move(one));
+        }
+        CHECK(held.size() < limits::unread_bytes >> 20);
+        CHECK(backlog.hold({"c"}, wire::Forget{}, header).has_value());  // a gatherer's
+    }
+
     TEST_CASE(
         "A wait that stays awake finds what is there, and sleeps as long as it may when nothing "
         "comes") {
