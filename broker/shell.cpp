@@ -70,14 +70,18 @@ void Shell::run(SignalReader* signals) {
 
 void Shell::on_signal(SignalReader& signals) {
     int signal = signals.read();
-    if (signal == SIGHUP) read_keys_again();
-    else if (signal != 0) loop_.stop();
+    if (signal == SIGHUP) {
+        reopen_log_file();
+        read_keys_again();
+    } else if (signal != 0) {
+        loop_.stop();
+    }
 }
 
 void Shell::read_keys_again() {
     if (!gatekeeper_ || keys_.empty())
-        return write_log(
-            "broker", {.what = "SIGHUP: there is nothing to read again, since no keys are in use"});
+        return write_log("broker",
+                         {.what = "SIGHUP: no keys are read again, since none are in use"});
     auto allowed = load_allowed(keys_);
     if (allowed) return let_in(*std::move(allowed));
     write_log("broker", {.level = Level::error,

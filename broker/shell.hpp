@@ -42,8 +42,8 @@ public:
     /// The control endpoints, wildcards resolved.
     const std::vector<std::string>& endpoints() const { return control_endpoints_; }
 
-    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM. At SIGHUP the allowed
-    /// keys are read again.
+    /// Until stop(), or until `signals` (if any) brings SIGINT or SIGTERM. At SIGHUP the log's
+    /// file is opened anew and the allowed keys are read again.
     void run(SignalReader* signals = nullptr);
     void stop() { loop_.stop(); }
 

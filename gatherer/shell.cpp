@@ -84,7 +84,8 @@ void Shell::run(SignalReader* signals) {
     if (signals)
         loop_.watch(signals->fd(), [this, signals] {
             int signal = signals->read();
-            if (signal != 0 && signal != SIGHUP) loop_.stop();  // who is let in, the broker says
+            if (signal == SIGHUP) reopen_log_file();  // who is let in, the broker says
+            else if (signal != 0) loop_.stop();
         });
     if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
     step(Tick{});

@@ -195,6 +195,8 @@ inline constexpr std::size_t shown_bytes = 4 * KiB;  // of a text from outside, 
 
 // --- the log: lines of one kind at once, and then one each interval with how many were left out
 
+inline constexpr std::size_t logged_name_bytes = 64;  // of a peer's name in a line
+inline constexpr std::size_t old_log_files = 1000;
 inline constexpr std::uint64_t warning_lines = 200;
 inline constexpr auto warning_interval = 100ms;
 inline constexpr std::uint64_t info_lines = 10'000;  // jobs and peers come often

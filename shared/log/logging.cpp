@@ -1,13 +1,18 @@
 #include "shared/log/logging.hpp"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dist_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <charconv>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "shared/base/duration.hpp"
 #include "shared/base/limits.hpp"
 #include "shared/base/text.hpp"
 #include "shared/base/token_bucket.hpp"
@@ -57,12 +62,52 @@ std::optional<std::uint64_t> take_line(const Note& note) {
         .first->second.take(std::chrono::steady_clock::now());
 }
 
+/// How the file is opened; without a file nothing.
+struct LogFile {
+    spdlog::filename_t name;
+    std::size_t bytes = 0;
+    std::size_t old_files = 0;
+    std::string pattern;
+    // The one sink of the logger, which hands over to the file that is open.
+    std::shared_ptr<spdlog::sinks::dist_sink_mt> sink =
+        std::make_shared<spdlog::sinks::dist_sink_mt>();
+
+    /// Throws spdlog_ex.
+    void open() const {
+        auto file = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(name, bytes, old_files);
+        file->set_pattern(pattern);
+        sink->set_sinks({std::move(file)});
+    }
+};
+
+std::optional<LogFile>& log_file() {
+    static std::optional<LogFile> current;
+    return current;
+}
+
+/// Throws StartupError.
+LogFile log_file_of(const LogOptions& options, const std::string& pattern) {
+    const auto colon = options.rotate.find(':');
+    auto size = parse_size(options.rotate.substr(0, colon));
+    std::size_t files = 0;
+    const std::string count = colon == std::string::npos ? "" : options.rotate.substr(colon + 1);
+    auto read = std::from_chars(count.data(), count.data() + count.size(), files);
+    if (!size || read.ec != std::errc() || read.ptr != count.data() + count.size() ||
+        files > limits::old_log_files)
+        throw StartupError("--log-rotate: '" + options.rotate +
+                           "' is not SIZE:COUNT; write 100M:5 for files of 100 MiB, of which five "
+                           "old ones are kept (" +
+                           std::to_string(limits::old_log_files) + " at most), or 0:0 for none");
+    const std::size_t bytes = *size > 0 ? *size : std::numeric_limits<std::size_t>::max();
+    return {.name = options.file, .bytes = bytes, .old_files = files, .pattern = pattern};
+}
+
 std::string text_line(const char* component, const Note& note, std::uint64_t left_out) {
     std::string line = fmt::format("{}: {}", component, note.what);
     if (note.job) line += " job=" + to_string(*note.job);
     if (!note.range.empty())
         line += fmt::format(" fragments={}", to_string(std::vector<Range>{note.range}));
-    if (!note.peer.empty()) line += " peer=" + printable(note.peer);
+    if (!note.peer.empty()) line += " peer=" + printable(note.peer, limits::logged_name_bytes);
     if (note.attempt > 0) line += fmt::format(" attempt={}", note.attempt);
     if (note.took.count() >= 0) line += fmt::format(" took={:.3f}ms", milliseconds(note.took));
     if (!note.detail.empty()) line += ": " + printable(note.detail);
@@ -72,10 +117,9 @@ std::string text_line(const char* component, const Note& note, std::uint64_t lef
 }
 
 /// For JSON, which escapes by itself.
-std::string shortened(const std::string& text) {
-    if (text.size() <= limits::shown_bytes) return text;
-    return text.substr(0, limits::shown_bytes) +
-           fmt::format("... ({} bytes more)", text.size() - limits::shown_bytes);
+std::string shortened(const std::string& text, std::size_t most) {
+    if (text.size() <= most) return text;
+    return text.substr(0, most) + fmt::format("... ({} bytes more)", text.size() - most);
 }
 
 std::string json_line(const char* component, const Note& note, std::uint64_t left_out) {
@@ -84,10 +128,10 @@ std::string json_line(const char* component, const Note& note, std::uint64_t lef
     line["event"] = note.what;
     if (note.job) line["job"] = to_string(*note.job);
     if (!note.range.empty()) line["first"] = note.range.begin, line["count"] = note.range.size();
-    if (!note.peer.empty()) line["peer"] = shortened(note.peer);
+    if (!note.peer.empty()) line["peer"] = shortened(note.peer, limits::logged_name_bytes);
     if (note.attempt > 0) line["attempt"] = note.attempt;
     if (note.took.count() >= 0) line["took_ms"] = milliseconds(note.took);
-    if (!note.detail.empty()) line["detail"] = shortened(note.detail);
+    if (!note.detail.empty()) line["detail"] = shortened(note.detail, limits::shown_bytes);
     if (left_out > 0) line["left_out"] = left_out;
     // The opening with time and level is the pattern's.
     return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(1);
@@ -103,23 +147,38 @@ void set_up_logging(const LogOptions& options) {
     if (options.format != "text" && options.format != "json")
         throw StartupError("--log-format: '" + options.format +
                            "' is unknown; choose text or json");
-    std::shared_ptr<spdlog::logger> made;
-    try {
-        if (options.file.empty())
-            made = std::make_shared<spdlog::logger>(
-                "fanfold", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-        else
-            made = std::make_shared<spdlog::logger>(
-                "fanfold", std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
-    } catch (const spdlog::spdlog_ex& error) {
-        throw StartupError("--log-file: cannot write '" + options.file + "': " + error.what());
-    }
     as_json = options.format == "json";
+    const std::string pattern = as_json
+                                    ? R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","pid":%P,%v)"
+                                    : "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v";
+    auto file = log_file_of(options, pattern);
+    spdlog::sink_ptr sink = file.sink;
+    if (options.file.empty()) {
+        sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+        sink->set_pattern(pattern);
+    } else {
+        try {
+            file.open();
+        } catch (const spdlog::spdlog_ex& error) {
+            throw StartupError("--log-file: cannot write '" + options.file + "': " + error.what());
+        }
+        log_file() = std::move(file);
+    }
+    auto made = std::make_shared<spdlog::logger>("fanfold", std::move(sink));
     made->set_level(spdlog::level::from_str(options.level));
-    made->set_pattern(as_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","pid":%P,%v)"
-                              : "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
     made->flush_on(spdlog::level::debug);
     logger() = std::move(made);
+}
+
+void reopen_log_file() {
+    if (!log_file()) return;
+    try {
+        log_file()->open();
+    } catch (const spdlog::spdlog_ex& error) {
+        write_log("log", {.level = Level::error,
+                          .what = "the log's file can't be opened anew: the old one is used",
+                          .detail = error.what()});
+    }
 }
 
 bool logs(Level level) { return logger()->should_log(level_of(level)); }

@@ -14,10 +14,16 @@ struct LogOptions {
     std::string level = "info";   // trace, debug, info, warn, error, off
     std::string file;             // empty: stderr
     std::string format = "text";  // text, json
+    // Of a file, SIZE:COUNT: past the size it is renamed (x.log to x.1.log) and begun again, and so
+    // many old ones are kept. A size of 0: it grows.
+    std::string rotate = "100M:5";
 };
 
 /// Throws StartupError for an unknown level or format, or a file that can't be written.
 void set_up_logging(const LogOptions& options);
+
+/// Goes on in the file that now has the name of the log's: another program has moved the old one.
+void reopen_log_file();
 
 /// Whether lines of this level are written at all.
 bool logs(Level level);

@@ -32,6 +32,10 @@ void add_common_options(CLI::App& app, LogOptions& log) {
     app.add_option("--log-level", log.level, "trace, debug, info, warn, error or off")
         ->capture_default_str();
     app.add_option("--log-file", log.file, "write the log to this file instead of stderr");
+    app.add_option("--log-rotate", log.rotate,
+                   "SIZE:COUNT: past the size the log file is renamed and begun again, and so many "
+                   "old ones are kept; 0:0: it grows")
+        ->capture_default_str();
     app.add_option("--log-format", log.format, "text or json")->capture_default_str();
     app.set_version_flag("--version", "fanfold " FANFOLD_VERSION);
     app.formatter(std::make_shared<HelpFormatter>());

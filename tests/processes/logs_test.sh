@@ -63,6 +63,34 @@ for program in worker gatherer broker; do
     stop "$program"
     [[ ! -s $program.log ]] || fail "the $program logs below its level: $(cat "$program.log")"
 done
+# A file is begun again past its size, and on SIGHUP; a name takes 64 characters of a line.
+start_broker --log-level trace --log-file rotated.log --log-rotate 2K:2
+start_gatherer --log-file gatherer.text
+long=$(printf 'w%.0s' {1..200})
+start_ready worker fanfold-worker --broker "$broker_endpoint" --name "$long"
+await_workers 1
+for _ in {1..12}; do
+    run 0 fanfold map --broker "$broker_endpoint" --function fanfold.echo ::: {1..9}
+done
+same "old log files" "rotated.1.log rotated.2.log rotated.log" "$(echo rotated*)"
+for file in rotated*; do
+    (($(wc -c <"$file") <= 2048)) || fail "$file has $(wc -c <"$file") bytes"
+done
+for program in broker gatherer; do
+    file=gatherer.text
+    [[ $program == gatherer ]] || file=rotated.log
+    mv "$file" "$file.moved"
+    kill -HUP "${started[$program]}"
+    await "the log of the $program goes on in a new file" test -e "$file"
+done
+run 0 fanfold map --broker "$broker_endpoint" --function fanfold.echo ::: a
+await "the new file has lines" has_line 'gatherer: job ended' gatherer.text
+for program in worker gatherer broker; do stop "$program"; done
+cat rotated*log* >all.text
+has_line "peer=${long:0:64}[^w]" all.text || fail "the worker's name is not cut: $(grep ww all.text)"
+run 255 fanfold-broker --log-rotate 100M
+says "--log-rotate: '100M' is not SIZE:COUNT"
+run 255 fanfold-broker --log-rotate 1M:x
 run 255 fanfold-broker --bind "$broker_endpoint" --log-level loud
 says 'loud'
 touch regular
