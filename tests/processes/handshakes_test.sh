@@ -13,7 +13,7 @@ fi
 export FANFOLD_BROKER=$broker_endpoint
 connections=500 size=$((200 << 20)) most=128 # MiB
 if [[ -n ${FANFOLD_SANITIZER:-} ]]; then
-    connections=40 most=4000 # a sanitizer walks through all that libzmq sets aside
+    connections=20 size=$((20 << 20)) most=4000 # a sanitizer walks through what is set aside
 fi
 
 # The broker may open few files.
