@@ -332,8 +332,8 @@ TEST_CASE("durable gatherer: a row that does not fit the others is not taken") {
         return record_of(3, EntryRow{.first = first, .count = count, .failure = {{.index = 2}}});
     };
     CHECK(takes(failure(2, 1)));
-    CHECK_FALSE(takes(failure(2, 2)));  // of two fragments
-    CHECK_FALSE(takes(failure(3, 1)));  // of another
+    CHECK_FALSE(takes(failure(2, 2)));                               // of two fragments
+    CHECK_FALSE(takes(failure(3, 1)));                               // of another
     CHECK_FALSE(takes(record_of(2, LetGoRow{.ranges = {{1, 3}}})));  // it failed, and had a value
     CHECK_FALSE(takes(record_of(0, SequenceRow{.next = ~0ull})));
     CHECK_FALSE(takes(record_of(0, ProposalRow{.outcome = wire::Outcome::running})));
