@@ -1,8 +1,10 @@
 #include "broker/core/intake_limits.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/base/limits.hpp"
+#include "broker/dispatch/scheduler.hpp"
 
 namespace fanfold::broker {
 
@@ -46,6 +48,28 @@ std::string why_too_much(const wire::JobSpec& spec) {
                             bytes_of(spec.owner.bytes) + bytes_of(spec.cwd) +
                             bytes_of(spec.environment) + bytes_of(spec.preferred_gatherer) +
                             bytes_of(spec.key) + bytes_of(spec.require) + bytes_of(spec.resources));
+}
+
+std::string why_senseless(const wire::JobSpec& spec) {
+    if (!sound_weight(spec.share.weight)) return unsound_weight(spec.share.weight);
+    const std::pair<const char*, wire::Milliseconds> durations[] = {
+        {"deadline", spec.deadline},
+        {"timeout", spec.timeout},
+        {"lease", spec.lease},
+        {"hedge_after", spec.hedge_after}};
+    for (const auto& [name, duration] : durations)
+        if (duration.count() < 0)
+            return std::string("the ") + name + " of " + std::to_string(duration.count()) +
+                   " ms is below 0; 0 is for none";
+    const double percent = spec.max_failures_percent;
+    if (!(percent >= 0 && percent <= 100))
+        return "max_failures_percent is " + std::to_string(percent) +
+               ", which is no number from 0 to 100";
+    if (spec.attached && !spec.key.empty())
+        return "a job with a key outlives its client, so it can't be attached; leave out one of "
+               "the "
+               "two";
+    return {};
 }
 
 }  // namespace fanfold::broker

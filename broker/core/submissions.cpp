@@ -140,8 +140,8 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
         return refused(RefusalCode::no_function, why);
     if (std::string why = why_too_much(spec); !why.empty())
         return refused(RefusalCode::too_large, why);
-    if (!sound_weight(spec.share.weight))
-        return refused(RefusalCode::malformed, unsound_weight(spec.share.weight));
+    if (std::string why = why_senseless(spec); !why.empty())
+        return refused(RefusalCode::malformed, why);
     if (const Job* known =
             spec.key.empty() ? nullptr : owners_.jobs.find_key(sender.user, spec.key))
         return refused(RefusalCode::conflict, "the key '" + spec.key + "' is that of job " +

@@ -1,4 +1,6 @@
 // What one user may take of the broker, and what a peer can make it keep.
+#include <cmath>
+
 #include "tests/support/broker_tenants_harness.hpp"
 
 using namespace fanfold;
@@ -351,4 +353,32 @@ TEST_CASE("as many gatherers are let in as one message names, and one of them ma
     stage.client("c");
     stage.say("c", wire::Query{.topic = wire::Topic::gatherers});
     CHECK(stage.expect<wire::Report>("c").gatherers.size() == broker::limits::gatherers);
+}
+
+TEST_CASE("a specification that makes no sense is refused, and says why") {
+    Stage stage;
+    stage.gatherer("g");
+    stage.worker("w");
+    stage.client("c");
+    std::size_t jobs = 0;
+    auto refusal = [&](auto change) {
+        wire::JobSpec spec = Stage::spec();
+        change(spec);
+        stage.open(++jobs, 1, spec);
+        auto refused = stage.expect<wire::Refused>("c");
+        CHECK(refused.code == wire::RefusalCode::malformed);
+        CHECK(refused.job == job_number(static_cast<std::uint8_t>(jobs)));
+        return refused.text;
+    };
+    CHECK(refusal([](auto& spec) { spec.deadline = -1ms; }) ==
+          "the deadline of -1 ms is below 0; 0 is for none");
+    CHECK(refusal([](auto& spec) { spec.timeout = -1ms; }).find("timeout") != std::string::npos);
+    CHECK(refusal([](auto& spec) { spec.lease = -1ms; }).find("lease") != std::string::npos);
+    CHECK(refusal([](auto& spec) { spec.max_failures_percent = std::nan(""); }).find("percent") !=
+          std::string::npos);
+    CHECK(refusal([](auto& spec) { spec.max_failures_percent = 101; }).find("percent") !=
+          std::string::npos);
+    CHECK(refusal([](auto& spec) { spec.attached = true, spec.key = "mine"; }).find("key") !=
+          std::string::npos);
+    CHECK(stage.core->jobs().empty());
 }
