@@ -27,8 +27,8 @@ const char* way_out(int result) {
     switch (result) {
         case SQLITE_FULL: return "; make room on that disk, it is tried again each second";
         case SQLITE_IOERR:
-            return "; see what the system's log says about that disk, it is tried again each "
-                   "second";
+            return "; make room on that disk, also in quotas and limits of files, or see what the "
+                   "system's log says about it; it is tried again each second";
         case SQLITE_READONLY:
         case SQLITE_PERM: return "; make it writable, it is tried again each second";
         default: return "; it is tried again each second";
