@@ -76,6 +76,7 @@ struct Embedded::State {
     std::unique_ptr<Hosted<broker::Shell>> broker;
     std::unique_ptr<Hosted<gatherer::Shell>> gatherer;
     std::unique_ptr<Hosted<worker::Shell>> worker;
+    std::mutex starting;  // of what follows: threads may ask for it at the same time
     std::unique_ptr<Scatterer> scatterer;
 
     ~State() { stop(); }
@@ -195,6 +196,7 @@ Embedded::Embedded(EmbeddedOptions options) : state_(std::make_unique<State>()) 
 Embedded::~Embedded() = default;
 
 Embedded& Embedded::function_raw(const std::string& name, RawHandler handler) {
+    std::lock_guard lock(state_->starting);
     if (state_->scatterer)
         throw std::logic_error("function '" + name + "' is declared after the fleet has started");
     state_->functions.add_handler(name, std::move(handler));
@@ -202,6 +204,7 @@ Embedded& Embedded::function_raw(const std::string& name, RawHandler handler) {
 }
 
 Scatterer& Embedded::scatterer() {
+    std::lock_guard lock(state_->starting);
     if (!state_->scatterer) {
         state_->start();
         auto connected = std::make_unique<Scatterer::State>(

@@ -20,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "fanfold/value.hpp"
@@ -309,8 +310,14 @@ public:
     template <std::ranges::input_range Inputs>
     Job scatter(const std::string& function, Inputs&& inputs, JobOptions options = {}) {
         Job job = open(function, std::move(options));
+        using Value = std::ranges::range_value_t<Inputs>;
+        using Reference = std::ranges::range_reference_t<Inputs>;
         try {
-            for (auto&& input : inputs) job.add(input);
+            for (auto&& input : inputs) {
+                // A range may stand for its values, as std::vector<bool> does.
+                if constexpr (std::is_same_v<std::remove_cvref_t<Reference>, Value>) job.add(input);
+                else job.add(static_cast<Value>(input));
+            }
             job.seal();
         } catch (const JobOver&) {  // its end tells the rest
         }

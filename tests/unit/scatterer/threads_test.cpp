@@ -40,6 +40,35 @@ void collect_all(Job& job, std::uint64_t count) {
 
 }  // namespace
 
+TEST_CASE("the first calls for an embedded fleet's scatterer come from several threads") {
+    Embedded fleet({.slots = 2});
+    std::vector<std::future<Scatterer*>> users;
+    for (int user = 0; user < 8; ++user)
+        users.push_back(std::async(std::launch::async, [&] { return &fleet.scatterer(); }));
+    Scatterer* first = users.front().get();
+    for (std::size_t i = 1; i < users.size(); ++i) CHECK(users[i].get() == first);
+}
+
+TEST_CASE("a range may stand for its values") {
+    Embedded fleet({.slots = 1});
+    fleet.function("not", [](bool value) { return !value; });
+    Job job = fleet.scatterer().scatter("not", std::vector<bool>{true, false}, {.ordered = true});
+    CHECK_FALSE(job.next()->as<bool>());
+    CHECK(job.next()->as<bool>());
+}
+
+TEST_CASE("a Job that was moved from says so") {
+    Fleet fleet;
+    Job job = fleet.scatterer->open("double");
+    Job other = std::move(job);
+    CHECK_THROWS_WITH_AS(job.add(1), doctest::Contains("was moved from"), FanfoldError);
+    CHECK_THROWS_AS(job.next(), FanfoldError);
+    CHECK_THROWS_AS(job.cancel(), FanfoldError);
+    CHECK_THROWS_AS((void)job.id(), FanfoldError);
+    other.cancel();
+    CHECK(other.wait().outcome == JobOutcome::cancelled);
+}
+
 TEST_CASE("one thread adds while another collects") {
     Fleet fleet;
     Job job = fleet.scatterer->open("double", {.ordered = true});
