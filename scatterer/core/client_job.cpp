@@ -136,6 +136,7 @@ void ClientJob::on(Step& step, const wire::Ended& ended) {
     }
     ended_ = ended;
     ended_at_ = step.now;
+    watch_at_ = step.now + limits::watch_again;  // where it was gathered, if that is not known
     submission_.reset();
     tell(step, JobEnded{id_, ended.outcome, ended.reason, ended.total.has_value()});
     // The gatherer has the last word where it can speak. The user of an own job who has not asked
@@ -150,8 +151,8 @@ const Submission* ClientJob::on_refused(Step& step, const wire::Refused& refused
     if (concluded_) return nullptr;
     bool keyed = submission_ && !submission_->key().empty();
     if (refused.code == wire::RefusalCode::conflict && keyed) return &*submission_;
-    if (refused.code == wire::RefusalCode::unknown_job && collection_ && located_) {
-        // The broker has forgotten how it ended, but its gatherer may know.
+    if (refused.code == wire::RefusalCode::unknown_job && collection_ && (located_ || ended_)) {
+        // The broker has forgotten how it ended, or where, but its gatherer may know.
         wire::Ended ended{.job = id_, .outcome = wire::Outcome::failed};
         ended.reason = refused.text;
         on(step, ended);
@@ -229,8 +230,10 @@ void ClientJob::repeat_words(Step& step) {
         cancel_at_ = step.now + limits::cancel_again;
         step.send(wire::Cancel{.job = id_, .reason = *cancel_});
     }
-    if (!ended_ && known && watch_at_ == Time::max()) watch_at_ = step.now + limits::watch_on;
-    if (!ended_ && known && step.now >= watch_at_) {
+    // It may have been gathered elsewhere than was guessed, and the word of that was lost.
+    bool asks = known && (!ended_ || (collection_ && !located_));
+    if (asks && watch_at_ == Time::max()) watch_at_ = step.now + limits::watch_on;
+    if (asks && step.now >= watch_at_) {
         bool answered = located_ || submission_;
         watch_at_ = step.now + Duration(answered ? limits::watch_on : limits::watch_again);
         step.send(wire::Watch{.job = id_});

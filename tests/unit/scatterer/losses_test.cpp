@@ -93,3 +93,26 @@ TEST_CASE(
     forget_questions(stage);
     CHECK(stage.expect<wire::Watch>().job == job);
 }
+
+TEST_CASE("a job that was gathered elsewhere than was guessed is found, though nobody said where") {
+    Stage stage;
+    stage.connect();
+    stage.open();
+    stage.step(AppendBlock{job, block(0, 10), 10});
+    stage.pushed();
+    stage.expect<wire::Collect>("G1");  // a guess
+    stage.say(ended(wire::Outcome::complete, 10));
+    stage.expect<JobEnded>();
+    stage.say("G1",
+              wire::Refused{.code = wire::RefusalCode::unknown_job, .text = "no", .job = job});
+    stage.pass(2s);
+    forget_questions(stage);
+    stage.expect<wire::Watch>();
+    stage.locate("G2", 1);
+    stage.expect<JobLocated>();
+    stage.say(ended(wire::Outcome::complete, 10));
+    stage.values("G2", 1, {0, 10});
+    stage.expect_delivery({0, 10}, 1);
+    stage.pass(20s);
+    CHECK(stage.expect<JobConcluded>().end.outcome == wire::Outcome::complete);
+}
