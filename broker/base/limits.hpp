@@ -48,7 +48,7 @@ inline constexpr auto sweep_interval = 100ms;
 inline constexpr auto idle_sweep_interval = 500ms;
 inline constexpr auto patience_with_room = 2s;          // before anybody is told of a user's limit
 inline constexpr auto patience_with_the_dead = 1500ms;  // a closed connection shows within that
-inline constexpr auto longest_assign_patience = 30s;
+inline constexpr auto longest_resend_patience = 30s;
 
 // --- what is kept
 inline constexpr std::size_t blocks_ahead = 4;       // fetched before they are needed
@@ -73,6 +73,6 @@ static_assert(patience_with_the_dead > heartbeat_interval);
 static_assert(sweep_interval <= idle_sweep_interval && idle_sweep_interval <= heartbeat_interval);
 static_assert(later_by < flush_interval && release_delay < flush_interval);
 static_assert(least_charged < while_unknown);
-static_assert(longest_assign_patience > resend_after);
+static_assert(longest_resend_patience > resend_after);
 
 }  // namespace fanfold::broker::limits

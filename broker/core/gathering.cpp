@@ -50,7 +50,7 @@ void Gathering::assign_again(Step& step, Job& job) {
     Assignment& assignment = *job.assignment.write();
     if (assignment.gatherer.bytes.empty() || step.now < assignment.again_at) return;
     assignment.patience =
-        std::min<Duration>(assignment.patience * 2, limits::longest_assign_patience);
+        std::min<Duration>(assignment.patience * 2, limits::longest_resend_patience);
     tell(step, job);
 }
 
@@ -91,6 +91,7 @@ Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered
         owners_.outbox.hurry_releases(step);  // what is let go of must be known to be safe first
     }
     owners_.dispatcher.apply(step, *job);
+    flush_errors(step, *job);
     step.note({.level = Level::trace,
                .what = "gathered",
                .job = job->id,
@@ -130,32 +131,33 @@ void Gathering::on_propose(Step& step, const PeerId& from, const wire::Propose& 
         {.outcome = propose.outcome, .reason = std::move(reason), .lost = propose.lost});
 }
 
-void Gathering::flush_errors(Step& step, Job& job, bool all) {
+void Gathering::flush_errors(Step& step, Job& job, bool afresh) {
     auto& errors = job.books.errors();
-    const PeerId& gatherer = job.assignment->gatherer;
-    if (errors.empty() || gatherer.bytes.empty()) return;
+    Assignment& assignment = *job.assignment.write();
+    if (errors.empty() || assignment.gatherer.bytes.empty()) return;
+    Time sent{};  // when the batch on its way was
+    for (auto& [index, error] : errors) {
+        if (!std::exchange(error.told, true)) owners_.persistence.error(step, job, error);
+        if (afresh) error.sent = {};
+        sent = std::max(sent, error.sent);
+    }
+    if (sent == Time{}) assignment.errors_patience = limits::resend_after;
+    else if (step.now - sent < assignment.errors_patience) return;
+    else
+        assignment.errors_patience =
+            std::min<Duration>(assignment.errors_patience * 2, limits::longest_resend_patience);
     wire::Errors message{.job = job.id, .failures = {}};
     std::string outputs;
     std::size_t header = 0;
-    auto flush = [&] {
-        if (message.failures.empty()) return;
-        step.send(gatherer, message, Slice::take(std::exchange(outputs, {})));
-        message.failures.clear();
-        header = 0;
-    };
     for (auto& [index, error] : errors) {
-        bool due = all || !error.told || step.now - error.sent >= limits::resend_after;
-        if (!due) continue;
-        if (!error.told) owners_.persistence.error(step, job, error);
-        error.told = true;
         error.sent = step.now;
         message.failures.push_back(error.failure);
         outputs += error.output.view();
         header +=
             error.failure.message.size() + error.failure.worker.size() + limits::numbers_bytes;
-        if (header > limits::report_bytes || outputs.size() > limits::block_bytes) flush();
+        if (header > limits::report_bytes || outputs.size() > limits::block_bytes) break;
     }
-    flush();
+    step.send(assignment.gatherer, std::move(message), Slice::take(std::move(outputs)));
 }
 
 // --- lost, and found again

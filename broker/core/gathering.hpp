@@ -34,9 +34,9 @@ public:
     /// Returns the job that goes on, if any: its client may have credit.
     Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
     void on_propose(Step& step, const PeerId& from, const wire::Propose& propose);
-    /// Sends final errors that the gatherer has not confirmed: the new ones and those told long
-    /// ago, or all.
-    void flush_errors(Step& step, Job& job, bool all = false);
+    /// Sends a batch of the final errors that the gatherer has not confirmed, unless one is on its
+    /// way: with `afresh`, that one is lost.
+    void flush_errors(Step& step, Job& job, bool afresh = false);
 
     void lose(const Step& step, const PeerId& peer);
     /// The jobs that were the gatherer's own go on with it; those whose results it lost with its

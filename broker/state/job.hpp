@@ -65,6 +65,7 @@ struct Assignment {
     std::uint32_t number = 1;
     Time again_at{};  // it is told again then, should the message have been lost,
     Duration patience{};
+    Duration errors_patience{};         // until errors that it has not confirmed are sent again
     std::uint64_t held_bytes = 0;       // at the gatherer, not let go
     std::optional<LivedTime> orphaned;  // its gatherer is away since then
 };

@@ -5,6 +5,44 @@
 using namespace fanfold;
 using namespace fanfold::broker;
 
+TEST_CASE("final errors go in batches, one on its way at a time") {
+    Fleet fleet;
+    JobId job = fleet.open(1, 5);
+    fleet.assigned("g");
+    fleet.opened_by("c");
+    fleet.ignore<wire::Assign, wire::Dispatch>();
+    const std::string output(broker::limits::block_bytes * 2 / 3, 'x');
+    for (Index index = 0; index < 5; ++index)
+        fleet.say(
+            "w",
+            wire::Done{
+                .failures = {{.job = job,
+                              .failures = {{.index = index, .output_bytes = output.size()}}}}},
+            Slice::copy(output));
+    Slice body;
+    CHECK(fleet.expect<wire::Errors>("g", &body).failures.size() == 1);  // as it came
+    CHECK(body.size() == output.size());
+    fleet.pass(1s);
+    fleet.say("g", wire::Heartbeat{});
+    fleet.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
+    auto batch = fleet.expect<wire::Errors>("g", &body);
+    CHECK(batch.failures.size() == 2);  // as many as a block has bytes, and one
+    CHECK(batch.failures.front().index == 1);
+    CHECK(body.size() == 2 * output.size());
+    int sent = 0;
+    for (int second = 0; second < 20; ++second) {
+        fleet.pass(1s);
+        fleet.say("g", wire::Heartbeat{});
+        for (const auto& again : fleet.expect_all<wire::Errors>("g")) {
+            CHECK(again.failures.front().index == 1);
+            ++sent;
+        }
+    }
+    CHECK(sent == 3);  // after 2, 6 and 14 seconds
+    fleet.say("g", wire::Gathered{.job = job, .ranges = {{1, 3}}});
+    CHECK(fleet.expect<wire::Errors>("g").failures.front().index == 3);
+}
+
 TEST_CASE("retries are invisible until none is left") {
     Fleet fleet;
     auto spec = Stage::spec();
