@@ -47,6 +47,7 @@ public:
         std::vector<std::string> words{shell, "-c", line};
         if (shell.ends_with("bash")) words.insert(words.begin() + 1, "--posix");
         std::vector<char*> raw;
+        raw.reserve(words.size() + 1);
         for (std::string& word : words) raw.push_back(word.data());
         raw.push_back(nullptr);
         std::string path = "PATH=" + (folder_ / "bin").string();
