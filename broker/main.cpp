@@ -19,9 +19,9 @@ For a fleet of several machines:
   fanfold-broker --keys head --bind tcp://0.0.0.0:7411
   fanfold-broker --keys head --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411
 
-It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it opens
-its log file anew and reads the allowed keys again. The --user limits are those of each user who has
-none in the file of allowed keys; without keys, of everybody together.)";
+It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it opens its log
+file anew and reads the allowed keys again. The --user limits are those of each user who has none in
+the file of allowed keys; without keys, of everybody together.)";
 
 struct Settings {
     broker::ShellOptions shell;

@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
 
 It takes two ports: the one given, for results, and the next, for collectors. Started again with
 the same --state and --name, it goes on where it was. A second gatherer of a host needs a --state,
-a --name and a --bind of its own.)");
+a --name and a --bind of its own. On SIGHUP it opens its log file anew.)");
     LogOptions log;
     Settings settings;
     declare_options(app, settings);

@@ -66,9 +66,8 @@ std::string why_senseless(const wire::JobSpec& spec) {
         return "max_failures_percent is " + std::to_string(percent) +
                ", which is no number from 0 to 100";
     if (spec.attached && !spec.key.empty())
-        return "a job with a key outlives its client, so it can't be attached; leave out one of "
-               "the "
-               "two";
+        return "a job with a key outlives its client, so it can't be attached; leave one of them "
+               "out";
     return {};
 }
 

@@ -106,14 +106,20 @@ int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
                      printable(error.what()).c_str(), app.get_name().c_str());
         return exit_error;
     }
+    const std::string& name = app.get_name();
+    bool has_log_file = false;
     try {
         tune_heap();
         set_up_logging(log);
+        has_log_file = !log.file.empty();
         std::signal(SIGPIPE, SIG_IGN);
         SignalReader signals;
         return run(signals);
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), printable(error.what()).c_str());
+        std::fprintf(stderr, "%s: %s\n", name.c_str(), printable(error.what()).c_str());
+        if (has_log_file)
+            write_log(name.substr(name.find('-') + 1).c_str(),
+                      {.level = Level::error, .what = "the program ends", .detail = error.what()});
         return exit_error;
     }
 }

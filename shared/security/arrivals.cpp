@@ -9,6 +9,8 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "shared/base/limits.hpp"
 #include "shared/log/logging.hpp"
@@ -30,6 +32,14 @@ std::optional<sockaddr_in6> peer_of(int fd) {
 
 bool is_same(const sockaddr_in6& one, const sockaddr_in6& other) {
     return std::memcmp(&one, &other, sizeof one) == 0;
+}
+
+/// But for the port.
+bool is_of_one_address(const sockaddr_in6& one, const sockaddr_in6& other) {
+    if (one.sin6_family == AF_INET)
+        return reinterpret_cast<const sockaddr_in&>(one).sin_addr.s_addr ==
+               reinterpret_cast<const sockaddr_in&>(other).sin_addr.s_addr;
+    return IN6_ARE_ADDR_EQUAL(&one.sin6_addr, &other.sin6_addr);
 }
 
 std::string address_of(const sockaddr_in6& peer) {
@@ -69,8 +79,11 @@ State state_of(int fd, const sockaddr_in6& peer) {
 }  // namespace
 
 void Arrivals::read(zmq::socket_t& news, Time now) {
-    while (auto event = read_event(news))
+    for (int i = 0; i < limits::messages_a_turn; ++i) {
+        auto event = read_event(news);
+        if (!event) return;
         if (event->number == ZMQ_EVENT_ACCEPTED) add(event->value, now);
+    }
 }
 
 void Arrivals::add(int fd, Time now) {
@@ -78,24 +91,21 @@ void Arrivals::add(int fd, Time now) {
     auto peer = peer_of(fd);
     if (!peer) return;
     if (waiting_.empty()) next_look_ = now;
-    waiting_.push_back({.fd = fd, .peer = *peer, .address = address_of(*peer)});
+    waiting_.push_back({.fd = fd, .peer = *peer});
     if (is_among_the_last(fd))
         return void(close(std::prev(waiting_.end()), "this program may open no more files", now));
-    const std::string address = waiting_.back().address;
-    shorten([&](const Arrival& other) { return other.address == address; },
+    shorten([&](const Arrival& other) { return is_of_one_address(*peer, other.peer); },
             limits::arrivals_of_address, "too many of one address have not proved a key", now);
     shorten([](const Arrival&) { return true; }, limits::arrivals, "too many have not proved a key",
             now);
 }
 
-void Arrivals::shorten(const std::function<bool(const Arrival&)>& counts, std::size_t most,
-                       const char* why, Time now) {
-    for (auto count = static_cast<std::size_t>(std::ranges::count_if(waiting_, counts));
-         count > most; --count) {
-        auto eldest = std::ranges::find_if(waiting_, counts);
-        if (state_of(eldest->fd, eldest->peer) == State::over) waiting_.erase(eldest);
-        else close(eldest, why, now);
-    }
+template <class Counts>
+void Arrivals::shorten(Counts counts, std::size_t most, const char* why, Time now) {
+    if (static_cast<std::size_t>(std::ranges::count_if(waiting_, counts)) <= most) return;
+    auto eldest = std::ranges::find_if(waiting_, counts);
+    if (state_of(eldest->fd, eldest->peer) == State::over) waiting_.erase(eldest);
+    else close(eldest, why, now);
 }
 
 void Arrivals::look(Time now) {
@@ -113,8 +123,7 @@ void Arrivals::look(Time now) {
 }
 
 /// libzmq reads the end of it, and closes it.
-std::vector<Arrivals::Arrival>::iterator Arrivals::close(std::vector<Arrival>::iterator arrival,
-                                                         const char* why, Time now) {
+Arrivals::Waiting::iterator Arrivals::close(Waiting::iterator arrival, const char* why, Time now) {
     const linger at_once{.l_onoff = 1, .l_linger = 0};  // nothing of it stays in the system
     (void)setsockopt(arrival->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     shutdown(arrival->fd, SHUT_RDWR);
@@ -123,7 +132,7 @@ std::vector<Arrivals::Arrival>::iterator Arrivals::close(std::vector<Arrival>::i
         if (*more > 0) detail += ", and " + std::to_string(*more) + " more since the last line";
         write_log(component_, {.level = Level::warn,
                                .what = "a connection is closed",
-                               .peer = arrival->address,
+                               .peer = address_of(arrival->peer),
                                .detail = std::move(detail)});
     }
     return waiting_.erase(arrival);

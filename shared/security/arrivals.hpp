@@ -6,8 +6,6 @@
 
 #include <netinet/in.h>
 
-#include <functional>
-#include <string>
 #include <vector>
 #include <zmq.hpp>
 
@@ -22,7 +20,8 @@ public:
 
     explicit Arrivals(const char* component) : component_(component) {}
 
-    /// What a bound socket's monitor tells.
+    /// What a bound socket's monitor tells, or a part of it: whoever else the thread serves gets a
+    /// turn.
     void read(zmq::socket_t& news, Time now);
     /// Closes those that send too much, and looks no more at those that have proved their key.
     void look(Time now);
@@ -33,18 +32,17 @@ private:
     struct Arrival {
         int fd = -1;
         sockaddr_in6 peer{};
-        std::string address{};
     };
+    using Waiting = std::vector<Arrival>;
     void add(int fd, Time now);
-    /// Of those that the function counts, the eldest go until there are `most`.
-    void shorten(const std::function<bool(const Arrival&)>& counts, std::size_t most,
-                 const char* why, Time now);
+    /// Of those that the function counts, the eldest goes if there are more than `most`.
+    template <class Counts>
+    void shorten(Counts counts, std::size_t most, const char* why, Time now);
     /// Returns the next one.
-    std::vector<Arrival>::iterator close(std::vector<Arrival>::iterator arrival, const char* why,
-                                         Time now);
+    Waiting::iterator close(Waiting::iterator arrival, const char* why, Time now);
 
     const char* component_;
-    std::vector<Arrival> waiting_;  // the eldest first
+    Waiting waiting_;  // the eldest first
     Time next_look_{};
     TokenBucket lines_;  // of the log
 };

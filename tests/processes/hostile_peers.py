@@ -127,9 +127,7 @@ def handshakes(count, size, ports):
                 connection.close()
                 del connections[connection]
                 continue
-            if connections[connection] >= size:
-                connection.close()
-                del connections[connection]
+            assert connections[connection] < size, "all that a connection has to send is taken"
     assert not connections, f"{len(connections)} of {count} connections are not closed"
     print(f"{taken / count / 1024:.0f} KiB of each connection were taken")
 

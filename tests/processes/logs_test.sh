@@ -63,6 +63,7 @@ for program in worker gatherer broker; do
     stop "$program"
     [[ ! -s $program.log ]] || fail "the $program logs below its level: $(cat "$program.log")"
 done
+
 # A file is begun again past its size, and on SIGHUP; a name takes 64 characters of a line.
 start_broker --log-level trace --log-file rotated.log --log-rotate 2K:2
 start_gatherer --log-file gatherer.text
@@ -88,9 +89,12 @@ await "the new file has lines" has_line 'gatherer: job ended' gatherer.text
 for program in worker gatherer broker; do stop "$program"; done
 cat rotated*log* >all.text
 has_line "peer=${long:0:64}[^w]" all.text || fail "the worker's name is not cut: $(grep ww all.text)"
+run 255 fanfold-broker --keys "$work/no-keys" --log-file late.text
+has_line 'error broker: the program ends: .*no-keys' late.text || fail "its log has not why it ended"
 run 255 fanfold-broker --log-rotate 100M
 says "--log-rotate: '100M' is not SIZE:COUNT"
 run 255 fanfold-broker --log-rotate 1M:x
+
 run 255 fanfold-broker --bind "$broker_endpoint" --log-level loud
 says 'loud'
 touch regular
