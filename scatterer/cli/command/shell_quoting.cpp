@@ -143,7 +143,8 @@ void ShellScanner::read_escaped(char c) {
         previous_ = 'x';
     } else if (after_dollar) {
         lost_ =
-            "a $ before the end of its line stands before it, which shells read in different ways";
+            "a $ and a line end behind a backslash stand before it, which shells read in different "
+            "ways";
     }  // else the line goes on as if neither character were there
 }
 
@@ -159,7 +160,8 @@ bool ShellScanner::read_dollar(char c) {
     }
     if (c == '\'' && !inside(Frame::two))
         lost_ = "$'…' stands before it, which shells read in different ways";
-    if (c == '[') lost_ = "$[…] stands before it, which shells read in different ways";
+    if (c == '[')
+        lost_ = "$[…] stands before it, which shells read in different ways; write $((…))";
     return false;
 }
 
