@@ -206,17 +206,21 @@ same "the exit code of the job" 0 "$code"
 same "its results" 60 "$(wc -l <mapping.out)"
 
 # --- a killed worker is noticed long before its timeout ---
-nap=2
-[[ -z ${FANFOLD_SANITIZER:-} ]] || nap=20 # a question takes seconds there
-start mapping fanfold map --deadline 600s --function fanfold.sleep ::: $nap $nap $nap
+for name in w2 w3; do stop "$name"; done
+for name in w5 w6; do
+    start_worker "$name" --function hold="until [ -e '$work/go' ]; do sleep 0.1; done; cat"
+done
+await_workers 2
+start mapping fanfold map -k --deadline 600s --function hold ::: a b
 busy() { [[ $(fanfold workers --output json | field running | sort -u) != *0* ]]; }
 await "both workers are busy" busy
-stop w2 KILL
+stop w5 KILL
 await_workers 1
+touch go
 ended mapping
 same "the exit code" 0 "$code"
-same "results" "$nap"$'\n'"$nap"$'\n'"$nap" "$(cat mapping.out)"
-for name in w3 gatherer broker; do
+same "results" $'a\nb' "$(cat mapping.out)"
+for name in w6 gatherer broker; do
     stop "$name"
     same "the exit code of $name" 0 "$code"
 done
