@@ -34,7 +34,8 @@ void add_user_options(CLI::App& app, UserLimits& most) {
                    "jobs of one user that have not ended, at most; 0: no limit")
         ->capture_default_str();
     add_size(app, "--user-bytes", most.held_bytes,
-             "bytes of payloads held for one user; past that its jobs wait [no limit]");
+             "bytes held for one user, of payloads, outputs, texts and kept results; past that its "
+             "jobs wait [no limit]");
     add_size(app, "--user-payload", most.payload_bytes,
              "bytes of one fragment's payload, at most [no limit]");
     app.add_option("--user-fragments", most.fragments, "fragments of one job, at most; 0: no limit")
@@ -59,7 +60,8 @@ void add_options(CLI::App& app, Settings& settings) {
         ->check(CLI::PositiveNumber);
     add_size(
         app, "--memory", options.memory_bytes,
-        "most bytes of payloads held in memory; more wait in the store, or at their clients [1G]");
+        "most bytes of payloads and of failures' outputs held in memory; more wait in the store, "
+        "or at their clients and workers [1G]");
     add_duration(app, "--keep", options.keep,
                  "how long an ended job is remembered, with its results");
     add_user_options(app, options.user_limits);

@@ -20,8 +20,9 @@ inline constexpr auto check_interval = 100ms;  // between two looks at what has 
 // --- a job
 inline constexpr auto cancel_again = 1s;
 inline constexpr auto seal_again = 1s;
-inline constexpr auto watch_again = 2s;  // until the broker answers
-inline constexpr auto watch_on = 10s;    // afterwards, should the news of the end have been lost
+inline constexpr auto watch_again = 2s;    // until the broker answers
+inline constexpr auto notice_again = 30s;  // the same text of the broker
+inline constexpr auto watch_on = 10s;      // afterwards, should the news of the end have been lost
 inline constexpr auto longest_patience = 10s;  // between two repetitions of what is not answered
 inline constexpr auto given_up_memory = 1h;    // the broker may still speak of a job given up here
 inline constexpr auto conclusion_patience = 5s;  // with a mute gatherer, once the broker has ended

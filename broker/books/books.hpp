@@ -117,7 +117,7 @@ public:
         std::vector<Struck> struck;
     };
     Changes take_changes();
-    std::map<Index, FinalError>& errors() { return settled_.errors(); }
+    FinalErrors& errors() { return settled_.errors(); }
 
     Index next() const { return next_; }
     const Queue& queue() const { return queue_; }

@@ -2,24 +2,14 @@
 // gatherer, or their error is final. Books owns it. Plain value.
 #pragma once
 
-#include <map>
 #include <utility>
 #include <vector>
 
+#include "broker/books/final_errors.hpp"
 #include "shared/base/range_set.hpp"
 #include "shared/base/result.hpp"
-#include "shared/base/slice.hpp"
-#include "shared/events/events.hpp"
 
 namespace fanfold::broker {
-
-/// An error on its way to the gatherer.
-struct FinalError {
-    wire::Failure failure;
-    Slice output;
-    bool told = false;
-    Time sent{};
-};
 
 class Settled {
 public:
@@ -28,12 +18,10 @@ public:
         Index index = error.failure.index;
         failed_.add({index, index + 1});
         both_.add({index, index + 1});
-        errors_.emplace(index, std::move(error));
+        errors_.add(std::move(error));
     }
     /// The gatherer has the errors of the range.
-    void confirm(Range range) {
-        errors_.erase(errors_.lower_bound(range.begin), errors_.lower_bound(range.end));
-    }
+    void confirm(Range range) { errors_.confirm(range); }
     void drop_errors() { errors_.clear(); }
     /// Only what is safe stays settled. Returns what had failed.
     std::vector<Range> start_round() {
@@ -48,17 +36,19 @@ public:
     const RangeSet& failed() const { return failed_; }
     const RangeSet& both() const { return both_; }
     /// Those that the gatherer has not confirmed. Who tells them notes it there.
-    std::map<Index, FinalError>& errors() { return errors_; }
+    FinalErrors& errors() { return errors_; }
+    const FinalErrors& errors() const { return errors_; }
     void check_invariants() const {
         FANFOLD_CHECK(both_.size() == safe_.size() + failed_.size());
-        for (const auto& [index, error] : errors_) FANFOLD_CHECK(failed_.contains(index));
+        for (const auto& [index, error] : errors_.all()) FANFOLD_CHECK(failed_.contains(index));
+        errors_.check_invariants();
     }
 
 private:
     RangeSet safe_;
     RangeSet failed_;
     RangeSet both_;
-    std::map<Index, FinalError> errors_;
+    FinalErrors errors_;
 };
 
 }  // namespace fanfold::broker

@@ -8,7 +8,7 @@ namespace fanfold::broker {
 void Clients::open(const Step& step, Job& job, std::uint64_t token) {
     Client& client = *job.client.write();
     client.token = token;
-    client.peer = job.spec.owner;
+    client.peer = job.spec->owner;
     if (owners_.users.limits_of(job.user).held_bytes > 0)
         client.told_limit = owners_.payloads.room_of(job.user);
     if (const Session* owner = owners_.sessions.find(client.peer))
@@ -21,7 +21,7 @@ void Clients::open(const Step& step, Job& job, std::uint64_t token) {
 void Clients::seal(Job& job) {
     Client& client = *job.client.write();
     client.short_since.reset();
-    if (!job.spec.attached) client.lease_until.reset();
+    if (!job.spec->attached) client.lease_until.reset();
 }
 
 // --- credit
@@ -37,7 +37,7 @@ void Clients::tell_credit(Step& step, Job& job, bool always) {
     // With a store, a job that belongs to nobody's connection is accepted as a whole, ahead of its
     // being run.
     Client& client = *job.client.write();
-    const bool ahead = owners_.options.durable && !job.spec.attached;
+    const bool ahead = owners_.options.durable && !job.spec->attached;
     const std::uint64_t window = owners_.payloads.window();
     const std::uint64_t accepted = job.payload->accepted_bytes;
     std::uint64_t limit = (ahead ? accepted : job.payload->freed_bytes) + window;
@@ -57,6 +57,7 @@ void Clients::offer_room(Step& step, Job& job) {
     Client& client = *job.client.write();
     if (job.total() || owners_.users.limits_of(job.user).held_bytes == 0) return;
     if (!owners_.users.has_room(job)) owners_.payloads.drop_retained_of(job.user);
+    owners_.retention.make_room(step, job.user);
     if (owners_.users.has_room(job)) {
         tell_credit(step, job, client.short_since.has_value());
         client.short_since.reset();
@@ -72,11 +73,17 @@ std::pair<std::string, bool> Clients::wait_of(const Step& step, const Job& job) 
     if (!job.running()) return {};
     const Pool& pool = *job.waiting->pool;
     if (!job.books.queue().empty() && pool.members.empty()) return {pool.demand.unmet(), false};
+    if (!job.books.queue().empty() && owners_.users.results_full(job))
+        return {"the results that gatherers keep take as much as they may: " +
+                    std::to_string(job.tenant->held.results) + " bytes, the most is " +
+                    std::to_string(owners_.users.limits_of(job.user).held_bytes) +
+                    owners_.users.limit_text(job.user, "bytes"),
+                true};
     const auto& since = job.client->short_since;
     if (!since || step.now - *since < limits::patience_with_room) return {};
     return {"the broker holds at most " +
                 std::to_string(owners_.users.limits_of(job.user).held_bytes) +
-                " bytes of payloads" + owners_.users.limit_text(job.user, "bytes"),
+                " bytes of payloads and results" + owners_.users.limit_text(job.user, "bytes"),
             true};
 }
 
@@ -89,8 +96,8 @@ void Clients::notify(Step& step, Job& job) {
     if (notice.empty()) return;
     step.note({.level = Level::warn, .what = "job waits", .job = job.id, .detail = notice});
     if (again || client.peer.bytes.empty()) return;
-    notice += for_room ? "; it waits for fragments to end, or for failed jobs, of which they are "
-                         "kept, to be retried or forgotten"
+    notice += for_room ? "; it waits for fragments to end, or for ended jobs to be retried or "
+                         "forgotten"
                        : "; it waits for one";
     step.send(client.peer, wire::Notice{.job = job.id, .text = std::move(notice)});
 }
@@ -117,9 +124,9 @@ void Clients::tell_trouble(Step& step, const std::string& text) {
 /// How long a running job outlives its client. An attached one is of no use to anybody else, and
 /// one that is not whole would never end; with a key, the same submission may come back for it.
 std::optional<Duration> Clients::lease_of(const Job& job) const {
-    if (job.spec.attached) return job.spec.lease;
+    if (job.spec->attached) return job.spec->lease;
     if (job.total()) return {};
-    return job.spec.key.empty() ? Duration(limits::client_lease) : owners_.options.keep;
+    return job.spec->key.empty() ? Duration(limits::client_lease) : owners_.options.keep;
 }
 
 void Clients::restore_lease(Job& job) {
@@ -133,7 +140,7 @@ wire::Found Clients::offer(Job& job) {
     Client& client = *job.client.write();
     const std::uint64_t accepted = job.payload->accepted_bytes;
     client.told_limit = std::max(client.told_limit, accepted + owners_.payloads.room_of(job.user));
-    wire::Found found{.job = job.id, .spec = job.spec};
+    wire::Found found{.job = job.id, .spec = *job.spec};
     found.next = job.books.next();
     found.bytes = accepted;
     found.limit = client.told_limit;

@@ -45,10 +45,17 @@ Time Core::next_wakeup() const {
 
 // --- messages
 
+bool Core::has_room_for(const wire::Message& message, std::uint64_t body_bytes) {
+    const auto* block = std::get_if<wire::Block>(&message);
+    return !block || payloads_.has_room(jobs_.find(block->job), body_bytes);
+}
+
 void Core::on(Step& step, Pulled& event) {
     if (is_ignored({}, event.sender)) return;
     if (auto* block = std::get_if<wire::Block>(&event.message))
-        return submissions_.on_block(step, *block, std::move(event.body), event.sender);
+        return submissions_.on_block(
+            step, *block, event.left_out ? std::nullopt : std::optional(std::move(event.body)),
+            event.sender);
     conduct_.strike(step, {}, event.sender, "dropped a message that is no block",
                     wire::name_of(event.message));
 }
@@ -222,16 +229,19 @@ void Core::on(Step& step, StoreTrouble& event) {
 void Core::on(Step& step, Fetched& event) {
     Job* job = jobs_.find_running(event.record.job);
     if (!job) return;
-    switch (payloads_.put_back(*job, event)) {
+    const bool is_error = event.record.kind == static_cast<std::uint8_t>(rows::Kind::error);
+    switch (is_error ? errors_.put_back(step, *job, event) : payloads_.put_back(*job, event)) {
         case Payloads::Arrival::not_awaited: return;
         case Payloads::Arrival::sound: return dispatcher_.ready(step.now, *job);
         case Payloads::Arrival::damaged:
+            const std::string what = is_error ? "an error" : "a block";
             step.note({.level = Level::error,
-                       .what = "a block can't be read back from the store",
-                       .job = job->id});
+                       .what = "what the store had of a job can't be read back",
+                       .job = job->id,
+                       .detail = what});
             endings_.end(step, *job,
-                         {.reason = "the broker's state is damaged: a block of the job can't be "
-                                    "read back",
+                         {.reason = "the broker's state is damaged: " + what +
+                                    " of the job can't be read back",
                           .lost = true});
     }
 }
@@ -252,7 +262,7 @@ Time Core::next_sweep() const {
 
 void Core::flush_errors(Step& step, const std::vector<JobId>& jobs) {
     for (const JobId& id : jobs)
-        if (Job* job = jobs_.find_running(id)) gathering_.flush_errors(step, *job);
+        if (Job* job = jobs_.find_running(id)) errors_.flush(step, *job);
 }
 
 void Core::sweep(Step& step) {
@@ -263,7 +273,7 @@ void Core::sweep(Step& step) {
         dispatcher_.ready(step.now, job);
         gathering_.assign_again(step, job);
         clients_.offer_room(step, job);
-        gathering_.flush_errors(step, job);
+        errors_.flush(step, job);
         Ending end{.outcome = wire::Outcome::running};
         if (Clients::is_unleased(job, step.now))
             end = {.outcome = wire::Outcome::cancelled, .reason = "its client is gone"};

@@ -38,6 +38,9 @@ public:
         return conduct_.is_ignored(from, sender, now_);
     }
 
+    /// Whether a body of so many bytes may be unpacked for it.
+    bool has_room_for(const wire::Message& message, std::uint64_t body_bytes);
+
     /// For tests and status.
     const Sessions::All& sessions() const { return sessions_.all(); }
     const Jobs::All& jobs() const { return jobs_.all(); }
@@ -71,9 +74,9 @@ private:
     Time now_{};
     Time swept_{};
 
-    const Owners owners_{options_,    jobs_,        users_,    sessions_,  conduct_,
-                         outbox_,     persistence_, payloads_, estimates_, loads_,
-                         dispatcher_, retention_,   endings_,  gathering_, clients_};
+    const Owners owners_{options_,     jobs_,     users_,     sessions_, conduct_,    outbox_,
+                         persistence_, payloads_, estimates_, loads_,    dispatcher_, retention_,
+                         endings_,     errors_,   gathering_, clients_};
     // Each owner knows those above it.
     Jobs jobs_;
     Users users_{options_};
@@ -89,6 +92,7 @@ private:
     IdleWork idle_work_{owners_};
     Retention retention_{owners_};
     Endings endings_{owners_};
+    ErrorBatches errors_{owners_};
     Gathering gathering_{owners_};
     Clients clients_{owners_};
     Submissions submissions_{owners_};

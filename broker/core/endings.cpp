@@ -20,9 +20,10 @@ void Endings::end(Step& step, Job& job, Ending ending) {
     life.ended_at = step.now;
     owners_.outbox.forget(job);
     job.books.close();
-    owners_.payloads.close(job, !job.spec.attached && !ending.lost);
+    owners_.payloads.close(job, !job.spec->attached && !ending.lost);
+    if (!why_no_retry(job).empty()) shorten(job);
     owners_.persistence.ended(step, job, owners_.payloads.take_freed(job));
-    tell(step, job, !every_value || !job.spec.attached);
+    tell(step, job, !every_value || !job.spec->attached);
     step.note({.what = "job ended",
                .job = job.id,
                .took = step.now - life.opened,
@@ -34,6 +35,14 @@ void Endings::end(Step& step, Job& job, Ending ending) {
     owners_.outbox.hurry(
         step);  // a few jobs are forgotten at a time: hundreds would hold up others
     owners_.payloads.drop_retained();
+}
+
+/// Only what is asked for of a job that can't run again.
+void Endings::shorten(Job& job) {
+    wire::JobSpec& spec = *job.spec.write();
+    spec.environment = {};
+    spec.cwd = {};
+    owners_.payloads.weigh(job);
 }
 
 /// Whoever has every value knows that it is over, and is told when there is time for it.
@@ -72,12 +81,12 @@ std::string Endings::why_no_retry(const Job& job) {
     const wire::Ended& end = job.life->end;
     const RangeSet& safe = job.books.settled().safe();
     if (job.running()) return "it still runs; cancel it first, or wait for its end";
-    if (job.spec.attached) return "its results went to the client that had it; run it again";
+    if (job.spec->attached) return "its results went to the client that had it; run it again";
     if (end.lost) return "values that it had are lost; submit it again";
     if (!job.total()) return "it was never submitted as a whole; submit it again";
     if (safe.size() == *job.total()) return "each of its fragments has a value";
-    bool enough = job.spec.policy == wire::GatherPolicy::quorum ||
-                  job.spec.policy == wire::GatherPolicy::first;
+    bool enough = job.spec->policy == wire::GatherPolicy::quorum ||
+                  job.spec->policy == wire::GatherPolicy::first;
     if (enough && end.outcome == wire::Outcome::complete)
         return "it has all the values that it asked for";
     if (!job.payload->blocks.covers(safe.missing({0, *job.total()})))

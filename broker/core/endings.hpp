@@ -36,8 +36,8 @@ public:
 
     /// Its deadline is long past, and its gatherer has not ended it.
     static bool is_overdue(const Job& job, Time now) {
-        return job.spec.deadline.count() > 0 &&
-               now >= job.life->opened + job.spec.deadline + limits::deadline_grace;
+        return job.spec->deadline.count() > 0 &&
+               now >= job.life->opened + job.spec->deadline + limits::deadline_grace;
     }
 
     /// Why it can't be retried; empty when it can.
@@ -46,6 +46,7 @@ public:
     std::vector<Range> reopen(const Step& step, Job& job);
 
 private:
+    void shorten(Job& job);
     void tell(Step& step, Job& job, bool is_news);
 
     const Owners& owners_;

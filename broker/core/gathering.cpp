@@ -26,7 +26,7 @@ PeerId Gathering::choose(const std::string& preferred) const {
 
 void Gathering::open(Job& job) {
     Assignment& assignment = *job.assignment.write();
-    assignment.gatherer = choose(job.spec.preferred_gatherer);
+    assignment.gatherer = choose(job.spec->preferred_gatherer);
     assignment.known = owners_.sessions.at(assignment.gatherer).gatherer;
 }
 
@@ -35,7 +35,7 @@ wire::Located Gathering::located(const Job& job) {
 }
 
 bool Gathering::is_elsewhere(const Job& job) {
-    return job.assignment->number > 1 || job.assignment->known.name != job.spec.preferred_gatherer;
+    return job.assignment->number > 1 || job.assignment->known.name != job.spec->preferred_gatherer;
 }
 
 void Gathering::assign(Step& step, Job& job) {
@@ -59,12 +59,17 @@ void Gathering::tell(Step& step, Job& job) {
     assignment.again_at = step.now + assignment.patience;
     wire::Assign message{.job = job.id,
                          .assignment = assignment.number,
-                         .spec = job.spec,
+                         .spec = *job.spec,
                          .total = job.total(),
                          .round = job.life->round,
                          .user = job.user};
-    if (job.spec.deadline.count() > 0) {
-        auto left = job.life->opened + job.spec.deadline - step.now;
+    // Those are for who runs it.
+    message.spec.environment.clear();
+    message.spec.cwd.clear();
+    message.spec.require.clear();
+    message.spec.resources.clear();
+    if (job.spec->deadline.count() > 0) {
+        auto left = job.life->opened + job.spec->deadline - step.now;
         message.spec.deadline =
             std::max(std::chrono::ceil<wire::Milliseconds>(left), wire::Milliseconds(1));
     }
@@ -91,7 +96,7 @@ Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered
         owners_.outbox.hurry_releases(step);  // what is let go of must be known to be safe first
     }
     owners_.dispatcher.apply(step, *job);
-    flush_errors(step, *job);
+    owners_.errors.flush(step, *job);
     step.note({.level = Level::trace,
                .what = "gathered",
                .job = job->id,
@@ -129,35 +134,6 @@ void Gathering::on_propose(Step& step, const PeerId& from, const wire::Propose& 
     owners_.endings.end(
         step, *job,
         {.outcome = propose.outcome, .reason = std::move(reason), .lost = propose.lost});
-}
-
-void Gathering::flush_errors(Step& step, Job& job, bool afresh) {
-    auto& errors = job.books.errors();
-    Assignment& assignment = *job.assignment.write();
-    if (errors.empty() || assignment.gatherer.bytes.empty()) return;
-    Time sent{};  // when the batch on its way was
-    for (auto& [index, error] : errors) {
-        if (!std::exchange(error.told, true)) owners_.persistence.error(step, job, error);
-        if (afresh) error.sent = {};
-        sent = std::max(sent, error.sent);
-    }
-    if (sent == Time{}) assignment.errors_patience = limits::resend_after;
-    else if (step.now - sent < assignment.errors_patience) return;
-    else
-        assignment.errors_patience =
-            std::min<Duration>(assignment.errors_patience * 2, limits::longest_resend_patience);
-    wire::Errors message{.job = job.id, .failures = {}};
-    std::string outputs;
-    std::size_t header = 0;
-    for (auto& [index, error] : errors) {
-        error.sent = step.now;
-        message.failures.push_back(error.failure);
-        outputs += error.output.view();
-        header +=
-            error.failure.message.size() + error.failure.worker.size() + limits::numbers_bytes;
-        if (header > limits::report_bytes || outputs.size() > limits::block_bytes) break;
-    }
-    step.send(assignment.gatherer, std::move(message), Slice::take(std::move(outputs)));
 }
 
 // --- lost, and found again
@@ -202,7 +178,7 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
                                                       .ranges = {{0, job.books.next()}}});
         }
         assign(step, job);
-        flush_errors(step, job, true);
+        owners_.errors.flush(step, job, true);
         owners_.dispatcher.ready(step.now, job);
     }
     for (const JobId& id : lost)

@@ -1,10 +1,11 @@
-// Gatherers: which job is whose, what is safe there, final errors on their way, and how the loss of
-// a gatherer ends its jobs. Owned by the core's thread.
+// Gatherers: which job is whose, what is safe there, and how the loss of a
+// gatherer ends its jobs. Owned by the core's thread.
 #pragma once
 
 #include <string>
 
 #include "broker/core/endings.hpp"
+#include "broker/core/error_batches.hpp"
 #include "broker/state/conduct.hpp"
 #include "broker/state/owners.hpp"
 
@@ -34,9 +35,6 @@ public:
     /// Returns the job that goes on, if any: its client may have credit.
     Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
     void on_propose(Step& step, const PeerId& from, const wire::Propose& propose);
-    /// Sends a batch of the final errors that the gatherer has not confirmed, unless one is on its
-    /// way: with `afresh`, that one is lost.
-    void flush_errors(Step& step, Job& job, bool afresh = false);
 
     void lose(const Step& step, const PeerId& peer);
     /// The jobs that were the gatherer's own go on with it; those whose results it lost with its

@@ -4,25 +4,12 @@
 #include <utility>
 
 #include "broker/base/limits.hpp"
+#include "broker/base/text_bytes.hpp"
 #include "broker/dispatch/scheduler.hpp"
 
 namespace fanfold::broker {
 
 namespace {
-constexpr std::size_t bytes_each = 16;  // of a text, however short
-std::size_t bytes_of(const std::string& text) { return text.size() + bytes_each; }
-std::size_t bytes_of(const wire::Resource& resource) { return bytes_of(resource.name); }
-template <class T>
-std::size_t bytes_of(const std::vector<T>& all) {
-    std::size_t bytes = 0;
-    for (const T& one : all) bytes += bytes_of(one);
-    return bytes;
-}
-std::size_t bytes_of(const wire::GathererRef& gatherer) {
-    return bytes_of(gatherer.name) + bytes_of(gatherer.results) + bytes_of(gatherer.collect) +
-           bytes_of(gatherer.public_key);
-}
-
 std::string why_too_much(std::size_t labels, std::size_t bytes) {
     if (labels > limits::labels)
         return std::to_string(labels) + " labels or resources are named, " +
@@ -36,18 +23,11 @@ std::string why_too_much(std::size_t labels, std::size_t bytes) {
 }  // namespace
 
 std::string why_too_much(const wire::Hello& hello) {
-    return why_too_much(std::max(hello.labels.size(), hello.resources.size()),
-                        bytes_of(hello.name) + bytes_of(hello.functions) +
-                            bytes_of(hello.idempotent) + bytes_of(hello.labels) +
-                            bytes_of(hello.resources) + bytes_of(hello.gatherer));
+    return why_too_much(std::max(hello.labels.size(), hello.resources.size()), text_bytes(hello));
 }
 
 std::string why_too_much(const wire::JobSpec& spec) {
-    return why_too_much(std::max(spec.require.size(), spec.resources.size()),
-                        bytes_of(spec.function) + bytes_of(spec.title) +
-                            bytes_of(spec.owner.bytes) + bytes_of(spec.cwd) +
-                            bytes_of(spec.environment) + bytes_of(spec.preferred_gatherer) +
-                            bytes_of(spec.key) + bytes_of(spec.require) + bytes_of(spec.resources));
+    return why_too_much(std::max(spec.require.size(), spec.resources.size()), text_bytes(spec));
 }
 
 std::string why_senseless(const wire::JobSpec& spec) {

@@ -14,8 +14,8 @@ wire::JobInfo info_of(const Job& job, Time now) {
     const Books& books = job.books;
     const Settled& settled = books.settled();
     wire::JobInfo info{.job = job.id,
-                       .title = job.spec.title,
-                       .function = job.spec.function,
+                       .title = job.spec->title,
+                       .function = job.spec->function,
                        .outcome = end.outcome,
                        .reason = end.reason};
     info.total = job.total();
@@ -29,7 +29,7 @@ wire::JobInfo info_of(const Job& job, Time now) {
         info.took = floor<wire::Milliseconds>(job.life->ended_at - job.life->opened);
     info.gatherer = job.assignment->known.name;
     if (job.running()) info.notice = job.client->notice;
-    info.key = job.spec.key;
+    info.key = job.spec->key;
     info.round = job.life->round;
     info.share = job.standing->share;
     info.hedged = books.loans().hedged();

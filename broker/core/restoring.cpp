@@ -101,8 +101,9 @@ void Restoring::set(Job& job, Rows&, const Record&, rows::Total row) {
 
 void Restoring::set(Job&, Rows& rows, const Record& record, rows::Error row) {
     if (row.failure.index == ~Index{0}) return damage(record, "there is no such fragment");
-    rows.books.errors.push_back(
-        {.failure = std::move(row.failure), .output = record.body, .told = true});
+    if (row.failure.output_bytes != record.body.size())
+        return damage(record, "its output is not what it was");
+    rows.books.errors.push_back({.failure = std::move(row.failure), .output = {}, .written = true});
 }
 
 void Restoring::set(Job&, Rows& rows, const Record&, rows::Safe row) {
@@ -141,6 +142,7 @@ void Restoring::set(Job& job, Rows&, const Record& record, rows::Ended row) {
                 .missing = std::move(row.missing),
                 .lost = row.lost};
     life.ended_at = owners_.persistence.moment_of(record.number);
+    job.assignment.write()->held_bytes = row.held_bytes;
     job.rows.write()->ended = record.number;
 }
 
@@ -158,6 +160,7 @@ void Restoring::set(Job& job, Rows&, const Record& record, rows::Round row) {
 std::string Restoring::rebuild(Job& job, Rows& rows) {
     if (!rows.damage.empty()) return rows.damage;
     const bool whole = job.books.restore(std::move(rows.books));
+    owners_.payloads.weigh(job);
     owners_.payloads.settle(job, job.books.take_changes().settled);
     owners_.payloads.restore_accepted(job, rows.accepted_bytes);
     Submission& submission = *job.submission.write();
@@ -166,10 +169,10 @@ std::string Restoring::rebuild(Job& job, Rows& rows) {
     if (submission.total && *submission.total != job.books.next())
         return "its fragments are not as many as it has";
     if (job.running() && !whole) return "rows of it are missing";
-    if (!owners_.jobs.add_key(job)) return "another job has the key '" + job.spec.key + "'";
+    if (!owners_.jobs.add_key(job)) return "another job has the key '" + job.spec->key + "'";
     if (job.running()) return {};
     job.books.close();
-    owners_.payloads.close(job, !job.spec.attached && !job.life->end.lost);
+    owners_.payloads.close(job, !job.spec->attached && !job.life->end.lost);
     owners_.payloads.take_freed(job);
     return {};
 }

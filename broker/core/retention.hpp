@@ -25,6 +25,9 @@ public:
     /// Nothing is known of the job any more. Its gatherer is told until it says that it has
     /// forgotten too; a tombstone reminds of that.
     void forget(Step& step, const Job& job);
+    /// For so many bytes more that describe a job of the user, or for what it may hold: its jobs go
+    /// that had ended and that nobody asks for, oldest first.
+    void make_room(Step& step, const std::string& user, std::uint64_t more = 0);
     /// Those that were remembered for long enough, and those that are too many.
     void forget_ended(Step& step);
 
@@ -47,7 +50,7 @@ private:
     using List = std::deque<JobId>;             // oldest first
     using Lists = std::map<std::string, List>;  // by user
 
-    List& list_of(const Job& job) { return (job.spec.attached ? attached_ : kept_)[job.user]; }
+    List& list_of(const Job& job) { return (job.spec->attached ? attached_ : kept_)[job.user]; }
     void shorten(Step& step, Lists& lists, std::size_t most);
     void bury(Step& step, const Job& job);
     void forget_oldest(Step& step, List& list);

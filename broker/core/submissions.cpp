@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/base/text_bytes.hpp"
 #include "broker/core/intake_limits.hpp"
 #include "broker/dispatch/scheduler.hpp"
 
@@ -15,7 +16,7 @@ using wire::RefusalCode;
 
 /// Whether nothing comes of the block: its sender may not send it, it makes no sense, it is too
 /// large, or it can't be taken now.
-bool Submissions::is_refused(Step& step, const wire::Block& block, const Slice& body,
+bool Submissions::is_refused(Step& step, const wire::Block& block, const std::optional<Slice>& body,
                              const Sender& sender, Job* job) {
     Conduct& conduct = owners_.conduct;
     auto ignore = [&] {
@@ -42,13 +43,14 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const Slice& 
             owners_.endings.end(step, *job, {.outcome = Outcome::failed, .reason = reason});
         return true;
     };
-    if (auto sound = check_block(block, body); !sound) {
+    if (auto sound = body ? check_block(block, *body) : Result<void>{}; !sound) {
         conduct.strike(step, {}, sender, nullptr, {});
         return refuse(RefusalCode::malformed, sound.error().text,
                       "its client sent a malformed block: " + sound.error().text);
     }
     if (ended) return false;
-    if (std::string why = owners_.users.why_too_large(sender.user, block, body); !why.empty())
+    if (std::string why = body ? owners_.users.why_too_large(sender.user, block, *body) : "";
+        !why.empty())
         return refuse(RefusalCode::too_large, why, why);
     if (!trouble_.empty()) {  // it stays with its sender
         if (!job)
@@ -63,18 +65,24 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const Slice& 
     return true;
 }
 
-void Submissions::on_block(Step& step, const wire::Block& block, Slice body, const Sender& sender) {
+void Submissions::on_block(Step& step, const wire::Block& block, std::optional<Slice> body,
+                           const Sender& sender) {
     Job* job = owners_.jobs.find(block.job);
     if (is_refused(step, block, body, sender, job)) return;
     const bool opened = !job;
+    if (opened && !(body && owners_.payloads.has_room(nullptr, body->size())))
+        return step.send(block.spec->owner,
+                         wire::Notice{.job = block.job,
+                                      .text = "the broker's --memory is full of payloads; the job "
+                                              "waits until other jobs go on"});
     if (opened) job = open(step, block, sender);
     if (!job) return;
     Submission& submission = *job->submission.write();
     if (!job->running())  // its client may have a new connection since
         return step.send(block.spec ? block.spec->owner : job->client->peer, job->life->end);
-    bool taken = fits(step, *job, block);
+    bool taken = fits(step, *job, block, body);
     if (taken) {
-        accept(step, *job, block, std::move(body));
+        accept(step, *job, block, *std::move(body));
     } else {
         if (block.count > 0 && block.first + block.count <= job->books.next())
             owners_.conduct.pass_over(step, {}, "Block again", block.job);
@@ -87,9 +95,10 @@ void Submissions::on_block(Step& step, const wire::Block& block, Slice body, con
     if (opened) owners_.clients.notify(step, *job);
 }
 
-bool Submissions::fits(Step& step, Job& job, const wire::Block& block) {
+bool Submissions::fits(Step& step, Job& job, const wire::Block& block,
+                       const std::optional<Slice>& body) {
     if (block.first != job.books.next() || job.payload->accepted_bytes > job.client->told_limit ||
-        job.total() || !owners_.payloads.has_room(job))
+        job.total() || !body || !owners_.payloads.has_room(&job, body->size()))
         return false;
     return owners_.clients.has_room(step, job);
 }
@@ -130,7 +139,7 @@ std::string Submissions::why_no_function(const wire::JobSpec& spec) const {
     return demand.unmet() + "; there is: " + all;
 }
 
-std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const wire::Block& block,
+std::optional<wire::Refused> Submissions::why_not_open(Step& step, const wire::Block& block,
                                                        const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
     auto refused = [&](RefusalCode code, std::string text) {
@@ -153,6 +162,9 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
             "no gatherer is connected to the broker; start fanfold-gatherer with --broker");
     std::string why = owners_.users.why_no_job(sender.user);
     if (why.empty()) why = owners_.users.why_no_submission(sender.user, step.now);
+    const std::uint64_t described = text_bytes(spec);
+    owners_.retention.make_room(step, sender.user, described);
+    if (why.empty()) why = owners_.users.why_no_description(sender.user, described);
     if (!why.empty()) return refused(RefusalCode::overloaded, why);
     return std::nullopt;
 }
@@ -172,6 +184,7 @@ Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sende
     FANFOLD_CHECK(has_its_key);
     owners_.endings.open(job, step.now);
     owners_.gathering.open(job);
+    owners_.payloads.weigh(job);
     owners_.dispatcher.open(job);
     owners_.clients.open(step, job, block.token);
     owners_.dispatcher.start(step.now, job);

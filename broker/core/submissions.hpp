@@ -18,19 +18,21 @@ class Submissions {
 public:
     explicit Submissions(const Owners& owners) : owners_(owners) {}
 
-    void on_block(Step& step, const wire::Block& block, Slice body, const Sender& sender);
+    /// Without a body it was left out, for there is no room for it.
+    void on_block(Step& step, const wire::Block& block, std::optional<Slice> body,
+                  const Sender& sender);
     void on_seal(Step& step, const PeerId& from, const wire::Seal& seal);
     /// The store is in trouble; an empty text: it works again.
     void set_trouble(std::string text) { trouble_ = std::move(text); }
 
 private:
-    bool is_refused(Step& step, const wire::Block& block, const Slice& body, const Sender& sender,
-                    Job* job);
+    bool is_refused(Step& step, const wire::Block& block, const std::optional<Slice>& body,
+                    const Sender& sender, Job* job);
     Job* open(Step& step, const wire::Block& block, const Sender& sender);
-    std::optional<wire::Refused> why_not_open(const Step& step, const wire::Block& block,
+    std::optional<wire::Refused> why_not_open(Step& step, const wire::Block& block,
                                               const Sender& sender);
     std::string why_no_function(const wire::JobSpec& spec) const;
-    bool fits(Step& step, Job& job, const wire::Block& block);
+    bool fits(Step& step, Job& job, const wire::Block& block, const std::optional<Slice>& body);
     void accept(Step& step, Job& job, const wire::Block& block, Slice body);
     void seal_when_whole(Step& step, Job& job);
     bool may_own(const PeerId& peer, const Sender& sender) const;

@@ -120,7 +120,9 @@ Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
     auto why = Lending::not_now;
     for (Queue::Kind queue : {Queue::Kind::suspects, Queue::Kind::ordinary}) {
         auto head = job.books.head(queue);
-        if (!head || (!head->first_missing && window_full(job))) continue;
+        if (!head || owners_.payloads.outputs_full(job) || owners_.users.results_full(job))
+            continue;
+        if (!head->first_missing && window_full(job)) continue;
         Pool& pool = *job.waiting->pool;
         const Place* place = best_worker(pool, *head, queueing);
         if (!place) {
@@ -138,7 +140,7 @@ Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
 
 /// Results are on their way, or wait to be collected, that fill the gatherer's memory.
 bool Dispatcher::window_full(const Job& job) {
-    if (job.spec.attached && job.assignment->held_bytes > limits::held_results_bytes) return true;
+    if (job.spec->attached && job.assignment->held_bytes > limits::held_results_bytes) return true;
     return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
 }
 
@@ -160,7 +162,7 @@ void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place
     const Index end = std::min(head.end, blocks.block_end(head.first));
     const double each = owners_.estimates.each(job);
     const double pace = owners_.estimates.pace(job, worker);
-    const double bytes_each = blocks.mean_bytes(head.first);
+    const double bytes_each = blocks.mean_bytes(head.first) + job.learnt->output_bytes;
     auto longest =
         static_cast<std::uint32_t>(std::min<Index>(end - head.first, limits::chunk_fragments));
     std::uint32_t count = chunk_size({.queued = job.books.queue().size(),
@@ -222,7 +224,7 @@ void Dispatcher::send_chunk(Step& step, Job& job, const Place& to, const Chunk& 
                            .count = static_cast<std::uint32_t>(chunk.range.size()),
                            .attempt = chunk.attempt};
     if (add_brief(job, to.worker, worker))
-        message.brief = wire::JobBrief{.spec = job.spec,
+        message.brief = wire::JobBrief{.spec = *job.spec,
                                        .assignment = job.assignment->number,
                                        .gatherer = job.assignment->known};
     step.note({.level = Level::debug,

@@ -21,7 +21,7 @@ public:
     explicit Dispatcher(const Owners& owners) : owners_(owners) {}
 
     // --- jobs
-    void open(Job& job) { job.standing.write()->share = job.spec.share; }
+    void open(Job& job) { job.standing.write()->share = job.spec->share; }
     void start(Time now, Job& job);
     void stop(Job& job);
     /// The job stands in line, if it has something that could be lent now. To be called after

@@ -22,6 +22,10 @@ public:
     void learn(Job& job, Session& worker, const Run& run);
     /// An attempt that failed.
     void learn_failure(Job& job, Duration elapsed) { job.learnt.write()->times.learn(1, elapsed); }
+    /// What a failed fragment wrote: others may write as much.
+    void learn_output(Job& job, std::uint64_t bytes) {
+        job.learnt.write()->output_bytes = static_cast<double>(bytes);
+    }
     void forget(Job& job) { job.learnt.write()->times = {}; }
     /// The worker's session before had learnt this.
     void take_over(Session& worker, const Session& before) {
@@ -38,7 +42,7 @@ public:
     /// So many fragments were dispatched: second attempts are a part of them.
     void earn(const Job& job, std::uint32_t fragments);
     bool has_second(const Job& job) const;
-    void spend_second(const Job& job) { functions_[job.spec.function].hedges -= 1; }
+    void spend_second(const Job& job) { functions_[job.spec->function].hedges -= 1; }
 
 private:
     struct Function {

@@ -136,11 +136,11 @@ void IdleWork::on_recalled(Step& step, const PeerId& from, Session& worker,
 /// How long a fragment of the job may run before it is started a second time; nothing: for ever
 /// (hedged requests: Dean, Barroso 2013).
 std::optional<Duration> IdleWork::hedge_delay(const Job& job, const Session& worker) const {
-    switch (job.spec.hedging) {
+    switch (job.spec->hedging) {
         case wire::Hedging::never: return std::nullopt;
-        case wire::Hedging::after: return job.spec.hedge_after;
+        case wire::Hedging::after: return job.spec->hedge_after;
         case wire::Hedging::by_function:
-            if (!worker.offer.idempotent.contains(job.spec.function)) return std::nullopt;
+            if (!worker.offer.idempotent.contains(job.spec->function)) return std::nullopt;
             break;
         case wire::Hedging::automatic: break;
     }
@@ -167,11 +167,11 @@ bool IdleWork::hedge(Step& step, const Find& found) {
 
 /// A free slot on another worker that may run the fragment too.
 const Place* IdleWork::second_place(const Job& job, const PeerId& first) const {
-    bool must_say = job.spec.hedging == wire::Hedging::by_function;
+    bool must_say = job.spec->hedging == wire::Hedging::by_function;
     for (const Place& place : job.waiting->pool->places) {
         if (place.full) return nullptr;
         if (place.worker != first &&
-            (!must_say || place.session->offer.idempotent.contains(job.spec.function)))
+            (!must_say || place.session->offer.idempotent.contains(job.spec->function)))
             return &place;
     }
     return nullptr;

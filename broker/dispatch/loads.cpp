@@ -22,7 +22,7 @@ void Loads::change(Session& worker, const Job& job, const LoanChange& change) {
     bool unknown = chunk.nanoseconds_each <= 0;
     if (fresh && unknown) ++load.unknown_chunks;
     if (gone && unknown) --load.unknown_chunks;
-    for (const wire::Resource& resource : job.spec.resources) {
+    for (const wire::Resource& resource : job.spec->resources) {
         if (fresh) load.taken[resource.name] += resource.amount;
         if (gone) load.taken[resource.name] -= resource.amount;
     }
@@ -69,7 +69,7 @@ void Loads::check_invariants(const Jobs& jobs, const Sessions& sessions) {
         std::map<std::string, std::uint64_t> taken;
         for (const auto& [key, chunk] : session.load->lent) {
             FANFOLD_CHECK(chunk.fragments == lent[peer][key]);
-            for (const auto& resource : jobs.all().at(key.job).spec.resources)
+            for (const auto& resource : jobs.all().at(key.job).spec->resources)
                 taken[resource.name] += resource.amount;
         }
         for (const auto& [name, amount] : session.load->taken) FANFOLD_CHECK(amount == taken[name]);

@@ -91,7 +91,7 @@ void Pools::move(Session& worker, std::optional<Place> place) {
 // --- jobs
 
 void Pools::enter(Job& job, Sessions::All& sessions) {
-    Demand demand(job.spec);
+    Demand demand(*job.spec);
     auto found = pools_.find(demand);
     if (found == pools_.end()) {
         drop_unused(sessions);

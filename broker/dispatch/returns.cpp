@@ -67,8 +67,9 @@ void Returns::fail(Step& step, const PeerId& from, const Session& worker, wire::
         failure.output_bytes = size;
         if (failure.kind == wire::FailureKind::failed)
             owners_.estimates.learn_failure(*job, failure.elapsed);
+        owners_.estimates.learn_output(*job, size);
         if (!job->books.fail_attempt(std::move(failure), std::move(output), from,
-                                     job->spec.retries))
+                                     job->spec->retries))
             owners_.conduct.pass_over(step, from, "Done with an attempt that is not on loan",
                                       failed.job);
     }

@@ -49,13 +49,25 @@ struct Client {
     std::string notice;               // what the job waits for
 };
 
+/// What is held for a user, or for one job of it, in bytes, in memory and elsewhere.
+struct Holding {
+    std::uint64_t all = 0;
+    std::uint64_t described = 0;  // of these, texts that describe jobs, and reasons of their ends
+    std::uint64_t results = 0;    // of these, values that gatherers keep until they are forgotten
+    bool operator==(const Holding&) const = default;
+};
+
 /// Its payloads, and what they count.
 struct Payload {
     Blocks blocks;
     std::uint64_t accepted_bytes = 0;
-    std::uint64_t freed_bytes = 0;      // of blocks in which every fragment is settled
-    std::uint64_t accounted_bytes = 0;  // its part of the sum of payloads in memory,
-    std::uint64_t tenant_bytes = 0;     // and of its user's, wherever they are
+    std::uint64_t freed_bytes = 0;  // of blocks in which every fragment is settled
+    std::uint64_t spec_bytes = 0;   // of the texts that describe it
+    // Its part of sums over all jobs,
+    std::uint64_t accounted_bytes = 0;  // of payloads and outputs in memory,
+    std::uint64_t output_bytes = 0;     // of outputs in memory,
+    std::uint64_t going_bytes = 0;      // of outputs on their way to gatherers;
+    Holding holding;                    // and over those of its user
 };
 
 /// Who gathers its results.
@@ -65,7 +77,6 @@ struct Assignment {
     std::uint32_t number = 1;
     Time again_at{};  // it is told again then, should the message have been lost,
     Duration patience{};
-    Duration errors_patience{};         // until errors that it has not confirmed are sent again
     std::uint64_t held_bytes = 0;       // at the gatherer, not let go
     std::optional<LivedTime> orphaned;  // its gatherer is away since then
 };
@@ -97,6 +108,7 @@ struct Waiting {
 struct Learnt {
     RunTimeEstimate times;
     double result_bytes = 0;  // mean of a fragment's value
+    double output_bytes = 0;  // of the last one that failed
 };
 
 /// Numbers of its rows in the store.
@@ -107,12 +119,12 @@ struct RowNumbers {
 
 struct Job {
     Job(JobId job_id, wire::JobSpec its_spec, std::string its_user, Tenant* its_tenant)
-        : id(job_id), spec(std::move(its_spec)), user(std::move(its_user)), tenant(its_tenant) {}
+        : id(job_id), user(std::move(its_user)), tenant(its_tenant), spec(std::move(its_spec)) {}
 
     const JobId id;
-    const wire::JobSpec spec;
     const std::string user;  // whose it is: the sender of its first block; empty without keys
     Tenant* const tenant;    // and what is known of that user; Users writes it
+    Owned<Endings, wire::JobSpec> spec;  // once it has ended for good, what of it is asked for
     Books books;
     Owned<Submissions, Submission> submission;
     Owned<Clients, Client> client;

@@ -3,12 +3,12 @@
 namespace fanfold::broker {
 
 bool Jobs::add_key(const Job& job) {
-    return job.spec.key.empty() || keys_.try_emplace({job.user, job.spec.key}, job.id).second;
+    return job.spec->key.empty() || keys_.try_emplace({job.user, job.spec->key}, job.id).second;
 }
 
 void Jobs::erase(const Job& job) {
-    if (!job.spec.key.empty() && find_key(job.user, job.spec.key) == &job)
-        keys_.erase({job.user, job.spec.key});
+    if (!job.spec->key.empty() && find_key(job.user, job.spec->key) == &job)
+        keys_.erase({job.user, job.spec->key});
     all_.erase(JobId(job.id));  // (a copy: it goes with its job)
 }
 
@@ -39,7 +39,7 @@ void Jobs::check_invariants() const {
     }
     for (const JobId& id : running_) FANFOLD_CHECK(all_.contains(id));
     for (const auto& [key, id] : keys_)
-        FANFOLD_CHECK(all_.at(id).user == key.first && all_.at(id).spec.key == key.second);
+        FANFOLD_CHECK(all_.at(id).user == key.first && all_.at(id).spec->key == key.second);
 }
 
 }  // namespace fanfold::broker

@@ -14,7 +14,7 @@ void Outbox::send_later(const Step& step, const PeerId& to, wire::Message messag
 void Outbox::tell_owner(Step& step, const Job& job, wire::Message message) {
     const PeerId& owner = job.client->peer;
     if (owner.bytes.empty()) return;
-    if (job.submission->in_one_block && job.spec.attached)
+    if (job.submission->in_one_block && job.spec->attached)
         send_later(step, owner, std::move(message));
     else step.send(owner, std::move(message));
 }

@@ -2,6 +2,8 @@
 // so, no comment has to promise. Plain value.
 #pragma once
 
+#include <utility>
+
 namespace fanfold::broker {
 
 class Restoring;
@@ -11,6 +13,8 @@ class Restoring;
 template <class Owner, class T>
 class Owned {
 public:
+    Owned() = default;
+    explicit Owned(T value) : value_(std::move(value)) {}
     const T* operator->() const { return &value_; }
     const T& operator*() const { return value_; }
 

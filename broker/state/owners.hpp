@@ -8,6 +8,7 @@ class Clients;
 class Conduct;
 class Dispatcher;
 class Endings;
+class ErrorBatches;
 class Estimates;
 class Gathering;
 class Jobs;
@@ -34,6 +35,7 @@ struct Owners {
     Dispatcher& dispatcher;
     Retention& retention;
     Endings& endings;
+    ErrorBatches& errors;
     Gathering& gathering;
     Clients& clients;
 };

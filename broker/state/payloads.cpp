@@ -3,17 +3,36 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/base/text_bytes.hpp"
 #include "shared/wire/fields.hpp"
 
 namespace fanfold::broker {
 
+Holding Payloads::holding_of(const Job& job) {
+    Holding holding{.described = job.payload->spec_bytes + job.life->end.reason.size(),
+                    .results = job.spec->attached ? 0 : job.assignment->held_bytes};
+    holding.all = job.payload->blocks.bytes() + job.books.settled().errors().bytes() +
+                  holding.described + holding.results;
+    return holding;
+}
+
+void Payloads::weigh(Job& job) {
+    job.payload.write()->spec_bytes = text_bytes(*job.spec);
+    account(job);
+}
+
 void Payloads::account(Job& job) {
     Payload& payload = *job.payload.write();
-    held_bytes_ += payload.blocks.held_bytes() -
-                   payload.accounted_bytes;  // a difference below zero wraps, and back
-    payload.accounted_bytes = payload.blocks.held_bytes();
-    users_.hold(job, payload.blocks.bytes() - payload.tenant_bytes);
-    payload.tenant_bytes = payload.blocks.bytes();
+    const FinalErrors& errors = job.books.settled().errors();
+    auto change = [](std::uint64_t& sum, std::uint64_t& part, std::uint64_t now) {
+        sum += now - std::exchange(part, now);  // a difference below zero wraps, and back
+    };
+    change(held_bytes_, payload.accounted_bytes, payload.blocks.held_bytes() + errors.held_bytes());
+    change(output_bytes_, payload.output_bytes, errors.held_bytes());
+    change(going_bytes_, payload.going_bytes, errors.batch().bytes);
+    const Holding holding = holding_of(job);
+    users_.hold(job, holding, payload.holding);
+    payload.holding = holding;
 }
 
 /// New blocks take three quarters; the rest is for those that are fetched.
@@ -27,18 +46,20 @@ std::uint64_t Payloads::window() const {
     return std::clamp<std::uint64_t>(share, limits::block_bytes, limits::job_credit_bytes);
 }
 
-bool Payloads::has_room(const Job& job) const {
-    std::uint64_t taken = persistence_.waiting_bytes() + (options_.durable ? 0 : held_bytes_);
-    return taken < options_.memory_bytes / (options_.durable ? 2 : 1) ||
-           (!options_.durable && job.payload->blocks.held_bytes() == 0);
+bool Payloads::has_room(const Job* job, std::uint64_t bytes) const {
+    const std::uint64_t waiting = persistence_.waiting_bytes();
+    if (options_.durable) return waiting == 0 || waiting + bytes <= options_.memory_bytes / 2;
+    const bool holds_none = !job || job->payload->blocks.held_bytes() == 0;
+    const std::uint64_t most = holds_none ? options_.memory_bytes : options_.memory_bytes / 4 * 3;
+    return held_bytes_ == 0 || held_bytes_ + bytes <= most;
 }
 
 void Payloads::add(Job& job, const wire::Block& block, Slice body) {
     Payload& payload = *job.payload.write();
-    payload.accepted_bytes += body.size();
+    const std::uint64_t body_bytes = body.size();
+    payload.accepted_bytes += body_bytes;
     payload.blocks.add(block, std::move(body));
-    if (short_of_memory(payload.blocks.held_bytes() - payload.accounted_bytes))
-        payload.blocks.spill(block.first);
+    if (short_of_memory(body_bytes)) payload.blocks.spill(block.first);
     account(job);
 }
 
@@ -51,7 +72,7 @@ void Payloads::restore_accepted(Job& job, std::uint64_t bytes) {
 void Payloads::settle(Job& job, const std::vector<SettledRange>& settled) {
     Payload& payload = *job.payload.write();
     for (const auto& [range, failed] : settled)
-        payload.freed_bytes += payload.blocks.let_go(range, failed && !job.spec.attached);
+        payload.freed_bytes += payload.blocks.let_go(range, failed && !job.spec->attached);
     if (!options_.durable) payload.blocks.take_freed();
     account(job);
 }
@@ -92,17 +113,33 @@ void Payloads::make_room(const Job& fetched, Index first) {
     while (held_bytes_ > options_.memory_bytes) {
         // With a store, jobs that have ended hold nothing.
         auto most = std::ranges::max_element(jobs_.running(), {}, [this](const JobId& id) {
-            return jobs_.at(id).payload->accounted_bytes;
+            return jobs_.at(id).payload->blocks.held_bytes();
         });
         Job& job = jobs_.at(*most);
         std::uint64_t before = held_bytes_;
         std::uint64_t bytes =
-            std::max(held_bytes_ - options_.memory_bytes, job.payload->accounted_bytes / 8);
+            std::max(held_bytes_ - options_.memory_bytes, job.payload->blocks.held_bytes() / 8);
         job.payload.write()->blocks.spill_from_end(
             bytes, &job == &fetched ? std::optional(first) : std::nullopt);
         account(job);
         if (held_bytes_ == before) return;  // one that is larger than all memory
     }
+}
+
+// --- outputs
+
+void Payloads::spill_outputs(Job& job) {
+    account(job);
+    if (!short_of_memory(0)) return;
+    job.books.errors().spill(held_bytes_ - options_.memory_bytes / 4 * 3);
+    account(job);
+}
+
+bool Payloads::outputs_full(const Job& job) const {
+    const Settled& settled = job.books.settled();
+    if (settled.failed().empty()) return false;
+    return settled.errors().bytes() > limits::unsafe_results_bytes ||
+           (!options_.durable && output_bytes_ > options_.memory_bytes / 4);
 }
 
 // --- what is safe
@@ -132,11 +169,14 @@ void Payloads::reopen(Job& job) {
     Payload& payload = *job.payload.write();
     payload.freed_bytes =
         payload.accepted_bytes - payload.blocks.reopen(job.books.settled().safe());
+    account(job);
 }
 
 void Payloads::forget(const Job& job) {
     held_bytes_ -= job.payload->accounted_bytes;
-    users_.hold(job, std::uint64_t{0} - job.payload->tenant_bytes);
+    output_bytes_ -= job.payload->output_bytes;
+    going_bytes_ -= job.payload->going_bytes;
+    users_.hold(job, {}, job.payload->holding);
 }
 
 void Payloads::drop_retained() {
@@ -158,15 +198,20 @@ void Payloads::drop_retained_of(const std::string& user) {
 }
 
 void Payloads::check_invariants() const {
-    std::uint64_t held = 0;
+    std::uint64_t held = 0, outputs = 0, going = 0;
     for (const auto& [id, job] : jobs_.all()) {
         const Payload& payload = *job.payload;
-        FANFOLD_CHECK(payload.accounted_bytes == payload.blocks.held_bytes());
-        FANFOLD_CHECK(payload.tenant_bytes == payload.blocks.bytes());
+        const FinalErrors& errors = job.books.settled().errors();
+        FANFOLD_CHECK(payload.accounted_bytes == payload.blocks.held_bytes() + errors.held_bytes());
+        FANFOLD_CHECK(payload.output_bytes == errors.held_bytes());
+        FANFOLD_CHECK(payload.going_bytes == errors.batch().bytes);
+        FANFOLD_CHECK(payload.holding == holding_of(job));
         FANFOLD_CHECK(payload.freed_bytes <= payload.accepted_bytes);
         held += payload.accounted_bytes;
+        outputs += payload.output_bytes;
+        going += payload.going_bytes;
     }
-    FANFOLD_CHECK(held == held_bytes_);
+    FANFOLD_CHECK(held == held_bytes_ && outputs == output_bytes_ && going == going_bytes_);
 }
 
 }  // namespace fanfold::broker

@@ -26,13 +26,18 @@ public:
     std::uint64_t window() const;
     /// What a new block of the user may add to it.
     std::uint64_t room_of(const std::string& user) { return users_.room(user, window()); }
-    /// Whether another block can be taken; a job that holds nothing here may always have one, so
-    /// that each goes on.
-    bool has_room(const Job& job) const;
+    /// Whether another block of so many bytes can be taken, also of a job that is not known yet.
+    /// Without a store a quarter of --memory is for jobs that hold nothing here, so that each goes
+    /// on; what is larger than all of it is taken alone.
+    bool has_room(const Job* job, std::uint64_t bytes) const;
     /// A block that was accepted, or that the store has.
     void add(Job& job, const wire::Block& block, Slice body);
     /// So many bytes were accepted in all, also of blocks that the store has no more.
     void restore_accepted(Job& job, std::uint64_t bytes);
+    /// Something that counts has changed.
+    void account(Job& job);
+    /// The job is new, or what describes it has changed.
+    void weigh(Job& job);
     /// What the job's books have settled is needed no more.
     void settle(Job& job, const std::vector<SettledRange>& settled);
 
@@ -43,6 +48,16 @@ public:
     enum class Arrival { sound, damaged, not_awaited };
     /// The store's answer.
     Arrival put_back(Job& job, Fetched& event);
+
+    // --- outputs of failed fragments
+    /// With a store: lets go of those that memory has no room for.
+    void spill_outputs(Job& job);
+    /// Whether so many more bytes may be on their way to gatherers.
+    bool may_go(std::uint64_t bytes) const {
+        return going_bytes_ == 0 || going_bytes_ + bytes <= options_.memory_bytes / 8;
+    }
+    /// Too much waits for its gatherer for more of the job to be run.
+    bool outputs_full(const Job& job) const;
 
     /// With a store: ranges of the job have become safe, and flush_safe() is to write them.
     void note_safe(const Job& job) { unsaved_.insert(job.id); }
@@ -63,7 +78,7 @@ public:
     void check_invariants() const;
 
 private:
-    void account(Job& job);
+    static Holding holding_of(const Job& job);
     bool short_of_memory(std::uint64_t more) const;
     void make_room(const Job& fetched, Index first);
 
@@ -71,9 +86,11 @@ private:
     Jobs& jobs_;
     Users& users_;
     Persistence& persistence_;
-    std::uint64_t held_bytes_ = 0;  // in memory
-    std::set<JobId> unsaved_;       // jobs whose safe ranges have changed since they were written
-    std::deque<JobId> retained_;    // ended, without a store; oldest first
+    std::uint64_t held_bytes_ = 0;    // in memory
+    std::uint64_t output_bytes_ = 0;  // of these, of outputs
+    std::uint64_t going_bytes_ = 0;   // of outputs on their way
+    std::set<JobId> unsaved_;         // jobs whose safe ranges have changed since they were written
+    std::deque<JobId> retained_;      // ended, without a store; oldest first
 };
 
 }  // namespace fanfold::broker

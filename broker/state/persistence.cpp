@@ -51,7 +51,7 @@ void Persistence::opened(Step& step, Job& job) {
         rows::Job{.token = job.client->token,
                   .user = job.user,
                   .owner_incarnation = job.client->incarnation,
-                  .spec = job.spec});
+                  .spec = *job.spec});
     located(step, job);
 }
 
@@ -133,7 +133,8 @@ void Persistence::ended(Step& step, Job& job, const std::vector<Index>& freed_bl
                     .total = end.total,
                     .values = end.values,
                     .missing = end.missing,
-                    .lost = end.lost});
+                    .lost = end.lost,
+                    .held_bytes = job.assignment->held_bytes});
 }
 
 void Persistence::retried(Step& step, Job& job, const std::vector<Range>& failed) {
@@ -157,6 +158,11 @@ void Persistence::forgotten(Step& step, const JobId& job, const wire::GathererRe
 void Persistence::fetch_block(Step& step, const Job& job, Index first) {
     step.actions.push_back(Fetch{
         .job = job.id, .kind = static_cast<std::uint8_t>(rows::Kind::block), .number = first});
+}
+
+void Persistence::fetch_error(Step& step, const Job& job, Index index) {
+    step.actions.push_back(Fetch{
+        .job = job.id, .kind = static_cast<std::uint8_t>(rows::Kind::error), .number = index});
 }
 
 }  // namespace fanfold::broker

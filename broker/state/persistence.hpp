@@ -33,6 +33,7 @@ public:
     void forgotten(Step& step, const JobId& job, const wire::GathererRef& gatherer);
     void erase(Step& step, const JobId& job);
     void fetch_block(Step& step, const Job& job, Index first);
+    void fetch_error(Step& step, const Job& job, Index index);
 
     bool durable() const { return options_.durable; }
     void committed(const Committed& event) { waiting_bytes_ = event.waiting_bytes; }

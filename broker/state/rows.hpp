@@ -121,8 +121,10 @@ struct Ended {
     std::uint64_t values = 0;
     std::vector<wire::Missing> missing{};
     bool lost = false;
+    std::uint64_t held_bytes = 0;  // of its values, at the gatherer
     static constexpr auto fields = [](auto& r) {
-        return std::tie(r.outcome, r.reason, r.assignment, r.total, r.values, r.missing, r.lost);
+        return std::tie(r.outcome, r.reason, r.assignment, r.total, r.values, r.missing, r.lost,
+                        r.held_bytes);
     };
 };
 

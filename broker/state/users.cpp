@@ -59,6 +59,16 @@ std::string Users::why_no_submission(const std::string& user, Time now) {
            " s";
 }
 
+std::string Users::why_no_description(const std::string& user, std::uint64_t bytes) {
+    const std::uint64_t most = limits_of(user).held_bytes;
+    const std::uint64_t known = tenant(user).held.described;
+    if (most == 0 || known + bytes <= most) return {};
+    return "its title, environment and other texts take " + std::to_string(bytes) +
+           " bytes, those of other jobs " + std::to_string(known) +
+           ", and the broker holds at most " + std::to_string(most) + limit_text(user, "bytes") +
+           "; shorten them, wait until a job has ended, or forget ended ones";
+}
+
 std::string Users::why_too_large(const std::string& user, const wire::Block& block,
                                  const Slice& body) const {
     const UserLimits& most = limits_of(user);
@@ -80,12 +90,18 @@ std::string Users::why_too_many(const std::string& user, std::uint64_t fragments
 
 bool Users::has_room(const Job& job) const {
     const std::uint64_t most = limits_of(job.user).held_bytes;
-    return most == 0 || job.tenant->held_bytes < most;
+    return most == 0 || job.tenant->held.all < most;
+}
+
+bool Users::results_full(const Job& job) const {
+    if (job.spec->attached || job.tenant->held.results == 0) return false;
+    const std::uint64_t most = limits_of(job.user).held_bytes;
+    return most > 0 && job.tenant->held.results >= most;
 }
 
 std::uint64_t Users::room(const std::string& user, std::uint64_t most) {
     const std::uint64_t held = limits_of(user).held_bytes;
-    return held == 0 ? most : std::min(most, held - std::min(held, tenant(user).held_bytes));
+    return held == 0 ? most : std::min(most, held - std::min(held, tenant(user).held.all));
 }
 
 // --- what it does
@@ -98,6 +114,13 @@ void Users::start(const Job& job) {
 void Users::stop(const Job& job) {
     --job.tenant->open_jobs;
     if (!job.total()) --job.tenant->unsealed_jobs;
+}
+
+void Users::hold(const Job& job, const Holding& now, const Holding& before) {
+    Holding& sums = job.tenant->held;  // a difference below zero wraps, and back
+    sums.all += now.all - before.all;
+    sums.described += now.described - before.described;
+    sums.results += now.results - before.results;
 }
 
 std::optional<std::uint64_t> Users::deny(const std::string& user, Time now) {
@@ -145,13 +168,16 @@ void Users::check_invariants(const Jobs& jobs) const {
     for (const auto& [id, job] : jobs.all()) {
         FANFOLD_CHECK(job.tenant == &tenants_.at(job.user));
         Tenant& sums = tenants[job.user];
-        sums.held_bytes += job.payload->tenant_bytes;
+        const Holding& holding = job.payload->holding;
+        sums.held.all += holding.all;
+        sums.held.described += holding.described;
+        sums.held.results += holding.results;
         sums.open_jobs += job.running() ? 1 : 0;
         sums.unsealed_jobs += job.running() && !job.total() ? 1 : 0;
     }
     for (const auto& [user, tenant] : tenants_) {
         const Tenant& sums = tenants[user];
-        FANFOLD_CHECK(tenant.held_bytes == sums.held_bytes && tenant.open_jobs == sums.open_jobs);
+        FANFOLD_CHECK(tenant.held == sums.held && tenant.open_jobs == sums.open_jobs);
         FANFOLD_CHECK(tenant.unsealed_jobs == sums.unsealed_jobs);
     }
 }

@@ -18,7 +18,7 @@ namespace fanfold::broker {
 struct Tenant {
     std::uint64_t open_jobs = 0;      // that have not ended
     std::uint64_t unsealed_jobs = 0;  // of these, those that are not whole
-    std::uint64_t held_bytes = 0;     // of payloads of all its jobs, in memory and in the store
+    Holding held;                     // of all its jobs
     TokenBucket submissions;          // jobs opened
     TokenBucket denials;              // of what it may not do
 };
@@ -41,7 +41,11 @@ public:
     std::string why_too_large(const std::string& user, const wire::Block& block,
                               const Slice& body) const;
     std::string why_too_many(const std::string& user, std::uint64_t fragments) const;
+    /// For a job that takes so many bytes to be described.
+    std::string why_no_description(const std::string& user, std::uint64_t bytes);
     bool has_room(const Job& job) const;
+    /// Its user's results that are kept are as many as may be.
+    bool results_full(const Job& job) const;
     /// What the user may still have held, at most `most`.
     std::uint64_t room(const std::string& user, std::uint64_t most);
 
@@ -49,8 +53,8 @@ public:
     void start(const Job& job);
     void seal(const Job& job) { --job.tenant->unsealed_jobs; }
     void stop(const Job& job);
-    /// Its jobs hold so many bytes more; a number below zero wraps.
-    void hold(const Job& job, std::uint64_t more) { job.tenant->held_bytes += more; }
+    /// The job holds so much now, and held so much before.
+    void hold(const Job& job, const Holding& now, const Holding& before);
     /// Counts one more thing that it may not do. The number, when it is to be said.
     std::optional<std::uint64_t> deny(const std::string& user, Time now);
     std::uint64_t denied() const { return denied_; }

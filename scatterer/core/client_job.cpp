@@ -163,7 +163,10 @@ const Submission* ClientJob::on_refused(Step& step, const wire::Refused& refused
 }
 
 void ClientJob::on(Step& step, const wire::Notice& notice) {
-    if (!concluded_) tell(step, JobNotice{id_, notice.text});
+    if (concluded_ || (notice.text == notice_ && step.now < notice_again_)) return;
+    notice_ = notice.text;
+    notice_again_ = step.now + limits::notice_again;
+    tell(step, JobNotice{id_, notice.text});
 }
 
 bool ClientJob::on_memory_lost(Step& step) {

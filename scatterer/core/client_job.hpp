@@ -81,6 +81,8 @@ private:
     std::optional<std::string> cancel_;  // the reason
     Time cancel_at_{};                   // when to say so (again)
     Time give_up_at_{};                  // a closed job is forgotten then
+    std::string notice_;                 // the last one,
+    Time notice_again_{};                // which is told again from then on
     Time watch_at_ = Time::max();        // when to ask the broker (again)
 };
 

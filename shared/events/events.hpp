@@ -44,6 +44,7 @@ struct Pulled {
     wire::Message message;
     Slice body;
     Sender sender = {};
+    bool left_out = false;  // the body, which was packed, and there is no room for it
 };
 
 /// A message that its sender may not send, by the roles of its key. The core has not seen it.

@@ -99,6 +99,21 @@ Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer,
 }
 
 std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores) {
+    auto incoming = receive_packed(socket, ignores);
+    if (incoming) unpack(*incoming);
+    return incoming;
+}
+
+void unpack(Incoming& incoming) {
+    if (!incoming.packed || !incoming.message) return;
+    auto body =
+        fanfold::unpack({.raw_bytes = *incoming.packed, .header = {}}, incoming.body.view());
+    if (body) incoming.body = *std::move(body);
+    else incoming.message = fail(body.error().text);
+    incoming.packed.reset();
+}
+
+std::optional<Incoming> receive_packed(zmq::socket_t& socket, const Ignores& ignores) {
     zmq::message_t frame;
     if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
     Incoming incoming{{}, fail("no header"), {}, {}};
@@ -131,11 +146,7 @@ std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores) {
         return incoming;
     }
     incoming.body = slice_of(std::move(frame));
-    if (packed && incoming.message) {
-        auto body = unpack(**packed, incoming.body.view());
-        if (body) incoming.body = *std::move(body);
-        else incoming.message = fail(body.error().text);
-    }
+    if (packed && *packed) incoming.packed = (*packed)->raw_bytes;
     return incoming;
 }
 

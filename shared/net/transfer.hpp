@@ -31,12 +31,17 @@ struct Incoming {
     Slice body;
     std::string user_id{};  // of a socket with a gatekeeper: the key that was proved
     std::size_t header_bytes = 0;
-    bool ignored = false;  // and so not read: there is no message
+    bool ignored = false;                   // and so not read: there is no message
+    std::optional<std::uint64_t> packed{};  // the body is compressed; it becomes so many bytes
 };
 /// Whether a message is to be dropped unread, by its sender: decoding costs far more than
 /// receiving.
 using Ignores = std::function<bool(const PeerId& from, const std::string& user_id)>;
 /// The next message, if there is one now.
 std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores = {});
+/// The same, with its body as it came; unpack() is for who has room for it.
+std::optional<Incoming> receive_packed(zmq::socket_t& socket, const Ignores& ignores = {});
+/// Makes the body what it was before it was compressed; there is no message if that can't be.
+void unpack(Incoming& incoming);
 
 }  // namespace fanfold::net

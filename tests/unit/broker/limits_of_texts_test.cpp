@@ -149,7 +149,7 @@ TEST_CASE("whatever comes in with texts at their limits, each row and each messa
     stage.hear("c", wire::Watch{.job = job});
     stage.hear("c", wire::Watch{.job = job_number(9)});
     stage.hear("c", wire::Find{.number = 2});
-    stage.say("c", wire::Find{.number = 3, .key = stage.job(job).spec.key, .token = 1});
+    stage.say("c", wire::Find{.number = 3, .key = stage.job(job).spec->key, .token = 1});
     wire::Done done{.failures = {{failing, {{.index = 0}, {.index = 1}}}, {other, {{.index = 0}}}}};
     for (auto& failure : done.failures[0].failures) {
         fill(failure);
@@ -171,7 +171,7 @@ TEST_CASE("whatever comes in with texts at their limits, each row and each messa
     stage.everybody();
     CHECK(stage.job(other).life->end.reason == end.reason);
     CHECK(stage.job(job).running());
-    CHECK(stage.job(job).spec.function.size() == limits::name_bytes);
+    CHECK(stage.job(job).spec->function.size() == limits::name_bytes);
     CHECK(stage.job(failing).books.settled().failed().size() == 2);
     stage.hear("c", wire::Forget{.job = other});
     stage.hear("g", wire::Forgotten{.job = other});

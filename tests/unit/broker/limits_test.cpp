@@ -188,9 +188,9 @@ TEST_CASE("bytes held: a user at its limit waits, is told so, and goes on; other
     stage.pass(3s);
     std::vector<wire::Notice> notices = about(second.job, stage.expect_all<wire::Notice>("a"));
     REQUIRE(notices.size() == 1);
-    CHECK(
-        says(notices[0].text,
-             "at most 1000 bytes of payloads of user ada (bytes= in its allowed keys); it waits"));
+    CHECK(says(notices[0].text,
+               "at most 1000 bytes of payloads and results of user ada (bytes= in its allowed "
+               "keys); it waits"));
     SUBCASE("fragments end") {
         stage.say("g", wire::Gathered{.job = first.job, .ranges = {{0, 2}}});
         stage.skip();

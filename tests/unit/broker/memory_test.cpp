@@ -147,14 +147,46 @@ TEST_CASE("without a store, what is past memory stays with its sender, though ea
     stage.client("c");
     stage.gatherer("g");
     JobId greedy = submit(stage, 1, 20);
-    CHECK(stage.core->jobs().at(greedy).books.next() == 8);
+    CHECK(stage.core->jobs().at(greedy).books.next() == 5);
     JobId other = submit(stage, 2, 20);
     CHECK(stage.core->jobs().at(other).books.next() == 1);
     stage.worker("w");
     stage.done("w", greedy, {0, 1}, 1s);
     stage.say("g", wire::Gathered{.job = greedy, .ranges = {{0, 2}}});
-    stage.block(big_block(greedy, 8), big_payload(mebibyte, 8));
-    CHECK(stage.core->jobs().at(greedy).books.next() == 9);
+    stage.say("g", wire::Gathered{.job = greedy, .ranges = {{2, 3}}});
+    stage.block(big_block(greedy, 5), big_payload(mebibyte, 5));
+    CHECK(stage.core->jobs().at(greedy).books.next() == 6);
+}
+
+TEST_CASE("without a store, a first block past memory waits at its sender, who is told") {
+    Stage stage;
+    stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Ended, wire::Notice,
+                 wire::Sealed>();
+    stage.core = std::make_unique<Core>(
+        Options{.epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * mebibyte});
+    stage.client("c");
+    stage.gatherer("g");
+    auto whole = [](std::uint64_t n) {
+        wire::Block block = big_block(job_number(n), 0);
+        block.spec = Stage::spec();
+        block.total = 1;
+        return block;
+    };
+    stage.block(whole(1), big_payload(20 * mebibyte, 0));  // larger than all memory: taken alone
+    CHECK(stage.core->jobs().contains(job_number(1)));
+    for (std::uint64_t n = 2; n <= 8; ++n) {
+        wire::Message header = whole(n);
+        CHECK_FALSE(stage.core->has_room_for(header, 20 * mebibyte));  // so it is not even unpacked
+        if (n % 2 == 0) stage.step(Pulled{header, {}, {}, true});
+        else stage.block(whole(n), big_payload(20 * mebibyte, 0));
+        CHECK_FALSE(stage.core->jobs().contains(job_number(n)));
+        CHECK(stage.expect_all<wire::Notice>("c").back().text.find("--memory") !=
+              std::string::npos);
+    }
+    stage.say("c", wire::Cancel{.job = job_number(1)});
+    CHECK(stage.core->has_room_for(whole(2), 20 * mebibyte));
+    stage.block(whole(2), big_payload(20 * mebibyte, 0));  // it was sent again
+    CHECK(stage.core->jobs().contains(job_number(2)));
 }
 
 TEST_CASE("values that are finished and not safe hold a job's dispatches back") {

@@ -1,0 +1,30 @@
+// Final errors on their way to the gatherers, with what their commands wrote: one batch of a job at
+// a time, again until it is confirmed. Owned by the core's thread.
+//
+// Invariant: the outputs that are on their way, all jobs together, are an eighth of --memory or one
+// batch.
+#pragma once
+
+#include "broker/state/owners.hpp"
+#include "broker/state/payloads.hpp"
+
+namespace fanfold::broker {
+
+class ErrorBatches {
+public:
+    explicit ErrorBatches(const Owners& owners) : owners_(owners) {}
+
+    /// Writes down what is new, lets go of what memory has no room for, and sends the next batch,
+    /// unless one is on its way: with `afresh`, that one is lost.
+    void flush(Step& step, Job& job, bool afresh = false);
+    /// The store's answer: an output of the batch.
+    Payloads::Arrival put_back(Step& step, Job& job, Fetched& event);
+
+private:
+    bool choose(Job& job);
+    void send(Step& step, Job& job);
+
+    const Owners& owners_;
+};
+
+}  // namespace fanfold::broker
