@@ -103,7 +103,7 @@ bool Core::route(Step& step, Received& event, Session& session) {
                    [&](Done& m) {
                        return of(Role::worker, [&] {
                            auto failed = returns_.on_done(step, from, session, m, event.body);
-                           flush_errors(step, failed);
+                           errors_.flush(step, failed);
                            idle_work_.on_recalled(step, from, session, m);
                        });
                    },
@@ -180,7 +180,7 @@ void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_or
                .detail = why});
     switch (session.role) {
         case wire::Role::worker:
-            flush_errors(step, returns_.lose(step, peer, session, in_good_order));
+            errors_.flush(step, returns_.lose(step, peer, session, in_good_order));
             clients_.notify(step, pools, 0);
             break;
         case wire::Role::gatherer: gathering_.lose(step, peer); break;
@@ -258,11 +258,6 @@ void Core::on(Step& step, Tick&) {
 Time Core::next_sweep() const {
     bool idle = jobs_.running().empty() && !directory_.waits();
     return swept_ + (idle ? limits::idle_sweep_interval : limits::sweep_interval);
-}
-
-void Core::flush_errors(Step& step, const std::vector<JobId>& jobs) {
-    for (const JobId& id : jobs)
-        if (Job* job = jobs_.find_running(id)) errors_.flush(step, *job);
 }
 
 void Core::sweep(Step& step) {

@@ -65,7 +65,6 @@ private:
     void ask(Step& step, const PeerId& from, Request request);
     void join(Step& step, const PeerId& peer, const Entrance::Joined& joined);
     void lose(Step& step, const PeerId& peer, const char* why, bool in_good_order = false);
-    void flush_errors(Step& step, const std::vector<JobId>& jobs);
     void sweep(Step& step);
     Time next_sweep() const;
 

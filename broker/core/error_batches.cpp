@@ -28,6 +28,11 @@ void ErrorBatches::flush(Step& step, Job& job, bool afresh) {
     errors.mark_sent(step.now, patience);
 }
 
+void ErrorBatches::flush(Step& step, const std::vector<JobId>& jobs) {
+    for (const JobId& id : jobs)
+        if (Job* job = owners_.jobs.find_running(id)) flush(step, *job);
+}
+
 Payloads::Arrival ErrorBatches::put_back(Step& step, Job& job, Fetched& event) {
     FinalErrors& errors = job.books.errors();
     const Index index = event.record.number;

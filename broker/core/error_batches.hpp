@@ -5,6 +5,8 @@
 // batch.
 #pragma once
 
+#include <vector>
+
 #include "broker/state/owners.hpp"
 #include "broker/state/payloads.hpp"
 
@@ -17,6 +19,7 @@ public:
     /// Writes down what is new, lets go of what memory has no room for, and sends the next batch,
     /// unless one is on its way: with `afresh`, that one is lost.
     void flush(Step& step, Job& job, bool afresh = false);
+    void flush(Step& step, const std::vector<JobId>& jobs);
     /// The store's answer: an output of the batch.
     Payloads::Arrival put_back(Step& step, Job& job, Fetched& event);
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "broker/base/limits.hpp"
-#include "broker/base/text_bytes.hpp"
 #include "broker/dispatch/scheduler.hpp"
+#include "broker/state/text_bytes.hpp"
 
 namespace fanfold::broker {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/base/text_bytes.hpp"
 #include "broker/core/intake_limits.hpp"
 #include "broker/dispatch/scheduler.hpp"
+#include "broker/state/text_bytes.hpp"
 
 namespace fanfold::broker {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/base/text_bytes.hpp"
+#include "broker/state/text_bytes.hpp"
 #include "shared/wire/fields.hpp"
 
 namespace fanfold::broker {

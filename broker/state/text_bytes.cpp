@@ -1,4 +1,4 @@
-#include "broker/base/text_bytes.hpp"
+#include "broker/state/text_bytes.hpp"
 
 #include <string>
 #include <vector>
