@@ -138,8 +138,9 @@ void Payloads::spill_outputs(Job& job) {
 bool Payloads::outputs_full(const Job& job) const {
     const Settled& settled = job.books.settled();
     if (settled.failed().empty()) return false;
-    return settled.errors().bytes() > limits::unsafe_results_bytes ||
-           (!options_.durable && output_bytes_ > options_.memory_bytes / 4);
+    if (settled.errors().bytes() > limits::unsafe_results_bytes) return true;
+    return options_.durable ? persistence_.waiting_bytes() > options_.memory_bytes / 2
+                            : output_bytes_ > options_.memory_bytes / 4;
 }
 
 // --- what is safe

@@ -115,6 +115,27 @@ TEST_CASE("with a store, outputs past memory are there alone, and come back in t
     CHECK(arrived.size() == count);
 }
 
+TEST_CASE("with a store, outputs that the disk has not taken hold dispatches back") {
+    Durable stage(8 * mebibyte);
+    stage.after_step = nullptr;
+    stage.client("c");
+    stage.gatherer("g");
+    stage.worker("w");
+    stage.open(1, count);
+    std::size_t failed = 0;
+    auto fail_more = [&] {
+        for (int turn = 0; turn < 5; ++turn) {
+            failed += fail_all(stage);
+            stage.pass(100ms);
+        }
+    };
+    fail_more();
+    CHECK(failed == 2);
+    stage.step(Committed{});
+    fail_more();
+    CHECK(failed == 4);
+}
+
 TEST_CASE("an output that the store can't give back ends its job, and says why") {
     Durable stage(8 * mebibyte);
     stage.client("c");
