@@ -3,7 +3,9 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include "worker/commands/command_runner.hpp"
+#include "worker/guardian/descriptor.hpp"
 #include "worker/guardian/process_tree.hpp"
 
 namespace fanfold::worker::testing {
@@ -89,6 +92,43 @@ inline bool within_patience(const std::function<bool()>& condition) {
         ::poll(nullptr, 0, 2);
     }
     return true;
+}
+
+/// A fifo that processes hold open. Tells whether one of them lives, also of those of which each is
+/// followed by another.
+class Lifeline {
+public:
+    Lifeline() {
+        static int count = 0;
+        path_ = std::filesystem::temp_directory_path() /
+                ("fanfold-lifeline-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
+        REQUIRE(::mkfifo(path_.c_str(), S_IRUSR | S_IWUSR) == 0);
+        reader_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        REQUIRE(reader_.open());
+    }
+    ~Lifeline() { ::unlink(path_.c_str()); }
+    Lifeline(const Lifeline&) = delete;
+    Lifeline& operator=(const Lifeline&) = delete;
+
+    const std::string& path() const { return path_; }
+    /// Whether one opened it, and all that held it are gone.
+    bool let_go() const {
+        pollfd watched{.fd = reader_.get(), .events = POLLIN, .revents = 0};
+        return ::poll(&watched, 1, 0) == 1 && (watched.revents & POLLHUP) != 0;
+    }
+
+private:
+    std::string path_;
+    Descriptor reader_;
+};
+
+/// Starts a daemon that forks again every 0.2 s, each time into a session of its own, and holds the
+/// lifeline. `begin` stands before the daemon's command line, `then` is what the command does next.
+inline Command daemon_that_forks(const Lifeline& lifeline, const std::string& begin = "",
+                                 const std::string& then = "") {
+    const std::string fork = R"(setsid sh -c "$0" "$0" </dev/null 2>/dev/null &)";
+    return command({"sh", "-c", "exec 1>\"$1\"; " + begin + " " + fork + " " + then,
+                    "sleep 0.2; " + fork, lifeline.path()});
 }
 
 /// A number of seconds that no other process of the host sleeps for.

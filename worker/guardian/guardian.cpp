@@ -39,6 +39,7 @@ void Guardian::run() {
         for (const Report& end : stopped_.settle(Clock::now())) {
             reports_.push_back(end);
             folders_.drop(end.id);
+            leftovers_.expect(end.id, Clock::now(), 0ns);
         }
         if (leftovers_.due()) scan_leftovers(Clock::now());
         if (worker_lives && !reports_.empty())
@@ -145,8 +146,8 @@ void Guardian::take_exit(const Running& running, int status) {
     } else {
         reports_.push_back(ended);
         folders_.drop(running.id);
+        leftovers_.expect(running.id, now, limits::leftovers_interval);
     }
-    leftovers_.expect(now);
 }
 
 void Guardian::scan_leftovers(Clock::time_point now) {

@@ -19,47 +19,62 @@ bool is_older(const Leftovers::Commands::Running& command, const Process& than) 
 
 }  // namespace
 
-void Leftovers::expect(Clock::time_point now) {
-    if (!due_) due_ = now + limits::leftovers_interval;
+void Leftovers::expect(std::uint64_t id, Clock::time_point now, Clock::duration grace) {
+    graces_[id] = now + grace;
+    if (!due_ || now + grace < *due_) due_ = now + grace;
 }
 
-bool Leftovers::may_live(const Process& orphan, const Commands& commands) const {
+bool Leftovers::is_orphan(pid_t child, const Commands& commands) {
+    return !commands.others.contains(child) &&
+           std::none_of(commands.running.begin(), commands.running.end(),
+                        [&](const auto& command) { return command.pid == child; });
+}
+
+Leftovers::Verdict Leftovers::judge(const Process& orphan, const Commands& commands) const {
     const auto& running = commands.running;
     if (const auto entry = environment_entry(orphan.pid, mark_)) {
         std::uint64_t id = 0;
         std::from_chars(entry->data() + mark_.size(), entry->data() + entry->size(), id);
         const auto named = std::find_if(running.begin(), running.end(),
                                         [&](const auto& command) { return command.id == id; });
-        if (named != running.end() && is_older(*named, orphan)) return true;
-        if (named == running.end()) return false;
+        if (named == running.end()) return graces_.contains(id) ? Verdict::waits : Verdict::doomed;
+        if (is_older(*named, orphan)) return Verdict::lives;
     }
-    return std::any_of(running.begin(), running.end(),
-                       [&](const auto& command) { return is_older(command, orphan); });
+    if (std::any_of(running.begin(), running.end(),
+                    [&](const auto& command) { return is_older(command, orphan); }))
+        return Verdict::lives;
+    const bool had_grace = graces_.empty() || seen_.contains({orphan.pid, orphan.start});
+    return had_grace ? Verdict::doomed : Verdict::waits;
 }
 
 void Leftovers::scan(Clock::time_point now, const Commands& commands) {
+    std::erase_if(graces_, [&](const auto& grace) { return grace.second <= now; });
     std::set<std::pair<pid_t, std::uint64_t>> seen;
-    std::set<std::pair<pid_t, std::uint64_t>> doomed;
     bool any_orphan = false;
+    bool any_doomed = false;
     for (const pid_t pid : children_of_self()) {
-        const auto is_it = [&](const auto& command) { return command.pid == pid; };
-        if (commands.others.contains(pid) ||
-            std::any_of(commands.running.begin(), commands.running.end(), is_it))
-            continue;
+        if (!is_orphan(pid, commands)) continue;
+        any_orphan = true;  // if it is dead already, its children come to this process
         const auto orphan = read_process(pid);
         if (!orphan || orphan->dead) continue;
-        any_orphan = true;
-        if (may_live(*orphan, commands)) continue;
-        const std::pair name{orphan->pid, orphan->start};
-        if (seen_.contains(name)) doomed.insert(name);
-        seen.insert(name);
+        const Verdict verdict = judge(*orphan, commands);
+        if (verdict == Verdict::waits) seen.insert({orphan->pid, orphan->start});
+        if (verdict == Verdict::doomed) any_doomed = true;
     }
-    if (!doomed.empty())
-        kill_with_descendants([&](const Process& each) {
-            return doomed.contains({each.pid, each.start});
-        });
+    if (any_doomed) kill_doomed(commands);
     seen_ = std::move(seen);
-    due_ = any_orphan ? std::optional(now + limits::leftovers_interval) : std::nullopt;
+    due_.reset();
+    if (any_orphan)
+        due_ = now + (any_doomed ? limits::settle_interval : limits::leftovers_interval);
+}
+
+/// Judges anew in each round: meanwhile others may have come in the place of those that were found.
+void Leftovers::kill_doomed(const Commands& commands) const {
+    const pid_t self = ::getpid();
+    kill_with_descendants([&](const Process& each) {
+        return each.parent == self && !each.dead && is_orphan(each.pid, commands) &&
+               judge(each, commands) == Verdict::doomed;
+    });
 }
 
 }  // namespace fanfold::worker::guardian

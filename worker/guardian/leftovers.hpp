@@ -1,7 +1,8 @@
 // What commands leave behind when they end: processes in the background, daemons that fled into
 // sessions of their own. The guardian is a subreaper, so each of them becomes its child. They get
-// half a second to a second after the end of their command, to finish what they write, and are then
-// killed with all their descendants. Belongs to the guardian.
+// half a second to a second after the end of their command, to finish what they write. From then on
+// whatever is that command's is killed when it is first seen, with all its descendants: a daemon
+// that forks again and again is another process each time. Belongs to the guardian.
 //
 // Whose an orphan is, its environment's mark says; a mark is believed only if its command is older
 // than the process. One without (it may have been removed) lives no longer than the commands that
@@ -12,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,19 +40,28 @@ public:
     /// `mark` begins the environment entry of all commands.
     explicit Leftovers(std::string mark) : mark_(std::move(mark)) {}
 
-    /// A command has ended, and may have left something.
-    void expect(Clock::time_point now);
+    /// The command has ended, and may have left something, which has `grace` to go by itself.
+    void expect(std::uint64_t id, Clock::time_point now, Clock::duration grace);
     /// When to scan; none when nothing can be there.
     const std::optional<Clock::time_point>& due() const { return due_; }
-    /// Kills what was there at the last scan, too, and belongs to no running command.
+    /// Kills what belongs to no running command and has had its grace.
     void scan(Clock::time_point now, const Commands& commands);
 
 private:
-    bool may_live(const Process& orphan, const Commands& commands) const;
+    enum class Verdict : std::uint8_t {
+        lives,  // of a command that runs
+        waits,  // it has its grace
+        doomed,
+    };
+    static bool is_orphan(pid_t child, const Commands& commands);
+    Verdict judge(const Process& orphan, const Commands& commands) const;
+    void kill_doomed(const Commands& commands) const;
 
     std::string mark_;
     std::optional<Clock::time_point> due_;
-    std::set<std::pair<pid_t, std::uint64_t>> seen_;  // at the last scan, by pid and start
+    std::map<std::uint64_t, Clock::time_point> graces_;  // until when, of ended commands
+    // Orphans without a mark that waited at the last scan, by pid and start.
+    std::set<std::pair<pid_t, std::uint64_t>> seen_;
 };
 
 }  // namespace fanfold::worker::guardian

@@ -58,4 +58,35 @@ TEST_SUITE("containment of commands") {
         runs.runner().abort(1);
         CHECK(within_patience([&] { return count_with_argument(own) == 0; }));
     }
+
+    TEST_CASE("a daemon that forks again and again is gone soon after the end of its command") {
+        Runs runs;
+        Command beside = command({"sleep", "300"});
+        beside.id = 1;
+        runs.runner().start(beside);
+        const Lifeline marked;
+        CHECK(runs.run(daemon_that_forks(marked)).how == How::exited);
+        CHECK(within_patience([&] { return marked.let_go(); }));
+        CHECK(runs.calls(1) == 0);
+        runs.runner().abort(1);
+        CHECK(runs.wait(1).how == How::aborted);
+
+        // Without a mark, when nothing runs any more whose it could be.
+        const Lifeline unmarked;
+        CHECK(runs.run(daemon_that_forks(unmarked, "env -i")).how == How::exited);
+        CHECK(within_patience([&] { return unmarked.let_go(); }));
+    }
+
+    TEST_CASE("a daemon that forks again and again does not outlive a timeout") {
+        Runs runs;
+        const Lifeline held;
+        const std::string seconds = unique_sleep();
+        Command slow = daemon_that_forks(held, "", "sleep " + seconds);
+        slow.timeout = 1s;
+        slow.id = 1;
+        runs.runner().start(slow);
+        CHECK(within_patience([&] { return count_with_argument(seconds) == 1; }));
+        CHECK(runs.wait(1).how == How::timed_out);
+        CHECK(within_patience([&] { return held.let_go(); }));
+    }
 }
