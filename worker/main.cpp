@@ -8,6 +8,7 @@
 #include "shared/program/signals.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/secured_sockets.hpp"
+#include "worker/guardian/own_process.hpp"
 #include "worker/shell.hpp"
 
 namespace {
@@ -92,6 +93,7 @@ void add_limits(CLI::App& app, worker::ShellOptions& options, Declared& declared
 void contain(worker::Containment& containment, const Declared& declared) {
     containment.clean_environment = true;
     containment.own_folders = true;
+    containment.adopts_orphans = true;
     containment.job_chooses_surroundings = declared.allow_exec;
     containment.limits.cpu = static_cast<std::uint64_t>(
         std::chrono::ceil<std::chrono::seconds>(declared.limit_cpu).count());
@@ -121,6 +123,7 @@ void apply(const Declared& declared, worker::ShellOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    worker::guardian::adopt_orphans();
     CLI::App app(description, "fanfold-worker");
     app.footer(footer);
     LogOptions log;

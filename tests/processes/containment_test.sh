@@ -110,6 +110,15 @@ await "a daemon" has_lines 1 pids
 stop cancelled INT
 none_left pids
 
+# --- a command that kills the guardian takes nothing out of its worker's hands ---
+: >pids
+run 1 fanfold map '(env -i setsid sleep 300 & echo $! >>'"$work"'/pids); echo $$ >>'"$work"'/pids
+    sleep 0.3; kill -KILL $PPID; sleep 300; :' ::: x
+says 'killed by signal 9'
+has_lines 2 pids || fail "no daemon: $(cat pids)"
+none_left pids
+prints again fanfold map 'echo again; :' ::: x
+
 # --- the worker's end, even by SIGKILL, takes commands and folders with it ---
 : >pids
 start killed fanfold map \

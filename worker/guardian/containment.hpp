@@ -24,6 +24,9 @@ struct Containment {
     bool job_chooses_surroundings =
         true;  // of declared commands, too: a job may name their environment and folder
     CommandLimits limits{};
+    // This process is a subreaper and has no children but one guardian: what comes to it when that
+    // dies is killed.
+    bool adopts_orphans = false;
 };
 
 /// Whether a command gets this variable of its worker's environment: PATH, HOME, LANG, LC_*, TZ,

@@ -14,7 +14,10 @@ Result<void> Channel::start(const std::string& program) {
 bool Channel::flush() {
     while (!outbox_.empty() && link_.open()) {
         switch (send_request(link_.socket(), outbox_.front())) {
-            case Sent::done: outbox_.pop_front(); break;
+            case Sent::done:
+                outbox_.pop_front();
+                link_.rouse();
+                break;
             case Sent::full: wait_for_room(true); return true;
             case Sent::gone: return false;
         }

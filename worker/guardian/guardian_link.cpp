@@ -14,6 +14,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -117,6 +118,7 @@ Result<Link> Link::start(const std::string& program, const Containment& containm
     Descriptor far_end(::fcntl(ends[1], F_DUPFD_CLOEXEC, socket_number + 1));
     if (!far_end.open()) return because(std::generic_category().message(errno));
     link.name_ = new_name();
+    link.adopts_orphans_ = containment.adopts_orphans;
     std::string parent = std::to_string(::getpid());
     std::string path = program;
     std::string version = wire_version;
@@ -154,7 +156,8 @@ Link::Link(Link&& other) noexcept
     : socket_(std::move(other.socket_)),
       pid_(std::exchange(other.pid_, 0)),
       name_(std::move(other.name_)),
-      folder_(std::exchange(other.folder_, {})) {}
+      folder_(std::exchange(other.folder_, {})),
+      adopts_orphans_(other.adopts_orphans_) {}
 
 Link& Link::operator=(Link&& other) noexcept {
     if (this != &other) {
@@ -163,6 +166,7 @@ Link& Link::operator=(Link&& other) noexcept {
         pid_ = std::exchange(other.pid_, 0);
         name_ = std::move(other.name_);
         folder_ = std::exchange(other.folder_, {});
+        adopts_orphans_ = other.adopts_orphans_;
     }
     return *this;
 }
@@ -177,6 +181,7 @@ void Link::end() {
     // The guardian reads this as the end; its own end closes when it exits, which the poll below
     // sees.
     ::shutdown(socket_.get(), SHUT_WR);
+    rouse();
     const auto give_up = std::chrono::steady_clock::now() + limits::guardian_exit;
     std::vector<Report> unread;
     while (receive_reports(socket_.get(), unread) && std::chrono::steady_clock::now() < give_up) {
@@ -185,18 +190,36 @@ void Link::end() {
     }
     if (pid_ > 0 && std::chrono::steady_clock::now() >= give_up) ::kill(pid_, SIGKILL);
     socket_.close();
-    wait_for_exit();
+    if (!wait_for_exit()) kill_rest();
     remove_folder();
+}
+
+void Link::rouse() const {
+    if (pid_ > 0) ::kill(pid_, SIGCONT);
 }
 
 void Link::clean_up() {
     socket_.close();
     if (pid_ > 0) ::kill(pid_, SIGKILL);
     wait_for_exit();
-    const std::string mark = mark_of(name_);
-    kill_with_descendants(
-        [&](const Process& process) { return environment_has(process.pid, mark); });
+    kill_rest();
     remove_folder();
+}
+
+/// What bears its mark, wherever it is, and what has come to this process in its place.
+void Link::kill_rest() const {
+    const std::string mark = mark_of(name_);
+    const pid_t self = ::getpid();
+    const auto belongs = [&](const Process& process) {
+        return (adopts_orphans_ && process.parent == self) || environment_has(process.pid, mark);
+    };
+    const auto give_up = std::chrono::steady_clock::now() + limits::guardian_last_kill;
+    do {
+        kill_with_descendants(belongs);
+        while (adopts_orphans_ && ::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+    } while (!find_with_descendants(belongs).empty() &&
+             std::chrono::steady_clock::now() < give_up && ::poll(nullptr, 0, 5) == 0);
 }
 
 /// The guardian has done it, unless it was killed.
@@ -205,12 +228,16 @@ void Link::remove_folder() {
     if (!folder_.empty()) std::filesystem::remove_all(std::exchange(folder_, {}), ignored);
 }
 
-void Link::wait_for_exit() {
-    if (pid_ <= 0) return;
-    // Another part of this program may have waited for it already; then there is nothing to do.
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+/// Whether it is known to have ended by itself, with all its commands.
+bool Link::wait_for_exit() {
+    if (pid_ <= 0) return true;
+    int status = 0;
+    // Another part of this program may have waited for it already.
+    pid_t ended = 0;
+    while ((ended = ::waitpid(pid_, &status, 0)) < 0 && errno == EINTR) {
     }
     pid_ = 0;
+    return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 }  // namespace fanfold::worker::guardian

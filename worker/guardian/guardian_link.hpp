@@ -29,20 +29,23 @@ public:
     bool open() const { return socket_.open(); }
     int socket() const { return socket_.get(); }
 
+    /// Lets it run on if a command has stopped it.
+    void rouse() const;
     /// Closes the socket and waits until the guardian has killed everything and is gone.
     void end();
-    /// After its death: kills all that bears its mark, wherever it is, and waits for the guardian
-    /// itself.
+    /// After its death: waits for the guardian itself, and kills all that it has left behind.
     void clean_up();
 
 private:
-    void wait_for_exit();
+    bool wait_for_exit();
+    void kill_rest() const;
     void remove_folder();
 
     Descriptor socket_;
     pid_t pid_ = 0;
     std::string name_;
     std::string folder_;  // in which commands get one each; may be empty
+    bool adopts_orphans_ = false;
 };
 
 }  // namespace fanfold::worker::guardian

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
 #include "worker/guardian/guardian.hpp"
+#include "worker/guardian/own_process.hpp"
 
 namespace {
 
@@ -50,7 +52,9 @@ int main(int count, char** arguments) {
         return 2;
     }
     forbid_core_dumps();
-    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    adopt_orphans();
+    // A command may have stopped this process, and then killed the worker.
+    ::prctl(PR_SET_PDEATHSIG, SIGCONT);
     ::fcntl(socket_number, F_SETFD, FD_CLOEXEC);
     const auto parent = static_cast<pid_t>(number_of(arguments[argument_parent]));
     Guardian({.name = arguments[argument_name],

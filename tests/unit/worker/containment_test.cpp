@@ -4,11 +4,15 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include <csignal>
 #include <string>
 
 #include "tests/support/commands_harness.hpp"
 #include "worker/commands/command_values.hpp"
+#include "worker/guardian/own_process.hpp"
 
 using namespace fanfold;
 using namespace fanfold::worker;
@@ -88,5 +92,53 @@ TEST_SUITE("containment of commands") {
         CHECK(within_patience([&] { return count_with_argument(seconds) == 1; }));
         CHECK(runs.wait(1).how == How::timed_out);
         CHECK(within_patience([&] { return held.let_go(); }));
+    }
+
+    TEST_CASE("a command that kills its guardian leaves nothing, though it bears no mark") {
+        const Lifeline held;
+        const pid_t worker = ::fork();
+        REQUIRE(worker >= 0);
+        if (worker == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            guardian::adopt_orphans();
+            CommandRunner runner({.guardian = {},
+                                  .containment = {.adopts_orphans = true},
+                                  .on_end = [](CommandEnd) {}});
+            Command killer =
+                daemon_that_forks(held, "env -i", "sleep 0.5; kill -KILL $PPID; exec sleep 300");
+            killer.id = 1;
+            runner.start(killer);
+            while (true) ::pause();
+        }
+        CHECK(within_patience([&] { return held.let_go(); }));
+        CHECK(::waitpid(worker, nullptr, WNOHANG) == 0);
+        ::kill(worker, SIGKILL);
+        ::waitpid(worker, nullptr, 0);
+    }
+
+    TEST_CASE("a command that stops its guardian is killed by its timeout, as any other") {
+        Runs runs;
+        const Lifeline held;
+        Command stopper = daemon_that_forks(held, "", "kill -STOP $PPID; exec sleep 300");
+        stopper.timeout = 1s;
+        CHECK(runs.run(stopper).how == How::timed_out);
+        CHECK(within_patience([&] { return held.let_go(); }));
+    }
+
+    TEST_CASE("a command that stops its guardian and kills its worker dies with it") {
+        const Lifeline held;
+        const pid_t worker = ::fork();
+        REQUIRE(worker >= 0);
+        if (worker == 0) {
+            CommandRunner runner({.guardian = {}, .on_end = [](CommandEnd) {}});
+            Command stopper = daemon_that_forks(
+                held, "",
+                "kill -STOP $PPID; kill -KILL " + std::to_string(::getpid()) + "; exec sleep 300");
+            stopper.id = 1;
+            runner.start(stopper);
+            while (true) ::pause();
+        }
+        CHECK(within_patience([&] { return held.let_go(); }));
+        ::waitpid(worker, nullptr, 0);
     }
 }
