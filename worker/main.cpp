@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "shared/base/machine.hpp"
+#include "shared/log/logging.hpp"
 #include "shared/net/endpoints.hpp"
 #include "shared/program/program.hpp"
 #include "shared/program/signals.hpp"
@@ -118,11 +119,17 @@ void apply(const Declared& declared, worker::ShellOptions& options) {
         named("--resource", [&] { options.abilities.add_resource(resource); });
     if (!declared.keys.empty()) options.keys = require(load_keys(declared.keys));
     net::warn_if_plain("worker", options.keys, options.broker);
+    if (declared.allow_exec && !options.keys)
+        write_log("worker", {.level = Level::warn,
+                             .what = "INSECURE: whoever reaches its broker, be it another user of "
+                                     "this host, runs any command here as this user",
+                             .detail = "--allow-exec is given without keys"});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+    worker::guardian::close_to_others();
     worker::guardian::adopt_orphans();
     CLI::App app(description, "fanfold-worker");
     app.footer(footer);

@@ -1,6 +1,7 @@
 #include "shared/program/program.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <csignal>
@@ -107,18 +108,24 @@ int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
         return exit_error;
     }
     const std::string& name = app.get_name();
+    const char* component = name.c_str() + name.find('-') + 1;
     bool has_log_file = false;
     try {
         tune_heap();
         set_up_logging(log);
         has_log_file = !log.file.empty();
+        if (geteuid() == 0)
+            write_log(component,
+                      {.level = Level::warn,
+                       .what = "it runs as root, and so does every command that it starts",
+                       .detail = "start it as a user of its own"});
         std::signal(SIGPIPE, SIG_IGN);
         SignalReader signals;
         return run(signals);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s: %s\n", name.c_str(), printable(error.what()).c_str());
         if (has_log_file)
-            write_log(name.substr(name.find('-') + 1).c_str(),
+            write_log(component,
                       {.level = Level::error, .what = "the program ends", .detail = error.what()});
         return exit_error;
     }

@@ -43,8 +43,8 @@ void use_all_descriptors();
 /// Tells scripts on stdout, in one line, that the program is ready, and where it is reached.
 void announce_ready(const std::string& endpoint);
 
-/// Parses, sets the log up, blocks the signals, and calls `run` with their reader. Anything thrown
-/// is told on stderr.
+/// Parses, sets the log up, warns if it runs as root, blocks the signals, and calls `run` with
+/// their reader. Anything thrown is told on stderr.
 int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
                 const std::function<int(SignalReader&)>& run);
 

@@ -61,6 +61,34 @@ gone() { [[ ! -e $1 ]]; }
 while read -r folder; do await "$folder is removed" gone "$folder"; done <folders
 prints "$work" fanfold map --cwd "$work" 'pwd; :' ::: x
 
+# --- the memory and environment of worker and guardian ---
+# Root may look everywhere, so here the worker runs as somebody else where this test is root's.
+as_nobody=()
+if ((EUID == 0)); then
+    as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    chmod 755 .
+    has_line 'warning worker: it runs as root' open.log ||
+        fail "no warning of root: $(cat open.log)"
+fi
+mkdir -m 755 programs
+cp "$(command -v fanfold-worker)" "$(command -v fanfold-guardian)" programs
+stop open
+await_workers 0
+SECRET=hunter2 start_ready other "${as_nobody[@]}" programs/fanfold-worker --allow-exec \
+    --broker "$broker_endpoint"
+await_workers 1
+has_line 'INSECURE.*runs any command here.*--allow-exec' other.log ||
+    fail "no warning of --allow-exec without keys: $(cat other.log)"
+((EUID == 0)) && has_line 'as root' other.log && fail "a warning of root where it is another user"
+prints shut fanfold map 'for file in environ mem maps; do
+    cat <"/proc/$PPID/$file" || cat <"/proc/'"${started[other]}"'/$file"
+    done || echo shut; :' ::: x
+prints 1 fanfold map 'tr "\0" "\n" <"/proc/$$/environ" | grep -c ^FANFOLD_INDEX; :' ::: x
+stop other
+await_workers 0
+start_worker open --slots 2 --allow-exec --limit-memory 256M --limit-cpu 1s --limit-files 20
+await_workers 1
+
 # --- limits, named by what they stop ---
 run 1 fanfold map --no-shell sh -c 'while :; do :; done' {} ::: x
 says 'signal 24 .SIGXCPU., it used the 1s of the worker.s --limit-cpu'
@@ -112,7 +140,8 @@ none_left pids
 
 # --- a command that kills the guardian takes nothing out of its worker's hands ---
 : >pids
-run 1 fanfold map '(env -i setsid sleep 300 & echo $! >>'"$work"'/pids); echo $$ >>'"$work"'/pids
+run 1 fanfold map '(env -i setsid sleep 300 & echo $! >>'"$work"'/pids)
+    echo $$ >>'"$work"'/pids
     sleep 0.3; kill -KILL $PPID; sleep 300; :' ::: x
 says 'killed by signal 9'
 has_lines 2 pids || fail "no daemon: $(cat pids)"

@@ -51,6 +51,7 @@ int main(int count, char** arguments) {
                      wire_version);
         return 2;
     }
+    close_to_others();
     forbid_core_dumps();
     adopt_orphans();
     // A command may have stopped this process, and then killed the worker.

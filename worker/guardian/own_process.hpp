@@ -7,4 +7,8 @@ namespace fanfold::worker::guardian {
 /// Processes whose parents have ended come to this one instead of to the system's first.
 void adopt_orphans();
 
+/// Its memory and environment can be read by root alone, and it leaves no core dump. What it
+/// executes is open again.
+void close_to_others();
+
 }  // namespace fanfold::worker::guardian
