@@ -70,8 +70,23 @@ Result<std::string> read_file(const std::string& path, Closed closed) {
     return text;
 }
 
+/// Whoever could write in a folder of keys could put others in their place, and nobody else has to
+/// look into it. If there is none, reading its files says so.
+Result<void> check_folder(const std::string& folder) {
+    struct stat found {};
+    if (stat(folder.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) return {};
+    const std::string named = "the folder of keys " + folder;
+    if (found.st_uid != geteuid() && found.st_uid != 0)
+        return fail(named + " belongs to another user; keys must be one's own");
+    if ((found.st_mode & 0066) == 0) return {};
+    return fail(named + " can be " + ((found.st_mode & 0022) != 0 ? "changed" : "read") +
+                " by others (mode " + mode_text(found.st_mode) + "); close it with: chmod 700 " +
+                folder);
+}
+
 Result<void> make_folder(const std::string& folder) {
-    if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return {};
+    if (mkdir(folder.c_str(), 0700) == 0) return {};
+    if (errno == EEXIST) return check_folder(folder);
     return fail("cannot make the folder " + folder + ": " + std::strerror(errno));
 }
 
@@ -102,6 +117,7 @@ std::string keys_folder(const std::optional<std::string>& option) {
 }
 
 Result<KeyPair> load_identity(const std::string& folder) {
+    if (auto closed = check_folder(folder); !closed) return fail(closed.error().text);
     std::string path = folder + "/identity";
     auto text = read_file(path, Closed::to_readers);
     if (!text) return fail(text.error().text);
@@ -130,6 +146,7 @@ Result<Keys> load_keys(const std::string& folder) {
 }
 
 Result<KeysChanged> load_allowed(const std::string& folder) {
+    if (auto closed = check_folder(folder); !closed) return fail(closed.error().text);
     std::string path = folder + "/allowed";
     auto text = read_file(path, Closed::to_writers);
     if (!text) return fail(text.error().text);

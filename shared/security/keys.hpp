@@ -48,13 +48,15 @@ std::string keys_folder(const std::optional<std::string>& option);
 
 bool is_public_key(std::string_view text);
 
-/// The key of a program in `folder`. An Error if there is none, or others can read it.
+/// The key of a program in `folder`. An Error if there is none, or others can read it or the
+/// folder, or write there.
 Result<KeyPair> load_identity(const std::string& folder);
 /// The same, and the broker's public key.
 Result<Keys> load_keys(const std::string& folder);
 /// Of a file such as broker.pub. An Error if others could write there.
 Result<std::string> load_public_key(const std::string& path);
-/// Who is let in. An Error if others could write there, or names the line that is none.
+/// Who is let in. An Error if others could write there or read the folder, or names the line that
+/// is none.
 Result<KeysChanged> load_allowed(const std::string& folder);
 
 /// `file` names it in errors.
@@ -68,7 +70,8 @@ std::string to_string(Roles roles);
 /// 1 to 100 letters, digits and ._-@, which names a user in files and logs.
 bool is_user_name(std::string_view text);
 
-/// Makes the folder if it is not there, and files in it. An Error if there is such a file already.
+/// Makes the folder if it is not there, and files in it. An Error if there is such a file already,
+/// or others can read the folder or write there.
 Result<void> write_identity(const std::string& folder, const KeyPair& pair);
 Result<void> write_public_key(const std::string& folder, const std::string& public_key);
 Result<void> write_empty_allowed(const std::string& folder);

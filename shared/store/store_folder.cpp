@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <vector>
 
 #include "shared/base/result.hpp"
 
@@ -27,12 +28,30 @@ bool on_network(const std::string& folder) {
     return false;
 }
 
+/// So that what was made in it is still there after a loss of power. Not every filesystem can do
+/// it, and a folder may be closed to reading: then there is no way.
+void sync_folder(const std::filesystem::path& folder) {
+    const int opened =
+        open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (opened < 0) return;
+    const int error = fsync(opened) == 0 ? 0 : errno;
+    close(opened);
+    if (error != 0 && error != EINVAL)
+        refuse_state("cannot write in " + folder.string() + ": " + std::strerror(error) +
+                     "; name a folder on a sound disk");
+}
+
 void make_store_folder(const std::string& path) {
     std::error_code failed;
+    std::vector<std::filesystem::path> made;
+    for (std::filesystem::path each = path; !each.empty() && !std::filesystem::exists(each, failed);
+         each = each.parent_path())
+        made.push_back(each);
     std::filesystem::create_directories(path, failed);
     if (failed)
         refuse_state("cannot make the folder " + path + ": " + failed.message() +
                      "; name one that can be made");
+    for (const std::filesystem::path& each : made) sync_folder(each.parent_path());
     if (on_network(path))
         refuse_state(path +
                      " is on a network filesystem, which can't keep a store safe; name a folder on "
@@ -65,6 +84,7 @@ StoreFolder::StoreFolder(const std::string& database) {
                      "; make it writable, or name another folder");
     }
     close(file);
+    sync_folder(folder);
 }
 
 StoreFolder::~StoreFolder() { close(lock_); }

@@ -61,6 +61,13 @@ for program in "fanfold jobs" fanfold-worker fanfold-gatherer; do
     says 'keys/client/identity can be read by others \(mode 0644\); close it with: chmod 600 '
 done
 chmod 600 "$keys/client/identity"
+chmod 755 "$keys/client"
+for program in "fanfold jobs" fanfold-worker fanfold-gatherer; do
+    # shellcheck disable=SC2086  # words on purpose
+    run 255 $program --broker "$broker_endpoint" --keys "$keys/client"
+    says 'the folder of keys .*keys/client can be read by others .*close it with: chmod 700 '
+done
+chmod 700 "$keys/client"
 chmod 640 "$keys/broker/identity"
 run 255 fanfold-broker --bind "$broker_endpoint" --volatile --keys "$keys/broker"
 says 'can be read by others'

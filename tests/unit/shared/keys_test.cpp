@@ -159,6 +159,28 @@ TEST_CASE(
           std::string::npos);
 }
 
+TEST_CASE("a folder of keys that others can read or change is refused with the way out") {
+    KeysFolder folder;
+    std::string path = folder.path("k");
+    REQUIRE(write_identity(path, make_key_pair()));
+    REQUIRE(write_empty_allowed(path));
+    for (mode_t mode : {0750U, 0704U, 0755U, 0720U, 0702U, 01777U}) {
+        REQUIRE(chmod(path.c_str(), mode) == 0);
+        const char* what = (mode & 0022) != 0 ? " can be changed by others" : " can be read by";
+        for (const std::string& error :
+             {load_identity(path).error().text, load_allowed(path).error().text,
+              write_public_key(path, ada_key).error().text}) {
+            CHECK(error.find("the folder of keys " + path + what) == 0);
+            CHECK(error.ends_with("close it with: chmod 700 " + path));
+        }
+    }
+    REQUIRE(chmod(path.c_str(), 0711) == 0);
+    CHECK(load_identity(path));
+    REQUIRE(chmod(path.c_str(), 0500) == 0);
+    CHECK(load_identity(path));
+    REQUIRE(chmod(path.c_str(), 0700) == 0);
+}
+
 TEST_CASE("an identity that is none is refused, and its secret is in no error") {
     KeyPair pair = make_key_pair();
     KeyPair other = make_key_pair();
