@@ -5,9 +5,11 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <charconv>
 #include <limits>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,20 +22,6 @@
 namespace fanfold {
 
 namespace {
-bool as_json = false;
-
-/// Where lines go. A program that embeds the library and sets nothing up hears of errors only, and
-/// on stderr.
-std::shared_ptr<spdlog::logger>& logger() {
-    static auto current = [] {
-        auto errors_only = std::make_shared<spdlog::logger>(
-            "fanfold", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-        errors_only->set_level(spdlog::level::err);
-        return errors_only;
-    }();
-    return current;
-}
-
 spdlog::level::level_enum level_of(Level level) {
     switch (level) {
         case Level::trace: return spdlog::level::trace;
@@ -80,9 +68,49 @@ struct LogFile {
     }
 };
 
-std::optional<LogFile>& log_file() {
-    static std::optional<LogFile> current;
-    return current;
+/// Where lines go.
+struct Log {
+    std::shared_ptr<spdlog::logger> logger;
+    bool as_json = false;
+    std::optional<LogFile> file;
+    bool is_set_up = true;
+};
+
+/// A program that embeds the library and sets nothing up hears of errors only, and on stderr.
+std::shared_ptr<const Log> usual_log() {
+    auto logger = std::make_shared<spdlog::logger>(
+        "fanfold", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    logger->set_level(spdlog::level::trace);  // the threshold decides
+    return std::make_shared<Log>(Log{.logger = std::move(logger), .file = {}, .is_set_up = false});
+}
+
+/// The process's log, which one worker of a program may set up while others write.
+class CurrentLog {
+public:
+    std::shared_ptr<const Log> get() {
+        std::lock_guard lock(mutex_);
+        return log_;
+    }
+    void set(Log log, spdlog::level::level_enum threshold) {
+        auto made = std::make_shared<const Log>(std::move(log));
+        std::lock_guard lock(mutex_);
+        log_ = std::move(made);
+        threshold_ = threshold;
+    }
+    bool takes(spdlog::level::level_enum level) const {
+        return level >= threshold_.load(std::memory_order_relaxed);
+    }
+
+private:
+    std::mutex mutex_;
+    std::shared_ptr<const Log> log_ = usual_log();
+    std::atomic<spdlog::level::level_enum> threshold_ = spdlog::level::err;
+};
+
+/// Never destroyed: threads that are left behind write until the process is gone.
+CurrentLog& current_log() {
+    static auto* current = new CurrentLog;
+    return *current;
 }
 
 /// Throws StartupError.
@@ -136,6 +164,14 @@ std::string json_line(const char* component, const Note& note, std::uint64_t lef
     // The opening with time and level is the pattern's.
     return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(1);
 }
+
+void write_line(const Log& log, const char* component, const Note& note) {
+    auto left_out = take_line(note);
+    if (!left_out) return;
+    std::string line =
+        log.as_json ? json_line(component, note, *left_out) : text_line(component, note, *left_out);
+    log.logger->log(level_of(note.level), spdlog::string_view_t(line));
+}
 }  // namespace
 
 void set_up_logging(const LogOptions& options) {
@@ -147,7 +183,7 @@ void set_up_logging(const LogOptions& options) {
     if (options.format != "text" && options.format != "json")
         throw StartupError("--log-format: '" + options.format +
                            "' is unknown; choose text or json");
-    as_json = options.format == "json";
+    const bool as_json = options.format == "json";
     const std::string pattern = as_json
                                     ? R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","pid":%P,%v)"
                                     : "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v";
@@ -162,18 +198,22 @@ void set_up_logging(const LogOptions& options) {
         } catch (const spdlog::spdlog_ex& error) {
             throw StartupError("--log-file: cannot write '" + options.file + "': " + error.what());
         }
-        log_file() = std::move(file);
     }
     auto made = std::make_shared<spdlog::logger>("fanfold", std::move(sink));
     made->set_level(spdlog::level::from_str(options.level));
     made->flush_on(spdlog::level::debug);
-    logger() = std::move(made);
+    const auto threshold = made->level();
+    std::optional<LogFile> in_file;
+    if (!options.file.empty()) in_file = std::move(file);
+    current_log().set({.logger = std::move(made), .as_json = as_json, .file = std::move(in_file)},
+                      threshold);
 }
 
 void reopen_log_file() {
-    if (!log_file()) return;
+    const auto log = current_log().get();
+    if (!log->file) return;
     try {
-        log_file()->open();
+        log->file->open();
     } catch (const spdlog::spdlog_ex& error) {
         write_log("log", {.level = Level::error,
                           .what = "the log's file can't be opened anew: the old one is used",
@@ -181,15 +221,15 @@ void reopen_log_file() {
     }
 }
 
-bool logs(Level level) { return logger()->should_log(level_of(level)); }
+bool logs(Level level) { return current_log().takes(level_of(level)); }
 
 void write_log(const char* component, const Note& note) {
-    if (!logs(note.level)) return;
-    auto left_out = take_line(note);
-    if (!left_out) return;
-    std::string line =
-        as_json ? json_line(component, note, *left_out) : text_line(component, note, *left_out);
-    logger()->log(level_of(note.level), spdlog::string_view_t(line));
+    if (logs(note.level)) write_line(*current_log().get(), component, note);
+}
+
+void write_said(const char* component, const Note& note) {
+    const auto log = current_log().get();
+    if (!log->is_set_up || logs(note.level)) write_line(*log, component, note);
 }
 
 }  // namespace fanfold

@@ -1,6 +1,6 @@
 // The log: one line an event, as text or as JSON, so that a job can be followed through all
-// programs by grepping its id. set_up_logging() is called once, before any thread starts; the rest
-// from any thread.
+// programs by grepping its id. It is the process's: set_up_logging() may be called while others
+// write, and the last call counts. Any thread.
 #pragma once
 
 #include <string>
@@ -32,5 +32,8 @@ bool logs(Level level);
 /// came from outside is escaped and of limited length; from info on, lines of one kind come at a
 /// limited rate (limits::warning_lines, info_lines).
 void write_log(const char* component, const Note& note);
+
+/// The same for what the user's own code says: where nothing was set up it is written, too.
+void write_said(const char* component, const Note& note);
 
 }  // namespace fanfold
