@@ -63,7 +63,7 @@ void Shell::read_handshakes() {
         net::log_handshake("worker", *news, "the broker at " + options_.broker, options_.keys);
 }
 
-void Shell::run(SignalReader* signals, const std::function<void()>& on_registered) {
+void Shell::run(SignalSource* signals, const std::function<void()>& on_registered) {
     on_registered_ = on_registered;
     loop_.watch(mailbox_.fd(), [this] { step_all(mailbox_.take()); });
     if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
@@ -111,7 +111,7 @@ void Shell::start(Run run) {
 
 void Shell::take_events() { step_all(mailbox_.take_unwoken()); }
 
-void Shell::on_signal(SignalReader& signals) {
+void Shell::on_signal(SignalSource& signals) {
     if (signals.read() == 0) return;
     if (draining_) return loop_.stop();
     draining_ = true;

@@ -18,7 +18,7 @@
 
 #include "shared/base/mailbox.hpp"
 #include "shared/net/loop.hpp"
-#include "shared/program/signals.hpp"
+#include "shared/program/signal_source.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
 #include "shared/wire/packing.hpp"
@@ -50,7 +50,7 @@ public:
     /// any) brings, it finishes what runs and gives the rest back; after the second it leaves at
     /// once. `on_registered` is called once, when the broker has welcomed it. Throws
     /// std::runtime_error when all its slots are stuck, or the broker refuses it.
-    void run(SignalReader* signals = nullptr, const std::function<void()>& on_registered = {});
+    void run(SignalSource* signals = nullptr, const std::function<void()>& on_registered = {});
     void stop() { mailbox_.post(Drain{}); }
     /// Ends run() without waiting for what runs.
     void stop_now() { loop_.stop(); }
@@ -73,7 +73,7 @@ private:
     void read_handshakes();
     void read_handshakes(const std::string& gatherer);
     void receive_control();
-    void on_signal(SignalReader& signals);
+    void on_signal(SignalSource& signals);
 
     zmq::context_t& context_;
     ShellOptions options_;

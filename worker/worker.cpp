@@ -6,13 +6,16 @@
 #include <array>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "shared/base/limits.hpp"
 #include "shared/base/machine.hpp"
 #include "shared/log/logging.hpp"
 #include "shared/net/endpoints.hpp"
-#include "shared/program/signals.hpp"
+#include "shared/program/caught_signals.hpp"
 #include "shared/wire/wire_types.hpp"
 #include "worker/handlers/functions.hpp"
 #include "worker/shell.hpp"
@@ -26,6 +29,9 @@ WorkerOptions completed(WorkerOptions options) {
     if (const char* broker = std::getenv("FANFOLD_BROKER");
         options.broker.empty() && broker != nullptr)
         options.broker = broker;
+    if (options.slots > limits::slots)
+        throw std::invalid_argument("slots: " + std::to_string(options.slots) +
+                                    " are too many; the most is " + std::to_string(limits::slots));
     if (options.slots == 0) options.slots = std::max(1u, std::thread::hardware_concurrency());
     if (options.name.empty()) options.name = process_name();
     if (options.max_output == 0) options.max_output = limits::output_bytes;
@@ -41,6 +47,22 @@ struct Worker::State {
     std::mutex mutex;
     worker::Shell* running = nullptr;  // while run() runs
     bool stopped = false;              // stop() was called
+
+    worker::ShellOptions shell_options(std::optional<Keys> keys) const {
+        const bool runs_any_command =
+            functions.find(std::string(wire::command_function)) != nullptr;
+        return {.broker = options.broker,
+                .name = options.name,
+                .slots = options.slots,
+                .functions = functions,
+                .max_output = options.max_output,
+                .abilities = abilities,
+                .keys = std::move(keys),
+                .containment = {.clean_environment = true,
+                                .kept_names = {},
+                                .own_folders = true,
+                                .job_chooses_surroundings = runs_any_command}};
+    }
 };
 
 Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>()) {
@@ -82,22 +104,10 @@ void Worker::run() {
     std::optional<Keys> keys;
     if (std::string folder = keys_folder(options.keys); !folder.empty())
         keys = require(load_keys(folder));
-    SignalReader signals;
+    std::optional<CaughtSignals> signals;
+    if (options.handle_signals) signals.emplace();
     zmq::context_t context;
-    worker::Shell shell(
-        context, {.broker = options.broker,
-                  .name = options.name,
-                  .slots = options.slots,
-                  .functions = state_->functions,
-                  .max_output = options.max_output,
-                  .abilities = state_->abilities,
-                  .keys = std::move(keys),
-                  .containment = {
-                      .clean_environment = true,
-                      .kept_names = {},
-                      .own_folders = true,
-                      .job_chooses_surroundings =
-                          state_->functions.find(std::string(wire::command_function)) != nullptr}});
+    worker::Shell shell(context, state_->shell_options(std::move(keys)));
     auto become = [this](worker::Shell* running) {
         std::lock_guard lock(state_->mutex);
         state_->running = running;
@@ -105,7 +115,7 @@ void Worker::run() {
     };
     become(&shell);
     try {
-        shell.run(&signals);
+        shell.run(signals ? &*signals : nullptr);
     } catch (...) {
         become(nullptr);
         throw;

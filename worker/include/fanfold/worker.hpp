@@ -136,10 +136,11 @@ RawHandler make_raw(Handler handler) {
 }  // namespace detail
 
 struct WorkerOptions {
-    std::string broker = {};          // its control endpoint; empty: $FANFOLD_BROKER
-    std::uint32_t slots = 1;          // executions at a time; 0: one for each processor
-    std::string name = {};            // for people and logs; empty: host-pid
-    std::size_t max_output = 0;       // of commands, bytes of each stream; 0: 64 MiB
+    std::string broker = {};     // its control endpoint; empty: $FANFOLD_BROKER
+    std::uint32_t slots = 1;     // executions at a time, 4096 at most; 0: one for each processor
+    std::string name = {};       // for people and logs; empty: host-pid
+    std::size_t max_output = 0;  // of commands, bytes of each stream; 0: 64 MiB
+    // The log is the process's: of several workers in it, the last that begins to run sets it up.
     std::string log_level = "info";   // trace, debug, info, warn, error, off
     std::string log_file = {};        // empty: standard error
     std::string log_format = "text";  // or json
@@ -151,6 +152,10 @@ struct WorkerOptions {
     // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the
     // broker is the one whose key lies there. Nothing: $FANFOLD_KEYS; empty: none.
     std::optional<std::string> keys = {};
+    // While it runs, run() takes the process's SIGINT and SIGTERM, on whichever thread they arrive:
+    // the first makes it finish what runs and return, the second leaves at once. One that the
+    // process ignores stays ignored. False: signals are the program's own, which may call stop().
+    bool handle_signals = true;
 };
 
 struct FunctionOptions {
@@ -162,7 +167,7 @@ struct FunctionOptions {
 
 class Worker {
 public:
-    /// Throws std::invalid_argument for labels and resources that can't be.
+    /// Throws std::invalid_argument for labels and resources that can't be, or too many slots.
     explicit Worker(WorkerOptions options = {});
     ~Worker();
     Worker(const Worker&) = delete;
@@ -185,9 +190,10 @@ public:
     /// trusted with that.
     Worker& allow_exec();
 
-    /// Works until stop() is called, or SIGTERM or SIGINT arrives; then finishes what runs, gives
-    /// the rest back and returns. Throws std::runtime_error when it can't start, or when all its
-    /// slots are stuck.
+    /// Works until stop() is called, or SIGTERM or SIGINT arrives (WorkerOptions::handle_signals);
+    /// then finishes what runs, gives the rest back and returns. The signals' handlers, and the
+    /// calling thread's mask, are then as they were before. May be called on any thread. Throws
+    /// std::runtime_error when it can't start, or when all its slots are stuck.
     void run();
     /// From any thread: makes run() finish what runs and return.
     void stop();
