@@ -17,6 +17,8 @@ using namespace fanfold::limits;
 inline constexpr auto question_again = 2s;
 inline constexpr auto check_interval = 100ms;  // between two looks at what has to be said again
 
+inline constexpr auto embedded_start = 60s;  // for the worker's welcome, in an embedded fleet
+
 // --- a job
 inline constexpr auto cancel_again = 1s;
 inline constexpr auto seal_again = 1s;

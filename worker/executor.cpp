@@ -29,24 +29,32 @@ Executors::Executors(Options options)
     watch_ = std::thread([this] { watch(); });
 }
 
-Executors::~Executors() { close(); }
+Executors::~Executors() {
+    if (!closed_) close();
+    for (auto& slot : slots_) slot->leave_behind();
+}
 
 bool Executors::close() {
-    if (closed_) return true;
+    return close(std::chrono::steady_clock::now() + options_.close_patience);
+}
+
+bool Executors::close(Time until) {
     closed_ = true;
+    for (auto& slot : slots_) slot->cancel();
+    if (watch_.joinable()) end_watch();
+    commands_.reset();
+    bool all_ended = true;
+    for (auto& slot : slots_) all_ended = slot->close(until) && all_ended;
+    return all_ended;
+}
+
+void Executors::end_watch() {
     {
         std::lock_guard lock(mutex_);
         ending_ = true;
     }
     changed_.notify_all();
     watch_.join();
-    commands_.reset();
-    Time until = std::chrono::steady_clock::now() + options_.close_patience;
-    bool all_ended = true;
-    for (auto& slot : slots_) slot->cancel();
-    for (auto& slot : slots_) all_ended = slot->close(until) && all_ended;
-    slots_.clear();
-    return all_ended;
 }
 
 void Executors::run(Run action) {

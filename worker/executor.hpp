@@ -26,7 +26,7 @@ namespace fanfold::worker {
 class Executors {
 public:
     struct Options {
-        std::uint32_t slots = 1;
+        std::uint32_t slots = 1;  // those that replace stuck ones included
         FunctionTable functions;
         std::function<void(Event)> deliver;
         LogLine log;           // what handlers log; may be empty
@@ -38,8 +38,7 @@ public:
     };
     /// Throws StartupError when the functions need the guardian and it can't be started.
     explicit Executors(Options options);
-    /// Kills commands, cancels handlers. One that does not return within the patience is left
-    /// behind on its thread.
+    /// As close(). A handler that does not return is left behind on its thread.
     ~Executors();
     Executors(const Executors&) = delete;
     Executors& operator=(const Executors&) = delete;
@@ -55,13 +54,16 @@ public:
     /// Answered by Trimmed, before this returns.
     void trim(const Trim& action);
 
-    /// Delivers nothing any more, and ends the threads; false when a handler was left behind on its
-    /// own, so that the process had better end by std::quick_exit. The destructor does the same.
+    /// Delivers nothing any more, kills commands, cancels handlers, and waits until then for the
+    /// threads to end; false when a handler has not returned. May be called again.
+    bool close(Time until);
+    /// The same with the patience of the options.
     bool close();
 
 private:
     void watch();
     void wake_watch();
+    void end_watch();
 
     Options options_;
     std::shared_ptr<const FunctionTable> functions_;

@@ -63,6 +63,21 @@ Leaders::Leaders(std::function<void()> lead) : state_(std::make_shared<State>())
     state_->lead = std::move(lead);
 }
 
+bool Leaders::close(Time until) {
+    std::unique_lock lock(state_->mutex);
+    state_->ended = true;
+    state_->changed.notify_all();
+    const bool all_gone = state_->changed.wait_until(lock, until, [&] {
+        return state_->all([](State::Place place) { return place == State::Place::gone; });
+    });
+    lock.unlock();
+    if (!all_gone) return false;
+    for (std::thread& thread : threads_) {
+        if (thread.joinable()) thread.join();
+    }
+    return true;
+}
+
 Leaders::~Leaders() {
     std::unique_lock lock(state_->mutex);
     state_->ended = true;

@@ -13,6 +13,8 @@
 #include <memory>
 #include <thread>
 
+#include "shared/base/ids.hpp"
+
 namespace fanfold::worker {
 
 class Leaders {
@@ -20,13 +22,16 @@ public:
     /// `lead` is called on the thread that has the lead, to take turns until the loop's end, or
     /// until work() says that the lead is lost.
     explicit Leaders(std::function<void()> lead);
-    /// Waits for the threads, but for one that is still at work: that is left to itself.
+    /// Waits for the threads, but for those that are still at work: they are left to themselves.
     ~Leaders();
     Leaders(const Leaders&) = delete;
     Leaders& operator=(const Leaders&) = delete;
 
     /// Until `lead` has returned with the lead still its own. Throws what it has thrown.
     void run();
+    /// Waits until then for the threads to end; false when one is still at work. Nothing leads any
+    /// more. May be called again.
+    bool close(Time until);
 
     /// Whether another thread is there to take the lead from one at work.
     bool may_work() const;

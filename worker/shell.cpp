@@ -27,19 +27,21 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
       core_({.name = options_.name,
              .epoch = {.number = 0, .incarnation = random_number()},
              .slots = options_.slots,
+             .spare_slots = options_.spare_slots,
              .functions = options_.functions.names(),
              .idempotent = options_.functions.idempotent(),
              .labels = options_.abilities.labels(),
              .resources = options_.abilities.resources()}),
       leaders_([this] { lead(); }) {
     executors_ = std::make_unique<Executors>(
-        Executors::Options{.slots = options_.slots,
+        Executors::Options{.slots = options_.slots + options_.spare_slots,
                            .functions = options_.functions,
                            .deliver = [this](Event event) { mailbox_.post(std::move(event)); },
                            .log = log_handler_line,
                            .guardian = {},
                            .max_output = options_.max_output,
                            .containment = options_.containment,
+                           .close_patience = options_.close_patience,
                            .on_scan = [this] { leaders_.scan(); }});
     connect();
 }
@@ -74,6 +76,11 @@ void Shell::run(SignalSource* signals, const std::function<void()>& on_registere
     if (!error_.empty()) throw std::runtime_error(error_);
 }
 
+bool Shell::close(Time until) {
+    const bool returned = executors_->close(until);
+    return leaders_.close(until) && returned;
+}
+
 /// On the thread that has just got the lead.
 void Shell::lead() {
     // The one before may have been kept in a handler, with tasks behind it, and events that nobody
@@ -103,8 +110,8 @@ bool Shell::run_short_tasks() {
 /// threads run it side by side.
 void Shell::start(Run run) {
     bool is_all = core_.held() == run.task.count;
-    bool runs_here =
-        is_all && executors_->expected(run.task) <= limits::short_task && leaders_.may_work();
+    bool runs_here = is_all &&
+                     executors_->expected(run.task) <= limits::short_task && leaders_.may_work();
     if (runs_here) short_tasks_.push_back(std::move(run));
     else executors_->run(std::move(run));
 }

@@ -34,11 +34,13 @@ struct ShellOptions {
     std::string broker{};  // its control endpoint
     std::string name{};
     std::uint32_t slots = 1;
+    std::uint32_t spare_slots = 0;  // as the core's
     FunctionTable functions;
     std::uint64_t max_output = limits::output_bytes;
     Abilities abilities = {};
     std::optional<Keys> keys = {};
     Containment containment = {};
+    Duration close_patience = limits::kill_grace;  // of the destructor, as Executors' own
 };
 
 class Shell {
@@ -54,6 +56,9 @@ public:
     void stop() { mailbox_.post(Drain{}); }
     /// Ends run() without waiting for what runs.
     void stop_now() { loop_.stop(); }
+    /// Once run() has returned: kills commands, cancels handlers, and waits until then for all to
+    /// end; false when a handler has not. May be called again.
+    bool close(Time until);
 
 private:
     void lead();

@@ -2,15 +2,23 @@
 // them, all over inproc.
 #include "fanfold/embedded.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <exception>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "broker/shell.hpp"
 #include "gatherer/shell.hpp"
+#include "scatterer/api/embedded_host.hpp"
 #include "scatterer/api/scatterer_state.hpp"
+#include "scatterer/limits.hpp"
+#include "shared/base/duration.hpp"
 #include "shared/log/logging.hpp"
 #include "shared/net/endpoints.hpp"
 #include "shared/security/gatekeeper.hpp"
@@ -28,43 +36,11 @@ std::string next_fleet_name() {
     return "fleet" + std::to_string(++number);
 }
 
-/// A component on a thread of its own. Whatever it throws while it is made comes out of the
-/// constructor.
-template <class Shell>
-class Hosted {
-public:
-    template <class Make, class Run>
-    Hosted(Make make, Run run) {
-        std::promise<Shell*> made;
-        thread_ = std::thread([this, &made, make, run] {
-            std::unique_ptr<Shell> shell;
-            try {
-                shell = make();
-                shell_ = shell.get();
-                made.set_value(shell.get());
-            } catch (...) {
-                return made.set_exception(std::current_exception());
-            }
-            run(*shell);
-        });
-        try {
-            made.get_future().get();
-        } catch (...) {
-            thread_.join();
-            throw;
-        }
-    }
-    template <class Stop>
-    void end(Stop stop) {
-        stop(*shell_);
-        thread_.join();
-    }
-    Shell& operator*() { return *shell_; }
-
-private:
-    Shell* shell_ = nullptr;
-    std::thread thread_;
-};
+Time in(std::chrono::milliseconds patience) {
+    using std::chrono::duration_cast, std::chrono::milliseconds;
+    const Time now = std::chrono::steady_clock::now();
+    return patience < duration_cast<milliseconds>(Time::max() - now) ? now + patience : Time::max();
+}
 }  // namespace
 
 struct Embedded::State {
@@ -74,13 +50,20 @@ struct Embedded::State {
     std::string endpoint;
     std::unique_ptr<zmq::context_t> context;
     std::unique_ptr<net::Gatekeeper> gatekeeper;
-    std::unique_ptr<Hosted<broker::Shell>> broker;
-    std::unique_ptr<Hosted<gatherer::Shell>> gatherer;
-    std::unique_ptr<Hosted<worker::Shell>> worker;
+    std::unique_ptr<EmbeddedHost<broker::Shell>> broker;
+    std::unique_ptr<EmbeddedHost<gatherer::Shell>> gatherer;
+    std::unique_ptr<EmbeddedHost<worker::Shell>> worker;
     std::mutex starting;  // of what follows: threads may ask for it at the same time
     std::unique_ptr<Scatterer> scatterer;
+    bool closed = false;
+    std::mutex losing;  // of what follows: each component's thread may end by an error
+    std::string lost;   // which component has ended, and why
+    std::shared_ptr<scatterer::Client> client;  // of the scatterer
 
-    ~State() { stop(); }
+    ~State() {
+        if (!closed) end(Time::max());
+        release();
+    }
 
     void start() {
         try {
@@ -89,8 +72,10 @@ struct Embedded::State {
             start_broker();
             start_gatherer();
             start_worker();
-        } catch (const std::runtime_error& error) {  // a StartupError, or there is no thread
-            stop();
+            connect();
+        } catch (const std::exception& error) {
+            end(Time::max());
+            release();
             throw FanfoldError(error.what());
         }
     }
@@ -126,9 +111,7 @@ struct Embedded::State {
                                    .fixed_fleet = options.bind.empty(),
                                    .protection = protection(),
                                    .keys = gatekeeper ? keys_folder(options.keys) : ""};
-        broker = std::make_unique<Hosted<broker::Shell>>(
-            [this, shell] { return std::make_unique<broker::Shell>(*context, shell); },
-            [](broker::Shell& running) { running.run(); });
+        broker = host<broker::Shell>("broker", shell, [](auto& running) { running.run(); });
         if (!options.bind.empty()) endpoint = (**broker).endpoints().back();
     }
 
@@ -145,9 +128,7 @@ struct Embedded::State {
                                      .memory_bytes = options.memory,
                                      .state = {},
                                      .protection = protection()};
-        gatherer = std::make_unique<Hosted<gatherer::Shell>>(
-            [this, shell] { return std::make_unique<gatherer::Shell>(*context, shell); },
-            [](gatherer::Shell& running) { running.run(); });
+        gatherer = host<gatherer::Shell>("gatherer", shell, [](auto& running) { running.run(); });
     }
 
     void start_worker() {
@@ -155,35 +136,82 @@ struct Embedded::State {
                                    .name = "embedded",
                                    .slots = options.slots,
                                    .functions = functions,
-                                   .max_output = options.max_output};
+                                   .max_output = options.max_output,
+                                   .close_patience = {}};
         if (shell.slots == 0) shell.slots = std::max(1u, std::thread::hardware_concurrency());
+        shell.slots = std::min(shell.slots, limits::slots);
+        shell.spare_slots = shell.slots;
         if (shell.max_output == 0) shell.max_output = limits::output_bytes;
-        auto registered = std::make_shared<std::promise<void>>();
-        auto done = registered->get_future();
-        worker = std::make_unique<Hosted<worker::Shell>>(
-            [this, shell] { return std::make_unique<worker::Shell>(*context, shell); },
-            [registered](worker::Shell& running) {
-                try {
-                    running.run(nullptr, [registered] { registered->set_value(); });
-                } catch (const std::exception& error) {
-                    write_log("worker", {.level = Level::error,
-                                         .what = "the embedded worker has ended",
-                                         .detail = error.what()});
-                }
-            });
-        done.get();
+        std::promise<void> registered;
+        auto is_registered = registered.get_future();
+        worker = host<worker::Shell>("worker", shell, welcomed_by(std::move(registered)));
+        if (is_registered.wait_for(scatterer::limits::embedded_start) != std::future_status::ready)
+            throw StartupError("the fleet's worker has had no welcome of its broker in " +
+                               to_string(scatterer::limits::embedded_start));
+        is_registered.get();
     }
 
-    void stop() {
+    /// Runs a worker. The promise is kept when the broker has welcomed it, and broken when it ends
+    /// before.
+    static std::function<void(worker::Shell&)> welcomed_by(std::promise<void> registered) {
+        auto promise = std::make_shared<std::optional<std::promise<void>>>(std::move(registered));
+        return [promise](worker::Shell& running) {
+            auto keep = [&] { std::exchange(*promise, std::nullopt)->set_value(); };
+            try {
+                running.run(nullptr, keep);
+            } catch (const std::exception& error) {
+                if (!*promise) throw;
+                (*promise)->set_exception(std::make_exception_ptr(
+                    StartupError(std::string("the fleet's worker has ended: ") + error.what())));
+            }
+        };
+    }
+
+    template <class Shell, class ShellOptions>
+    std::unique_ptr<EmbeddedHost<Shell>> host(const char* component, ShellOptions shell,
+                                              std::function<void(Shell&)> run) {
+        return std::make_unique<EmbeddedHost<Shell>>(typename EmbeddedHost<Shell>::Ways{
+            .make = [this, shell] { return std::make_unique<Shell>(*context, shell); },
+            .run = std::move(run),
+            .on_error = [this, component](const std::string& why) { lose(component, why); }});
+    }
+
+    void connect() {
+        auto connected = std::make_unique<Scatterer::State>(
+            *context, scatterer::ClientOptions{.broker = control(), .name = name});
+        std::lock_guard lock(losing);
+        client = connected->client;
+        if (!lost.empty()) client->break_off(lost);
+        scatterer.reset(new Scatterer(std::move(connected)));
+    }
+
+    /// Without one of its components no job of the fleet ends: all that wait are told.
+    void lose(const char* component, const std::string& why) {
+        write_log(component,
+                  {.level = Level::error, .what = "the embedded fleet has ended", .detail = why});
+        std::lock_guard lock(losing);
+        if (lost.empty()) lost = std::string("the fleet's ") + component + " has ended: " + why;
+        if (client) client->break_off(lost);
+    }
+
+    /// Ends all threads. Whether all handlers have returned until then. May be called again.
+    bool end(Time until) {
+        if (client) client->stop();
+        if (worker) (**worker).stop_now(), worker->join();
+        if (gatherer) (**gatherer).stop(), gatherer->join();
+        if (broker) (**broker).stop(), broker->join();
+        return !worker || (**worker).close(until);
+    }
+
+    void release() {
         scatterer.reset();
-        if (worker) worker->end([](worker::Shell& running) { running.stop_now(); });
-        if (gatherer) gatherer->end([](gatherer::Shell& running) { running.stop(); });
-        if (broker) broker->end([](broker::Shell& running) { running.stop(); });
+        client.reset();
         worker.reset();
         gatherer.reset();
         broker.reset();
         gatekeeper.reset();
         context.reset();
+        lost.clear();
     }
 };
 
@@ -196,6 +224,14 @@ Embedded::Embedded(EmbeddedOptions options) : state_(std::make_unique<State>()) 
 
 Embedded::~Embedded() = default;
 
+bool Embedded::close(std::chrono::milliseconds patience) {
+    {
+        std::lock_guard lock(state_->starting);
+        state_->closed = true;
+    }
+    return state_->end(in(patience));
+}
+
 Embedded& Embedded::function_raw(const std::string& name, RawHandler handler) {
     std::lock_guard lock(state_->starting);
     if (state_->scatterer)
@@ -206,13 +242,8 @@ Embedded& Embedded::function_raw(const std::string& name, RawHandler handler) {
 
 Scatterer& Embedded::scatterer() {
     std::lock_guard lock(state_->starting);
-    if (!state_->scatterer) {
-        state_->start();
-        auto connected = std::make_unique<Scatterer::State>(
-            *state_->context,
-            scatterer::ClientOptions{.broker = state_->control(), .name = state_->name});
-        state_->scatterer.reset(new Scatterer(std::move(connected)));
-    }
+    if (state_->closed) throw FanfoldError("this embedded fleet was closed; make another one");
+    if (!state_->scatterer) state_->start();
     return *state_->scatterer;
 }
 

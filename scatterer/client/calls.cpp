@@ -88,6 +88,17 @@ wire::Welcome Calls::welcome() const {
     return welcome_.value_or(wire::Welcome{});
 }
 
+void Calls::break_off(const std::string& why) {
+    std::lock_guard lock(mutex_);
+    if (!broken_) broken_ = why;
+}
+
+std::string Calls::why_ended() const {
+    std::lock_guard lock(mutex_);
+    if (closed_) return *closed_;
+    return broken_.value_or("the scatterer was closed");
+}
+
 void Calls::connected(const wire::Welcome& welcome) {
     {
         std::lock_guard lock(mutex_);

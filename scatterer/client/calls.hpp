@@ -42,6 +42,11 @@ public:
     Result<wire::Welcome> wait_connected();
     /// The latest.
     wire::Welcome welcome() const;
+    /// What those are told that still wait when the client ends, if it is not closed by its user.
+    /// The first counts.
+    void break_off(const std::string& why);
+    /// Why no call is taken, or why none will be once the client has ended.
+    std::string why_ended() const;
 
     // The client's thread.
     int fd() const { return wakeup_.fd(); }
@@ -67,6 +72,7 @@ private:
     std::optional<wire::Welcome> welcome_;
     std::string failure_;                // why there is no welcome, once that is known
     std::optional<std::string> closed_;  // why no call is taken, once that is so
+    std::optional<std::string> broken_;  // why the client is to end
 };
 
 }  // namespace fanfold::scatterer

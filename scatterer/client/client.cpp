@@ -16,8 +16,6 @@
 namespace fanfold::scatterer {
 
 namespace {
-constexpr const char* closed_text = "the scatterer was closed";
-
 ClientOptions named(ClientOptions options) {
     if (options.name.empty()) options.name = process_name();
     return options;
@@ -46,7 +44,7 @@ Client::Client(zmq::context_t& context, ClientOptions options)
 
 void Client::post(const JobId& job, std::vector<Event> events, std::shared_ptr<JobLink> link) {
     bool taken = calls_.post({.job = job, .events = std::move(events), .link = link});
-    if (!taken && link) link->inbox->refuse(closed_text);
+    if (!taken && link) link->inbox->refuse(calls_.why_ended());
 }
 
 Result<wire::Report> Client::report(wire::Query query) {
@@ -64,6 +62,11 @@ Result<wire::Report> Client::report(wire::Query query) {
     return all;
 }
 
+void Client::break_off(const std::string& why) {
+    calls_.break_off(why);
+    loop_.stop();
+}
+
 void Client::stop() {
     if (!thread_.joinable()) return;
     deliveries_.release_this_thread();
@@ -75,7 +78,6 @@ void Client::stop() {
 
 void Client::run() {
     pthread_setname_np(pthread_self(), "fanfold-client");
-    std::string why = closed_text;
     try {
         loop_.run([this] { return core_.next_wakeup(); },
                   [this] {
@@ -86,10 +88,10 @@ void Client::run() {
         take_calls();
         step(Leave{});
     } catch (const std::exception& error) {
-        why = std::string("the scatterer's connection broke: ") + error.what();
+        calls_.break_off(std::string("the scatterer's connection broke: ") + error.what());
     }
     sockets_.close();
-    end(why);
+    end(calls_.why_ended());
 }
 
 /// Nobody may wait for an answer that can't come.

@@ -50,6 +50,10 @@ public:
     /// The outbox's look() is called in a few milliseconds, and again as long as it says so.
     void look_soon(std::weak_ptr<Outbox> outbox) { calls_.look_soon(std::move(outbox)); }
 
+    /// Ends as stop() does, but whoever waits, and whoever calls later, gets this error. Does not
+    /// wait. Any thread.
+    void break_off(const std::string& why);
+
     /// Says goodbye, closes the sockets and ends the thread. Whoever still waits gets an error.
     /// Idempotent; by one thread at a time.
     void stop();

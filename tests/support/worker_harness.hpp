@@ -36,10 +36,11 @@ inline Slice numbers(Index first, std::uint64_t count) {
 /// A worker's core; the test plays its broker and its executors. Notes are kept apart.
 class Stage : public fanfold::testing::Recorder<Action, fanfold::testing::Order::overall> {
 public:
-    explicit Stage(std::uint32_t slots = 1)
+    explicit Stage(std::uint32_t slots = 1, std::uint32_t spare_slots = 0)
         : core_({.name = "w1",
                  .epoch = {0, 7},
                  .slots = slots,
+                 .spare_slots = spare_slots,
                  .functions = {"square", "cube"},
                  .idempotent = {"square"},
                  .labels = {"gpu"},

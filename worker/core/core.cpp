@@ -38,6 +38,27 @@ wire::Hello hello_of(const Options& options) {
             .resources = options.resources};
 }
 
+std::string stuck_functions(const Slots& slots) {
+    std::string text;
+    for (const std::string& function : slots.stuck_functions())
+        text += (text.empty() ? "'" : ", '") + function + "'";
+    return text;
+}
+
+std::string all_stuck_text(const Slots& slots) {
+    return (slots.places() == 1 ? "its only slot is stuck in a handler that ran past its timeout"
+                                : "all " + std::to_string(slots.places()) +
+                                      " slots are stuck in handlers that ran past their timeout") +
+           ": " + stuck_functions(slots);
+}
+
+std::string not_run_text(const Slots& slots) {
+    return "not run: handlers that ran past their timeout hold all " +
+           std::to_string(slots.places()) + " threads of this worker: " + stuck_functions(slots) +
+           "; let them return when Context::cancelled() says so, or give their jobs a longer "
+           "timeout";
+}
+
 }  // namespace
 
 Core::Core(Options options)
@@ -46,7 +67,10 @@ Core::Core(Options options)
           return std::move(options);
       }()),
       session_(hello_of(options_)),
-      work_({.slots = options_.slots, .worker = options_.name, .functions = options_.functions}) {}
+      work_({.slots = options_.slots,
+             .spare_slots = options_.spare_slots,
+             .worker = options_.name,
+             .functions = options_.functions}) {}
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
     if (left()) return;
@@ -140,7 +164,7 @@ void Core::say_heartbeat(Step& step) {
     wire::Heartbeat heartbeat{.handled = dispatches_.confirm(),
                               .held = {},
                               .kept = {},
-                              .stuck_slots = work_.slots().stuck()};
+                              .stuck_slots = slots_without_work()};
     for (const auto& [job, held] : work_.held())
         heartbeat.held.push_back({.job = job, .ranges = held.ranges()});
     for (const auto& [job, kept] : results_.jobs())
@@ -291,13 +315,9 @@ void Core::drop(Step& step, const JobId& job) {
 /// At the end of each step.
 void Core::settle(Step& step) {
     const Slots& slots = work_.slots();
-    if (slots.all_stuck()) {
-        return leave(step, slots.count() == 1
-                               ? "its only slot is stuck in a handler that ran past its timeout"
-                               : "all " + std::to_string(slots.count()) +
-                                     " slots are stuck in handlers that ran past their timeout");
-    }
+    if (slots.all_stuck() && options_.spare_slots == 0) return leave(step, all_stuck_text(slots));
     if (drain_until_) work_.give_back_queue(step, "worker drains");
+    if (slots.all_stuck()) work_.fail_queue(step, not_run_text(slots));
     work_.start_tasks(step, briefs_, !results_.full());
     if (auto recall = work_.obeyed_recall()) done_.obeyed(*recall);
     if (done_.empty()) done_since_.reset();
@@ -306,6 +326,12 @@ void Core::settle(Step& step) {
     if (done_since_ && connected() && (at_once || step.now >= *done_since_ + limits::done_patience))
         flush_done(step);
     if (drain_until_) finish_drain(step);
+}
+
+/// When all is stuck, the last slot still gets work: to tell its sender that it can't be done.
+std::uint32_t Core::slots_without_work() const {
+    if (options_.spare_slots == 0) return work_.slots().stuck();
+    return std::min(work_.slots().lost(), std::max(options_.slots, 1u) - 1);
 }
 
 void Core::flush_done(Step& step) {

@@ -25,6 +25,9 @@ struct Options {
     std::string name;
     Epoch epoch;
     std::uint32_t slots = 1;
+    // Each replaces a slot that is stuck. When these are stuck, too, all that comes fails until a
+    // handler returns; a worker without any leaves then, for its operator to start it again.
+    std::uint32_t spare_slots = 0;
     std::vector<std::string> functions;
     std::vector<std::string> idempotent = {};  // functions of which a fragment may run twice
     std::vector<std::string> labels = {};
@@ -64,6 +67,7 @@ private:
     void release(Step& step, const wire::Release& message);
     void drop(Step& step, const JobId& job);
     void settle(Step& step);
+    std::uint32_t slots_without_work() const;
     void flush_done(Step& step);
     void finish_drain(Step& step);
 

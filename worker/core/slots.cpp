@@ -10,7 +10,7 @@ namespace fanfold::worker {
 void Slots::start(Step& step, Chunk chunk, const wire::JobSpec& spec) {
     auto free =
         std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.task; });
-    FANFOLD_CHECK(free != slots_.end());
+    FANFOLD_CHECK(has_free() && free != slots_.end());
     *free = {.task = ++last_task_,
              .chunk = std::move(chunk),
              .function = spec.function,
@@ -144,7 +144,21 @@ std::uint32_t Slots::stuck() const {
         std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.stuck; }));
 }
 
+std::uint32_t Slots::lost() const {
+    const auto spares = static_cast<std::uint32_t>(slots_.size()) - count_;
+    return stuck() - std::min(stuck(), spares);
+}
+
+std::set<std::string> Slots::stuck_functions() const {
+    std::set<std::string> functions;
+    for (const Slot& slot : slots_) {
+        if (slot.stuck) functions.insert(slot.function);
+    }
+    return functions;
+}
+
 void Slots::check_invariants(std::map<JobId, RangeSet>& found) const {
+    FANFOLD_CHECK(busy() - stuck() <= count_);
     for (const Slot& slot : slots_) {
         FANFOLD_CHECK(slot.task || (slot.open.empty() && !slot.stuck));
         FANFOLD_CHECK(!slot.stuck || slot.open.empty());

@@ -1,13 +1,19 @@
 // The worker's slots: which task runs in each, what of it is still wanted, and what the broker
 // recalls of it. Owned by Work, on the core's thread.
 //
-// Invariants: a free slot has nothing open; nothing is open in a stuck one; what is recalled of a
-// slot is remembered only while a Trim of it is not answered.
+// A stuck slot may be replaced: there are some more places for tasks than slots, of which the next
+// one takes its place. Once these are used up a slot that gets stuck is lost until a handler
+// returns.
+//
+// Invariants: a free place has nothing open; nothing is open in a stuck one; no more tasks run than
+// there are slots, those that are stuck aside; what is recalled of a task is remembered only while
+// a Trim of it is not answered.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +25,9 @@ namespace fanfold::worker {
 
 class Slots {
 public:
-    explicit Slots(std::uint32_t count) : slots_(count) {}
+    Slots(std::uint32_t count, std::uint32_t spares) : count_(count), slots_(count + spares) {}
 
-    bool has_free() const { return busy() < slots_.size(); }
+    bool has_free() const { return busy() < slots_.size() && busy() - stuck() < count_; }
     /// Runs the chunk in the first free slot, which must be there.
     void start(Step& step, Chunk chunk, const wire::JobSpec& spec);
 
@@ -66,8 +72,13 @@ public:
 
     std::uint32_t busy() const;
     std::uint32_t stuck() const;
-    std::size_t count() const { return slots_.size(); }
+    /// Slots that are stuck and not replaced.
+    std::uint32_t lost() const;
+    /// All places for tasks.
+    std::size_t places() const { return slots_.size(); }
     bool all_stuck() const { return stuck() == slots_.size(); }
+    /// The functions of those that are stuck.
+    std::set<std::string> stuck_functions() const;
 
     /// Adds what is open, by job; each fragment must be in one task only.
     void check_invariants(std::map<JobId, RangeSet>& found) const;
@@ -88,7 +99,8 @@ private:
     Slot* find(std::uint64_t task);
     static Unbegun split(const Slot& slot, RangeSet unbegun);
 
-    std::vector<Slot> slots_;
+    std::uint32_t count_;
+    std::vector<Slot> slots_;  // these, and those that replace stuck ones
     std::uint64_t last_task_ = 0;
     std::uint32_t trims_ = 0;  // of all tasks, those that are over included
 };

@@ -25,7 +25,8 @@ std::string offered(const std::vector<std::string>& functions) {
 
 }  // namespace
 
-Work::Work(Options options) : options_(std::move(options)), slots_(std::max(options_.slots, 1u)) {
+Work::Work(Options options)
+    : options_(std::move(options)), slots_(std::max(options_.slots, 1u), options_.spare_slots) {
     std::sort(options_.functions.begin(), options_.functions.end());
 }
 
@@ -85,6 +86,13 @@ void Work::give_back_queue(Step& step, const char* why) {
         give_back(step, chunk.job, chunk.range, why);
     }
     queue_.clear();
+}
+
+void Work::fail_queue(Step& step, const std::string& why) {
+    for (const Chunk& chunk : std::exchange(queue_, {})) {
+        hold_no_more(chunk.job, chunk.range);
+        fail(step, chunk, chunk.range, why);
+    }
 }
 
 void Work::start_tasks(Step& step, const Briefs& briefs, bool room) {

@@ -21,6 +21,7 @@ class Work {
 public:
     struct Options {
         std::uint32_t slots = 1;
+        std::uint32_t spare_slots = 0;       // that replace stuck ones
         std::string worker;                  // its name, for failures
         std::vector<std::string> functions;  // that it offers
     };
@@ -31,6 +32,8 @@ public:
     /// Fragments that this worker does not want go back unstarted.
     void give_back(Step& step, const JobId& job, Range range, const char* why);
     void give_back_queue(Step& step, const char* why);
+    /// What waits for a slot fails: there is none.
+    void fail_queue(Step& step, const std::string& why);
     /// Fills the free slots; or, when there is no room for results, starts nothing, and gives back
     /// what waits for long.
     void start_tasks(Step& step, const Briefs& briefs, bool room);

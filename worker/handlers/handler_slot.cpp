@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 #include "shared/wire/codec.hpp"
@@ -36,8 +37,20 @@ Index next_batch(Index batch, Duration took) {
 void HandlerSlot::start(Task task) {
     std::lock_guard lock(mutex_);
     begin(std::move(task), false);
-    if (!thread_.joinable()) thread_ = std::thread([self = shared_from_this()] { self->work(); });
-    else changed_.notify_all();
+    if (thread_.joinable()) return changed_.notify_all();
+    try {
+        thread_ = std::thread([self = shared_from_this()] { self->work(); });
+    } catch (const std::system_error& error) {
+        end_without_thread(error.what());
+    }
+}
+
+void HandlerSlot::end_without_thread(const std::string& why) {
+    const Time now = Clock::now();
+    report_.begin_run(now);
+    while (next() < end_)
+        report_.fail(failure_of("the worker has no thread for it: " + why), now, now);
+    end();
 }
 
 void HandlerSlot::run_here(Task task) {
@@ -105,17 +118,21 @@ void HandlerSlot::cancel() {
     changed_.notify_all();
 }
 
-bool HandlerSlot::close(Time patience) {
+bool HandlerSlot::close(Time until) {
     cancel();
     std::unique_lock lock(mutex_);
-    bool own_thread = thread_.joinable();
-    bool all_ended =
-        changed_.wait_until(lock, patience, [&] { return (!own_thread || ended_) && !here_; });
-    std::thread thread = std::move(thread_);
-    bool joins = ended_;
+    const bool all_ended =
+        changed_.wait_until(lock, until, [&] { return (!thread_.joinable() || ended_) && !here_; });
+    std::thread thread;
+    if (ended_) thread = std::move(thread_);
     lock.unlock();
-    if (own_thread) joins ? thread.join() : thread.detach();
+    if (thread.joinable()) thread.join();
     return all_ended;
+}
+
+void HandlerSlot::leave_behind() {
+    std::lock_guard lock(mutex_);
+    if (thread_.joinable()) thread_.detach();
 }
 
 // --- the thread that runs

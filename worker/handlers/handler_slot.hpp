@@ -61,9 +61,11 @@ public:
 
     /// Delivers nothing any more, and asks what runs to return.
     void cancel();
-    /// The same, and ends the thread. A handler that does not return by `patience` is left to
-    /// itself, on its thread, until the process ends; then this returns false.
-    bool close(Time patience);
+    /// The same, and waits until then for what runs to end, and the thread with it; false when it
+    /// has not. May be called again.
+    bool close(Time until);
+    /// Leaves a handler that has not returned to itself, on its thread.
+    void leave_behind();
 
 private:
     /// Why the thread that runs goes back to the lock.
@@ -74,6 +76,7 @@ private:
         failed,   // failure_ says why
     };
     void begin(Task task, bool here);
+    void end_without_thread(const std::string& why);
     void end();
     void work();
     void run_task(std::unique_lock<std::mutex>& lock);

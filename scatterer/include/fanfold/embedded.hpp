@@ -6,6 +6,7 @@
 //     auto job = fleet.scatterer().scatter("count", texts);
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,8 +20,12 @@
 namespace fanfold {
 
 struct EmbeddedOptions {
-    std::uint32_t slots = 0;  // of the embedded worker; 0: one for each processor
-    std::string bind = {};    // tcp://HOST:PORT: remote workers may join there; empty: inproc only
+    // Of the embedded worker: fragments at a time; 0: one for each processor; more than 4096 count
+    // as so many. A slot whose handler runs past its job's timeout gets another thread; there are
+    // as many of these again as slots. While all are held so, fragments fail, naming the functions
+    // that hold them.
+    std::uint32_t slots = 0;
+    std::string bind = {};  // tcp://HOST:PORT: remote workers may join there; empty: inproc only
     std::string advertise = {};  // as which remote workers reach it; empty: as bound
     /// Declared command functions: name and command line.
     std::vector<std::pair<std::string, std::string>> commands = {};
@@ -41,8 +46,17 @@ public:
     explicit Embedded(EmbeddedOptions options = {});
     Embedded(const Embedded&) = delete;
     Embedded& operator=(const Embedded&) = delete;
-    /// Ends the fleet: jobs still running are cancelled, commands killed.
+    /// Ends the fleet, as close() does, and waits until every handler has returned, for as long as
+    /// that takes: what handlers have captured may go after that. After a call of close() it waits
+    /// no more; handlers that have not returned by then run on, on threads of their own. Not to be
+    /// called by a handler.
     ~Embedded();
+    /// Ends the fleet: jobs that still run are cancelled, waits for them end with an error,
+    /// commands are killed, and handlers are told by Context::cancelled(). Waits for handlers to
+    /// return, at most so long; whether all have. May be called again, to wait longer. The
+    /// Scatterer stays, and whatever is asked of it is an error. By one thread at a time, and not
+    /// by a handler.
+    bool close(std::chrono::milliseconds patience);
 
     /// As Worker::function. Throws std::logic_error once the fleet has started.
     template <class Handler>
@@ -53,7 +67,8 @@ public:
     Embedded& function_raw(const std::string& name, RawHandler handler);
 
     /// Starts the fleet if it is not running yet. Throws FanfoldError when it can't (an address in
-    /// use, no guardian for commands).
+    /// use, no guardian for commands), or after close(). Any thread. Should a part of the fleet
+    /// break later, all its jobs end with a FanfoldError that says what has happened.
     Scatterer& scatterer();
 
     /// With EmbeddedOptions::bind: the endpoint that remote workers join (a wildcard port

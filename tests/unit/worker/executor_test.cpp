@@ -1,5 +1,6 @@
 // Executors with real threads: handlers and the built-in functions.
 #include <doctest/doctest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <memory>
@@ -229,6 +230,38 @@ TEST_CASE("executors: end with a handler that does not return") {
     }
     gate->open();
     CHECK(left->wait());
+}
+
+TEST_CASE("executors: are closed again, to wait longer") {
+    Gate gate;
+    Gate entered;
+    ExecutorStage stage(typed_function([&](int) {
+        entered.open();
+        return gate.wait();
+    }));
+    stage.run("typed", {packed(0)});
+    CHECK(entered.wait());
+    CHECK_FALSE(stage.executors().close(Clock::now()));
+    gate.open();
+    CHECK(stage.executors().close(Clock::now() + patience));
+    CHECK(stage.executors().close(Clock::now()));
+}
+
+TEST_CASE("executors: a task for which the system gives no thread fails, and the next may run") {
+    ExecutorStage stage(typed_function([](int number) { return number; }));
+    pthread_attr_t usual;
+    pthread_attr_t huge;
+    pthread_getattr_default_np(&usual);
+    pthread_getattr_default_np(&huge);
+    pthread_attr_setstacksize(&huge, std::size_t{1} << 50);  // no address space has so much
+    REQUIRE(pthread_setattr_default_np(&huge) == 0);
+    stage.run("typed", {packed(0), packed(1)});
+    pthread_setattr_default_np(&usual);
+    CHECK(stage.failure().message.find("has no thread") != std::string::npos);
+    CHECK(stage.failure().index == 1);
+    stage.next<Finished>();
+    stage.run("typed", {packed(2)});
+    CHECK(stage.values().size() == 1);
 }
 
 TEST_CASE("executors: built-in functions") {

@@ -105,6 +105,21 @@ TEST_CASE("leaders: a work that never ends is left behind, and finds nothing to 
     CHECK_FALSE(*kept);
 }
 
+TEST_CASE("leaders: are closed again, to wait longer for work that goes on") {
+    Gate gate;
+    std::atomic<int> leads{0};
+    std::optional<Leaders> leaders;
+    leaders.emplace([&] {
+        if (leads++ == 0) (void)leaders->work([&] { gate.wait(); });
+    });
+    std::thread looks([&] { CHECK(looked_until(*leaders, [&] { return leads == 2; })); });
+    leaders->run();
+    looks.join();
+    CHECK_FALSE(leaders->close(Clock::now()));
+    gate.open();
+    CHECK(leaders->close(Clock::now() + patience));
+}
+
 TEST_CASE("leaders: what a leader throws comes out of run") {
     Leaders leaders([] { throw std::runtime_error("no more"); });
     CHECK_THROWS_WITH_AS(leaders.run(), "no more", std::runtime_error);

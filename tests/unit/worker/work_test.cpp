@@ -268,10 +268,50 @@ TEST_CASE(
         CHECK(last.returned[0].ranges == Ranges{{4, 5}});
         CHECK(stage.expect<wire::Bye>().reason.find("stuck") != std::string::npos);
         CHECK(stage.expect<Leave>().error ==
-              "all 2 slots are stuck in handlers that ran past their timeout");
+              "all 2 slots are stuck in handlers that ran past their timeout: 'square'");
         stage.tick(1s);
         CHECK(stage.silent());
     }
+}
+
+TEST_CASE("worker: a spare takes a stuck slot's place; when all are stuck, what comes fails") {
+    Stage stage(1, 1);
+    stage.connect();
+    stage.timeout = 1s;
+    stage.dispatch(job_one, 0, 1);
+    auto first = stage.expect<Run>();
+    stage.dispatch(job_one, 1, 3);  // waits: there is one slot, though there are two places
+    stage.step(Overran{.task = first.task.number, .index = 0});
+    auto second = stage.expect<Run>();
+    CHECK(second.slot != first.slot);
+    stage.tick(2ms);
+    stage.expect<wire::Done>();
+    stage.tick(500ms);
+    CHECK(stage.expect<wire::Heartbeat>().stuck_slots == 0);
+
+    stage.step(Overran{.task = second.task.number, .index = 1});
+    stage.tick(2ms);
+    auto done = stage.expect<wire::Done>();
+    std::vector<wire::Failure> failures;
+    for (const auto& job : done.failures)
+        failures.insert(failures.end(), job.failures.begin(), job.failures.end());
+    REQUIRE(failures.size() == 3);
+    CHECK(failures[0].kind == wire::FailureKind::timeout);
+    CHECK(failures[1].index == 2);
+    CHECK(failures[1].message.find("hold all 2 threads of this worker: 'square'") !=
+          std::string::npos);
+    CHECK(done.returned.empty());
+    stage.dispatch(job_two, 0, 2, 1, "cube");  // of another function
+    stage.tick(2ms);
+    CHECK(stage.expect<wire::Done>().failures[0].failures.size() == 2);
+    stage.tick(500ms);
+    CHECK(stage.expect<wire::Heartbeat>().stuck_slots == 0);  // it still answers
+
+    stage.finished(first.task.number);
+    stage.dispatch(job_two, 2, 1, 1, "cube");
+    CHECK(stage.expect<Run>().slot == first.slot);
+    stage.dispatch(job_two, 3, 1, 1, "cube");
+    CHECK(stage.silent());  // one is stuck, one runs
 }
 
 }  // namespace fanfold::worker
