@@ -17,7 +17,7 @@ void log_handler_line(const Context& context, std::string_view text) {
               .attempt = context.attempt(),
               .detail = std::string(text)};
     if (auto job = parse_job_id(context.job())) note.job = *job;
-    write_log("worker", note);
+    write_said("worker", note);
 }
 }  // namespace
 
@@ -37,7 +37,7 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
         Executors::Options{.slots = options_.slots + options_.spare_slots,
                            .functions = options_.functions,
                            .deliver = [this](Event event) { mailbox_.post(std::move(event)); },
-                           .log = log_handler_line,
+                           .log = options_.log ? options_.log : log_handler_line,
                            .guardian = {},
                            .max_output = options_.max_output,
                            .containment = options_.containment,
@@ -110,7 +110,7 @@ bool Shell::run_short_tasks() {
 /// threads run it side by side.
 void Shell::start(Run run) {
     bool is_all = core_.held() == run.task.count;
-    bool runs_here = is_all &&
+    bool runs_here = options_.short_tasks_lead && is_all &&
                      executors_->expected(run.task) <= limits::short_task && leaders_.may_work();
     if (runs_here) short_tasks_.push_back(std::move(run));
     else executors_->run(std::move(run));

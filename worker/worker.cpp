@@ -61,7 +61,8 @@ struct Worker::State {
                 .containment = {.clean_environment = true,
                                 .kept_names = {},
                                 .own_folders = true,
-                                .job_chooses_surroundings = runs_any_command}};
+                                .job_chooses_surroundings = runs_any_command},
+                .short_tasks_lead = options.slots > 1};
     }
 };
 

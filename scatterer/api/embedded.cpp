@@ -16,8 +16,10 @@
 #include "broker/shell.hpp"
 #include "gatherer/shell.hpp"
 #include "scatterer/api/embedded_host.hpp"
+#include "scatterer/api/holding.hpp"
 #include "scatterer/api/scatterer_state.hpp"
 #include "scatterer/limits.hpp"
+#include "shared/base/birth_process.hpp"
 #include "shared/base/duration.hpp"
 #include "shared/log/logging.hpp"
 #include "shared/net/endpoints.hpp"
@@ -53,7 +55,9 @@ struct Embedded::State {
     std::unique_ptr<EmbeddedHost<broker::Shell>> broker;
     std::unique_ptr<EmbeddedHost<gatherer::Shell>> gatherer;
     std::unique_ptr<EmbeddedHost<worker::Shell>> worker;
-    std::mutex starting;  // of what follows: threads may ask for it at the same time
+    BirthProcess birth;                // once it has started
+    std::atomic<bool> started{false};  // since then its threads are in one process
+    std::mutex starting;               // of what follows: threads may ask for it at the same time
     std::unique_ptr<Scatterer> scatterer;
     bool closed = false;
     std::mutex losing;  // of what follows: each component's thread may end by an error
@@ -65,7 +69,15 @@ struct Embedded::State {
         release();
     }
 
+    bool is_forked() const { return started && !birth.is_this(); }
+
+    void check_process() const {
+        if (is_forked()) throw FanfoldError(scatterer::forked_text("embedded fleet"));
+    }
+
     void start() {
+        birth = {};
+        started = true;
         try {
             context = std::make_unique<zmq::context_t>(1);
             post_gatekeeper();
@@ -137,10 +149,12 @@ struct Embedded::State {
                                    .slots = options.slots,
                                    .functions = functions,
                                    .max_output = options.max_output,
-                                   .close_patience = {}};
+                                   .close_patience = {},
+                                   .log = options.on_log};
         if (shell.slots == 0) shell.slots = std::max(1u, std::thread::hardware_concurrency());
         shell.slots = std::min(shell.slots, limits::slots);
         shell.spare_slots = shell.slots;
+        shell.short_tasks_lead = shell.slots > 1;
         if (shell.max_output == 0) shell.max_output = limits::output_bytes;
         std::promise<void> registered;
         auto is_registered = registered.get_future();
@@ -222,9 +236,13 @@ Embedded::Embedded(EmbeddedOptions options) : state_(std::make_unique<State>()) 
     state_->options = std::move(options);
 }
 
-Embedded::~Embedded() = default;
+/// In a forked child there is nothing to end.
+Embedded::~Embedded() {
+    if (state_->is_forked()) (void)state_.release();
+}
 
 bool Embedded::close(std::chrono::milliseconds patience) {
+    state_->check_process();
     {
         std::lock_guard lock(state_->starting);
         state_->closed = true;
@@ -241,6 +259,7 @@ Embedded& Embedded::function_raw(const std::string& name, RawHandler handler) {
 }
 
 Scatterer& Embedded::scatterer() {
+    state_->check_process();
     std::lock_guard lock(state_->starting);
     if (state_->closed) throw FanfoldError("this embedded fleet was closed; make another one");
     if (!state_->scatterer) state_->start();

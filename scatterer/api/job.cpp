@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "scatterer/api/conversion.hpp"
+#include "scatterer/api/holding.hpp"
 #include "scatterer/api/job_state.hpp"
 #include "shared/wire/codec.hpp"
 
@@ -12,18 +13,21 @@ std::optional<Time> in(std::chrono::milliseconds at_most) {
     return net::Loop::now() + std::max(at_most, std::chrono::milliseconds(0));
 }
 
-/// What a Job has, unless it was moved from.
 template <class State>
 State& of(const std::unique_ptr<State>& state) {
-    if (!state) throw FanfoldError("this Job was moved from; use the one that it was moved to");
-    return *state;
+    return scatterer::held(state, "Job");
 }
 }  // namespace
 
 Job::Job(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Job::Job(Job&&) noexcept = default;
-Job& Job::operator=(Job&&) noexcept = default;
-Job::~Job() = default;
+Job& Job::operator=(Job&& other) noexcept {
+    if (this == &other) return *this;
+    scatterer::let_go(state_);
+    state_ = std::move(other.state_);
+    return *this;
+}
+Job::~Job() { scatterer::let_go(state_); }
 
 const std::string& Job::id() const { return of(state_).id; }
 std::string& Job::scratch() { return of(state_).scratch; }

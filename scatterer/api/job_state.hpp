@@ -11,6 +11,7 @@
 
 #include "fanfold/scatterer.hpp"
 #include "scatterer/client/client.hpp"
+#include "shared/base/birth_process.hpp"
 
 namespace fanfold {
 
@@ -47,6 +48,7 @@ struct Job::State {
     /// collects later could wait for ever.
     void absorb();
 
+    BirthProcess birth;
     std::shared_ptr<scatterer::Client> client;
     JobId job;
     std::string id;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "scatterer/api/conversion.hpp"
+#include "scatterer/api/holding.hpp"
 #include "scatterer/api/job_state.hpp"
 #include "scatterer/api/scatterer_state.hpp"
 #include "shared/base/machine.hpp"
@@ -71,14 +72,23 @@ void watch_to_end(Client& client, const JobId& job, std::vector<scatterer::Event
     client.post(job, {scatterer::CloseJob{job}}, link);
     if (refusal) throw FanfoldError(*refusal);
 }
+template <class State>
+State& of(const std::unique_ptr<State>& state) {
+    return scatterer::held(state, "Scatterer");
+}
 }  // namespace
 
 Scatterer::Scatterer(ConnectOptions options)
     : state_(std::make_unique<State>(client_options(options))) {}
 Scatterer::Scatterer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Scatterer::Scatterer(Scatterer&&) noexcept = default;
-Scatterer& Scatterer::operator=(Scatterer&&) noexcept = default;
-Scatterer::~Scatterer() = default;
+Scatterer& Scatterer::operator=(Scatterer&& other) noexcept {
+    if (this == &other) return *this;
+    scatterer::let_go(state_);
+    state_ = std::move(other.state_);
+    return *this;
+}
+Scatterer::~Scatterer() { scatterer::let_go(state_); }
 
 Job Scatterer::open(const std::string& function, JobOptions options) {
     using std::chrono::duration_cast, std::chrono::milliseconds;
@@ -88,21 +98,21 @@ Job Scatterer::open(const std::string& function, JobOptions options) {
                                .collect = {}};
     if (options.attached) opening.collect = {.ordered = options.ordered, .now = false};
     if (!options.key.empty()) {
-        auto found = state_->client->ask<wire::Found>(
+        auto found = of(state_).client->ask<wire::Found>(
             wire::Find{.key = options.key, .token = opening.token});
         if (!found) throw FanfoldError(found.error().text);
-        if (found->job) return Job(state_->go_on(*found, std::move(opening), options));
+        if (found->job) return Job(of(state_).go_on(*found, std::move(opening), options));
     }
     // Of the system's generator, as the token is: nobody guesses another's job.
     opening.job = make_job_id(duration_cast<milliseconds>(microseconds_since_1970()),
                               random_number(), random_number());
-    return Job(state_->begin(std::move(opening), options));
+    return Job(of(state_).begin(std::move(opening), options));
 }
 
 Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
-    Client& client = *state_->client;
+    Client& client = *of(state_).client;
     JobId id = parse_job_id(job_id) ? checked_id(job_id) : checked_id(find_job(client, job_id).id);
-    auto state = std::make_unique<Job::State>(state_->client, id);
+    auto state = std::make_unique<Job::State>(of(state_).client, id);
     state->how = {.ordered = ordered, .now = now};
     state->collecting = true;
     client.post(id, {scatterer::WatchJob{id}, scatterer::CollectJob{id, state->how}}, state->link);
@@ -112,7 +122,7 @@ Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
 }
 
 std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
-    auto report = state_->client->report(query_for(selector));
+    auto report = of(state_).client->report(query_for(selector));
     if (!report) throw FanfoldError(report.error().text);
     std::vector<JobStatus> jobs;
     for (const auto& info : report->jobs) jobs.push_back(scatterer::status_of(info));
@@ -120,7 +130,7 @@ std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
 }
 
 std::vector<WorkerStatus> Scatterer::workers() {
-    auto report = state_->client->report(wire::Query{.topic = wire::Topic::workers});
+    auto report = of(state_).client->report(wire::Query{.topic = wire::Topic::workers});
     if (!report) throw FanfoldError(report.error().text);
     std::vector<WorkerStatus> workers;
     for (const auto& info : report->workers) workers.push_back(scatterer::status_of(info));
@@ -128,29 +138,29 @@ std::vector<WorkerStatus> Scatterer::workers() {
 }
 
 JobStatus Scatterer::wait(const std::string& job_id) {
-    JobStatus status = find_job(*state_->client, job_id);
+    JobStatus status = find_job(*of(state_).client, job_id);
     if (status.outcome != JobOutcome::running) return status;
     JobId id = checked_id(status.id);
-    watch_to_end(*state_->client, id, {scatterer::WatchJob{id}});
-    return find_job(*state_->client, status.id);
+    watch_to_end(*of(state_).client, id, {scatterer::WatchJob{id}});
+    return find_job(*of(state_).client, status.id);
 }
 
 JobStatus Scatterer::cancel(const std::string& job_id) {
-    JobStatus status = find_job(*state_->client, job_id);
+    JobStatus status = find_job(*of(state_).client, job_id);
     if (status.outcome != JobOutcome::running) return status;
     JobId id = checked_id(status.id);
-    watch_to_end(*state_->client, id,
+    watch_to_end(*of(state_).client, id,
                  {scatterer::WatchJob{id}, scatterer::CancelJob{id, "cancelled by a user"}});
     return status;
 }
 
 JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) {
-    JobStatus status = find_job(*state_->client, job_id);
+    JobStatus status = find_job(*of(state_).client, job_id);
     wire::Adjust adjust{.job = checked_id(status.id)};
     adjust.priority = change.priority;
     adjust.weight = change.weight;
     adjust.max_running = change.max_running;
-    auto adjusted = state_->client->ask<wire::Adjusted>(adjust);
+    auto adjusted = of(state_).client->ask<wire::Adjusted>(adjust);
     if (!adjusted) throw FanfoldError(adjusted.error().text);
     status.priority = adjusted->share.priority;
     status.weight = adjusted->share.weight;
@@ -159,21 +169,21 @@ JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) 
 }
 
 JobRetry Scatterer::retry(const std::string& job_id) {
-    JobStatus before = find_job(*state_->client, job_id);
-    auto retried = state_->client->ask<wire::Retried>(wire::Retry{.job = checked_id(before.id)});
+    JobStatus before = find_job(*of(state_).client, job_id);
+    auto retried = of(state_).client->ask<wire::Retried>(wire::Retry{.job = checked_id(before.id)});
     if (retried) return {.round = retried->round, .fragments = retried->fragments};
     // It is asked again when no answer comes: this may be the refusal to do twice what was done the
     // first time.
-    JobStatus after = find_job(*state_->client, before.id);
+    JobStatus after = find_job(*of(state_).client, before.id);
     if (after.round == before.round) throw FanfoldError(retried.error().text);
     return {.round = after.round,
             .fragments = after.total.value_or(after.accepted) - before.values};
 }
 
 void Scatterer::forget(const std::string& job_id) {
-    JobStatus status = find_job(*state_->client, job_id);
+    JobStatus status = find_job(*of(state_).client, job_id);
     auto forgotten =
-        state_->client->ask<wire::Forgotten>(wire::Forget{.job = checked_id(status.id)});
+        of(state_).client->ask<wire::Forgotten>(wire::Forget{.job = checked_id(status.id)});
     if (!forgotten) throw FanfoldError(forgotten.error().text);
 }
 

@@ -6,6 +6,7 @@
 
 #include "fanfold/scatterer.hpp"
 #include "scatterer/client/client.hpp"
+#include "shared/base/birth_process.hpp"
 
 namespace fanfold {
 
@@ -25,6 +26,7 @@ struct Scatterer::State {
     std::unique_ptr<Job::State> go_on(const wire::Found& found, scatterer::OpenJob opening,
                                       JobOptions& options);
 
+    BirthProcess birth;
     std::unique_ptr<zmq::context_t> own_context;
     std::shared_ptr<scatterer::Client> client;  // jobs that live longer find it stopped
 

@@ -8,9 +8,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +34,9 @@ struct EmbeddedOptions {
     bool allow_exec = false;     // commands that come with a job (`fanfold.exec`)
     std::size_t max_output = 0;  // bytes of each output stream of a command; 0: 64 MiB
     std::uint64_t memory = std::uint64_t{1} << 30;  // most bytes of results held
+    /// Told what handlers log by Context::log(), on their threads, several at once. Without it a
+    /// line on standard error.
+    std::function<void(const Context&, std::string_view)> on_log = {};
     /// With `bind`: the folder of the fleet's key and of the file `allowed`, which lists the keys
     /// that may join; those workers know the fleet's public key as the broker's. Without a value
     /// $FANFOLD_KEYS names the folder; an empty text means no keys.
@@ -39,7 +44,8 @@ struct EmbeddedOptions {
     bool insecure = false;  // `bind` may be reached by other hosts without keys
 };
 
-/// Declare functions first; the fleet starts with the first call of scatterer().
+/// Declare functions first; the fleet starts with the first call of scatterer(). It belongs to the
+/// process that started it: in a child of fork() every call is a FanfoldError.
 class Embedded {
 public:
     /// Throws std::invalid_argument for a function name that can't be used.

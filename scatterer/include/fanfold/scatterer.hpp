@@ -8,7 +8,8 @@
 //     auto end = job.wait();  // end.outcome, end.missing
 //
 // A Scatterer may be used from any thread; one Job from one thread at a time, except that one
-// thread may add while another collects. A thread of the library's own talks to the fleet.
+// thread may add while another collects. A thread of the library's own talks to the fleet. A child
+// of fork() has no such thread: there every call of what was made before is a FanfoldError.
 #pragma once
 
 #include <chrono>

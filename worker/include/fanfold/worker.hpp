@@ -14,9 +14,10 @@
 // vector, map, tuple, optional, and your own types by MSGPACK_DEFINE. A payload that does not fit
 // T, and any exception, makes a `failed` result with the message.
 //
-// Handlers are called from several threads at once, one for each slot. A fragment may run more than
-// once (after a lost worker, or a retry): job(), index() and attempt() let a handler be made
-// idempotent. One that is may be declared so:
+// Handlers are called from several threads, as many at once as there are slots. With one slot it is
+// always the same thread, but that a handler that ran past its job's timeout leaves the slot of an
+// embedded fleet to another. A fragment may run more than once (after a lost worker, or a retry):
+// job(), index() and attempt() let a handler be made idempotent. One that is may be declared so:
 //
 //         worker.function("count", …, {.idempotent = true});
 #pragma once
@@ -63,7 +64,8 @@ public:
     bool cancelled() const {
         return setup_.cancelled != nullptr && setup_.cancelled->load(std::memory_order_relaxed);
     }
-    /// A line in the worker's log, with the job's id, the index and the attempt.
+    /// A line in the worker's log, with the job's id, the index and the attempt; from a worker that
+    /// is embedded, on standard error, or to EmbeddedOptions::on_log.
     void log(std::string_view text) const {
         if (setup_.log) setup_.log(*this, text);
     }
