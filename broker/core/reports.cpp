@@ -49,6 +49,7 @@ wire::WorkerInfo info_of(const Session& worker, LivedTime lived) {
     info.labels = {offer.labels.begin(), offer.labels.end()};
     for (const auto& [name, amount] : offer.resources) info.resources.push_back({name, amount});
     info.silent = floor<wire::Milliseconds>(lived - worker.heard);
+    info.leaving = load.leaving;
     return info;
 }
 

@@ -30,8 +30,10 @@ void Loads::change(Session& worker, const Job& job, const LoanChange& change) {
     if (load.lent.empty()) load.work = load.bytes = 0;
 }
 
-bool Loads::set_stuck_slots(Session& worker, std::uint32_t slots) {
-    return std::exchange(worker.load.write()->stuck_slots, slots) != slots;
+bool Loads::set_usable(Session& worker, std::uint32_t stuck_slots, bool leaving) {
+    Load& load = *worker.load.write();
+    const bool stuck_before = std::exchange(load.stuck_slots, stuck_slots) == stuck_slots;
+    return std::exchange(load.leaving, leaving) != leaving || !stuck_before;
 }
 
 std::uint64_t Loads::count_handled(Session& worker, std::uint64_t handled, LivedTime lived) {
@@ -52,6 +54,7 @@ void Loads::set_concern(Session& worker, const JobId& job, bool concerns) {
 void Loads::take_over(Session& worker, const Session& before) {
     worker.load.write()->jobs = before.load->jobs;
     worker.load.write()->finished = before.load->finished;
+    worker.load.write()->leaving = before.load->leaving;
 }
 
 void Loads::check_invariants(const Jobs& jobs, const Sessions& sessions) {

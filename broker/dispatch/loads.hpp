@@ -19,8 +19,8 @@ public:
     void add(Session& worker, const LentKey& key, LentChunk chunk);
     void change(Session& worker, const Job& job, const LoanChange& change);
 
-    /// Whether it has another number of stuck slots than before.
-    bool set_stuck_slots(Session& worker, std::uint32_t slots);
+    /// So many of its slots are stuck, and it may be leaving. Returns whether that is news.
+    bool set_usable(Session& worker, std::uint32_t stuck_slots, bool leaving);
     void rest(Session& worker, LivedTime until) { worker.load.write()->rests_until = until; }
     void count_finished(Session& worker, std::uint64_t count) {
         worker.load.write()->finished += count;

@@ -113,7 +113,7 @@ std::vector<Named> all_named(const wire::Heartbeat& heartbeat, const Session& wo
 
 void Returns::on_inventory(Step& step, const PeerId& from, Session& worker,
                            const wire::Heartbeat& heartbeat) {
-    if (owners_.loads.set_stuck_slots(worker, heartbeat.stuck_slots))
+    if (owners_.loads.set_usable(worker, heartbeat.stuck_slots, heartbeat.leaving))
         owners_.dispatcher.place(step.now, step.lived, from, worker);
     const std::uint64_t handled =
         owners_.loads.count_handled(worker, heartbeat.handled, step.lived);
@@ -176,6 +176,7 @@ void Returns::take_over(Step& step, const PeerId& old_id, const PeerId& new_id) 
     if (!before) return;
     Session& worker = owners_.sessions.at(new_id);
     owners_.loads.take_over(worker, *before);
+    owners_.dispatcher.place(step.now, step.lived, new_id, worker);
     owners_.estimates.take_over(worker, *before);
     for (const JobId& id : before->load->briefs)
         if (Job* job = owners_.jobs.find(id)) owners_.dispatcher.forget_brief(*job, old_id);

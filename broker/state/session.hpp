@@ -66,6 +66,7 @@ struct Load {
     std::uint32_t unknown_chunks = 0;            // and chunks of which nobody knows the time
     std::map<std::string, std::uint64_t> taken;  // of its resources, by chunks on loan
     std::uint32_t stuck_slots = 0;
+    bool leaving = false;        // it wants nothing more
     std::uint64_t sequence = 0;  // of the last dispatch
     std::uint64_t finished = 0;
     LivedTime rests_until{};                   // it was full and gave work back
@@ -120,7 +121,7 @@ struct Session {
     Owned<Outbox, std::map<JobId, std::vector<Range>>> releases;  // not told yet
 
     std::uint32_t usable_slots() const {
-        return offer.slots - std::min(offer.slots, load->stuck_slots);
+        return load->leaving ? 0 : offer.slots - std::min(offer.slots, load->stuck_slots);
     }
     bool is_idle_worker() const {
         return role == wire::Role::worker && load->lent.empty() && load->jobs.empty();

@@ -214,6 +214,7 @@ WorkerStatus status_of(const wire::WorkerInfo& info) {
     status.finished = info.finished;
     status.functions = info.functions;
     status.silent = milliseconds(info.silent);
+    status.leaving = info.leaving;
     status.labels = info.labels;
     for (const wire::Resource& resource : info.resources)
         status.resources.push_back({resource.name, resource.amount});

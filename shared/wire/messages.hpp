@@ -93,9 +93,10 @@ struct Heartbeat {
     std::vector<JobRanges> held{};  // worker: on loan, running or waiting for a slot
     std::vector<JobRanges> kept{};  // worker: finished, results kept until released
     std::uint32_t stuck_slots =
-        0;  // worker: slots whose handler ran past its timeout and can't be stopped
+        0;                 // worker: slots whose handler ran past its timeout and can't be stopped
+    bool leaving = false;  // worker: it ends what runs, and wants nothing more
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.handled, m.held, m.kept, m.stuck_slots);
+        return std::tie(m.handled, m.held, m.kept, m.stuck_slots, m.leaving);
     };
     static constexpr Bound bounds[] = {list("held", limits::listed), list("kept", limits::listed)};
 };

@@ -20,7 +20,7 @@
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 5;
+inline constexpr std::uint16_t version_minor = 6;
 
 /// The function that runs the command lines that come with a job. A worker offers it if its
 /// operator said so.
@@ -320,9 +320,10 @@ struct WorkerInfo {
     Milliseconds silent{0};  // since its last message
     std::vector<std::string> labels{};
     std::vector<Resource> resources{};  // all that it has, taken or not
+    bool leaving = false;               // it gets no more work
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.name, m.slots, m.stuck_slots, m.running, m.finished, m.functions,
-                        m.silent, m.labels, m.resources);
+                        m.silent, m.labels, m.resources, m.leaving);
     };
     static constexpr Bound bounds[] = {
         at_most("name", limits::name_bytes), texts("functions", limits::named, limits::name_bytes),

@@ -109,6 +109,9 @@ void Core::route(Step& step, Event& event) {
             drain_until_ = step.now + limits::drain_patience;
             step.act(Note{.level = Level::info, .what = "draining"});
         },
+            // So that nothing more comes while it ends what runs.
+            const bool stays = !work_.held().empty() || !results_.empty();
+            if (stays && connected()) say_heartbeat(step);
         [&](Garbled& garbled) {
             step.act(Note{.level = Level::warn,
                           .what = "bytes that are no message",
@@ -164,7 +167,8 @@ void Core::say_heartbeat(Step& step) {
     wire::Heartbeat heartbeat{.handled = dispatches_.confirm(),
                               .held = {},
                               .kept = {},
-                              .stuck_slots = slots_without_work()};
+                              .stuck_slots = slots_without_work(),
+                              .leaving = drain_until_.has_value()};
     for (const auto& [job, held] : work_.held())
         heartbeat.held.push_back({.job = job, .ranges = held.ranges()});
     for (const auto& [job, kept] : results_.jobs())

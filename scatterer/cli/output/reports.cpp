@@ -177,6 +177,7 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
         table.add({worker.name, to_string(worker.slots), to_string(worker.stuck_slots),
                    to_string(worker.running), to_string(worker.finished), time_text(worker.silent),
                    joined(worker.labels), resources_text(worker.resources),
+                              {"leaving", worker.leaving},
                    joined(worker.functions)});
     }
     return format == Format::json ? lines : table.text();

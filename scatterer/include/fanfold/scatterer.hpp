@@ -287,6 +287,7 @@ struct WorkerStatus {
     std::chrono::milliseconds silent{0};  // since its last message
     std::vector<std::string> labels = {};
     std::vector<ResourceAmount> resources = {};  // all that it has, taken or not
+    bool leaving = false;                        // it ends what runs, and gets nothing more
 };
 
 struct ConnectOptions {

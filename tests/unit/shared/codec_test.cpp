@@ -146,7 +146,9 @@ TEST_CASE("golden bytes") {
     CHECK(hex(encode(Hello{.minor = 4, .role = Role::worker, .name = "w", .slots = 2})) ==
           "9c01010402c40177920000029095c4009200009090c400909090");
     CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) ==
-          "9c01010502c40177920000029095c4009200009090c400909090");
+          "9c01010602c40177920000029095c4009200009090c400909090");
+    CHECK(hex(encode(Heartbeat{.handled = 7, .stuck_slots = 1, .leaving = true})) ==
+          "960407909001c3");
     CHECK(hex(encode(Refused{.code = RefusalCode::unknown_session, .text = "Hello?"})) ==
           "94030ac40648656c6c6f3fc0");
     // Integers of every width, a list of more than 15, whole and other numbers, long texts.

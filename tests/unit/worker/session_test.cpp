@@ -218,6 +218,7 @@ TEST_CASE("worker: drains") {
     auto run = stage.expect<Run>();
     stage.dispatch(job_one, 1, 2);
     stage.step(Drain{});
+    CHECK(stage.expect<wire::Heartbeat>().leaving);
     CHECK(stage.silent());
     stage.tick(2ms);
     CHECK(stage.expect<wire::Done>().returned[0].ranges == Ranges{{1, 3}});
@@ -233,7 +234,7 @@ TEST_CASE("worker: drains") {
     SUBCASE("the result is not confirmed for a while") {
         stage.now += 2s;
         stage.say(wire::Release{});
-        stage.expect<wire::Heartbeat>();
+        CHECK(stage.expect<wire::Heartbeat>().leaving);
         stage.expect<PushResults>();
     }
     CHECK(stage.expect<wire::Bye>().reason == "drained");
