@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "shared/base/limits.hpp"
+#include "shared/base/token_bucket.hpp"
 
 namespace fanfold::broker::limits {
 
@@ -54,8 +55,10 @@ inline constexpr auto longest_resend_patience = 30s;
 inline constexpr std::size_t blocks_ahead = 4;       // fetched before they are needed
 inline constexpr std::size_t ended_attached = 1000;  // jobs that are remembered
 inline constexpr std::size_t ended_kept = 100'000;
-inline constexpr std::uint64_t unsealed_jobs = 10'000;  // of one user
-inline constexpr std::ptrdiff_t waiting_finds = 100;    // of one peer
+inline constexpr std::uint64_t unsealed_jobs = 10'000;                            // of one user
+inline constexpr std::ptrdiff_t waiting_finds = 100;                              // of one peer
+inline constexpr std::uint64_t cancelled_fragments = block_fragments;             // named at a time
+inline constexpr TokenRate answered_strays = {.at_once = 10, .interval = 100ms};  // of one user
 
 // --- rows and reports
 inline constexpr std::size_t safe_ranges_in_row = 10'000;

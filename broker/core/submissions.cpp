@@ -24,7 +24,8 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const std::op
             {.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
         return true;
     };
-    if (!job && !block.spec) return ignore();
+    if (!job && !block.spec)
+        return block.first == 0 ? refuse_without_spec(step, block, sender), true : ignore();
     if (job && job->user != sender.user)
         return conduct.deny(step, {}, sender, "Block of a job of " + user_text(job->user),
                             block.job),
@@ -52,6 +53,8 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const std::op
     if (std::string why = body ? owners_.users.why_too_large(sender.user, block, *body) : "";
         !why.empty())
         return refuse(RefusalCode::too_large, why, why);
+    if (std::string why = why_wrong_digest(job, block, body); !why.empty())
+        return refuse(RefusalCode::malformed, why, "its client sent a wrong digest: " + why);
     if (!trouble_.empty()) {  // it stays with its sender
         if (!job)
             step.refuse(owner, RefusalCode::overloaded,
@@ -63,6 +66,33 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const std::op
     if (!owners_.retention.has_tombstone(block.job)) return false;
     conduct.pass_over(step, {}, "Block of a job that is forgotten", block.job);
     return true;
+}
+
+/// What is pushed names nobody, and this block names no owner either. All clients with its key are
+/// told; the one that sent it knows the job.
+void Submissions::refuse_without_spec(Step& step, const wire::Block& block, const Sender& sender) {
+    TokenBucket& strays = owners_.users.tenant(sender.user).strays;
+    strays.set_rate(limits::answered_strays);
+    if (!strays.take(step.now)) return;
+    for (const auto& [peer, session] : owners_.sessions.all())
+        if (session.role == wire::Role::client && session.sender.user == sender.user &&
+            session.sender.public_key == sender.public_key)
+            step.refuse(peer, RefusalCode::malformed,
+                        "the first block of job " + to_string(block.job) +
+                            " has no spec, without which no job is opened; send it with one",
+                        block.job);
+}
+
+/// Of what is taken next; after a start of the broker nobody knows the digest so far.
+std::string Submissions::why_wrong_digest(const Job* job, const wire::Block& block,
+                                          const std::optional<Slice>& body) {
+    const bool is_next = block.first == (job ? job->books.next() : 0);
+    if (!body || block.digest.empty() || !is_next || (job && !job->submission->payloads)) return {};
+    wire::Digest digest = job ? *job->submission->payloads : wire::Digest();
+    digest.add(body->view());
+    if (block.digest == digest.value()) return {};
+    return "the digest of the block at fragment " + std::to_string(block.first) +
+           " is not that of the payloads up to its end";
 }
 
 void Submissions::on_block(Step& step, const wire::Block& block, std::optional<Slice> body,
@@ -110,6 +140,7 @@ void Submissions::accept(Step& step, Job& job, const wire::Block& block, Slice b
                .job = job.id,
                .range = {block.first, block.first + block.count}});
     owners_.persistence.block(step, block, body);
+    if (submission.payloads) submission.payloads->add(body.view());
     job.books.accept(block.count);
     owners_.payloads.add(job, block, std::move(body));
     submission.digest = block.digest;
@@ -183,6 +214,7 @@ Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sende
     const bool has_its_key = owners_.jobs.add_key(job);
     FANFOLD_CHECK(has_its_key);
     owners_.endings.open(job, step.now);
+    if (!spec.key.empty()) job.submission.write()->payloads.emplace();
     owners_.gathering.open(job);
     owners_.payloads.weigh(job);
     owners_.dispatcher.open(job);
@@ -227,6 +259,8 @@ void Submissions::on_seal(Step& step, const PeerId& from, const wire::Seal& seal
 }
 
 void Submissions::seal_when_whole(Step& step, Job& job) {
+    // Fragments are lacking: whoever has none to send has sealed at more than there are.
+    if (job->running() && !job->total()) owners_.clients.tell_credit(step, *job, true);
     Submission& submission = *job.submission.write();
     if (!job.running() || submission.total || !submission.announced) return;
     if (*submission.announced < job.books.next()) {
@@ -242,6 +276,7 @@ void Submissions::seal_when_whole(Step& step, Job& job) {
     owners_.users.seal(job);
     owners_.clients.seal(job);
     owners_.persistence.sealed(step, job);
+    submission.payloads.reset();
     step.note({.level = submission.in_one_block ? Level::debug : Level::info,
                .what = "job sealed",
                .job = job.id,

@@ -13,6 +13,7 @@
 #include "broker/books/run_time_estimate.hpp"
 #include "broker/state/owned.hpp"
 #include "shared/base/lived_time.hpp"
+#include "shared/wire/digest.hpp"
 
 namespace fanfold::broker {
 
@@ -33,8 +34,10 @@ struct Tenant;
 struct Submission {
     std::optional<std::uint64_t> announced;  // total of a seal that came before its blocks
     std::optional<std::uint64_t> total;
-    std::string digest;         // of all accepted payloads, where the client tells it
-    bool in_one_block = false;  // it came whole, in its first message
+    std::string digest;                    // of all accepted payloads, where the client tells it,
+    std::optional<wire::Digest> payloads;  // and what it must be: of a job with a key, while it
+                                           // grows, unless the broker was started since
+    bool in_one_block = false;             // it came whole, in its first message
 };
 
 /// Its client, and what that was told.

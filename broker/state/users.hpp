@@ -21,6 +21,7 @@ struct Tenant {
     Holding held;                     // of all its jobs
     TokenBucket submissions;          // jobs opened
     TokenBucket denials;              // of what it may not do
+    TokenBucket strays;               // answers to blocks of no job
 };
 
 /// For logs.

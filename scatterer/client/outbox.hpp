@@ -29,8 +29,8 @@
 
 #include "scatterer/client/inbox.hpp"
 #include "scatterer/core/block_builder.hpp"
-#include "scatterer/core/digest.hpp"
 #include "scatterer/core/events.hpp"
+#include "shared/wire/digest.hpp"
 
 namespace fanfold::scatterer {
 
@@ -107,9 +107,9 @@ private:
     std::atomic<std::thread::id> adder_;  // the last that is known to have added
 
     mutable std::mutex mutex_;
-    std::optional<OpenJob> opening_;    // goes ahead of the first block
-    std::optional<Digest> digest_;      // of a job with a key
-    std::optional<wire::Found> found_;  // such a job, as it was
+    std::optional<OpenJob> opening_;      // goes ahead of the first block
+    std::optional<wire::Digest> digest_;  // of a job with a key
+    std::optional<wire::Found> found_;    // such a job, as it was
     std::atomic<bool> agreed_ = true;
     std::uint64_t handed_ = 0;  // body bytes
     bool sealed_ = false;

@@ -1,5 +1,7 @@
 #include "shared/wire/codec.hpp"
 
+#include <algorithm>
+
 #include "shared/wire/fields.hpp"
 
 namespace fanfold::wire {
@@ -25,11 +27,11 @@ std::string encode_header(const T& message) {
     return header;
 }
 
-/// Of another major version nothing but the two numbers is read.
+/// A version that is not there is 0. Of another major version nothing but the two numbers is read.
 bool read_message(Reader& from, std::uint64_t count, Hello& hello) {
-    if (count < 2) return from.mistyped();
+    hello.major = hello.minor = 0;
     Reader versions = from;
-    if (!read_fields(versions, 2, hello)) return from.mistyped();
+    if (!read_fields(versions, std::min<std::uint64_t>(count, 2), hello)) return from.mistyped();
     if (hello.major == version_major) return read_fields(from, count, hello);
     from.skip(count);
     return true;

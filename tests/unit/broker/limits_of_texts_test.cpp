@@ -2,6 +2,7 @@
 // broker makes of it can be read back, and so can every message.
 #include <set>
 
+#include "shared/wire/digest.hpp"
 #include "shared/wire/fields.hpp"
 #include "tests/support/broker_durable_harness.hpp"
 
@@ -121,6 +122,9 @@ struct Reader : Durable {
         block.spec->key.replace(0, 1, std::to_string(n));
         block.spec->title.resize(limits::names_bytes - 4 * limits::text_bytes - 2048, 'x');
         block.cuts.clear();
+        wire::Digest digest;
+        digest.add("\x01\x02\x03");
+        block.digest = digest.value();
         return come(std::move(block));
     }
 };

@@ -99,6 +99,7 @@ TEST_CASE("nonsense from nobody in particular is counted, and nobody is cut off 
         fleet.block({.job = job_number(9)});
     CHECK(fleet.core->misbehaviour().counted() == 10 * broker::limits::misbehaviour_strikes);
     CHECK(fleet.core->sessions().size() == 3);
+    fleet.skip<wire::Refused>("c");
     JobId job = fleet.open(1, 1);
     CHECK(fleet.expect<wire::Dispatch>("w").job == job);
     fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();

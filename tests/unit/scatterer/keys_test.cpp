@@ -13,7 +13,7 @@ using namespace fanfold::scatterer::testing;
 namespace {
 
 std::string digest_of(std::string_view bytes) {
-    Digest digest;
+    wire::Digest digest;
     digest.add(bytes);
     return digest.value();
 }
@@ -94,7 +94,7 @@ TEST_CASE(
     "pieces") {
     CHECK(digest_of("") ==
           std::string("\x99\xaa\x06\xd3\x01\x47\x98\xd8\x60\x01\xc3\x24\x46\x8d\x49\x7f", 16));
-    Digest pieces;
+    wire::Digest pieces;
     pieces.add("ab");
     CHECK(pieces.value() == digest_of("ab"));
     pieces.add("cd");

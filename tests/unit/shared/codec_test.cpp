@@ -162,8 +162,8 @@ TEST_CASE("golden bytes") {
         hex(encode(Query{.number = 1ull << 40, .selector = std::string(200, 'a')})).substr(0, 28) ==
         "9513cf000001000000000001c4c8");
     CHECK(hex(encode(Find{.key = std::string(300, 'a')})).substr(0, 14) == "941500c5012c61");
-    CHECK(hex(encode(Welcome{.blocks = std::vector<std::string>(16, "b")})).substr(0, 26) ==
-          "9b020105920000dc0010c40162");
+    CHECK(hex(encode(Welcome{.minor = 5, .blocks = std::vector<std::string>(16, "b")}))
+              .substr(0, 26) == "9b020105920000dc0010c40162");
 }
 
 TEST_CASE(

@@ -1,9 +1,9 @@
-#include "scatterer/core/digest.hpp"
+#include "shared/wire/digest.hpp"
 
 #define XXH_INLINE_ALL  // header only: nothing to link
 #include <xxhash.h>
 
-namespace fanfold::scatterer {
+namespace fanfold::wire {
 
 struct Digest::State {
     XXH3_state_t hash;
@@ -11,6 +11,8 @@ struct Digest::State {
 
 Digest::Digest() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->hash); }
 Digest::~Digest() = default;
+Digest::Digest(const Digest& other) : state_(std::make_unique<State>(*other.state_)) {}
+Digest& Digest::operator=(const Digest& other) { return *this = Digest(other); }
 Digest::Digest(Digest&&) noexcept = default;
 Digest& Digest::operator=(Digest&&) noexcept = default;
 
@@ -24,4 +26,4 @@ std::string Digest::value() const {
     return {reinterpret_cast<const char*>(bytes.digest), sizeof bytes.digest};
 }
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::wire

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace fanfold::scatterer {
+namespace fanfold::wire {
 
 /// XXH3, 128 bits, over all that was added, in its canonical form: 16 bytes, the most significant
 /// first.
@@ -14,6 +14,8 @@ class Digest {
 public:
     Digest();
     ~Digest();
+    Digest(const Digest& other);
+    Digest& operator=(const Digest& other);
     Digest(Digest&&) noexcept;
     Digest& operator=(Digest&&) noexcept;
 
@@ -25,4 +27,4 @@ private:
     std::unique_ptr<State> state_;
 };
 
-}  // namespace fanfold::scatterer
+}  // namespace fanfold::wire

@@ -1,0 +1,29 @@
+// Messages of earlier minor versions, which have fewer fields.
+#include <doctest/doctest.h>
+
+#include "shared/wire/codec.hpp"
+
+using namespace fanfold;
+using namespace fanfold::wire;
+
+TEST_CASE("a heartbeat of an earlier minor version says that its worker stays") {
+    auto heartbeat = decode("\x95\x04\x07\x90\x90\x01");
+    REQUIRE(heartbeat);
+    CHECK(std::get<Heartbeat>(*heartbeat).stuck_slots == 1);
+    CHECK_FALSE(std::get<Heartbeat>(*heartbeat).leaving);
+}
+
+TEST_CASE("a hello with as few fields as can be is one, and a version that it leaves out is 0") {
+    auto hello_of = [](std::string_view bytes) {
+        auto message = decode(bytes);
+        REQUIRE(message);
+        return std::get<Hello>(*message);
+    };
+    CHECK(hello_of("\x91\x01").major == 0);
+    CHECK(hello_of("\x92\x01\x09").major == 9);
+    const Hello ours = hello_of("\x92\x01\x01");
+    CHECK(ours.major == version_major);
+    CHECK(ours.minor == 0);
+    CHECK(ours.role == Role::client);
+    CHECK(hello_of("\x94\x01\x01\x05\x02").role == Role::worker);
+}
