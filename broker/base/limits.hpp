@@ -36,6 +36,7 @@ inline constexpr double most_hedges = 100;  // saved up by a function
 
 // --- idle slots
 inline constexpr auto worth_recalling = 1ms;  // a recall is a round trip, and so is a dispatch
+inline constexpr auto recall_again = 10ms;    // of a worker that had nothing to give back
 inline constexpr auto scan_interval = 1ms;
 inline constexpr auto longest_scan_interval = 100ms;
 inline constexpr auto scan_cost = 1us;  // of each thing looked at, at most

@@ -47,7 +47,9 @@ void IdleWork::scan(const Step& step, const Pool& pool, Scan& scan_of_pool) cons
 void IdleWork::scan(const Step& step, const PeerId& peer, const Pool& pool,
                     Scan& scan_of_pool) const {
     const Session& worker = owners_.sessions.at(peer);
-    bool asked = worker.recalls->until && step.lived < *worker.recalls->until;
+    const Recalls& recalls = *worker.recalls;
+    bool asked = (recalls.until && step.lived < *recalls.until) ||
+                 (recalls.sequence == worker.load->sequence && step.lived < recalls.rests_until);
     std::uint32_t slots_left = worker.usable_slots();
     auto look_again_in = [&](Duration time) {
         scan_of_pool.again = std::min(scan_of_pool.again, step.now + time);
@@ -111,6 +113,11 @@ void IdleWork::recall(Step& step, const Scan& scan_of_pool) {
         Session& worker = owners_.sessions.at(peer);
         Recalls& recalls = *worker.recalls.write();
         recalls.until = step.lived + limits::resend_after;
+        const bool again = std::exchange(recalls.sequence, worker.load->sequence) ==
+                           worker.load->sequence;  // it has had nothing new since
+        recalls.patience = std::clamp<Duration>(again ? 2 * recalls.patience : Duration(0),
+                                                limits::recall_again, limits::resend_after);
+        recalls.rests_until = step.lived + recalls.patience;
         step.note({.level = Level::debug,
                    .what = "work recalled",
                    .job = items.front().job,
@@ -123,6 +130,7 @@ void IdleWork::on_recalled(Step& step, const PeerId& from, Session& worker,
                            const wire::Done& done) {
     Recalls& recalls = *worker.recalls.write();
     if (done.recall == recalls.number) recalls.until.reset();
+    if (!done.recalled.empty()) recalls.patience = {}, recalls.rests_until = {};
     for (const wire::JobRanges& recalled : done.recalled) {
         Job* job = owners_.jobs.find_running(recalled.job);
         if (!job) continue;

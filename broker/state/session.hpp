@@ -103,6 +103,10 @@ struct Membership {
 struct Recalls {
     std::uint64_t number = 0;        // of the last that was sent
     std::optional<LivedTime> until;  // its answer is awaited so long
+    // Where it gives nothing back, it is asked again later and later, until it gets new work.
+    Duration patience{};
+    LivedTime rests_until{};
+    std::uint64_t sequence = 0;  // of its last dispatch, when it was asked
 };
 
 struct Session {

@@ -2,66 +2,12 @@
 #include <doctest/doctest.h>
 
 #include "broker/dispatch/scheduler.hpp"
-#include "tests/support/broker_harness.hpp"
+#include "tests/support/broker_site_harness.hpp"
 
 using namespace fanfold;
 using namespace fanfold::broker;
 
 namespace {
-/// A gatherer, a client, and no worker yet; nobody minds what is not looked at.
-struct Site : Stage {
-    Site() {
-        ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Ended, wire::Errors,
-               wire::Sealed>();
-        client("c");
-        gatherer("g");
-    }
-    void join(const char* name, wire::Hello hello = {}) {
-        hello.role = wire::Role::worker;
-        hello.name = name;
-        hello.epoch = {0, 1};
-        hello.slots = std::max(hello.slots, 1u);
-        hello.functions = {"f"};
-        say(name, hello);
-        expect<wire::Welcome>(name);
-    }
-    /// Opens job n with `count` one-byte payloads and its seal.
-    JobId open(std::uint64_t n, std::uint32_t count, wire::JobSpec spec = Stage::spec()) {
-        constexpr std::uint32_t most = 200;  // in a block
-        for (Index first = 0; first < count; first += most) {
-            wire::Block block{.job = job_number(n), .token = 1, .first = first, .stride = most};
-            block.count = static_cast<std::uint32_t>(std::min<Index>(most, count - first));
-            if (first == 0) block.spec = spec;
-            if (first + block.count == count) block.total = count;
-            Stage::block(block, Slice::take(std::string(block.count, '\x07')));
-        }
-        return job_number(n);
-    }
-    /// What was dispatched to the worker and not looked at yet.
-    std::vector<wire::Dispatch> dispatched(const char* name) {
-        return expect_all<wire::Dispatch>(name);
-    }
-    /// Runs a job of `count` fragments on the only worker, so that the time of a fragment is known.
-    void teach(const char* name, Duration each, std::uint32_t count = 100) {
-        JobId job = open(900, count);
-        for (auto chunks = dispatched(name); !chunks.empty(); chunks = dispatched(name))
-            for (const auto& chunk : chunks)
-                done(name, job, {chunk.first, chunk.first + chunk.count}, chunk.count * each);
-        say("g", wire::Gathered{.job = job, .ranges = {{0, count}}});
-        say("g", wire::Propose{.job = job,
-                               .assignment = 1,
-                               .outcome = wire::Outcome::complete,
-                               .every_value = true});
-        skip<wire::Drop>(name);
-    }
-    void recalled(const char* name, std::uint64_t number, JobId job, std::vector<Range> ranges) {
-        wire::Done done{.recall = number};
-        if (!ranges.empty()) done.recalled = {{job, std::move(ranges)}};
-        say(name, std::move(done));
-    }
-    const Job& job(JobId id) const { return core->jobs().at(id); }
-};
-
 wire::JobSpec hedged(wire::Hedging how, wire::Milliseconds after = wire::Milliseconds(0)) {
     auto spec = Stage::spec();
     spec.hedging = how;
@@ -153,57 +99,6 @@ TEST_CASE("what runs at a time on a worker fits its resources") {
     spec.resources = {{"mem", 6}};
     site.open(3, 1, spec);
     CHECK(site.expect_all<wire::Notice>("c").size() == 1);
-}
-
-// --- recall
-
-TEST_CASE("work that waits behind a long fragment is recalled for an idle slot, and runs there") {
-    Site site;
-    site.join("a");
-    site.teach("a", 100us, 2000);
-    JobId job = site.open(1, 60);
-    auto chunks = site.dispatched("a");
-    REQUIRE(!chunks.empty());
-    site.join("b");
-    for (auto late = site.dispatched("b"); !late.empty(); late = site.dispatched("b"))
-        for (const auto& chunk : late)
-            site.done("b", job, {chunk.first, chunk.first + chunk.count}, chunk.count * 100us);
-    auto before = site.job(job).books.loans().first().size();
-    REQUIRE(before > 1);
-    site.pass(300ms);  // nothing comes from a
-    auto recalls = site.expect_all<wire::Recall>("a");
-    REQUIRE(recalls.size() == 1);
-    CHECK(recalls[0].number == 1);
-    REQUIRE(recalls[0].items.size() == 1);
-    auto ranges = recalls[0].items[0].ranges;
-    CHECK(site.dispatched("b").empty());  // until it is given back
-    site.recalled("a", 1, job, ranges);
-    auto moved = site.dispatched("b");
-    REQUIRE(!moved.empty());
-    CHECK(moved[0].attempt == 1);  // it was never started
-    CHECK(moved[0].first == ranges[0].begin);
-}
-
-TEST_CASE(
-    "a recall that finds nothing to give back changes nothing, and may be followed by another") {
-    Site site;
-    site.join("a");
-    site.teach("a", 100us, 2000);
-    JobId job = site.open(1, 40);
-    site.dispatched("a");
-    site.join("b");
-    site.pass(200ms);
-    while (!site.dispatched("b").empty()) site.done("b", job, {0, 0});
-    auto recalls = site.expect_all<wire::Recall>("a");
-    if (recalls.empty()) site.pass(200ms), recalls = site.expect_all<wire::Recall>("a");
-    REQUIRE(recalls.size() == 1);
-    auto lent = site.job(job).books.loans().first().size();
-    site.pass(1s);
-    CHECK(site.expect_all<wire::Recall>("a").empty());  // its answer is awaited
-    site.recalled("a", 1, job, {});
-    CHECK(site.job(job).books.loans().first().size() == lent);
-    site.pass(200ms);
-    CHECK(site.expect_all<wire::Recall>("a").size() == 1);
 }
 
 // --- second attempts
