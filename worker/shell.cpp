@@ -173,6 +173,10 @@ void Shell::push(PushResults& push) {
 
 Shell::Gatherer* Shell::gatherer(const wire::GathererRef& where) {
     auto known = gatherers_.find(where.name);
+    if (where.results.empty()) {  // its key is let in no more
+        if (known != gatherers_.end()) forget_gatherer(where.name);
+        return nullptr;
+    }
     if (known != gatherers_.end() && known->second->epoch == where.epoch &&
         known->second->public_key == where.public_key)
         return known->second.get();

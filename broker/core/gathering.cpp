@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace fanfold::broker {
@@ -151,6 +152,31 @@ void Gathering::lose(const Step& step, const PeerId& peer) {
 }
 
 void Gathering::adopt(Step& step, const PeerId& peer) {
+void Gathering::tell_workers(Step& step, const Job& job) const {
+    for (const PeerId& worker : job.standing->knowing)
+        if (owners_.sessions.find(worker))
+            step.send(worker, wire::SendAgain{.job = job.id,
+                                              .assignment = job.assignment->number,
+                                              .gatherer = job.assignment->known,
+                                              .ranges = {{0, job.books.next()}}});
+}
+
+void Gathering::distrust_revoked(Step& step) {
+    for (auto& [id, job] : owners_.jobs.all()) {
+        wire::GathererRef& known = job.assignment.write()->known;
+        if (known.public_key.empty() || owners_.users.may_gather(known.public_key)) continue;
+        known.results.clear();
+        known.collect.clear();
+        known.public_key.clear();
+        if (job.running()) owners_.persistence.located(step, job);
+        tell_workers(step, job);
+        std::set<PeerId> clients = job.life->watchers;
+        clients.insert(job.client->peer);
+        for (const PeerId& client : clients)
+            if (owners_.sessions.find(client)) step.send(client, located(job));
+    }
+}
+
     const wire::GathererRef gatherer = owners_.sessions.at(peer).gatherer;
     std::vector<JobId> lost;
     for (const JobId& id : owners_.jobs.running()) {
@@ -170,12 +196,7 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
                            // or goes on from its store
             if (forgot) ++assignment.number;
             owners_.persistence.located(step, job);
-            for (const PeerId& worker : job.standing->knowing)
-                if (owners_.sessions.find(worker))
-                    step.send(worker, wire::SendAgain{.job = id,
-                                                      .assignment = assignment.number,
-                                                      .gatherer = assignment.known,
-                                                      .ranges = {{0, job.books.next()}}});
+            tell_workers(step, job);
         }
         assign(step, job);
         owners_.errors.flush(step, job, true);

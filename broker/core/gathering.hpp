@@ -37,6 +37,10 @@ public:
     void on_propose(Step& step, const PeerId& from, const wire::Propose& propose);
 
     void lose(const Step& step, const PeerId& peer);
+    /// Nobody is to send anything to a gatherer whose key is let in no more, or to take anything
+    /// from it: workers and clients of its jobs are told that it is nowhere, until it comes back
+    /// with another key.
+    void distrust_revoked(Step& step);
     /// The jobs that were the gatherer's own go on with it; those whose results it lost with its
     /// memory end.
     void adopt(Step& step, const PeerId& peer);
@@ -53,6 +57,7 @@ public:
 private:
     PeerId choose(const std::string& preferred) const;
     void tell(Step& step, Job& job);
+    void tell_workers(Step& step, const Job& job) const;
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
     bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
 

@@ -86,9 +86,11 @@ void Sockets::send(const SendGatherer& action) {
 
 Sockets::Gatherer* Sockets::gatherer(const wire::GathererRef& named) {
     auto& slot = gatherers_[named.name];
-    bool same = slot && slot->key == key_of(named) && slot->public_key == named.public_key;
+    bool same = slot && slot->key == key_of(named) && slot->public_key == named.public_key &&
+                !named.collect.empty();
     if (same && !is_refused(*slot)) return slot.get();
     forget(slot);  // an earlier life of it
+    if (named.collect.empty()) return nullptr;  // its key is let in no more
     slot = open(named);
     if (slot) loop_.watch(slot->socket, [this, name = named.name] { read(name); });
     return slot.get();

@@ -8,7 +8,8 @@
 namespace fanfold::scatterer {
 
 void Collection::aim(Step& step, std::uint32_t assignment, const wire::GathererRef& gatherer) {
-    bool same = at_ && key_of(*at_) == key_of(gatherer);
+    bool same = at_ && key_of(*at_) == key_of(gatherer) && at_->collect == gatherer.collect &&
+                at_->public_key == gatherer.public_key;
     if (same && (assignment_ == 0 || assignment <= assignment_)) {
         assignment_ = std::max(assignment_, assignment);
         return;

@@ -14,8 +14,10 @@ namespace fanfold::scatterer {
 class Gatherers {
 public:
     void replace(std::vector<wire::GathererRef> known) { known_ = std::move(known); }
-    /// The broker speaks of this one; what was known under its name was an earlier life.
+    /// The broker speaks of this one; what was known under its name was an earlier life. One that
+    /// is nowhere has a key that is let in no more.
     void learn(const wire::GathererRef& gatherer) {
+        if (gatherer.collect.empty()) return drop(key_of(gatherer));
         auto same = std::ranges::find(known_, gatherer.name, &wire::GathererRef::name);
         if (same == known_.end()) known_.push_back(gatherer);
         else *same = gatherer;

@@ -244,6 +244,55 @@ TEST_CASE("a key that is let in no more loses its sessions at once") {
     }
 }
 
+TEST_CASE("a gatherer's key that is let in no more: workers and clients leave it at once") {
+    Tenants<Stage> stage;
+    stage.say("g", wire::Bye{});
+    auto join = [&](const char* peer, std::uint64_t life, const Sender& sender) {
+        stage.senders[{peer}] = sender;
+        wire::GathererRef self{.name = "G",
+                               .epoch = {0, life},
+                               .results = {"tcp://127.0.0.1:1"},
+                               .collect = {"tcp://127.0.0.1:2"}};
+        stage.say(
+            peer,
+            wire::Hello{
+                .role = wire::Role::gatherer, .name = "G", .epoch = self.epoch, .gatherer = self});
+        stage.expect<wire::Welcome>(peer);
+    };
+    join("g2", 2, hall);
+    JobId job = stage.opened(1, "a", ada);
+    JobId past = stage.opened(2, "b", bob);
+    CHECK(stage.expect<wire::Dispatch>("w").brief->gatherer.public_key == "key of hall");
+    stage.ended(past);
+    stage.say("r", wire::Watch{job});
+    stage.skip();
+
+    auto nowhere = [](const wire::GathererRef& gatherer) {
+        return gatherer.name == "G" && gatherer.results.empty() && gatherer.collect.empty() &&
+               gatherer.public_key.empty();
+    };
+    stage.step(keys({ada, bob, root, mill}));
+    auto again = stage.expect<wire::SendAgain>("w");
+    CHECK(again.job == job);
+    CHECK(nowhere(again.gatherer));
+    CHECK(nowhere(stage.expect<wire::Located>("a").gatherer));
+    CHECK(nowhere(stage.expect<wire::Located>("r").gatherer));  // who only watches it
+    auto located = stage.expect<wire::Located>("b");            // and a job that has ended
+    CHECK(located.job == past);
+    CHECK(nowhere(located.gatherer));
+    stage.step(keys({ada, bob, root, mill}));
+    CHECK(stage.expect_all<wire::Located>("a").empty());  // it is no news
+
+    // With another key of its user it has the job again.
+    Sender fresh = hall;
+    fresh.public_key = "fresh key of hall";
+    stage.step(keys({ada, bob, root, mill, fresh}));
+    stage.skip();
+    join("g3", 3, fresh);
+    CHECK(stage.expect<wire::SendAgain>("w").gatherer.public_key == "fresh key of hall");
+    CHECK(stage.expect<wire::Located>("a").gatherer.public_key == "fresh key of hall");
+}
+
 TEST_CASE("whose a job is survives the broker") {
     Tenants<Durable> stage;
     JobId first = stage.opened(1, "a", ada, "nightly"),

@@ -54,6 +54,34 @@ TEST_CASE("a job that ends without its gatherer's word is concluded by what was 
     CHECK(to_string(concluded.missing[1].ranges) == "4");
 }
 
+TEST_CASE("a gatherer that is nowhere any more, for its key was taken from it, is left at once") {
+    Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.values("G1", 1, {0, 3});
+    stage.expect_delivery({0, 3}, 1);
+    auto nowhere = gatherer("G1");
+    nowhere.results.clear();
+    nowhere.collect.clear();
+    stage.say(wire::Located{job, 1, nowhere});
+    auto ask = stage.expect<SendGatherer>();
+    CHECK(ask.to.collect.empty());  // so that its connection is closed
+    CHECK(std::get<wire::Collect>(ask.message).position == 1);
+    stage.say(wire::Located{job, 1, nowhere});
+    stage.nothing_left();
+    // It is not proposed for the next job either.
+    stage.open({}, other_job);
+    stage.step(AppendBlock{other_job, block(0, 1), 1});
+    CHECK(stage.pushed().spec->preferred_gatherer.empty());
+    // It may come back with another key, and has kept its results.
+    auto back = gatherer("G1");
+    back.public_key = "another";
+    stage.say(wire::Located{job, 1, back});
+    ask = stage.expect<SendGatherer>();
+    CHECK(ask.to.public_key == "another");
+    CHECK(std::get<wire::Collect>(ask.message).position == 1);
+}
+
 TEST_CASE("a cancel waits for the broker to know the job, and the job is made known until then") {
     Stage stage;
     stage.connect();

@@ -110,6 +110,15 @@ public:
         values(count);
         next<wire::Done>();
     }
+    /// Asks for the last chunk's results once more, at these endpoints.
+    void send_again(std::uint32_t assignment, std::vector<std::string> results) {
+        send(wire::SendAgain{
+            .job = job,
+            .assignment = assignment,
+            .gatherer = {.name = "g", .epoch = {1, 1}, .results = std::move(results)},
+            .ranges = {{0, 1}}});
+    }
+    const std::string& results_endpoint() const { return bound_[1]; }
     /// Says Bye for it, and waits for the shell's end; returns its error.
     std::string end() {
         send(wire::Refused{
@@ -225,6 +234,17 @@ TEST_CASE("worker shell: tells what it has, and which functions are idempotent")
           std::vector<std::string>{"fanfold.echo", "fanfold.fail", "fanfold.sleep"});
     CHECK(stage.hello.labels == std::vector<std::string>{"gpu"});
     CHECK(stage.hello.resources == std::vector<wire::Resource>{{"mem", 2048}});
+}
+
+TEST_CASE("worker shell: nothing goes to a gatherer that is nowhere any more") {
+    ShellBench stage(with("mine", [](Context&, std::string_view, std::string&) {}));
+    stage.run("fanfold.echo", 1, packed(7));
+    stage.send_again(1, {});
+    stage.send_again(2, {stage.results_endpoint()});  // it is somewhere again
+    CHECK(stage.values(1) == packed(7));
+    stage.send(wire::Release{.items = {{stage.job, {{0, 1}}}}});
+    stage.dispatch("fanfold.echo", 1, packed(8));
+    CHECK(stage.values(1) == packed(8));
 }
 
 TEST_CASE("worker shell: the timeout of a handler that was thought short is kept") {
