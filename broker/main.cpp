@@ -43,6 +43,8 @@ void add_user_options(CLI::App& app, UserLimits& most) {
     app.add_option("--user-submissions", most.submissions,
                    "jobs that one user opens in a minute, at most; 0: no limit")
         ->capture_default_str();
+    app.add_option("--user-priority", most.priority,
+                   "the highest priority of one user's jobs [no limit]");
 }
 
 void add_options(CLI::App& app, Settings& settings) {

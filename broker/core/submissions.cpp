@@ -182,6 +182,9 @@ std::optional<wire::Refused> Submissions::why_not_open(Step& step, const wire::B
         return refused(RefusalCode::too_large, why);
     if (std::string why = why_senseless(spec); !why.empty())
         return refused(RefusalCode::malformed, why);
+    if (std::string why = owners_.users.why_too_urgent(sender.user, spec.share.priority);
+        !why.empty())
+        return refused(RefusalCode::not_allowed, why);
     if (const Job* known =
             spec.key.empty() ? nullptr : owners_.jobs.find_key(sender.user, spec.key))
         return refused(RefusalCode::conflict, "the key '" + spec.key + "' is that of job " +

@@ -88,6 +88,14 @@ std::string Users::why_too_many(const std::string& user, std::uint64_t fragments
            limit_text(user, "fragments") + "; split the job, or let each fragment do more";
 }
 
+std::string Users::why_too_urgent(const std::string& user, std::int32_t priority) const {
+    const std::optional<std::int32_t> most = limits_of(user).priority;
+    if (!most || priority <= *most) return {};
+    return "the priority " + std::to_string(priority) + " is above " + std::to_string(*most) +
+           ", the highest that the broker takes" + limit_text(user, "priority") +
+           "; choose a lower one, or ask an administrator to raise it";
+}
+
 bool Users::has_room(const Job& job) const {
     const std::uint64_t most = limits_of(job.user).held_bytes;
     return most == 0 || job.tenant->held.all < most;

@@ -44,6 +44,7 @@ public:
     std::string why_too_many(const std::string& user, std::uint64_t fragments) const;
     /// For a job that takes so many bytes to be described.
     std::string why_no_description(const std::string& user, std::uint64_t bytes);
+    std::string why_too_urgent(const std::string& user, std::int32_t priority) const;
     bool has_room(const Job& job) const;
     /// Its user's results that are kept are as many as may be.
     bool results_full(const Job& job) const;

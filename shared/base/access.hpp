@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace fanfold {
@@ -37,9 +38,10 @@ struct UserLimits {
     std::uint64_t open_jobs = 0;  // not ended
     std::uint64_t held_bytes =
         0;  // of payloads, of all the user's jobs, in memory and in the store
-    std::uint64_t payload_bytes = 0;  // of one fragment
-    std::uint64_t fragments = 0;      // of one job
-    std::uint64_t submissions = 0;    // jobs opened in a minute
+    std::uint64_t payload_bytes = 0;         // of one fragment
+    std::uint64_t fragments = 0;             // of one job
+    std::uint64_t submissions = 0;           // jobs opened in a minute
+    std::optional<std::int32_t> priority{};  // the highest of its jobs; nothing: no limit
     auto operator<=>(const UserLimits&) const = default;
 };
 

@@ -176,7 +176,7 @@ Result<void> write_empty_allowed(const std::string& folder) {
         "# Who is let in: KEY USER ROLE,ROLE with the roles submit, work, gather and admin; a line "
         "each, from fanfold keygen.\n"
         "# What a user may take at most: limits USER jobs=N bytes=SIZE payload=SIZE fragments=N "
-        "submissions=N (a minute);\n"
+        "submissions=N (a minute) priority=N (the highest);\n"
         "# limits * … is for all others. The broker reads this at its start and on SIGHUP.\n",
         0600);
 }

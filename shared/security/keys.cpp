@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <set>
 #include <vector>
@@ -66,6 +67,15 @@ Result<void> take_limit(UserLimits& limits, std::string_view word, const std::st
     auto equals = std::min(word.find('='), word.size());
     std::string_view name = word.substr(0, equals);
     std::string value(word.substr(std::min(equals + 1, word.size())));
+    if (name == "priority") {
+        std::int32_t most = 0;
+        auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), most);
+        if (error != std::errc() || end != value.data() + value.size())
+            return fail(where + ": priority='" + value +
+                        "' is no whole number of 32 bits, such as 0 or 10");
+        limits.priority = most;
+        return {};
+    }
     std::uint64_t* into = name == "jobs"          ? &limits.open_jobs
                           : name == "bytes"       ? &limits.held_bytes
                           : name == "payload"     ? &limits.payload_bytes
@@ -74,8 +84,8 @@ Result<void> take_limit(UserLimits& limits, std::string_view word, const std::st
                                                   : nullptr;
     if (!into)
         return fail(where + ": '" + std::string(word) +
-                    "' is no limit; write jobs=N, bytes=SIZE, payload=SIZE, fragments=N or "
-                    "submissions=N (a minute)");
+                    "' is no limit; write jobs=N, bytes=SIZE, payload=SIZE, fragments=N, "
+                    "submissions=N (a minute) or priority=N (the highest)");
     auto number = parse_size(value);
     if (!number || *number == 0)
         return fail(where + ": " + std::string(name) + "='" + value +

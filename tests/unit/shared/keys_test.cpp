@@ -65,6 +65,11 @@ TEST_CASE("a file of allowed keys names users, roles and limits") {
     CHECK(allowed->limits.at("ada") == UserLimits{10, std::uint64_t{4} << 30, 1 << 20, 1000, 60});
     CHECK(allowed->others == UserLimits{.open_jobs = 2});
     CHECK(parse_allowed("", "allowed")->keys.empty());
+    CHECK(parse_allowed("limits * priority=-5", "allowed")->others.priority == -5);
+    CHECK(parse_allowed("limits * priority=0", "allowed")->others.priority == 0);
+    for (const char* wrong : {"", "high", "1.5", "3000000000"})
+        CHECK(error_of("limits * jobs=1 priority=" + std::string(wrong) + "x")
+                  .find("is no whole number of 32 bits") != std::string::npos);
 }
 
 TEST_CASE("what is wrong in a file of allowed keys is told with its line") {
