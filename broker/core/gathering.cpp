@@ -151,7 +151,6 @@ void Gathering::lose(const Step& step, const PeerId& peer) {
     }
 }
 
-void Gathering::adopt(Step& step, const PeerId& peer) {
 void Gathering::tell_workers(Step& step, const Job& job) const {
     for (const PeerId& worker : job.standing->knowing)
         if (owners_.sessions.find(worker))
@@ -177,6 +176,7 @@ void Gathering::distrust_revoked(Step& step) {
     }
 }
 
+void Gathering::adopt(Step& step, const PeerId& peer) {
     const wire::GathererRef gatherer = owners_.sessions.at(peer).gatherer;
     std::vector<JobId> lost;
     for (const JobId& id : owners_.jobs.running()) {

@@ -14,18 +14,22 @@ using wire::RefusalCode;
 
 // --- blocks
 
+namespace {
+bool ignore(Step& step, const wire::Block& block) {
+    step.note(
+        {.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
+    return true;
+}
+}  // namespace
+
 /// Whether nothing comes of the block: its sender may not send it, it makes no sense, it is too
 /// large, or it can't be taken now.
 bool Submissions::is_refused(Step& step, const wire::Block& block, const std::optional<Slice>& body,
                              const Sender& sender, Job* job) {
     Conduct& conduct = owners_.conduct;
-    auto ignore = [&] {
-        step.note(
-            {.level = Level::debug, .what = "ignored a block of an unknown job", .job = block.job});
-        return true;
-    };
     if (!job && !block.spec)
-        return block.first == 0 ? refuse_without_spec(step, block, sender), true : ignore();
+        return block.first == 0 ? refuse_without_spec(step, block, sender),
+               true             : ignore(step, block);
     if (job && job->user != sender.user)
         return conduct.deny(step, {}, sender, "Block of a job of " + user_text(job->user),
                             block.job),
@@ -55,6 +59,12 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const std::op
         return refuse(RefusalCode::too_large, why, why);
     if (std::string why = why_wrong_digest(job, block, body); !why.empty())
         return refuse(RefusalCode::malformed, why, "its client sent a wrong digest: " + why);
+    return is_untimely(step, block, owner, job);
+}
+
+/// Whether it can't be taken now, or can't open its job any more.
+bool Submissions::is_untimely(Step& step, const wire::Block& block, const PeerId& owner,
+                              const Job* job) {
     if (!trouble_.empty()) {  // it stays with its sender
         if (!job)
             step.refuse(owner, RefusalCode::overloaded,
@@ -62,9 +72,9 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const std::op
         return true;
     }
     if (job) return false;
-    if (block.first != 0) return ignore();
+    if (block.first != 0) return ignore(step, block);
     if (!owners_.retention.has_tombstone(block.job)) return false;
-    conduct.pass_over(step, {}, "Block of a job that is forgotten", block.job);
+    owners_.conduct.pass_over(step, {}, "Block of a job that is forgotten", block.job);
     return true;
 }
 

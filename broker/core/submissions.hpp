@@ -28,6 +28,7 @@ public:
 private:
     bool is_refused(Step& step, const wire::Block& block, const std::optional<Slice>& body,
                     const Sender& sender, Job* job);
+    bool is_untimely(Step& step, const wire::Block& block, const PeerId& owner, const Job* job);
     void refuse_without_spec(Step& step, const wire::Block& block, const Sender& sender);
     static std::string why_wrong_digest(const Job* job, const wire::Block& block,
                                         const std::optional<Slice>& body);
