@@ -211,8 +211,8 @@ void Core::on(Step& step, Garbled& event) {
 void Core::on(Step& step, KeysChanged& event) {
     for (const PeerId& peer : entrance_.on_keys_changed(step, std::move(event)))
         lose(step, peer, "its key is no longer let in");
-    for (const PeerId& gatherer : sessions_.gatherers()) entrance_.tell_keys(step, gatherer);
     gathering_.distrust_revoked(step);
+    for (const PeerId& gatherer : sessions_.gatherers()) entrance_.tell_keys(step, gatherer);
 }
 
 // --- the store

@@ -50,6 +50,12 @@ void Requests::on_adjust(Step& step, const PeerId& from, const wire::Adjust& adj
                            job->id);
     if (adjust.weight && !sound_weight(*adjust.weight))
         return step.refuse(from, RefusalCode::malformed, unsound_weight(*adjust.weight), job->id);
+    const bool by_admin = owners_.sessions.at(from).sender.roles.has(Access::admin);
+    const bool is_limited = adjust.priority && !(by_admin && !job->user.empty());
+    if (std::string why =
+            is_limited ? owners_.users.why_too_urgent(job->user, *adjust.priority) : "";
+        !why.empty())
+        return step.refuse(from, RefusalCode::not_allowed, why, job->id);
     owners_.dispatcher.adjust(step.now, *job, adjust);
     owners_.persistence.shared(step, *job);
     step.send(from, wire::Adjusted{.job = job->id, .share = job->standing->share});
@@ -80,12 +86,6 @@ void Requests::on_retry(Step& step, const PeerId& from, const wire::Retry& retry
 }
 
 void Requests::on_forget(Step& step, const PeerId& from, const wire::Forget& forget) {
-    const bool by_admin = owners_.sessions.at(from).sender.roles.has(Access::admin);
-    const bool is_limited = adjust.priority && !(by_admin && !job->user.empty());
-    if (std::string why =
-            is_limited ? owners_.users.why_too_urgent(job->user, *adjust.priority) : "";
-        !why.empty())
-        return step.refuse(from, RefusalCode::not_allowed, why, job->id);
     Job* job = find(step, from, forget.job, "Forget");
     if (job && job->running())
         return step.refuse(from, RefusalCode::conflict,

@@ -224,10 +224,10 @@ Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sende
     }
     Tenant& tenant = owners_.users.tenant(sender.user);
     Job& job = owners_.jobs.add(block.job, spec, sender.user, tenant);
+    if (!spec.key.empty()) job.submission.write()->payloads.emplace();
     const bool has_its_key = owners_.jobs.add_key(job);
     FANFOLD_CHECK(has_its_key);
     owners_.endings.open(job, step.now);
-    if (!spec.key.empty()) job.submission.write()->payloads.emplace();
     owners_.gathering.open(job);
     owners_.payloads.weigh(job);
     owners_.dispatcher.open(job);
@@ -269,11 +269,11 @@ void Submissions::on_seal(Step& step, const PeerId& from, const wire::Seal& seal
     }
     job->submission.write()->announced = seal.total;
     seal_when_whole(step, *job);
+    // Fragments are lacking: whoever has none to send has sealed at more than there are.
+    if (job->running() && !job->total()) owners_.clients.tell_credit(step, *job, true);
 }
 
 void Submissions::seal_when_whole(Step& step, Job& job) {
-    // Fragments are lacking: whoever has none to send has sealed at more than there are.
-    if (job->running() && !job->total()) owners_.clients.tell_credit(step, *job, true);
     Submission& submission = *job.submission.write();
     if (!job.running() || submission.total || !submission.announced) return;
     if (*submission.announced < job.books.next()) {
@@ -286,10 +286,10 @@ void Submissions::seal_when_whole(Step& step, Job& job) {
     }
     if (*submission.announced > job.books.next()) return;
     submission.total = submission.announced;
+    submission.payloads.reset();
     owners_.users.seal(job);
     owners_.clients.seal(job);
     owners_.persistence.sealed(step, job);
-    submission.payloads.reset();
     step.note({.level = submission.in_one_block ? Level::debug : Level::info,
                .what = "job sealed",
                .job = job.id,

@@ -165,6 +165,12 @@ std::optional<wire::AllowedKeys> Users::allowed_keys() const {
     return message;
 }
 
+bool Users::may_gather(const std::string& key) const {
+    if (!allowed_keys_) return true;
+    auto known = allowed_keys_->find(key);
+    return known != allowed_keys_->end() && Roles{known->second.roles}.has(Access::gather);
+}
+
 bool Users::is_key_of_another(const std::string& key, const std::string& user) const {
     if (!allowed_keys_) return false;
     auto known = allowed_keys_->find(key);
@@ -173,12 +179,6 @@ bool Users::is_key_of_another(const std::string& key, const std::string& user) c
 
 void Users::check_invariants(const Jobs& jobs) const {
     std::map<std::string, Tenant> tenants;
-bool Users::may_gather(const std::string& key) const {
-    if (!allowed_keys_) return true;
-    auto known = allowed_keys_->find(key);
-    return known != allowed_keys_->end() && Roles{known->second.roles}.has(Access::gather);
-}
-
     for (const auto& [id, job] : jobs.all()) {
         FANFOLD_CHECK(job.tenant == &tenants_.at(job.user));
         Tenant& sums = tenants[job.user];

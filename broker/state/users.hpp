@@ -66,9 +66,9 @@ public:
     bool is_let_in(const Session& session) const;
     /// What a gatherer is to know of them; nothing while everybody is let in.
     std::optional<wire::AllowedKeys> allowed_keys() const;
-    /// Whether the key is known, and another user's.
     /// Whether a gatherer may have the key.
     bool may_gather(const std::string& key) const;
+    /// Whether the key is known, and another user's.
     bool is_key_of_another(const std::string& key, const std::string& user) const;
 
     void check_invariants(const Jobs& jobs) const;

@@ -108,10 +108,10 @@ void Core::route(Step& step, Event& event) {
             if (drain_until_) return;
             drain_until_ = step.now + limits::drain_patience;
             step.act(Note{.level = Level::info, .what = "draining"});
-        },
             // So that nothing more comes while it ends what runs.
             const bool stays = !work_.held().empty() || !results_.empty();
             if (stays && connected()) say_heartbeat(step);
+        },
         [&](Garbled& garbled) {
             step.act(Note{.level = Level::warn,
                           .what = "bytes that are no message",

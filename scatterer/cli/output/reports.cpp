@@ -170,6 +170,7 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
                               {"stuck_slots", worker.stuck_slots},
                               {"running", worker.running},
                               {"finished", worker.finished},
+                              {"leaving", worker.leaving},
                               {"silent", seconds(worker.silent)},
                               {"labels", worker.labels},
                               {"resources", json_of(worker.resources)},
@@ -177,7 +178,6 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
         table.add({worker.name, to_string(worker.slots), to_string(worker.stuck_slots),
                    to_string(worker.running), to_string(worker.finished), time_text(worker.silent),
                    joined(worker.labels), resources_text(worker.resources),
-                              {"leaving", worker.leaving},
                    joined(worker.functions)});
     }
     return format == Format::json ? lines : table.text();
