@@ -9,6 +9,7 @@
 #include "shared/program/signals.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/secured_sockets.hpp"
+#include "worker/guardian/cgroups.hpp"
 #include "worker/guardian/own_process.hpp"
 #include "worker/shell.hpp"
 
@@ -100,6 +101,18 @@ void contain(worker::Containment& containment, const Declared& declared) {
         std::chrono::ceil<std::chrono::seconds>(declared.limit_cpu).count());
 }
 
+/// Says by what commands are held, which differs with how the worker was started.
+void hold_by_cgroups(worker::Containment& containment) {
+    const auto cgroup = worker::find_cgroup();
+    if (cgroup) containment.cgroup = *cgroup;
+    write_log("worker",
+              {.level = Level::info,
+               .what = cgroup ? "what commands start is held by cgroups"
+                              : "what commands start is held by marks and a subreaper, not by "
+                                "cgroups",
+               .detail = cgroup ? "below " + *cgroup : cgroup.error().text});
+}
+
 void apply(const Declared& declared, worker::ShellOptions& options) {
     require(net::check_endpoint(options.broker, "--broker", false));
     for (const std::string& function : declared.functions) {
@@ -111,6 +124,7 @@ void apply(const Declared& declared, worker::ShellOptions& options) {
     }
     if (declared.allow_exec) options.functions.allow_exec();
     contain(options.containment, declared);
+    if (options.functions.runs_commands()) hold_by_cgroups(options.containment);
     for (const std::string& function : declared.idempotent)
         named("--idempotent", [&] { options.functions.declare_idempotent(function); });
     for (const std::string& label : declared.labels)

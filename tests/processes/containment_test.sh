@@ -79,6 +79,8 @@ SECRET=hunter2 start_ready other "${as_nobody[@]}" programs/fanfold-worker --all
 await_workers 1
 has_line 'INSECURE.*runs any command here.*--allow-exec' other.log ||
     fail "no warning of --allow-exec without keys: $(cat other.log)"
+for log in open.log other.log; do has_line 'info worker: what commands start is held by ' "$log" ||
+    fail "$log does not say by what commands are held: $(cat "$log")"; done
 ((EUID == 0)) && has_line 'as root' other.log && fail "a warning of root where it is another user"
 prints shut fanfold map 'for file in environ mem maps; do
     cat <"/proc/$PPID/$file" || cat <"/proc/'"${started[other]}"'/$file"

@@ -35,11 +35,12 @@ inline constexpr auto command_patience = 20s;
 /// A runner whose ends can be waited for.
 class Runs {
 public:
-    explicit Runs(Duration grace = 300ms)
+    explicit Runs(Duration grace = 300ms, const Containment& containment = {})
         : runner_(std::make_unique<CommandRunner>(CommandRunner::Options{
-              .guardian = {}, .kill_grace = grace, .on_end = [this](CommandEnd end) {
-                  take(std::move(end));
-              }})) {}
+              .guardian = {},
+              .kill_grace = grace,
+              .containment = containment,
+              .on_end = [this](CommandEnd end) { take(std::move(end)); }})) {}
 
     CommandRunner& runner() { return *runner_; }
     void destroy() { runner_.reset(); }

@@ -27,6 +27,7 @@ struct Containment {
     // This process is a subreaper and has no children but one guardian: what comes to it when that
     // dies is killed.
     bool adopts_orphans = false;
+    std::string cgroup{};  // below which a guardian makes one for its commands; empty: none
 };
 
 /// Whether a command gets this variable of its worker's environment: PATH, HOME, LANG, LC_*, TZ,

@@ -21,13 +21,13 @@ constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
 }
 
 Guardian::Guardian(Options options)
-    : name_(std::move(options.name)),
+    : marks_({.guardian = std::move(options.name), .cgroup = std::move(options.cgroup)}),
       parent_(std::move(options.parent)),
       spawner_(options.limits),
       folders_(std::move(options.folder)),
-      leftovers_(mark_of(name_)),
+      leftovers_(marks_),
       stopped_(
-          {.guardian = name_, .is_command = [this](pid_t pid) { return running_.contains(pid); }}) {
+          {.marks = marks_, .is_command = [this](pid_t pid) { return running_.contains(pid); }}) {
     reports_.push_back({.kind = ReportKind::ready});
 }
 
@@ -100,10 +100,13 @@ void Guardian::spawn() {
     const std::string folder = own_folder ? folders_.make(running.id) : std::string();
     Spawned spawned{.kind = ReportKind::bad_folder, .error = errno};
     if (!own_folder || !folder.empty())
-        spawned = spawner_.spawn(request_, mark_of(name_, running.id), folder);
+        spawned = spawner_.spawn(request_, {.mark = marks_.entry(running.id),
+                                            .folder = folder,
+                                            .group = marks_.make_group(running.id)});
     else request_ = {};
     if (spawned.pid == 0) {
         if (own_folder) folders_.drop(running.id);
+        marks_.drop(running.id);
         reports_.push_back({.kind = spawned.kind,
                             .value = spawned.error,
                             .id = running.id,
@@ -160,6 +163,7 @@ void Guardian::scan_leftovers(Clock::time_point now) {
 }
 
 void Guardian::kill_everything() {
+    marks_.kill_all();
     for (const auto& [pid, running] : running_) ::kill(-pid, SIGKILL);
     const auto give_up = Clock::now() + limits::guardian_last_kill;
     const pid_t self = ::getpid();
@@ -172,6 +176,7 @@ void Guardian::kill_everything() {
         ::poll(nullptr, 0, 5);
     }
     folders_.drop_all();
+    marks_.drop_all();
 }
 
 }  // namespace fanfold::worker::guardian

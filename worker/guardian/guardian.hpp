@@ -26,6 +26,7 @@ public:
         Descriptor parent;     // readable when the worker has ended; may be closed
         CommandLimits limits;  // of each process of a command
         std::string folder;    // in which commands get one each; may be empty
+        std::string cgroup;    // below which commands get one each; may be empty
     };
     explicit Guardian(Options options);
 
@@ -51,7 +52,7 @@ private:
     void scan_leftovers(Clock::time_point now);
     void kill_everything();
 
-    const std::string name_;
+    const CommandMarks marks_;
     const Descriptor parent_;
     ChildSignal child_signal_;
     Spawner spawner_;

@@ -20,6 +20,7 @@
 #include <system_error>
 #include <utility>
 
+#include "worker/guardian/cgroups.hpp"
 #include "worker/guardian/process_tree.hpp"
 #include "worker/limits.hpp"
 
@@ -122,19 +123,13 @@ Result<Link> Link::start(const std::string& program, const Containment& containm
     std::string parent = std::to_string(::getpid());
     std::string path = program;
     std::string version = wire_version;
-    if (containment.own_folders) {
-        link.folder_ = new_folder(link.name_);
-        if (link.folder_.empty()) {
-            return fail("cannot make a folder for commands: " +
-                        std::generic_category().message(errno) + "; choose where with TMPDIR");
-        }
-    }
+    if (auto made = link.make_places(containment); !made) return tl::unexpected(made.error());
     std::string memory = std::to_string(containment.limits.memory);
     std::string cpu = std::to_string(containment.limits.cpu);
     std::string files = std::to_string(containment.limits.files);
     std::array<char*, argument_count + 1> arguments{
-        path.data(), version.data(), link.name_.data(),   parent.data(), memory.data(),
-        cpu.data(),  files.data(),   link.folder_.data(), nullptr};
+        path.data(), version.data(), link.name_.data(),   parent.data(),       memory.data(),
+        cpu.data(),  files.data(),   link.folder_.data(), link.cgroup_.data(), nullptr};
     std::vector<char*> environment = environment_for(containment);
     const SpawnSetup setup(far_end.get());
     const int error = ::posix_spawn(&link.pid_, program.c_str(), &setup.actions, &setup.attributes,
@@ -152,11 +147,26 @@ Result<Link> Link::start(const std::string& program, const Containment& containm
     return link;
 }
 
+Result<void> Link::make_places(const Containment& containment) {
+    if (containment.own_folders) {
+        folder_ = new_folder(name_);
+        if (folder_.empty()) {
+            return fail("cannot make a folder for commands: " +
+                        std::generic_category().message(errno) + "; choose where with TMPDIR");
+        }
+    }
+    if (containment.cgroup.empty()) return {};
+    const std::string path = containment.cgroup + "/fanfold-commands-" + name_;
+    if (make_cgroup(path).open()) cgroup_ = path;  // else the other marks hold its commands
+    return {};
+}
+
 Link::Link(Link&& other) noexcept
     : socket_(std::move(other.socket_)),
       pid_(std::exchange(other.pid_, 0)),
       name_(std::move(other.name_)),
       folder_(std::exchange(other.folder_, {})),
+      cgroup_(std::exchange(other.cgroup_, {})),
       adopts_orphans_(other.adopts_orphans_) {}
 
 Link& Link::operator=(Link&& other) noexcept {
@@ -166,6 +176,7 @@ Link& Link::operator=(Link&& other) noexcept {
         pid_ = std::exchange(other.pid_, 0);
         name_ = std::move(other.name_);
         folder_ = std::exchange(other.folder_, {});
+        cgroup_ = std::exchange(other.cgroup_, {});
         adopts_orphans_ = other.adopts_orphans_;
     }
     return *this;
@@ -176,7 +187,7 @@ Link::~Link() { end(); }
 void Link::end() {
     if (!socket_.open()) {
         wait_for_exit();
-        return remove_folder();
+        return remove_places();
     }
     // The guardian reads this as the end; its own end closes when it exits, which the poll below
     // sees.
@@ -191,7 +202,7 @@ void Link::end() {
     if (pid_ > 0 && std::chrono::steady_clock::now() >= give_up) ::kill(pid_, SIGKILL);
     socket_.close();
     if (!wait_for_exit()) kill_rest();
-    remove_folder();
+    remove_places();
 }
 
 void Link::rouse() const {
@@ -203,7 +214,7 @@ void Link::clean_up() {
     if (pid_ > 0) ::kill(pid_, SIGKILL);
     wait_for_exit();
     kill_rest();
-    remove_folder();
+    remove_places();
 }
 
 /// What bears its mark, wherever it is, and what has come to this process in its place.
@@ -215,6 +226,7 @@ void Link::kill_rest() const {
     };
     const auto give_up = std::chrono::steady_clock::now() + limits::guardian_last_kill;
     do {
+        if (!cgroup_.empty()) kill_cgroup(cgroup_);
         kill_with_descendants(belongs);
         while (adopts_orphans_ && ::waitpid(-1, nullptr, WNOHANG) > 0) {
         }
@@ -223,9 +235,10 @@ void Link::kill_rest() const {
 }
 
 /// The guardian has done it, unless it was killed.
-void Link::remove_folder() {
+void Link::remove_places() {
     std::error_code ignored;
     if (!folder_.empty()) std::filesystem::remove_all(std::exchange(folder_, {}), ignored);
+    if (!cgroup_.empty()) remove_cgroup(std::exchange(cgroup_, {}));
 }
 
 /// Whether it is known to have ended by itself, with all its commands.

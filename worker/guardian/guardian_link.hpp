@@ -39,12 +39,14 @@ public:
 private:
     bool wait_for_exit();
     void kill_rest() const;
-    void remove_folder();
+    Result<void> make_places(const Containment& containment);
+    void remove_places();
 
     Descriptor socket_;
     pid_t pid_ = 0;
     std::string name_;
     std::string folder_;  // in which commands get one each; may be empty
+    std::string cgroup_;  // below which commands get one each; may be empty
     bool adopts_orphans_ = false;
 };
 

@@ -63,7 +63,8 @@ int main(int count, char** arguments) {
               .limits = {.memory = number_of(arguments[argument_memory]),
                          .cpu = number_of(arguments[argument_cpu]),
                          .files = number_of(arguments[argument_files])},
-              .folder = arguments[argument_folder]})
+              .folder = arguments[argument_folder],
+              .cgroup = arguments[argument_cgroup]})
         .run();
     return EXIT_SUCCESS;
 }

@@ -21,13 +21,13 @@
 namespace fanfold::worker::guardian {
 
 inline constexpr int socket_number = 3;  // the only descriptor it inherits besides 0, 1 and 2
-inline constexpr const char* wire_version = "3";  // raised with every change of this file
+inline constexpr const char* wire_version = "4";  // raised with every change of this file
 inline constexpr std::size_t inline_text_bytes = 16 << 10;
 inline constexpr std::size_t most_descriptors = 4;  // of one request
 inline constexpr std::size_t most_reports = 64;     // of one packet
 
 /// The guardian's arguments: the limits of CommandLimits, and the folder in which commands get one
-/// each (empty: they do not).
+/// each (empty: they do not), and the cgroup below which they do (likewise).
 enum Argument : int {
     argument_version = 1,
     argument_name,
@@ -36,6 +36,7 @@ enum Argument : int {
     argument_cpu,
     argument_files,
     argument_folder,
+    argument_cgroup,
     argument_count
 };
 

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "worker/limits.hpp"
 
@@ -21,6 +20,7 @@ bool is_older(const Leftovers::Commands::Running& command, const Process& than) 
 
 void Leftovers::expect(std::uint64_t id, Clock::time_point now, Clock::duration grace) {
     graces_[id] = now + grace;
+    if (!marks_.drop(id)) groups_.insert(id);
     if (!due_ || now + grace < *due_) due_ = now + grace;
 }
 
@@ -32,12 +32,11 @@ bool Leftovers::is_orphan(pid_t child, const Commands& commands) {
 
 Leftovers::Verdict Leftovers::judge(const Process& orphan, const Commands& commands) const {
     const auto& running = commands.running;
-    if (const auto entry = environment_entry(orphan.pid, mark_)) {
-        std::uint64_t id = 0;
-        std::from_chars(entry->data() + mark_.size(), entry->data() + entry->size(), id);
+    if (const auto owner = marks_.owner(orphan.pid)) {
         const auto named = std::find_if(running.begin(), running.end(),
-                                        [&](const auto& command) { return command.id == id; });
-        if (named == running.end()) return graces_.contains(id) ? Verdict::waits : Verdict::doomed;
+                                        [&](const auto& command) { return command.id == *owner; });
+        if (named == running.end())
+            return graces_.contains(*owner) ? Verdict::waits : Verdict::doomed;
         if (is_older(*named, orphan)) return Verdict::lives;
     }
     if (std::any_of(running.begin(), running.end(),
@@ -51,7 +50,7 @@ void Leftovers::scan(Clock::time_point now, const Commands& commands) {
     std::erase_if(graces_, [&](const auto& grace) { return grace.second <= now; });
     std::set<std::pair<pid_t, std::uint64_t>> seen;
     bool any_orphan = false;
-    bool any_doomed = false;
+    bool any_doomed = kill_groups();
     for (const pid_t pid : children_of_self()) {
         if (!is_orphan(pid, commands)) continue;
         any_orphan = true;  // if it is dead already, its children come to this process
@@ -64,8 +63,21 @@ void Leftovers::scan(Clock::time_point now, const Commands& commands) {
     if (any_doomed) kill_doomed(commands);
     seen_ = std::move(seen);
     due_.reset();
-    if (any_orphan)
+    if (any_orphan || !groups_.empty())
         due_ = now + (any_doomed ? limits::settle_interval : limits::leftovers_interval);
+}
+
+/// Whether any has had its grace.
+bool Leftovers::kill_groups() {
+    bool any = false;
+    std::erase_if(groups_, [&](std::uint64_t id) {
+        if (marks_.drop(id)) return true;
+        if (graces_.contains(id)) return false;
+        any = true;
+        marks_.kill(id);
+        return marks_.drop(id);
+    });
+    return any;
 }
 
 /// Judges anew in each round: meanwhile others may have come in the place of those that were found.

@@ -4,7 +4,7 @@
 // whatever is that command's is killed when it is first seen, with all its descendants: a daemon
 // that forks again and again is another process each time. Belongs to the guardian.
 //
-// Whose an orphan is, its environment's mark says; a mark is believed only if its command is older
+// Whose an orphan is, its mark says; it is believed only if its command is older
 // than the process. One without (it may have been removed) lives no longer than the commands that
 // were running when it was started.
 #pragma once
@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "worker/guardian/command_marks.hpp"
 #include "worker/guardian/process_tree.hpp"
 
 namespace fanfold::worker::guardian {
@@ -37,8 +38,7 @@ public:
         std::set<pid_t> others{};  // children of the guardian that are no command's
     };
 
-    /// `mark` begins the environment entry of all commands.
-    explicit Leftovers(std::string mark) : mark_(std::move(mark)) {}
+    explicit Leftovers(const CommandMarks& marks) : marks_(marks) {}
 
     /// The command has ended, and may have left something, which has `grace` to go by itself.
     void expect(std::uint64_t id, Clock::time_point now, Clock::duration grace);
@@ -56,10 +56,12 @@ private:
     static bool is_orphan(pid_t child, const Commands& commands);
     Verdict judge(const Process& orphan, const Commands& commands) const;
     void kill_doomed(const Commands& commands) const;
+    bool kill_groups();
 
-    std::string mark_;
+    const CommandMarks& marks_;
     std::optional<Clock::time_point> due_;
     std::map<std::uint64_t, Clock::time_point> graces_;  // until when, of ended commands
+    std::set<std::uint64_t> groups_;  // of ended commands; something in them lives
     // Orphans without a mark that waited at the last scan, by pid and start.
     std::set<std::pair<pid_t, std::uint64_t>> seen_;
 };

@@ -37,6 +37,7 @@ private:
 // What a child needs to become its command, and where it says why it could not.
 struct Child {
     std::array<int, 3> standard{};  // standard input, output and error, as they are numbered here
+    int group = -1;                 // of the cgroup to move into; -1: none
     const char* folder = "";
     char** arguments = nullptr;
     const std::pair<int, rlimit>* limits = nullptr;
@@ -56,6 +57,9 @@ struct Child {
 FANFOLD_FOREIGN_STACK int become_command(void* argument) {
     auto& child = *static_cast<Child*>(argument);
     ::setpgid(0, 0);
+    // If it fails, the mark in the environment still holds it.
+    if (child.group >= 0) [[maybe_unused]]
+        const auto moved = ::write(child.group, "0", 1);
     for (int number = 0; number < 3; ++number) {
         if (::dup2(child.standard[static_cast<std::size_t>(number)], number) < 0)
             ::_exit(child.error = errno);
@@ -121,15 +125,15 @@ Spawner::Spawner(const CommandLimits& limits) : null_(::open("/dev/null", O_RDON
     if (limits.files != 0) add(RLIMIT_NOFILE, limits.files, limits.files);
 }
 
-Spawned Spawner::spawn(Request& request, std::string mark, const std::string& folder) {
+Spawned Spawner::spawn(Request& request, Place place) {
     Spawned spawned;
     if (!complete(request)) {
         spawned.error = EMFILE;
     } else {
-        Words words = cut(request, mark);
-        if (*words.folder == '\0') words.folder = folder.c_str();
+        Words words = cut(request, place.mark);
+        if (*words.folder == '\0') words.folder = place.folder.c_str();
         const BorrowedEnvironment borrowed(words.environment);
-        start(request, words, spawned);
+        start(request, words, place.group, spawned);
     }
     // The runner sees the end of the output only when nobody but the command holds it.
     for (Descriptor& descriptor : request.descriptors) descriptor.close();
@@ -173,10 +177,12 @@ Spawner::Words Spawner::cut(Request& request, std::string& mark) const {
     return words;
 }
 
-void Spawner::start(const Request& request, Words& words, Spawned& spawned) {
+void Spawner::start(const Request& request, Words& words, const Descriptor& group,
+                    Spawned& spawned) {
     const auto number = [&](std::size_t at) { return request.descriptors.at(at).get(); };
     Child child{
         .standard = {request.header.has_input != 0 ? number(2) : null_.get(), number(0), number(1)},
+        .group = group.get(),
         .folder = words.folder,
         .arguments = words.arguments.data(),
         .limits = limits_.data(),

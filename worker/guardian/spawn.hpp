@@ -32,9 +32,13 @@ public:
     Spawner(const Spawner&) = delete;
     Spawner& operator=(const Spawner&) = delete;
 
-    /// `mark` is one more environment entry; `folder` is where a command works that names none
-    /// (empty: where the guardian does). Closes the request's descriptors.
-    Spawned spawn(Request& request, std::string mark, const std::string& folder);
+    struct Place {
+        std::string mark;    // one more environment entry
+        std::string folder;  // of a command that names none; empty: where the guardian works
+        Descriptor group;    // its cgroup's file of processes; closed: none
+    };
+    /// Closes the request's descriptors.
+    Spawned spawn(Request& request, Place place);
 
 private:
     struct Words {
@@ -44,7 +48,7 @@ private:
     };
     static bool complete(const Request& request);
     Words cut(Request& request, std::string& mark) const;
-    void start(const Request& request, Words& words, Spawned& spawned);
+    void start(const Request& request, Words& words, const Descriptor& group, Spawned& spawned);
 
     std::vector<std::pair<int, rlimit>> limits_;  // by resource
     Descriptor null_;

@@ -32,7 +32,7 @@ bool StoppedCommands::is_kin(const Process& process, std::uint64_t id,
     };
     if (std::any_of(stopped.kin.begin(), stopped.kin.end(), is_same)) return true;
     const bool orphan = process.parent == ::getpid() && !options_.is_command(process.pid);
-    return orphan && environment_has(process.pid, mark_of(options_.guardian, id));
+    return orphan && options_.marks.owner(process.pid) == id;
 }
 
 bool StoppedCommands::any_left(const Stopped& stopped) {
@@ -54,6 +54,7 @@ std::vector<Report> StoppedCommands::settle(Clock::time_point now) {
         Stopped& stopped = each.second;
         bool over = stopped.exited && (stopped.killed || !any_left(stopped));
         if (!over && !stopped.killed && now >= stopped.deadline) {
+            options_.marks.kill(id);
             kill_with_descendants(
                 [&](const Process& process) { return is_kin(process, id, stopped); });
             stopped.killed = true;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "worker/guardian/command_marks.hpp"
 #include "worker/guardian/guardian_protocol.hpp"
 #include "worker/guardian/process_tree.hpp"
 
@@ -22,7 +23,7 @@ public:
     using Clock = std::chrono::steady_clock;
 
     struct Options {
-        std::string guardian;                   // its name, which is in the mark of its commands
+        const CommandMarks& marks;
         std::function<bool(pid_t)> is_command;  // whether that child is a command's own process
     };
     explicit StoppedCommands(Options options) : options_(std::move(options)) {}

@@ -12,6 +12,7 @@
 
 #include "tests/support/commands_harness.hpp"
 #include "worker/commands/command_values.hpp"
+#include "worker/guardian/cgroups.hpp"
 #include "worker/guardian/own_process.hpp"
 
 using namespace fanfold;
@@ -92,6 +93,36 @@ TEST_SUITE("containment of commands") {
         CHECK(within_patience([&] { return count_with_argument(seconds) == 1; }));
         CHECK(runs.wait(1).how == How::timed_out);
         CHECK(within_patience([&] { return held.let_go(); }));
+    }
+
+    TEST_CASE("where there are cgroups, a daemon without a mark is known by its own") {
+        const auto cgroup = find_cgroup();
+        if (!cgroup) {
+            MESSAGE("left out: " << cgroup.error().text);
+            return;
+        }
+        Runs runs(300ms, {.cgroup = *cgroup});
+        Command beside = command({"sleep", "300"});
+        beside.id = 1;
+        runs.runner().start(beside);
+        const Lifeline held;
+        CHECK(runs.run(daemon_that_forks(held, "env -i")).how == How::exited);
+        CHECK(within_patience([&] { return held.let_go(); }));
+        const Lifeline stopped;
+        Command slow = daemon_that_forks(stopped, "env -i", "sleep 300");
+        slow.timeout = 1s;
+        CHECK(runs.run(slow).how == How::timed_out);
+        CHECK(within_patience([&] { return stopped.let_go(); }));
+        CHECK(runs.calls(1) == 0);
+        const auto any_left = [&] {
+            const std::string mine = "fanfold-commands-" + std::to_string(::getpid()) + "-";
+            for (const auto& entry : std::filesystem::directory_iterator(*cgroup))
+                if (entry.path().filename().string().starts_with(mine)) return true;
+            return false;
+        };
+        CHECK(any_left());
+        runs.destroy();
+        CHECK_FALSE(any_left());
     }
 
     TEST_CASE("a command that kills its guardian leaves nothing, though it bears no mark") {
