@@ -1,5 +1,6 @@
 #include "shared/program/caught_signals.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -87,14 +88,16 @@ sigset_t caught_set() {
 
 CaughtSignals::CaughtSignals() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE)) {
     if (fd_ < 0) throw StartupError(std::string("cannot make an eventfd: ") + std::strerror(errno));
-    auto taker = start_thread([over = over_.get_future().share()] {
+    auto taker = start_thread([over = over_.fd()] {
         const sigset_t set = caught_set();
         pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-        over.wait();
+        pollfd item{over, POLLIN, 0};
+        while (poll(&item, 1, -1) < 0) {
+        }
     });
     if (taker) taker_ = *std::move(taker);
     if (!taker || !add_listener(fd_)) {
-        if (taker) over_.set_value(), taker_.join();
+        if (taker) over_.wake(), taker_.join();
         close(fd_);
         throw StartupError(taker ? "too many workers of this process handle signals (" +
                                        std::to_string(listeners.size()) +
@@ -109,7 +112,7 @@ CaughtSignals::CaughtSignals() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD
 CaughtSignals::~CaughtSignals() {
     restore_handlers();
     remove_listener(fd_);
-    over_.set_value();
+    over_.wake();
     taker_.join();
     pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
     close(fd_);

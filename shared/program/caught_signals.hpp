@@ -4,9 +4,9 @@
 
 #include <signal.h>
 
-#include <future>
 #include <thread>
 
+#include "shared/base/wakeup.hpp"
 #include "shared/program/signal_source.hpp"
 
 namespace fanfold {
@@ -28,9 +28,9 @@ public:
     int read() override;
 
 private:
+    Wakeup over_;
     int fd_ = -1;
     sigset_t mask_before_{};
-    std::promise<void> over_;
     std::thread taker_;  // which does not block them, as all others may
 };
 
