@@ -95,14 +95,18 @@ CaughtSignals::CaughtSignals() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD
         while (poll(&item, 1, -1) < 0) {
         }
     });
-    if (taker) taker_ = *std::move(taker);
-    if (!taker || !add_listener(fd_)) {
-        if (taker) over_.wake(), taker_.join();
+    if (!taker) {
         close(fd_);
-        throw StartupError(taker ? "too many workers of this process handle signals (" +
-                                       std::to_string(listeners.size()) +
-                                       "); let the program do it, and call stop()"
-                                 : taker.error().text);
+        throw StartupError(taker.error().text);
+    }
+    taker_ = *std::move(taker);
+    if (!add_listener(fd_)) {
+        over_.wake();
+        taker_.join();
+        close(fd_);
+        throw StartupError("too many workers of this process handle signals (" +
+                           std::to_string(listeners.size()) +
+                           "); let the program do it, and call stop()");
     }
     const sigset_t set = caught_set();
     pthread_sigmask(SIG_BLOCK, &set, &mask_before_);
