@@ -131,6 +131,36 @@ bool Books::fail_attempt(wire::Failure failure, Slice output, const PeerId& work
     return true;
 }
 
+Books::Releases Books::cancel(Range range, const std::string& reason) {
+    range = overlap(range, {0, next_});
+    Releases in_vain;
+    RangeSet over;
+    for (const auto& second : loans_.second().within(range))
+        in_vain.emplace_back(second.value.worker, second.range);
+    for (const auto& first : loans_.first().within(range)) {
+        in_vain.emplace_back(first.value.worker, first.range);
+        over.add(first.range);
+    }
+    loans_.take_second(range);
+    loans_.take(range);
+    for (Range part : queue_.take(range)) over.add(part);
+    for (Range part : kept_.limbo().within(range)) {
+        kept_.erase(part);
+        over.add(part);
+    }
+    for (Range part : over.ranges())
+        for (Index index = part.begin; index < part.end; ++index) {
+            const History* history = attempts_.at(index);
+            wire::Failure failure;
+            failure.index = index;
+            failure.attempt = history ? std::max(history->attempts, 1u) : 1;
+            failure.kind = wire::FailureKind::cancelled;
+            failure.message = reason;
+            make_final(std::move(failure), {});
+        }
+    return in_vain;
+}
+
 void Books::give_back(Range range, const PeerId& worker) {
     for (const auto& second : loans_.second().of(worker))
         loans_.take_second(overlap(second.range, range));

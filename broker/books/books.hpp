@@ -71,6 +71,9 @@ public:
     /// errors(). False: that attempt is not on loan to it.
     bool fail_attempt(wire::Failure failure, Slice output, const PeerId& worker,
                       std::uint32_t retries);
+    /// What of the range is accepted and has no value yet ends as `cancelled`. Returns the workers
+    /// that run it in vain.
+    Releases cancel(Range range, const std::string& reason);
     /// A worker gives back what it has not started.
     void give_back(Range range, const PeerId& worker);
     /// How a worker was lost.

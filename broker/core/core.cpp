@@ -95,52 +95,53 @@ bool Core::route(Step& step, Received& event, Session& session) {
         return session.role == role;
     };
     return std::visit(
-        Overloaded{[&](Bye&) { return lose(step, from, "it said goodbye", true), true; },
-                   [&](Heartbeat& m) {
-                       of(Role::worker, [&] { returns_.on_inventory(step, from, session, m); });
-                       return true;
-                   },
-                   [&](Done& m) {
-                       return of(Role::worker, [&] {
-                           auto failed = returns_.on_done(step, from, session, m, event.body);
-                           errors_.flush(step, failed);
-                           idle_work_.on_recalled(step, from, session, m);
-                       });
-                   },
-                   [&](Gathered& m) {
-                       return of(Role::gatherer, [&] {
-                           if (Job* job = gathering_.on_gathered(step, from, m))
-                               clients_.tell_credit(step, *job);
-                       });
-                   },
-                   [&](Propose& m) {
-                       return of(Role::gatherer, [&] { gathering_.on_propose(step, from, m); });
-                   },
-                   [&](Forgotten& m) {
-                       return of(Role::gatherer,
-                                 [&] { retention_.on_forgotten(step, session, m); });
-                   },
-                   [&](OneOf<Seal, Cancel, Watch, Query, Find, Adjust, Retry, Forget> auto& m) {
-                       return of(Role::client, [&] { ask(step, from, &m); });
-                   },
-                   // What the broker itself says, what comes by its other socket, or goes past it.
-                   [](OneOf<Hello, Welcome, Refused, Block, Accepted, Sealed, Located, Notice,
-                            Ended, Report, Found, Retried, Adjusted, Dispatch, Release, Drop,
-                            SendAgain, Recall, Results, Assign, Errors, AllowedKeys, Collect,
-                            Values, Failures, Acknowledge, Concluded> auto&) { return false; }},
+        Overloaded{
+            [&](Bye&) { return lose(step, from, "it said goodbye", true), true; },
+            [&](Heartbeat& m) {
+                of(Role::worker, [&] { returns_.on_inventory(step, from, session, m); });
+                return true;
+            },
+            [&](Done& m) {
+                return of(Role::worker, [&] {
+                    auto failed = returns_.on_done(step, from, session, m, event.body);
+                    errors_.flush(step, failed);
+                    idle_work_.on_recalled(step, from, session, m);
+                });
+            },
+            [&](Gathered& m) {
+                return of(Role::gatherer, [&] {
+                    if (Job* job = gathering_.on_gathered(step, from, m))
+                        clients_.tell_credit(step, *job);
+                });
+            },
+            [&](Propose& m) {
+                return of(Role::gatherer, [&] { gathering_.on_propose(step, from, m); });
+            },
+            [&](Forgotten& m) {
+                return of(Role::gatherer, [&] { retention_.on_forgotten(step, session, m); });
+            },
+            [&](OneOf<Seal, Cancel, CancelFragments, Watch, Query, Find, Adjust, Retry,
+                      Forget> auto& m) { return of(Role::client, [&] { ask(step, from, &m); }); },
+            // What the broker itself says, what comes by its other socket, or goes past it.
+            [](OneOf<Hello, Welcome, Refused, Block, Accepted, Sealed, Located, Notice, Ended,
+                     Report, Found, Retried, Adjusted, FragmentsCancelled, Dispatch, Release, Drop,
+                     SendAgain, Recall, Results, Assign, Errors, AllowedKeys, Collect, Values,
+                     Failures, Acknowledge, Concluded> auto&) { return false; }},
         event.message);
 }
 
 void Core::ask(Step& step, const PeerId& from, Request request) {
-    std::visit(Overloaded{[&](wire::Seal* m) { submissions_.on_seal(step, from, *m); },
-                          [&](wire::Query* m) { reports_.on_query(step, from, *m); },
-                          [&](wire::Find* m) { directory_.on_find(step, from, *m); },
-                          [&](wire::Cancel* m) { requests_.on_cancel(step, from, *m); },
-                          [&](wire::Watch* m) { requests_.on_watch(step, from, *m); },
-                          [&](wire::Adjust* m) { requests_.on_adjust(step, from, *m); },
-                          [&](wire::Retry* m) { requests_.on_retry(step, from, *m); },
-                          [&](wire::Forget* m) { requests_.on_forget(step, from, *m); }},
-               request);
+    std::visit(
+        Overloaded{[&](wire::Seal* m) { submissions_.on_seal(step, from, *m); },
+                   [&](wire::Query* m) { reports_.on_query(step, from, *m); },
+                   [&](wire::Find* m) { directory_.on_find(step, from, *m); },
+                   [&](wire::Cancel* m) { requests_.on_cancel(step, from, *m); },
+                   [&](wire::CancelFragments* m) { requests_.on_cancel_fragments(step, from, *m); },
+                   [&](wire::Watch* m) { requests_.on_watch(step, from, *m); },
+                   [&](wire::Adjust* m) { requests_.on_adjust(step, from, *m); },
+                   [&](wire::Retry* m) { requests_.on_retry(step, from, *m); },
+                   [&](wire::Forget* m) { requests_.on_forget(step, from, *m); }},
+        request);
 }
 
 // --- sessions

@@ -60,8 +60,9 @@ private:
     void on(Step& step, Committed& event) { (void)step, persistence_.committed(event); }
     void on(Step& step, Tick& event);
     bool route(Step& step, Received& event, Session& session);
-    using Request = std::variant<wire::Seal*, wire::Query*, wire::Find*, wire::Cancel*,
-                                 wire::Watch*, wire::Adjust*, wire::Retry*, wire::Forget*>;
+    using Request =
+        std::variant<wire::Seal*, wire::Query*, wire::Find*, wire::Cancel*, wire::CancelFragments*,
+                     wire::Watch*, wire::Adjust*, wire::Retry*, wire::Forget*>;
     void ask(Step& step, const PeerId& from, Request request);
     void join(Step& step, const PeerId& peer, const Entrance::Joined& joined);
     void lose(Step& step, const PeerId& peer, const char* why, bool in_good_order = false);

@@ -35,6 +35,38 @@ void Requests::on_cancel(Step& step, const PeerId& from, const wire::Cancel& can
                              .reason = cancel.reason.empty() ? "cancelled" : cancel.reason});
 }
 
+void Requests::on_cancel_fragments(Step& step, const PeerId& from,
+                                   const wire::CancelFragments& cancel) {
+    Job* job = find_or_refuse(step, from, cancel.job, "CancelFragments");
+    if (!job) return;
+    const RangeSet named(cancel.ranges);
+    if (named.size() > limits::cancelled_fragments)
+        return step.refuse(from, RefusalCode::too_large,
+                           std::to_string(named.size()) + " fragments are named, " +
+                               std::to_string(limits::cancelled_fragments) +
+                               " is the most at a time; name fewer, or cancel the job",
+                           job->id);
+    wire::FragmentsCancelled answer{.job = job->id};
+    const std::string reason = cancel.reason.empty() ? "cancelled" : cancel.reason;
+    for (Range range : named.ranges()) {
+        // Of a job that has ended, which may be so since it was asked first, nothing is left to
+        // end.
+        if (job->running())
+            for (const auto& [worker, part] : job->books.cancel(range, reason))
+                owners_.outbox.release(step, worker, job->id, part);
+        for (Range part : job->books.settled().failed().within(range))
+            answer.fragments += part.size();
+    }
+    if (job->running()) {
+        owners_.dispatcher.apply(step, *job);
+        owners_.errors.flush(step, *job);
+    }
+    step.note({.what = "fragments cancelled",
+               .job = job->id,
+               .detail = std::to_string(answer.fragments) + ": " + reason});
+    step.send(from, answer);
+}
+
 void Requests::on_watch(Step& step, const PeerId& from, const wire::Watch& watch) {
     Job* job = find_or_refuse(step, from, watch.job, "Watch");
     if (!job) return;

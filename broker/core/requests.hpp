@@ -14,6 +14,7 @@ public:
     explicit Requests(const Owners& owners) : owners_(owners) {}
 
     void on_cancel(Step& step, const PeerId& from, const wire::Cancel& cancel);
+    void on_cancel_fragments(Step& step, const PeerId& from, const wire::CancelFragments& cancel);
     void on_watch(Step& step, const PeerId& from, const wire::Watch& watch);
     void on_adjust(Step& step, const PeerId& from, const wire::Adjust& adjust);
     void on_retry(Step& step, const PeerId& from, const wire::Retry& retry);

@@ -154,6 +154,26 @@ JobStatus Scatterer::cancel(const std::string& job_id) {
     return status;
 }
 
+std::uint64_t Scatterer::cancel_fragments(
+    const std::string& job_id, const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges) {
+    JobStatus status = find_job(*state_->client, job_id);
+    if (status.outcome != JobOutcome::running)
+        throw FanfoldError("job " + status.id + " has ended");
+    wire::CancelFragments cancel{.job = checked_id(status.id), .reason = "cancelled by a user"};
+    for (const auto& [begin, end] : ranges)
+        if (begin < end) cancel.ranges.push_back({begin, end});
+    if (std::uint64_t named = RangeSet(cancel.ranges).size(); named > limits::block_fragments)
+        throw FanfoldError(std::to_string(named) + " fragments are named, " +
+                           std::to_string(limits::block_fragments) +
+                           " is the most at a time; name fewer, or cancel the job");
+    if (wire::Welcome broker = state_->client->welcome(); broker.minor < 6)
+        throw FanfoldError("the broker speaks protocol version 1." + std::to_string(broker.minor) +
+                           ", and single fragments are cancelled since 1.6; cancel the whole job");
+    auto cancelled = state_->client->ask<wire::FragmentsCancelled>(std::move(cancel));
+    if (!cancelled) throw FanfoldError(cancelled.error().text);
+    return cancelled->fragments;
+}
+
 JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) {
     JobStatus status = find_job(*of(state_).client, job_id);
     wire::Adjust adjust{.job = checked_id(status.id)};

@@ -12,11 +12,12 @@ namespace {
 
 /// What only others are sent. A message that stands neither here nor in a route does not compile.
 template <class Message>
-concept ForOthers = OneOf<Message, wire::Hello, wire::Block, wire::Seal, wire::Cancel, wire::Watch,
-                          wire::Query, wire::Find, wire::Retry, wire::Adjust, wire::Dispatch,
-                          wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall,
-                          wire::Results, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
-                          wire::Forget, wire::AllowedKeys, wire::Collect, wire::Acknowledge>;
+concept ForOthers =
+    OneOf<Message, wire::Hello, wire::Block, wire::Seal, wire::Cancel, wire::Watch, wire::Query,
+          wire::Find, wire::Retry, wire::Adjust, wire::CancelFragments, wire::Dispatch, wire::Done,
+          wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Results, wire::Assign,
+          wire::Errors, wire::Gathered, wire::Propose, wire::Forget, wire::AllowedKeys,
+          wire::Collect, wire::Acknowledge>;
 /// What a broker does not send to a client, and what a gatherer does not.
 template <class Message>
 concept NotOfBroker =
@@ -25,7 +26,7 @@ template <class Message>
 concept NotOfGatherer = ForOthers<Message> ||
     OneOf<Message, wire::Welcome, wire::Heartbeat, wire::Bye, wire::Accepted, wire::Sealed,
           wire::Located, wire::Notice, wire::Ended, wire::Report, wire::Found, wire::Retried,
-          wire::Adjusted, wire::Forgotten>;
+          wire::Adjusted, wire::FragmentsCancelled, wire::Forgotten>;
 }  // namespace
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
@@ -69,6 +70,9 @@ void Core::route(Step& step, FromBroker& event) {
         [&](const wire::Report& message) { questions_.answer(step, message.number, message); },
         [&](const wire::Retried& message) { questions_.on_retried(step, message); },
         [&](const wire::Adjusted& message) { questions_.on_adjusted(step, message); },
+        [&](const wire::FragmentsCancelled& message) {
+            questions_.on_fragments_cancelled(step, message);
+        },
         [&](const wire::Forgotten& message) { questions_.on_forgotten(step, message); },
         [&](const wire::Found& message) {
             if (auto refusal = questions_.on_found(step, message))

@@ -49,6 +49,10 @@ void Questions::on_adjusted(Step& step, const wire::Adjusted& adjusted) {
     answer_about<wire::Adjust>(step, adjusted.job, Reply(adjusted));
 }
 
+void Questions::on_fragments_cancelled(Step& step, const wire::FragmentsCancelled& cancelled) {
+    answer_about<wire::CancelFragments>(step, cancelled.job, Reply(cancelled));
+}
+
 void Questions::on_forgotten(Step& step, const wire::Forgotten& forgotten) {
     answer_about<wire::Forget>(step, forgotten.job, Reply(forgotten));
 }
@@ -57,7 +61,8 @@ bool Questions::on_refused(Step& step, const JobId& job, const wire::Refused& re
     Result<Reply> reply = fail(refused.text);
     bool retry = answer_about<wire::Retry>(step, job, reply);
     bool adjust = answer_about<wire::Adjust>(step, job, reply);
-    return answer_about<wire::Forget>(step, job, reply) || retry || adjust;
+    bool cancel = answer_about<wire::CancelFragments>(step, job, reply);
+    return answer_about<wire::Forget>(step, job, reply) || retry || adjust || cancel;
 }
 
 void Questions::ask_for_holder(Step& step, const Submission& submission,

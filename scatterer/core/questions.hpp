@@ -1,5 +1,6 @@
-// What the broker is asked once: Query, Find, Retry, Forget, Adjust. Each is asked again until it
-// is answered, and gets one answer, whatever fails. Part of the scatterer's core, on its thread.
+// What the broker is asked once: Query, Find, Retry, Forget, Adjust, CancelFragments. Each is asked
+// again until it is answered, and gets one answer, whatever fails. Part of the scatterer's core, on
+// its thread.
 //
 // The core has questions of its own: when the broker refuses a job with a key because another
 // client was faster, it asks who has the key, so that the user can be told.
@@ -39,6 +40,7 @@ public:
     void answer(Step& step, std::uint64_t number, Result<Reply> reply);
     void on_retried(Step& step, const wire::Retried& retried);
     void on_adjusted(Step& step, const wire::Adjusted& adjusted);
+    void on_fragments_cancelled(Step& step, const wire::FragmentsCancelled& cancelled);
     void on_forgotten(Step& step, const wire::Forgotten& forgotten);
     /// Returns the job that is refused by that, when the question was the core's own.
     std::optional<Refusal> on_found(Step& step, const wire::Found& found);

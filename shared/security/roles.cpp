@@ -31,6 +31,7 @@ struct Rule {
     bool operator()(const wire::Seal&) const { return submits(); }
     bool operator()(const wire::Find&) const { return submits(); }
     bool operator()(const wire::Cancel&) const { return manages(); }
+    bool operator()(const wire::CancelFragments&) const { return manages(); }
     bool operator()(const wire::Watch&) const { return manages(); }
     bool operator()(const wire::Query&) const { return manages(); }
     bool operator()(const wire::Retry&) const { return manages(); }
@@ -58,6 +59,7 @@ struct Rule {
     bool operator()(const wire::Found&) const { return false; }
     bool operator()(const wire::Retried&) const { return false; }
     bool operator()(const wire::Adjusted&) const { return false; }
+    bool operator()(const wire::FragmentsCancelled&) const { return false; }
     bool operator()(const wire::Dispatch&) const { return false; }
     bool operator()(const wire::Release&) const { return false; }
     bool operator()(const wire::Drop&) const { return false; }

@@ -225,6 +225,28 @@ struct Adjusted {
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.share); };
 };
 
+/// Client → broker: fragments of a job that runs are not wanted any more. Those that are accepted
+/// and have no value end as failures of the kind `cancelled`. A message of its own, so that a
+/// broker that does not know it can't take it for a Cancel. Answered by FragmentsCancelled or
+/// Refused.
+struct CancelFragments {
+    static constexpr std::uint8_t kind = 27;
+    JobId job{};
+    std::string reason{};
+    std::vector<Range> ranges{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.reason, m.ranges); };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes),
+                                       list("ranges", limits::listed_ranges)};
+};
+
+/// Broker → client: so many of those fragments have ended without a value.
+struct FragmentsCancelled {
+    static constexpr std::uint8_t kind = 28;
+    JobId job{};
+    std::uint64_t fragments = 0;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.fragments); };
+};
+
 // --- client ↔ gatherer (collect: DEALER ↔ ROUTER)
 
 /// Client → gatherer: stream the job's results to me, from `position` on. Sent again when nothing

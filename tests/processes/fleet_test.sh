@@ -142,6 +142,8 @@ says 'has ended'
 start following fanfold results "$third"
 await "results come while the job runs" has_line '^0$' following.out
 start waiting fanfold wait "$third"
+run 0 fanfold cancel --fragments 2 "$third"
+same "cancel a fragment" "$third: 1 fragment has ended without a value" "$(cat out)"
 run 0 fanfold cancel "$third"
 same "cancel" "$third cancelled" "$(cat out)"
 ended following

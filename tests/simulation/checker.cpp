@@ -101,6 +101,10 @@ void Checker::failed(Collector& collector, const wire::Failure& failure) {
     collector.failures[failure.index] = failure.kind;
     auto expected = own_failure(*collector.plan, failure.index);
     if (failure.kind == expected) return;
+    const Range dropped = collector.plan->dropped;
+    if (failure.kind == FailureKind::cancelled && failure.index >= dropped.begin &&
+        failure.index < dropped.end)
+        return;
     bool faultless = scenario_.faults.empty();
     if (failure.kind == FailureKind::crashed && !faultless &&
         records_[collector.plan->id].dangers[failure.index] >= limits::crash_limit)

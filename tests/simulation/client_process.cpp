@@ -89,6 +89,12 @@ void ClientProcess::open(const JobPlan& plan) {
         input_after(*plan.cancel_at - plan.open_at, [this, &plan] {
             step(scatterer::CancelJob{plan.id, "somebody changed their mind"});
         });
+    if (!plan.dropped.empty())
+        input_after(plan.drop_at - plan.open_at, [this, &plan] {
+            step(scatterer::Ask{
+                plan.number, wire::CancelFragments{
+                                 .job = plan.id, .reason = "of no use", .ranges = {plan.dropped}}});
+        });
     append(plan);
 }
 

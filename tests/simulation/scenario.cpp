@@ -109,6 +109,14 @@ JobPlan choose_job(Random& random, std::uint32_t number, std::uint32_t clients) 
     return job;
 }
 
+/// Somebody finds out that a part of the job is of no use.
+void choose_dropped(Random& random, JobPlan& job) {
+    if (job.count == 0 || !random.chance(15)) return;
+    job.dropped.begin = random.below(job.count);
+    job.dropped.end = job.dropped.begin + random.between(1, job.count - job.dropped.begin);
+    job.drop_at = job.open_at + random.duration(1ms, 3s);
+}
+
 void choose_fleet(Random& random, Scenario& scenario) {
     scenario.gatherers = random.chance(70) ? 1 : 2;
     scenario.clients = static_cast<std::uint32_t>(random.between(1, 3));
@@ -188,6 +196,8 @@ Scenario make_scenario(std::uint64_t seed) {
     auto jobs = static_cast<std::uint32_t>(random.between(1, 5));
     for (std::uint32_t number = 1; number <= jobs; ++number)
         scenario.jobs.push_back(choose_job(random, number, scenario.clients));
+    Random of_dropped(seed ^ 0xa0761d6478bd642fu);  // so that all else stays as it was
+    for (JobPlan& job : scenario.jobs) choose_dropped(of_dropped, job);
     for (const JobPlan& job : scenario.jobs) {
         Duration last = job.open_at + job.block_pause * static_cast<std::int64_t>(
                                                             job.count / job.block_fragments + 2);
@@ -227,6 +237,9 @@ std::string to_string(const Scenario& scenario) {
              << (job.collected_by_owner ? "" : ", not collected by its owner") << ", "
              << job.others.size() << " more collectors"
              << (job.cancel_at ? ", cancelled at " + std::to_string(seconds(*job.cancel_at)) : "")
+             << (job.dropped.empty()
+                     ? ""
+                     : ", without some of them at " + std::to_string(seconds(job.drop_at)) + " s")
              << "\n";
     }
     return text.str();

@@ -67,6 +67,8 @@ struct JobPlan {
     CollectorPlan owner{};
     std::vector<CollectorPlan> others{};
     std::optional<Duration> cancel_at{};
+    Range dropped{};     // fragments that its owner cancels; empty: none
+    Duration drop_at{};  // then
     // of runs that measure schedules
     std::function<Duration(RunOf)>
         time{};                // of each run of a fragment; none: as work_least and work_most say

@@ -18,9 +18,10 @@ concept ForOthers =
     OneOf<T, wire::Hello, wire::Bye, wire::Block, wire::Seal, wire::Accepted, wire::Sealed,
           wire::Cancel, wire::Watch, wire::Located, wire::Notice, wire::Ended, wire::Query,
           wire::Report, wire::Find, wire::Found, wire::Retry, wire::Retried, wire::Adjust,
-          wire::Adjusted, wire::Done, wire::Results, wire::Assign, wire::Errors, wire::Gathered,
-          wire::Propose, wire::Forget, wire::Forgotten, wire::AllowedKeys, wire::Collect,
-          wire::Values, wire::Failures, wire::Acknowledge, wire::Concluded>;
+          wire::Adjusted, wire::CancelFragments, wire::FragmentsCancelled, wire::Done,
+          wire::Results, wire::Assign, wire::Errors, wire::Gathered, wire::Propose, wire::Forget,
+          wire::Forgotten, wire::AllowedKeys, wire::Collect, wire::Values, wire::Failures,
+          wire::Acknowledge, wire::Concluded>;
 
 void send(Step& step, wire::Message message, Slice body = {}) {
     step.act(SendBroker{std::move(message), std::move(body)});

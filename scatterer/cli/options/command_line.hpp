@@ -75,6 +75,8 @@ struct QueryOptions {
     std::vector<std::string> jobs;  // as selectors
     Format output = Format::text;
     JobChange change;  // of the verb set
+    /// Of the verb cancel, [begin, end); none: the whole job.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments;
     bool ordered = false;
     bool now = false;
     bool quiet = false;

@@ -102,9 +102,11 @@ ended, as map's does.)",
   fanfold results --output json 0192f3 | jq .value)"};
 
 constexpr HelpText cancel_text{"fanfold cancel [options] JOB…",
-                               "Ends jobs as cancelled; what they run is killed.",
+                               R"(Ends jobs as cancelled; what they run is killed. With --fragments
+only those, numbered from 0: they count as failed, and the job goes on.)",
                                R"(Examples:
-  fanfold cancel last)"};
+  fanfold cancel last
+  fanfold cancel --fragments 3,5-9 last)"};
 
 constexpr HelpText set_text{
     "fanfold set [options] JOB…",

@@ -45,6 +45,26 @@ std::uint64_t number_value(const char* option, const std::string& text, Bounds b
     return number;
 }
 
+std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const std::string& text) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+    std::size_t begin = 0;
+    while (begin <= text.size()) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        const std::string part = text.substr(begin, end - begin);
+        const std::size_t dash = std::min(part.find('-'), part.size());
+        std::uint64_t first = 0, last = 0;
+        const bool sound = read_whole(part.substr(0, dash), first) &&
+                           read_whole(dash == part.size() ? part : part.substr(dash + 1), last) &&
+                           first <= last && last < UINT64_MAX;
+        if (!sound)
+            throw bad_value("--fragments", text,
+                            "numbers and ranges of fragments are wanted, such as 3,5-9");
+        ranges.emplace_back(first, last + 1);
+        begin = end + 1;
+    }
+    return ranges;
+}
+
 int priority_value(const std::string& text) {
     int number = 0;
     if (!read_whole(text, number))

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "fanfold/scatterer.hpp"
 
@@ -22,6 +23,8 @@ struct Bounds {
 };
 std::uint64_t number_value(const char* option, const std::string& text, Bounds bounds);
 
+/// --fragments 3,5-9: ranges [begin, end)
+std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const std::string& text);
 /// --priority N, which may be below 0
 int priority_value(const std::string& text);
 /// --weight W

@@ -2,6 +2,7 @@
 
 #include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/options/common_options.hpp"
+#include "scatterer/cli/options/option_values.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -42,6 +43,11 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
             if (change.weight) query.change.weight = change.weight;
             if (change.max_running) query.change.max_running = change.max_running;
         });
+    if (verb == Verb::cancel)
+        set.value(
+            "--fragments LIST",
+            [&query](const std::string& text) { query.fragments = fragments_value(text); },
+            "Only these, such as 3,5-9; the job goes on without them");
     if (prints_results || verb == Verb::wait || verb == Verb::cancel)
         set.flag("--quiet", query.quiet, "No lines about fragments or outcomes");
 }

@@ -154,6 +154,13 @@ std::string retry_report(const std::string& id, const JobRetry& retry, Format fo
            (retry.fragments == 1 ? " fragment runs again\n" : " fragments run again\n");
 }
 
+std::string cancelled_report(const std::string& id, std::uint64_t fragments, Format format) {
+    if (format == Format::json) return line_of({{"id", id}, {"cancelled", fragments}});
+    return id + ": " + to_string(fragments) +
+           (fragments == 1 ? " fragment has ended without a value\n"
+                           : " fragments have ended without a value\n");
+}
+
 std::string forget_report(const std::string& id, Format format) {
     return format == Format::json ? line_of({{"id", id}, {"forgotten", true}})
                                   : id + " forgotten\n";

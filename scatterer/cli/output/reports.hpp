@@ -14,6 +14,8 @@ std::string status_report(const JobStatus& job, Format format);
 /// How a job is served among others.
 std::string share_text(const JobStatus& job);
 std::string retry_report(const std::string& id, const JobRetry& retry, Format format);
+/// So many of the fragments that were to be cancelled have no value.
+std::string cancelled_report(const std::string& id, std::uint64_t fragments, Format format);
 std::string forget_report(const std::string& id, Format format);
 std::string workers_report(const std::vector<WorkerStatus>& workers, Format format);
 /// A function once, with the workers that offer it and their slots.

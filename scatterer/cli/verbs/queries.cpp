@@ -81,6 +81,11 @@ int results(Scatterer& scatterer, const QueryOptions& query, Console& console) {
 
 int cancel(Scatterer& scatterer, const QueryOptions& query) {
     for (const JobStatus& job : the_jobs(scatterer, query)) {
+        if (!query.fragments.empty()) {
+            print(cancelled_report(job.id, scatterer.cancel_fragments(job.id, query.fragments),
+                                   query.output));
+            continue;
+        }
         JobStatus before = scatterer.cancel(job.id);
         if (query.output == Format::json) print(status_report(before, Format::json));
         else if (before.outcome == JobOutcome::running) print(job.id + " cancelled\n");

@@ -347,6 +347,13 @@ public:
     /// Ends a job as cancelled; throws FanfoldError for an unknown job, returns the state it was
     /// in.
     JobStatus cancel(const std::string& job_id);
+    /// Ends fragments of a running job as cancelled, those that the broker has accepted and that
+    /// have no result yet; what runs of them is stopped. Ranges are [begin, end). Returns how many
+    /// of them have ended without a value. Throws FanfoldError for an unknown or ended job, more
+    /// than 65,536 fragments, or a broker before protocol version 1.6.
+    std::uint64_t cancel_fragments(
+        const std::string& job_id,
+        const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges);
     /// Changes how a running job is served. Throws FanfoldError for an unknown or ended job, or a
     /// weight that is none.
     JobStatus change(const std::string& job_id, const JobChange& change);

@@ -266,6 +266,25 @@ TEST_CASE("retry and forget name jobs, as cancel does") {
     CHECK(forget_report("ID", Format::text) == "ID forgotten\n");
 }
 
+TEST_CASE("cancel may name fragments") {
+    using Ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+    auto named = [](const std::string& text) {
+        return parsed({"cancel", "--broker", endpoint, "--fragments", text, "last"})
+            .query.fragments;
+    };
+    CHECK(named("3,5-9") == Ranges{{3, 4}, {5, 10}});
+    CHECK(named("0") == Ranges{{0, 1}});
+    CHECK(parsed({"cancel", "--broker", endpoint, "last"}).query.fragments.empty());
+    for (const char* wrong : {"", ",", "3,", "a", "5-3", "-3", "3-", "1-2-3", "1 2",
+                              "18446744073709551615", "18446744073709551616"})
+        CHECK(contains(refusal({"cancel", "--broker", endpoint, "--fragments", wrong, "last"}),
+                       "such as 3,5-9"));
+    CHECK(cancelled_report("ID", 1, Format::text) == "ID: 1 fragment has ended without a value\n");
+    CHECK(cancelled_report("ID", 2, Format::text) ==
+          "ID: 2 fragments have ended without a value\n");
+    CHECK(cancelled_report("ID", 2, Format::json) == "{\"id\":\"ID\",\"cancelled\":2}\n");
+}
+
 TEST_CASE("a job's status shows its key and how often it was retried") {
     JobStatus job{.id = "ID", .key = "K", .round = 2};
     CHECK(contains(status_report(job, Format::json), "\"key\":\"K\",\"round\":2,"));

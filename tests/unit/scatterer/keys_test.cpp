@@ -313,6 +313,27 @@ TEST_CASE("another client was faster with the key: who it is, is asked once, and
     CHECK(stage.expect<JobRefused>().text == text);
 }
 
+TEST_CASE("fragments that are to be cancelled are named again until that is answered") {
+    Stage stage;
+    stage.connect();
+    stage.step(Ask{1, wire::CancelFragments{.job = job, .ranges = {{3, 5}}}});
+    CHECK(stage.expect<wire::CancelFragments>().ranges == std::vector<Range>{{3, 5}});
+    stage.pass(2s);
+    CHECK(stage.expect<wire::CancelFragments>().job == job);
+    stage.say(wire::FragmentsCancelled{.job = other_job, .fragments = 1});
+    stage.nothing_left();
+    SUBCASE("done") {
+        stage.say(wire::FragmentsCancelled{.job = job, .fragments = 2});
+        CHECK(std::get<wire::FragmentsCancelled>(*stage.expect<Answer>().reply).fragments == 2);
+    }
+    SUBCASE("refused") {
+        stage.say(wire::Refused{
+            .code = wire::RefusalCode::conflict, .text = "job has ended", .job = job});
+        CHECK(stage.expect<Answer>().reply.error().text == "job has ended");
+    }
+    stage.pass(3s);
+}
+
 TEST_CASE(
     "Find, Retry and Forget are asked again until they are answered, also after a new session") {
     Stage stage;

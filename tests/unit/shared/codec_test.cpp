@@ -137,6 +137,10 @@ TEST_CASE("golden bytes") {
     CHECK(hex(encode(Bye{.reason = "done"})) == "9205c404646f6e65");
     CHECK(hex(encode(Gathered{.job = some_job(), .ranges = {{0, 3}}, .held_bytes = 5})) ==
           "9534c410018bcfe568007fcd9032547698badcfe919200030500");
+    CHECK(hex(encode(CancelFragments{.job = some_job(), .ranges = {{3, 4}}})) ==
+          "941bc410018bcfe568007fcd9032547698badcfec40091920304");
+    CHECK(hex(encode(FragmentsCancelled{.job = some_job(), .fragments = 300})) ==
+          "931cc410018bcfe568007fcd9032547698badcfecd012c");
     CHECK(hex(encode(Results{
               .job = some_job(),
               .first = 1,
