@@ -73,7 +73,7 @@ void watch_to_end(Client& client, const JobId& job, std::vector<scatterer::Event
     if (refusal) throw FanfoldError(*refusal);
 }
 template <class State>
-State& of(const std::unique_ptr<State>& state) {
+State& here(const std::unique_ptr<State>& state) {
     return scatterer::held(state, "Scatterer");
 }
 }  // namespace
@@ -98,21 +98,21 @@ Job Scatterer::open(const std::string& function, JobOptions options) {
                                .collect = {}};
     if (options.attached) opening.collect = {.ordered = options.ordered, .now = false};
     if (!options.key.empty()) {
-        auto found = of(state_).client->ask<wire::Found>(
+        auto found = here(state_).client->ask<wire::Found>(
             wire::Find{.key = options.key, .token = opening.token});
         if (!found) throw FanfoldError(found.error().text);
-        if (found->job) return Job(of(state_).go_on(*found, std::move(opening), options));
+        if (found->job) return Job(here(state_).go_on(*found, std::move(opening), options));
     }
     // Of the system's generator, as the token is: nobody guesses another's job.
     opening.job = make_job_id(duration_cast<milliseconds>(microseconds_since_1970()),
                               random_number(), random_number());
-    return Job(of(state_).begin(std::move(opening), options));
+    return Job(here(state_).begin(std::move(opening), options));
 }
 
 Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
-    Client& client = *of(state_).client;
+    Client& client = *here(state_).client;
     JobId id = parse_job_id(job_id) ? checked_id(job_id) : checked_id(find_job(client, job_id).id);
-    auto state = std::make_unique<Job::State>(of(state_).client, id);
+    auto state = std::make_unique<Job::State>(here(state_).client, id);
     state->how = {.ordered = ordered, .now = now};
     state->collecting = true;
     client.post(id, {scatterer::WatchJob{id}, scatterer::CollectJob{id, state->how}}, state->link);
@@ -122,7 +122,7 @@ Job Scatterer::results(const std::string& job_id, bool ordered, bool now) {
 }
 
 std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
-    auto report = of(state_).client->report(query_for(selector));
+    auto report = here(state_).client->report(query_for(selector));
     if (!report) throw FanfoldError(report.error().text);
     std::vector<JobStatus> jobs;
     for (const auto& info : report->jobs) jobs.push_back(scatterer::status_of(info));
@@ -130,7 +130,7 @@ std::vector<JobStatus> Scatterer::jobs(const std::string& selector) {
 }
 
 std::vector<WorkerStatus> Scatterer::workers() {
-    auto report = of(state_).client->report(wire::Query{.topic = wire::Topic::workers});
+    auto report = here(state_).client->report(wire::Query{.topic = wire::Topic::workers});
     if (!report) throw FanfoldError(report.error().text);
     std::vector<WorkerStatus> workers;
     for (const auto& info : report->workers) workers.push_back(scatterer::status_of(info));
@@ -138,18 +138,18 @@ std::vector<WorkerStatus> Scatterer::workers() {
 }
 
 JobStatus Scatterer::wait(const std::string& job_id) {
-    JobStatus status = find_job(*of(state_).client, job_id);
+    JobStatus status = find_job(*here(state_).client, job_id);
     if (status.outcome != JobOutcome::running) return status;
     JobId id = checked_id(status.id);
-    watch_to_end(*of(state_).client, id, {scatterer::WatchJob{id}});
-    return find_job(*of(state_).client, status.id);
+    watch_to_end(*here(state_).client, id, {scatterer::WatchJob{id}});
+    return find_job(*here(state_).client, status.id);
 }
 
 JobStatus Scatterer::cancel(const std::string& job_id) {
-    JobStatus status = find_job(*of(state_).client, job_id);
+    JobStatus status = find_job(*here(state_).client, job_id);
     if (status.outcome != JobOutcome::running) return status;
     JobId id = checked_id(status.id);
-    watch_to_end(*of(state_).client, id,
+    watch_to_end(*here(state_).client, id,
                  {scatterer::WatchJob{id}, scatterer::CancelJob{id, "cancelled by a user"}});
     return status;
 }
@@ -175,12 +175,12 @@ std::uint64_t Scatterer::cancel_fragments(
 }
 
 JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) {
-    JobStatus status = find_job(*of(state_).client, job_id);
+    JobStatus status = find_job(*here(state_).client, job_id);
     wire::Adjust adjust{.job = checked_id(status.id)};
     adjust.priority = change.priority;
     adjust.weight = change.weight;
     adjust.max_running = change.max_running;
-    auto adjusted = of(state_).client->ask<wire::Adjusted>(adjust);
+    auto adjusted = here(state_).client->ask<wire::Adjusted>(adjust);
     if (!adjusted) throw FanfoldError(adjusted.error().text);
     status.priority = adjusted->share.priority;
     status.weight = adjusted->share.weight;
@@ -189,21 +189,22 @@ JobStatus Scatterer::change(const std::string& job_id, const JobChange& change) 
 }
 
 JobRetry Scatterer::retry(const std::string& job_id) {
-    JobStatus before = find_job(*of(state_).client, job_id);
-    auto retried = of(state_).client->ask<wire::Retried>(wire::Retry{.job = checked_id(before.id)});
+    JobStatus before = find_job(*here(state_).client, job_id);
+    auto retried =
+        here(state_).client->ask<wire::Retried>(wire::Retry{.job = checked_id(before.id)});
     if (retried) return {.round = retried->round, .fragments = retried->fragments};
     // It is asked again when no answer comes: this may be the refusal to do twice what was done the
     // first time.
-    JobStatus after = find_job(*of(state_).client, before.id);
+    JobStatus after = find_job(*here(state_).client, before.id);
     if (after.round == before.round) throw FanfoldError(retried.error().text);
     return {.round = after.round,
             .fragments = after.total.value_or(after.accepted) - before.values};
 }
 
 void Scatterer::forget(const std::string& job_id) {
-    JobStatus status = find_job(*of(state_).client, job_id);
+    JobStatus status = find_job(*here(state_).client, job_id);
     auto forgotten =
-        of(state_).client->ask<wire::Forgotten>(wire::Forget{.job = checked_id(status.id)});
+        here(state_).client->ask<wire::Forgotten>(wire::Forget{.job = checked_id(status.id)});
     if (!forgotten) throw FanfoldError(forgotten.error().text);
 }
 

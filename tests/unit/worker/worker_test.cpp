@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto patience = 60s;
+constexpr auto signal_patience = 60s;
 
 WorkerOptions options() {
     return {.broker = "tcp://127.0.0.1:9", .name = "w", .log_level = "off", .keys = ""};
@@ -40,7 +40,8 @@ Handler handler_of(int signal) {
 
 /// Once another than this handler takes the signal: that would end the test.
 bool send_when_taken(int signal, Handler before) {
-    for (auto until = std::chrono::steady_clock::now() + patience; handler_of(signal) == before;) {
+    for (auto until = std::chrono::steady_clock::now() + signal_patience;
+         handler_of(signal) == before;) {
         if (std::chrono::steady_clock::now() > until) return false;
         std::this_thread::yield();
     }
@@ -59,7 +60,7 @@ TEST_CASE("a worker on a thread drains at SIGTERM, and leaves the signal as it w
         return !is_blocked(SIGTERM);
     });
     CHECK(send_when_taken(SIGTERM, before));
-    bool in_time = returned.wait_for(patience) == std::future_status::ready;
+    bool in_time = returned.wait_for(signal_patience) == std::future_status::ready;
     CHECK(in_time);
     if (!in_time) worker.stop();
     CHECK(returned.get());
