@@ -89,7 +89,7 @@ Sockets::Gatherer* Sockets::gatherer(const wire::GathererRef& named) {
     bool same = slot && slot->key == key_of(named) && slot->public_key == named.public_key &&
                 !named.collect.empty();
     if (same && !is_refused(*slot)) return slot.get();
-    forget(slot);  // an earlier life of it
+    forget(slot);                               // an earlier life of it
     if (named.collect.empty()) return nullptr;  // its key is let in no more
     slot = open(named);
     if (slot) loop_.watch(slot->socket, [this, name = named.name] { read(name); });
