@@ -69,6 +69,7 @@ void Endings::complete(Step& step, Job& job) {
     end.missing.clear();
     end.values = *job.total();
     owners_.payloads.clear(job);
+    shorten(job);
     owners_.persistence.ended(step, job, {});
 }
 
