@@ -10,11 +10,10 @@ using namespace fanfold;
 using namespace fanfold::broker;
 
 namespace {
-constexpr std::uint64_t mebibyte = 1 << 20;
-constexpr std::uint64_t output_bytes = 3 * mebibyte;
-constexpr Index count = 30;
+constexpr std::uint64_t output_bytes = 3 * broker::limits::MiB;
+constexpr Index failing = 30;
 
-Slice output(Index index) {
+Slice output_of(Index index) {
     return Slice::take(std::string(output_bytes, static_cast<char>('a' + index)));
 }
 
@@ -28,7 +27,7 @@ std::size_t fail_all(Stage& stage, const char* worker = "w") {
                                   .elapsed = 100ms,
                                   .output_bytes = output_bytes};
             stage.say(worker, wire::Done{.failures = {{dispatch.job, {std::move(failure)}}}},
-                      output(index));
+                      output_of(index));
             ++failed;
         }
     return failed;
@@ -40,7 +39,7 @@ std::set<Index> take_batch(Stage& stage) {
     for (const auto& [errors, body] : stage.expect_all_with_bodies<wire::Errors>("g")) {
         Slice rest = body;
         for (const wire::Failure& failure : errors.failures) {
-            CHECK(rest.sub(0, failure.output_bytes).view() == output(failure.index).view());
+            CHECK(rest.sub(0, failure.output_bytes).view() == output_of(failure.index).view());
             rest = rest.sub(failure.output_bytes, rest.size() - failure.output_bytes);
             taken.insert(failure.index);
         }
@@ -52,16 +51,16 @@ std::set<Index> take_batch(Stage& stage) {
 TEST_CASE("without a store, outputs that wait for the gatherer hold dispatches back") {
     Stage stage;
     stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Errors, wire::Sealed>();
-    stage.core = std::make_unique<Core>(
-        Options{.epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * mebibyte});
+    stage.core = std::make_unique<Core>(Options{
+        .epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * broker::limits::MiB});
     stage.client("c");
     stage.gatherer("g");
     stage.worker("w");
-    JobId job = stage.open(1, count);
+    JobId job = stage.open(1, failing);
     const auto& errors = stage.core->jobs().at(job).books.settled().errors();
     std::size_t failed = 0;
     std::set<Index> arrived;
-    for (int turn = 0; turn < 200 && arrived.size() < count; ++turn) {
+    for (int turn = 0; turn < 200 && arrived.size() < failing; ++turn) {
         for (std::size_t now = 1; now > 0; failed += now) {
             now = fail_all(stage);
             stage.pass(100ms);
@@ -74,34 +73,34 @@ TEST_CASE("without a store, outputs that wait for the gatherer hold dispatches b
             arrived.insert(index);
         }
     }
-    CHECK(arrived.size() == count);
-    CHECK(failed == count);
+    CHECK(arrived.size() == failing);
+    CHECK(failed == failing);
 }
 
 TEST_CASE("with a store, outputs past memory are there alone, and come back in their turn") {
-    Durable stage(8 * mebibyte);
+    Durable stage(8 * broker::limits::MiB);
     stage.client("c");
     stage.gatherer("g");
     stage.worker("w");
-    JobId job = stage.open(1, count);
+    JobId job = stage.open(1, failing);
     bool restarted = false;
     SUBCASE("in one life") {}
     SUBCASE("with a death in between") { restarted = true; }
     auto held = [&] { return stage.job(job).payload->accounted_bytes; };
     while (fail_all(stage) > 0) {
         stage.pass(100ms);
-        CHECK(held() <= 8 * mebibyte);
+        CHECK(held() <= 8 * broker::limits::MiB);
     }
     std::set<Index> arrived;
-    for (int turn = 0; turn < 400 && arrived.size() < count; ++turn) {
+    for (int turn = 0; turn < 400 && arrived.size() < failing; ++turn) {
         if (restarted && turn == 5) {
             stage.restart();
-            CHECK(held() <= mebibyte);
+            CHECK(held() <= broker::limits::MiB);
             stage.fleet();
             stage.live(6s);
         }
         stage.serve();
-        CHECK(held() <= 8 * mebibyte);
+        CHECK(held() <= 8 * broker::limits::MiB);
         for (Index index : take_batch(stage)) {
             stage.say("g", wire::Gathered{.job = job, .ranges = {{index, index + 1}}});
             arrived.insert(index);
@@ -112,16 +111,16 @@ TEST_CASE("with a store, outputs past memory are there alone, and come back in t
         stage.say("w", wire::Heartbeat{});
         stage.pass(100ms);
     }
-    CHECK(arrived.size() == count);
+    CHECK(arrived.size() == failing);
 }
 
 TEST_CASE("with a store, outputs that the disk has not taken hold dispatches back") {
-    Durable stage(8 * mebibyte);
+    Durable stage(8 * broker::limits::MiB);
     stage.after_step = nullptr;
     stage.client("c");
     stage.gatherer("g");
     stage.worker("w");
-    stage.open(1, count);
+    stage.open(1, failing);
     std::size_t failed = 0;
     auto fail_more = [&] {
         for (int turn = 0; turn < 5; ++turn) {
@@ -137,11 +136,11 @@ TEST_CASE("with a store, outputs that the disk has not taken hold dispatches bac
 }
 
 TEST_CASE("an output that the store can't give back ends its job, and says why") {
-    Durable stage(8 * mebibyte);
+    Durable stage(8 * broker::limits::MiB);
     stage.client("c");
     stage.gatherer("g");
     stage.worker("w");
-    JobId job = stage.open(1, count);
+    JobId job = stage.open(1, failing);
     while (fail_all(stage) > 0) stage.pass(100ms);
     for (auto& [key, record] : stage.disk)
         if (record.kind == static_cast<std::uint8_t>(rows::Kind::error))
@@ -161,15 +160,15 @@ TEST_CASE("an output that the store can't give back ends its job, and says why")
 
 namespace {
 /// What may be held of ada's is limited.
-void limit(Tenants<Stage>& stage, std::uint64_t bytes) {
+void limit_ada(Tenants<Stage>& stage, std::uint64_t bytes) {
     KeysChanged change = keys({ada, bob, root, hall, mill});
     change.limits["ada"] = {.held_bytes = bytes};
     stage.step(change);
 }
-const Holding& held(Tenants<Stage>& stage, JobId job) {
+const Holding& held_of(Tenants<Stage>& stage, JobId job) {
     return stage.core->jobs().at(job).tenant->held;
 }
-wire::Block described(Tenants<Stage>& stage, std::uint64_t n, std::uint64_t bytes) {
+wire::Block described_job(Tenants<Stage>& stage, std::uint64_t n, std::uint64_t bytes) {
     wire::Block block = stage.first(n, "a");
     block.spec->environment = {"TEXT=" + std::string(bytes, 'x')};
     block.count = 0;
@@ -182,37 +181,37 @@ wire::Block described(Tenants<Stage>& stage, std::uint64_t n, std::uint64_t byte
 TEST_CASE("outputs that the gatherer has not confirmed count for their user") {
     Tenants<Stage> stage;
     JobId job = stage.opened(1, "a", ada);
-    const std::uint64_t before = held(stage, job).all;
+    const std::uint64_t before = held_of(stage, job).all;
     fail_all(stage);
-    CHECK(held(stage, job).all > before + output_bytes - 10);
+    CHECK(held_of(stage, job).all > before + output_bytes - 10);
     stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}});
-    CHECK(held(stage, job).all <= before);
+    CHECK(held_of(stage, job).all <= before);
 }
 
 TEST_CASE("what describes a user's jobs is bounded, however many have ended") {
     Tenants<Stage> stage;
-    limit(stage, mebibyte);
+    limit_ada(stage, broker::limits::MiB);
     bool attached = true;
     SUBCASE("attached ones, which are forgotten") {}
     SUBCASE("others, of which the environment goes") { attached = false; }
     for (std::uint64_t n = 1; n <= 255; ++n) {
-        wire::Block block = described(stage, n, 900'000);
+        wire::Block block = described_job(stage, n, 900'000);
         block.spec->attached = attached;
         stage.block(block, {}, ada);
         REQUIRE(stage.core->jobs().contains(block.job));
-        CHECK(held(stage, block.job).all <= mebibyte);
+        CHECK(held_of(stage, block.job).all <= broker::limits::MiB);
         stage.ended(block.job);
-        CHECK(held(stage, block.job).all <= 100'000);
+        CHECK(held_of(stage, block.job).all <= 100'000);
     }
 }
 
 TEST_CASE("a job whose texts have no room beside those of others is refused") {
     Tenants<Stage> stage;
-    limit(stage, mebibyte);
-    stage.block(described(stage, 1, 900'000), {}, ada);
+    limit_ada(stage, broker::limits::MiB);
+    stage.block(described_job(stage, 1, 900'000), {}, ada);
     CHECK(stage.core->jobs().contains(job_number(1)));
     stage.skip("a");
-    stage.block(described(stage, 2, 900'000), {}, ada);
+    stage.block(described_job(stage, 2, 900'000), {}, ada);
     CHECK_FALSE(stage.core->jobs().contains(job_number(2)));
     auto refused = stage.template expect<wire::Refused>("a");
     CHECK(refused.code == wire::RefusalCode::overloaded);
@@ -221,12 +220,12 @@ TEST_CASE("a job whose texts have no room beside those of others is refused") {
 
 TEST_CASE("results that gatherers keep for a user hold its other jobs back until it forgets some") {
     Tenants<Stage> stage;
-    limit(stage, 10'000);
+    limit_ada(stage, 10'000);
     JobId first = stage.opened(1, "a", ada);
     stage.skip("w");
     stage.say("g", wire::Gathered{.job = first, .ranges = {{0, 1}}, .held_bytes = 20'000});
     stage.ended(first);
-    CHECK(held(stage, first).results == 20'000);
+    CHECK(held_of(stage, first).results == 20'000);
     wire::Block block = stage.first(2, "a");
     block.total = 1;
     stage.block(block, Slice::copy("\x07"), ada);
