@@ -65,14 +65,17 @@ TEST_CASE("embedded: what a handler logs goes where its program wants it") {
     fleet.function("say", [](Context& context, const std::string& text) { context.log(text); });
     Job job = fleet.scatterer().scatter("say", std::vector<std::string>{"what I saw"});
     CHECK(job.wait().values == 1);
+    std::lock_guard lock(mutex);
     CHECK(lines == std::vector<std::string>{"0 what I saw"});
     CHECK(errors.text().empty());
 }
 
 TEST_CASE("embedded: with one slot a handler runs on one thread") {
+    std::mutex mutex;
     std::set<std::thread::id> threads;
     Embedded fleet({.slots = 1});
     fleet.function("short", [&](int number) {
+        std::lock_guard lock(mutex);
         threads.insert(std::this_thread::get_id());
         return number;
     });
@@ -80,5 +83,6 @@ TEST_CASE("embedded: with one slot a handler runs on one thread") {
         Job job = fleet.scatterer().scatter("short", std::vector<int>{1, 2, 3});
         CHECK(job.wait().values == 3);
     }
+    std::lock_guard lock(mutex);
     CHECK(threads.size() == 1);
 }
