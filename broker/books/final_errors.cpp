@@ -47,14 +47,13 @@ std::vector<const FinalError*> FinalErrors::take_unwritten() {
 
 void FinalErrors::spill(std::uint64_t bytes) {
     const std::uint64_t aim = held_bytes_ - std::min(held_bytes_, bytes);
-    const Index first = batch_.indices.empty() ? 0 : batch_.indices.back() + 1;
-    while (held_bytes_ > aim && !with_output_.empty()) {
-        const Index last = *with_output_.rbegin();
-        FinalError& error = all_.at(last);
-        if (last < first || !error.written) return;
+    for (auto it = with_output_.end(); held_bytes_ > aim && it != with_output_.begin();) {
+        --it;
+        FinalError& error = all_.at(*it);
+        if (!error.written || std::ranges::binary_search(batch_.indices, *it)) continue;
         held_bytes_ -= error.output.size();
         error.output = {};
-        with_output_.erase(last);
+        it = with_output_.erase(it);
     }
 }
 
@@ -76,7 +75,7 @@ FinalErrors::Batch FinalErrors::next_batch() const {
     std::uint64_t header = 0;
     for (const auto& [index, error] : all_) {
         const std::uint64_t output = error.failure.output_bytes;
-        header += error.text_bytes() + limits::numbers_bytes;
+        header += error.text_bytes();
         bool fits = header <= limits::report_bytes && batch.bytes + output <= limits::block_bytes;
         if (!fits && !batch.indices.empty()) break;
         batch.bytes += output;

@@ -3,7 +3,7 @@
 //
 // Invariants:
 // - the output of an error is in memory, or in the store alone; what is empty is in memory;
-// - the batch holds errors that were there when it was chosen, the first ones of all.
+// - the batch holds errors that were the first of all when it was chosen, in their order.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,10 @@ struct FinalError {
     bool written = false;
 
     bool in_memory() const { return output.size() == failure.output_bytes; }
-    std::uint64_t text_bytes() const { return failure.message.size() + failure.worker.size(); }
+    /// Of all but the output, with its place in the books.
+    std::uint64_t text_bytes() const {
+        return failure.message.size() + failure.worker.size() + limits::numbers_bytes;
+    }
 };
 
 class FinalErrors {

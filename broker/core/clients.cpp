@@ -57,7 +57,6 @@ void Clients::offer_room(Step& step, Job& job) {
     Client& client = *job.client.write();
     if (job.total() || owners_.users.limits_of(job.user).held_bytes == 0) return;
     if (!owners_.users.has_room(job)) owners_.payloads.drop_retained_of(job.user);
-    owners_.retention.make_room(step, job.user);
     if (owners_.users.has_room(job)) {
         tell_credit(step, job, client.short_since.has_value());
         client.short_since.reset();

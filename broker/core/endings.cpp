@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "shared/base/text.hpp"
+
 namespace fanfold::broker {
 
 void Endings::end(Step& step, Job& job, Ending ending) {
@@ -21,6 +23,7 @@ void Endings::end(Step& step, Job& job, Ending ending) {
     owners_.outbox.forget(job);
     job.books.close();
     owners_.payloads.close(job, !job.spec->attached && !ending.lost);
+    owners_.dispatcher.apply(step, job);
     if (!why_no_retry(job).empty()) shorten(job);
     owners_.persistence.ended(step, job, owners_.payloads.take_freed(job));
     tell(step, job, !every_value || !job.spec->attached);
@@ -29,7 +32,6 @@ void Endings::end(Step& step, Job& job, Ending ending) {
                .took = step.now - life.opened,
                .detail = std::string(wire::to_string(life.end.outcome)) +
                          (life.end.reason.empty() ? "" : ": " + life.end.reason)});
-    owners_.dispatcher.apply(step, job);
     owners_.dispatcher.stop(job);
     owners_.retention.add(job);
     owners_.outbox.hurry(
@@ -37,11 +39,16 @@ void Endings::end(Step& step, Job& job, Ending ending) {
     owners_.payloads.drop_retained();
 }
 
-/// Only what is asked for of a job that can't run again.
+/// Only what is asked for of a job that can't run again; one with a key is compared with others by
+/// its title.
 void Endings::shorten(Job& job) {
     wire::JobSpec& spec = *job.spec.write();
     spec.environment = {};
     spec.cwd = {};
+    spec.require = {};
+    spec.resources = {};
+    if (spec.key.empty())
+        spec.title = std::string(cut_between_characters(spec.title, limits::shown_bytes));
     owners_.payloads.weigh(job);
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "broker/dispatch/scheduler.hpp"
+#include "shared/base/text.hpp"
 
 namespace fanfold::broker {
 
@@ -46,8 +47,11 @@ void Requests::on_cancel_fragments(Step& step, const PeerId& from,
                                std::to_string(limits::cancelled_fragments) +
                                " is the most at a time; name fewer, or cancel the job",
                            job->id);
+    // Each has an error of its own: until those of before are confirmed, it is asked again.
+    if (job->running() && owners_.payloads.outputs_full(*job)) return;
     wire::FragmentsCancelled answer{.job = job->id};
-    const std::string reason = cancel.reason.empty() ? "cancelled" : cancel.reason;
+    const std::string reason(cut_between_characters(
+        cancel.reason.empty() ? "cancelled" : cancel.reason, limits::name_bytes));
     for (Range range : named.ranges()) {
         // Of a job that has ended, which may be so since it was asked first, nothing is left to
         // end.

@@ -25,15 +25,6 @@ void Retention::shorten(Step& step, Lists& lists, std::size_t most) {
                             })->second);
 }
 
-void Retention::make_room(Step& step, const std::string& user, std::uint64_t more) {
-    const std::uint64_t most = owners_.users.limits_of(user).held_bytes;
-    auto list = attached_.find(user);
-    if (most == 0 || list == attached_.end()) return;
-    const Holding& held = owners_.users.tenant(user).held;
-    while (!list->second.empty() && (held.all >= most || held.described + more > most))
-        forget_oldest(step, list->second);
-}
-
 void Retention::forget_oldest(Step& step, List& list) {
     const JobId oldest = list.front();
     list.pop_front();

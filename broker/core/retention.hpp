@@ -25,9 +25,6 @@ public:
     /// Nothing is known of the job any more. Its gatherer is told until it says that it has
     /// forgotten too; a tombstone reminds of that.
     void forget(Step& step, const Job& job);
-    /// For so many bytes more that describe a job of the user, or for what it may hold: its jobs go
-    /// that had ended and that nobody asks for, oldest first.
-    void make_room(Step& step, const std::string& user, std::uint64_t more = 0);
     /// Those that were remembered for long enough, and those that are too many.
     void forget_ended(Step& step);
 

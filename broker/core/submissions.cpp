@@ -27,9 +27,10 @@ bool ignore(Step& step, const wire::Block& block) {
 bool Submissions::is_refused(Step& step, const wire::Block& block, const std::optional<Slice>& body,
                              const Sender& sender, Job* job) {
     Conduct& conduct = owners_.conduct;
-    if (!job && !block.spec)
-        return block.first == 0 ? refuse_without_spec(step, block, sender),
-               true             : ignore(step, block);
+    if (!job && !block.spec) {
+        if (block.first > 0) return ignore(step, block);
+        return refuse_without_spec(step, block, sender), true;
+    }
     if (job && job->user != sender.user)
         return conduct.deny(step, {}, sender, "Block of a job of " + user_text(job->user),
                             block.job),
@@ -57,8 +58,6 @@ bool Submissions::is_refused(Step& step, const wire::Block& block, const std::op
     if (std::string why = body ? owners_.users.why_too_large(sender.user, block, *body) : "";
         !why.empty())
         return refuse(RefusalCode::too_large, why, why);
-    if (std::string why = why_wrong_digest(job, block, body); !why.empty())
-        return refuse(RefusalCode::malformed, why, "its client sent a wrong digest: " + why);
     return is_untimely(step, block, owner, job);
 }
 
@@ -93,22 +92,36 @@ void Submissions::refuse_without_spec(Step& step, const wire::Block& block, cons
                         block.job);
 }
 
-/// Of what is taken next; after a start of the broker nobody knows the digest so far.
-std::string Submissions::why_wrong_digest(const Job* job, const wire::Block& block,
-                                          const std::optional<Slice>& body) {
-    const bool is_next = block.first == (job ? job->books.next() : 0);
-    if (!body || block.digest.empty() || !is_next || (job && !job->submission->payloads)) return {};
+/// Of all payloads of a job with a key, up to the end of the block, if it is the next one; after a
+/// start of the broker nobody knows that so far.
+std::optional<wire::Digest> Submissions::digest_with(const Job* job, const wire::Block& block,
+                                                     const std::optional<Slice>& body) {
+    const bool is_known =
+        job ? job->running() && job->submission->payloads.has_value() : !block.spec->key.empty();
+    if (!body || !is_known || block.first != (job ? job->books.next() : 0)) return std::nullopt;
     wire::Digest digest = job ? *job->submission->payloads : wire::Digest();
     digest.add(body->view());
-    if (block.digest == digest.value()) return {};
-    return "the digest of the block at fragment " + std::to_string(block.first) +
-           " is not that of the payloads up to its end";
+    return digest;
+}
+
+void Submissions::refuse_digest(Step& step, const wire::Block& block, Job* job) {
+    const std::string why = "the digest of the block at fragment " + std::to_string(block.first) +
+                            " is not that of the payloads up to its end";
+    step.refuse(job ? job->client->peer : block.spec->owner, RefusalCode::malformed, why,
+                block.job);
+    if (job)
+        owners_.endings.end(
+            step, *job,
+            {.outcome = Outcome::failed, .reason = "its client sent a wrong digest: " + why});
 }
 
 void Submissions::on_block(Step& step, const wire::Block& block, std::optional<Slice> body,
                            const Sender& sender) {
     Job* job = owners_.jobs.find(block.job);
     if (is_refused(step, block, body, sender, job)) return;
+    std::optional<wire::Digest> digest = digest_with(job, block, body);
+    if (digest && !block.digest.empty() && block.digest != digest->value())
+        return refuse_digest(step, block, job);
     const bool opened = !job;
     if (opened && !(body && owners_.payloads.has_room(nullptr, body->size())))
         return step.send(block.spec->owner,
@@ -122,7 +135,7 @@ void Submissions::on_block(Step& step, const wire::Block& block, std::optional<S
         return step.send(block.spec ? block.spec->owner : job->client->peer, job->life->end);
     bool taken = fits(step, *job, block, body);
     if (taken) {
-        accept(step, *job, block, *std::move(body));
+        accept(step, *job, block, *std::move(body), std::move(digest));
     } else {
         if (block.count > 0 && block.first + block.count <= job->books.next())
             owners_.conduct.pass_over(step, {}, "Block again", block.job);
@@ -143,14 +156,15 @@ bool Submissions::fits(Step& step, Job& job, const wire::Block& block,
     return owners_.clients.has_room(step, job);
 }
 
-void Submissions::accept(Step& step, Job& job, const wire::Block& block, Slice body) {
+void Submissions::accept(Step& step, Job& job, const wire::Block& block, Slice body,
+                         std::optional<wire::Digest> digest) {
     Submission& submission = *job.submission.write();
     step.note({.level = Level::debug,
                .what = "block accepted",
                .job = job.id,
                .range = {block.first, block.first + block.count}});
     owners_.persistence.block(step, block, body);
-    if (submission.payloads) submission.payloads->add(body.view());
+    submission.payloads = std::move(digest);
     job.books.accept(block.count);
     owners_.payloads.add(job, block, std::move(body));
     submission.digest = block.digest;
@@ -180,7 +194,7 @@ std::string Submissions::why_no_function(const wire::JobSpec& spec) const {
     return demand.unmet() + "; there is: " + all;
 }
 
-std::optional<wire::Refused> Submissions::why_not_open(Step& step, const wire::Block& block,
+std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const wire::Block& block,
                                                        const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
     auto refused = [&](RefusalCode code, std::string text) {
@@ -206,9 +220,7 @@ std::optional<wire::Refused> Submissions::why_not_open(Step& step, const wire::B
             "no gatherer is connected to the broker; start fanfold-gatherer with --broker");
     std::string why = owners_.users.why_no_job(sender.user);
     if (why.empty()) why = owners_.users.why_no_submission(sender.user, step.now);
-    const std::uint64_t described = text_bytes(spec);
-    owners_.retention.make_room(step, sender.user, described);
-    if (why.empty()) why = owners_.users.why_no_description(sender.user, described);
+    if (why.empty()) why = owners_.users.why_no_description(sender.user, text_bytes(spec));
     if (!why.empty()) return refused(RefusalCode::overloaded, why);
     return std::nullopt;
 }

@@ -30,14 +30,16 @@ private:
                     const Sender& sender, Job* job);
     bool is_untimely(Step& step, const wire::Block& block, const PeerId& owner, const Job* job);
     void refuse_without_spec(Step& step, const wire::Block& block, const Sender& sender);
-    static std::string why_wrong_digest(const Job* job, const wire::Block& block,
-                                        const std::optional<Slice>& body);
+    static std::optional<wire::Digest> digest_with(const Job* job, const wire::Block& block,
+                                                   const std::optional<Slice>& body);
+    void refuse_digest(Step& step, const wire::Block& block, Job* job);
     Job* open(Step& step, const wire::Block& block, const Sender& sender);
-    std::optional<wire::Refused> why_not_open(Step& step, const wire::Block& block,
+    std::optional<wire::Refused> why_not_open(const Step& step, const wire::Block& block,
                                               const Sender& sender);
     std::string why_no_function(const wire::JobSpec& spec) const;
     bool fits(Step& step, Job& job, const wire::Block& block, const std::optional<Slice>& body);
-    void accept(Step& step, Job& job, const wire::Block& block, Slice body);
+    void accept(Step& step, Job& job, const wire::Block& block, Slice body,
+                std::optional<wire::Digest> digest);
     void seal_when_whole(Step& step, Job& job);
     bool may_own(const PeerId& peer, const Sender& sender) const;
 

@@ -32,8 +32,8 @@ void Loads::change(Session& worker, const Job& job, const LoanChange& change) {
 
 bool Loads::set_usable(Session& worker, std::uint32_t stuck_slots, bool leaving) {
     Load& load = *worker.load.write();
-    const bool stuck_before = std::exchange(load.stuck_slots, stuck_slots) == stuck_slots;
-    return std::exchange(load.leaving, leaving) != leaving || !stuck_before;
+    const bool others_stuck = std::exchange(load.stuck_slots, stuck_slots) != stuck_slots;
+    return std::exchange(load.leaving, leaving) != leaving || others_stuck;
 }
 
 std::uint64_t Loads::count_handled(Session& worker, std::uint64_t handled, LivedTime lived) {

@@ -117,8 +117,8 @@ int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
         if (geteuid() == 0)
             write_log(component,
                       {.level = Level::warn,
-                       .what = "it runs as root, and so does every command that it starts",
-                       .detail = "start it as a user of its own"});
+                       .what = "it runs as root",
+                       .detail = "and so does whatever it starts; start it as a user of its own"});
         std::signal(SIGPIPE, SIG_IGN);
         SignalReader signals;
         return run(signals);

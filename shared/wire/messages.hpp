@@ -283,12 +283,14 @@ struct AllowedKeys {
 };
 
 // clang-format off
-using Message = std::variant<Hello, Welcome, Refused, Heartbeat, Bye,                                              // any
-                             Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report,  // client ↔ broker
-                             Find, Found, Retry, Retried, Adjust, Adjusted, CancelFragments, FragmentsCancelled,   //
-                             Dispatch, Done, Release, Drop, SendAgain, Recall, Results,                            // worker
-                             Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys,                    // gatherer ↔ broker
-                             Collect, Values, Failures, Acknowledge, Concluded>;                                   // client ↔ gatherer
+using Message = std::variant<
+    Hello, Welcome, Refused, Heartbeat, Bye,                                         // any
+    Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query,     // client
+    Report, Find, Found, Retry, Retried, Adjust, Adjusted, CancelFragments,          // and broker
+    FragmentsCancelled,                                                              //
+    Dispatch, Done, Release, Drop, SendAgain, Recall, Results,                       // worker
+    Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys,               // gatherer
+    Collect, Values, Failures, Acknowledge, Concluded>;                              // collector
 // clang-format on
 
 /// The message's name, for logs.

@@ -136,3 +136,33 @@ TEST_CASE("cancelled fragments are so after a restart, also without their gather
     REQUIRE(failures.size() == 2);
     CHECK(failures[0].kind == wire::FailureKind::cancelled);
 }
+
+TEST_CASE("fragments are cancelled no faster than the gatherer takes their errors") {
+    Stage stage;
+    stage.ignore<wire::Accepted, wire::Assign, wire::Errors, wire::Notice, wire::Sealed>();
+    stage.core = std::make_unique<Core>(Options{
+        .epoch = {0, 1}, .blocks = {"inproc://blocks"}, .memory_bytes = 8 * broker::limits::MiB});
+    stage.client("c");
+    stage.gatherer("g");
+    const JobId job = job_number(1);
+    constexpr std::uint32_t half = 10'000;
+    stage.block({.job = job,
+                 .token = 1,
+                 .count = 2 * half,
+                 .stride = 2 * half,
+                 .spec = Stage::spec(),
+                 .total = 2 * half},
+                Slice::take(std::string(2 * half, '\x07')));
+    auto ask = [&](Range range) {
+        stage.say("c", wire::CancelFragments{
+                           .job = job, .reason = std::string(4000, 'r'), .ranges = {range}});
+        return stage.expect_all<wire::FragmentsCancelled>("c").size();
+    };
+    CHECK(ask({0, half}) == 1);
+    const auto& errors = stage.core->jobs().at(job).books.settled().errors();
+    CHECK(errors.all().at(0).failure.message.size() == broker::limits::name_bytes);
+    CHECK(ask({half, 2 * half}) == 0);
+    CHECK(errors.all().size() == half);
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, half}}});
+    CHECK(ask({half, 2 * half}) == 1);
+}

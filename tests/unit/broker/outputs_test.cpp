@@ -114,6 +114,21 @@ TEST_CASE("with a store, outputs past memory are there alone, and come back in t
     CHECK(arrived.size() == failing);
 }
 
+TEST_CASE("with a store, outputs of fragments before the one on its way go to the store, too") {
+    Durable stage(8 * broker::limits::MiB);
+    stage.client("c");
+    stage.gatherer("g");
+    stage.worker("w", failing);
+    JobId job = stage.open(1, failing);
+    stage.skip("w");
+    for (Index index = failing; index-- > 0;) {
+        wire::Failure failure{.index = index, .attempt = 1, .output_bytes = output_bytes};
+        stage.say("w", wire::Done{.failures = {{job, {std::move(failure)}}}}, output_of(index));
+        CHECK(stage.job(job).payload->accounted_bytes <= 8 * broker::limits::MiB);
+    }
+    CHECK(stage.job(job).books.settled().errors().all().size() == failing);
+}
+
 TEST_CASE("with a store, outputs that the disk has not taken hold dispatches back") {
     Durable stage(8 * broker::limits::MiB);
     stage.after_step = nullptr;
@@ -192,8 +207,8 @@ TEST_CASE("what describes a user's jobs is bounded, however many have ended") {
     Tenants<Stage> stage;
     limit_ada(stage, broker::limits::MiB);
     bool attached = true;
-    SUBCASE("attached ones, which are forgotten") {}
-    SUBCASE("others, of which the environment goes") { attached = false; }
+    SUBCASE("attached ones") {}
+    SUBCASE("others") { attached = false; }
     for (std::uint64_t n = 1; n <= 255; ++n) {
         wire::Block block = described_job(stage, n, 900'000);
         block.spec->attached = attached;
@@ -203,6 +218,21 @@ TEST_CASE("what describes a user's jobs is bounded, however many have ended") {
         stage.ended(block.job);
         CHECK(held_of(stage, block.job).all <= 100'000);
     }
+}
+
+TEST_CASE("of a title that was never asked for by a key, an ended job keeps the beginning") {
+    Tenants<Stage> stage;
+    std::string key;
+    SUBCASE("without a key") {}
+    SUBCASE("with a key") { key = "k"; }
+    wire::Block block = described_job(stage, 1, 10);
+    block.spec->title = std::string(900'000, 't');
+    block.spec->key = key;
+    stage.block(block, {}, ada);
+    CHECK(stage.core->jobs().at(block.job).spec->title.size() == 900'000);
+    stage.ended(block.job);
+    CHECK(stage.core->jobs().at(block.job).spec->title.size() ==
+          (key.empty() ? broker::limits::shown_bytes : 900'000));
 }
 
 TEST_CASE("a job whose texts have no room beside those of others is refused") {

@@ -9,8 +9,10 @@
 #include <thread>
 
 #include "shared/program/caught_signals.hpp"
+#include "tests/support/process_state.hpp"
 
 using namespace fanfold;
+using fanfold::testing::Handler, fanfold::testing::handler_of, fanfold::testing::is_blocked;
 
 namespace {
 
@@ -19,20 +21,6 @@ bool comes(CaughtSignals& signals) {
     while (poll(&item, 1, 20'000) < 0) {
     }
     return item.revents != 0 && signals.read() != 0;
-}
-
-bool is_blocked(int signal) {
-    sigset_t mask;
-    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-    return sigismember(&mask, signal) == 1;
-}
-
-using Handler = void (*)(int);
-
-Handler handler_of(int signal) {
-    struct sigaction action {};
-    sigaction(signal, nullptr, &action);
-    return action.sa_handler;
 }
 
 }  // namespace

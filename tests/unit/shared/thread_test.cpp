@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "shared/base/thread.hpp"
+#include "tests/support/process_state.hpp"
 
 using namespace fanfold;
 
@@ -22,14 +23,8 @@ TEST_CASE("a thread takes no signal, and its parent takes those that it took") {
 }
 
 TEST_CASE("a system that gives no thread is an error that names the limits") {
-    pthread_attr_t usual;
-    pthread_attr_t huge;
-    pthread_getattr_default_np(&usual);
-    pthread_getattr_default_np(&huge);
-    pthread_attr_setstacksize(&huge, std::size_t{1} << 50);  // no address space has so much
-    REQUIRE(pthread_setattr_default_np(&huge) == 0);
+    const testing::NoThreads none;
     auto thread = start_thread([] {});
-    pthread_setattr_default_np(&usual);
     REQUIRE_FALSE(thread);
     CHECK(thread.error().text.find("ulimit -u") != std::string::npos);
 }

@@ -11,6 +11,7 @@
 
 #include "shared/wire/codec.hpp"
 #include "tests/support/executor_harness.hpp"
+#include "tests/support/process_state.hpp"
 #include "worker/executor.hpp"
 
 namespace fanfold::worker {
@@ -249,14 +250,10 @@ TEST_CASE("executors: are closed again, to wait longer") {
 
 TEST_CASE("executors: a task for which the system gives no thread fails, and the next may run") {
     ExecutorStage stage(typed_function([](int number) { return number; }));
-    pthread_attr_t usual;
-    pthread_attr_t huge;
-    pthread_getattr_default_np(&usual);
-    pthread_getattr_default_np(&huge);
-    pthread_attr_setstacksize(&huge, std::size_t{1} << 50);  // no address space has so much
-    REQUIRE(pthread_setattr_default_np(&huge) == 0);
-    stage.run("typed", {packed(0), packed(1)});
-    pthread_setattr_default_np(&usual);
+    {
+        const fanfold::testing::NoThreads none;
+        stage.run("typed", {packed(0), packed(1)});
+    }
     CHECK(stage.failure().message.find("has no thread") != std::string::npos);
     CHECK(stage.failure().index == 1);
     stage.next<Finished>();

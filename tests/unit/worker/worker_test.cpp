@@ -12,8 +12,10 @@
 #include <thread>
 
 #include "fanfold/worker.hpp"
+#include "tests/support/process_state.hpp"
 
 using namespace fanfold;
+using fanfold::testing::Handler, fanfold::testing::handler_of, fanfold::testing::is_blocked;
 using namespace std::chrono_literals;
 
 namespace {
@@ -22,20 +24,6 @@ constexpr auto signal_patience = 60s;
 
 WorkerOptions options() {
     return {.broker = "tcp://127.0.0.1:9", .name = "w", .log_level = "off", .keys = ""};
-}
-
-bool is_blocked(int signal) {
-    sigset_t mask;
-    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-    return sigismember(&mask, signal) == 1;
-}
-
-using Handler = void (*)(int);
-
-Handler handler_of(int signal) {
-    struct sigaction action {};
-    sigaction(signal, nullptr, &action);
-    return action.sa_handler;
 }
 
 /// Once another than this handler takes the signal: that would end the test.
