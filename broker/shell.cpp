@@ -60,8 +60,9 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
 void Shell::run(SignalReader* signals) {
     for (zmq::socket_t* socket : {&control_, &blocks_})
         loop_.watch(*socket, [this, socket] {
-            net::take_in(*socket, gatekeeper_, core_,
-                         [this](Event event) { take(std::move(event)); });
+            net::take_in(
+                *socket, gatekeeper_, core_, [this](Event event) { take(std::move(event)); },
+                &parts_);
         });
     if (journal_.fd() >= 0) loop_.watch(journal_.fd(), [this] { read_journal(); });
     if (signals) loop_.watch(signals->fd(), [this, signals] { on_signal(*signals); });
@@ -134,9 +135,9 @@ void Shell::act(Action& action) {
 
 void Shell::send(Send& message) {
     compressed_.learn(message.message);
-    bool compress = compressed_.wants(message.message);
-    auto sent =
-        net::send_to(control_, backlog_, message.to, message.message, message.body, compress);
+    auto sent = net::send_to(
+        control_, backlog_, message.to, message.message, message.body,
+        {.compress = compressed_.wants(message.message), .in_parts = message.in_parts});
     if (sent == net::Sent::unroutable || sent == net::Sent::unread)
         gone_.push_back({.peer = message.to, .unread = sent == net::Sent::unread});
 }

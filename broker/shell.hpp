@@ -10,6 +10,7 @@
 #include "broker/core/core.hpp"
 #include "shared/net/backlog.hpp"
 #include "shared/net/loop.hpp"
+#include "shared/net/parts.hpp"
 #include "shared/program/signals.hpp"
 #include "shared/security/gatekeeper.hpp"
 #include "shared/security/secured_sockets.hpp"
@@ -68,6 +69,7 @@ private:
     net::Loop loop_;
     Core core_;
     net::Backlog backlog_;          // of control
+    net::Parts parts_;              // of what comes there
     std::vector<Unroutable> gone_;  // found while sending
     CompressedJobs compressed_;
 };

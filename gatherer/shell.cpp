@@ -58,6 +58,7 @@ void Shell::read_state() {
 void Shell::connect() {
     if (control_) loop_.forget(*control_);
     forget_handshakes();
+    parts_ = {};
     ++connection_;
     control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker,
                             random_peer_id('g'), net::proof_for(options_.keys, &handshakes_));
@@ -138,8 +139,9 @@ void Shell::perform(Action& action) {
 
 void Shell::say(Send send) {
     auto* values = std::get_if<wire::Values>(&send.message);
-    bool compress = values && core_.compresses(values->job);
-    auto sent = net::send_to(collect_, backlog_, send.to, send.message, send.body, compress);
+    auto sent = net::send_to(
+        collect_, backlog_, send.to, send.message, send.body,
+        {.compress = values && core_.compresses(values->job), .in_parts = send.in_parts});
     if (sent == net::Sent::unroutable || sent == net::Sent::unread)
         gone_.push_back({.peer = std::move(send.to), .unread = sent == net::Sent::unread});
 }
@@ -153,8 +155,12 @@ void Shell::read_journal() {
 
 void Shell::receive_control() {
     for (int i = 0; i < limits::messages_a_turn; ++i) {
-        auto incoming = net::receive(*control_);
+        auto incoming = net::receive(*control_, &parts_);
         if (!incoming) return;
+        if (incoming->is_part && incoming->message) {
+            step(Arriving{});
+            continue;
+        }
         if (!incoming->message) {
             step(Garbled{{}, incoming->message.error().text});
             continue;

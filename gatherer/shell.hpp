@@ -10,6 +10,7 @@
 #include "gatherer/core/core.hpp"
 #include "shared/net/backlog.hpp"
 #include "shared/net/loop.hpp"
+#include "shared/net/parts.hpp"
 #include "shared/program/signals.hpp"
 #include "shared/security/gatekeeper.hpp"
 #include "shared/security/handshake.hpp"
@@ -64,6 +65,7 @@ private:
     net::BoundSocket results_;
     net::BoundSocket collect_;
     std::optional<zmq::socket_t> control_;
+    net::Parts parts_;                               // of what comes there
     std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
     std::uint64_t connection_ =
         0;  // to the broker, counted: what was to be said on an earlier one is not said on a later

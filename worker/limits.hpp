@@ -14,8 +14,9 @@ using namespace std::chrono_literals;
 using namespace fanfold::limits;
 
 // --- the session with the broker
-inline constexpr auto done_patience = 2ms;            // what has ended is told after so long
-inline constexpr auto drain_patience = resend_after;  // for the last results to be confirmed
+inline constexpr auto done_patience = 2ms;             // what has ended is told after so long
+inline constexpr std::size_t told_arrival = 16 * KiB;  // of payloads: the broker hears of it soon
+inline constexpr auto drain_patience = resend_after;   // for the last results to be confirmed
 inline constexpr int messages_per_turn = 64;  // read from the broker, before the executors' events
 
 // --- results that are kept

@@ -48,6 +48,7 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
 
 void Shell::connect() {
     if (control_) loop_.forget(*control_);
+    parts_ = {};
     forget_handshakes();
     control_ = net::connect(context_, zmq::socket_type::dealer, options_.broker,
                             random_peer_id('w'), net::proof_for(options_.keys, &handshakes_));
@@ -150,8 +151,11 @@ void Shell::act_all(std::vector<Action>& actions) {
 void Shell::act(Action& action) {
     struct Acts {
         Shell& shell;
-        void operator()(SendBroker& send) { net::send(*shell.control_, send.message, send.body); }
+        void operator()(SendBroker& send) {
+            net::send(*shell.control_, send.message, send.body, {.in_parts = send.in_parts});
+        }
         void operator()(PushResults& results) { shell.push(results); }
+        void operator()(PushMark& push) { shell.push(push); }
         void operator()(Run& run) { shell.start(std::move(run)); }
         void operator()(Stop& stop) { shell.executors_->stop(stop.task); }
         void operator()(Trim& trim) { shell.executors_->trim(trim); }
@@ -168,7 +172,15 @@ void Shell::act(Action& action) {
 void Shell::push(PushResults& push) {
     // Without one it is kept, and the broker hears nothing of it being safe.
     if (Gatherer* to = gatherer(push.to))
-        net::send(to->socket, push.message, push.body, compressed_.wants(push.message));
+        net::send(to->socket, push.message, push.body,
+                  {.compress = compressed_.wants(push.message)});
+}
+
+void Shell::push(PushMark& push) {
+    Gatherer* to = gatherer(push.to);
+    if (!to) return;
+    push.mark.owner.bytes = control_->get(zmq::sockopt::routing_id);
+    net::send(to->socket, push.mark);
 }
 
 Shell::Gatherer* Shell::gatherer(const wire::GathererRef& where) {
@@ -223,8 +235,12 @@ void Shell::read_handshakes(const std::string& name) {
 
 void Shell::receive_control() {
     for (int i = 0; i < limits::messages_per_turn; ++i) {
-        auto incoming = net::receive(*control_);
+        auto incoming = net::receive(*control_, &parts_);
         if (!incoming) return;
+        if (incoming->is_part && incoming->message) {
+            step(Arriving{});
+            continue;
+        }
         if (!incoming->message) {
             step(Garbled{{}, incoming->message.error().text});
             continue;

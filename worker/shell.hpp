@@ -18,6 +18,7 @@
 
 #include "shared/base/mailbox.hpp"
 #include "shared/net/loop.hpp"
+#include "shared/net/parts.hpp"
 #include "shared/program/signal_source.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
@@ -72,6 +73,7 @@ private:
     void act_all(std::vector<Action>& actions);
     void act(Action& action);
     void push(PushResults& push);
+    void push(PushMark& push);
     void connect();
     struct Gatherer;
     Gatherer* gatherer(const wire::GathererRef& where);
@@ -85,6 +87,7 @@ private:
     zmq::context_t& context_;
     ShellOptions options_;
     std::optional<zmq::socket_t> control_;
+    net::Parts parts_;                               // of what comes there
     std::optional<net::HandshakeWatch> handshakes_;  // of that, until there is a welcome
     CompressedJobs compressed_;
     struct Gatherer {

@@ -34,6 +34,12 @@ inline constexpr std::uint32_t lost_after = 4;   // inventories that don't count
 inline constexpr auto rest_of_a_full_worker = 250ms;
 inline constexpr double most_hedges = 100;  // saved up by a function
 
+// --- what is on its way to a worker
+inline constexpr auto flow_time = 1s;  // of what it takes
+inline constexpr std::size_t least_flow = 256 * KiB;
+inline constexpr auto shortest_flow = 100us;  // that is measured
+inline constexpr double flow_decay = 0.8;     // most that one slow delivery takes off
+
 // --- idle slots
 inline constexpr auto worth_recalling = 1ms;  // a recall is a round trip, and so is a dispatch
 inline constexpr auto recall_again = 10ms;    // of a worker that had nothing to give back
@@ -77,6 +83,7 @@ static_assert(patience_with_the_dead > heartbeat_interval);
 static_assert(sweep_interval <= idle_sweep_interval && idle_sweep_interval <= heartbeat_interval);
 static_assert(later_by < flush_interval && release_delay < flush_interval);
 static_assert(least_charged < while_unknown);
+static_assert(least_flow >= chunk_bytes && least_flow < worker_credit_bytes);
 static_assert(longest_resend_patience > resend_after);
 
 }  // namespace fanfold::broker::limits

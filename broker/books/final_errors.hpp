@@ -62,13 +62,16 @@ public:
         std::uint64_t bytes = 0;  // of the outputs
         Time sent{};              // or fetched; none: that is to be done
         Duration patience{};
+        bool asked = false;  // a Mark went behind it
     };
     const Batch& batch() const { return batch_; }
     /// What would go next, if nothing is on its way: the first ones that fit a message; a long
     /// output goes alone, without a copy.
     Batch next_batch() const;
     void choose(Batch batch) { batch_ = std::move(batch); }
-    void mark_sent(Time now, Duration patience) { batch_.sent = now, batch_.patience = patience; }
+    void mark_sent(Time now, Duration patience, bool asked = false) {
+        batch_.sent = now, batch_.patience = patience, batch_.asked = asked;
+    }
     /// Of the batch, those whose outputs are in the store alone.
     std::vector<Index> missing() const;
     void check_invariants() const;

@@ -20,7 +20,10 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     now_ = now;
     Step step{.now = now, .lived = lived_.advance(now), .actions = actions};
     restoring_.end_damaged(step);
-    std::visit([&](auto& known) { on(step, known); }, event);
+    std::visit(Overloaded{[&](Arriving& part) { sessions_.hear(step, part); },
+                          [&](Committed& committed) { persistence_.committed(committed); },
+                          [&](auto& known) { on(step, known); }},
+               event);
     for (const PeerId& peer : conduct_.take_cut_off(step)) lose(step, peer, "it is cut off", true);
     dispatcher_.dispatch(step);
     auto wake = [&] {
@@ -56,6 +59,8 @@ void Core::on(Step& step, Pulled& event) {
         return submissions_.on_block(
             step, *block, event.left_out ? std::nullopt : std::optional(std::move(event.body)),
             event.sender);
+    if (auto* mark = std::get_if<wire::Mark>(&event.message))
+        return submissions_.on_mark(step, *mark, event.sender);
     conduct_.strike(step, {}, event.sender, "dropped a message that is no block",
                     wire::name_of(event.message));
 }
@@ -114,6 +119,9 @@ bool Core::route(Step& step, Received& event, Session& session) {
                         clients_.tell_credit(step, *job);
                 });
             },
+            [&](Marked& m) {
+                return of(Role::gatherer, [&] { gathering_.on_marked(step, from, m); });
+            },
             [&](Propose& m) {
                 return of(Role::gatherer, [&] { gathering_.on_propose(step, from, m); });
             },
@@ -123,7 +131,7 @@ bool Core::route(Step& step, Received& event, Session& session) {
             [&](OneOf<Seal, Cancel, CancelFragments, Watch, Query, Find, Adjust, Retry,
                       Forget> auto& m) { return of(Role::client, [&] { ask(step, from, &m); }); },
             // What the broker itself says, what comes by its other socket, or goes past it.
-            [](OneOf<Hello, Welcome, Refused, Block, Accepted, Sealed, Located, Notice, Ended,
+            [](OneOf<Hello, Welcome, Refused, Mark, Block, Accepted, Sealed, Located, Notice, Ended,
                      Report, Found, Retried, Adjusted, FragmentsCancelled, Dispatch, Release, Drop,
                      SendAgain, Recall, Results, Assign, Errors, AllowedKeys, Collect, Values,
                      Failures, Acknowledge, Concluded> auto&) { return false; }},

@@ -57,7 +57,6 @@ private:
     void on(Step& step, Garbled& event);
     void on(Step& step, StoreTrouble& event);
     void on(Step& step, Fetched& event);
-    void on(Step& step, Committed& event) { (void)step, persistence_.committed(event); }
     void on(Step& step, Tick& event);
     bool route(Step& step, Received& event, Session& session);
     using Request =

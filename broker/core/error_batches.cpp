@@ -21,6 +21,12 @@ void ErrorBatches::flush(Step& step, Job& job, bool afresh) {
     } else if (errors.batch().sent != Time{}) {
         if (step.now - errors.batch().sent < errors.batch().patience) return;
         patience = std::min<Duration>(errors.batch().patience * 2, limits::longest_resend_patience);
+        const Session& gatherer = owners_.sessions.at(job.assignment->gatherer);
+        if (gatherer.knows_marks()) {
+            errors.mark_sent(step.now, patience, true);
+            return step.send(job.assignment->gatherer,
+                             wire::Mark{.job = job.id, .number = errors.batch().indices.front()});
+        }
     }
     const auto missing = errors.missing();
     for (Index index : missing) owners_.persistence.fetch_error(step, job, index);
@@ -31,6 +37,11 @@ void ErrorBatches::flush(Step& step, Job& job, bool afresh) {
 void ErrorBatches::flush(Step& step, const std::vector<JobId>& jobs) {
     for (const JobId& id : jobs)
         if (Job* job = owners_.jobs.find_running(id)) flush(step, *job);
+}
+
+void ErrorBatches::on_marked(Step& step, Job& job, const wire::Marked& marked) {
+    const auto& batch = job.books.errors().batch();
+    if (batch.asked && batch.indices.front() == marked.number) flush(step, job, true);
 }
 
 Payloads::Arrival ErrorBatches::put_back(Step& step, Job& job, Fetched& event) {
@@ -67,7 +78,9 @@ void ErrorBatches::send(Step& step, Job& job) {
         else outputs += error.output.view();
     }
     if (indices.size() > 1) body = Slice::take(std::move(outputs));
-    step.send(job.assignment->gatherer, std::move(message), std::move(body));
+    const Session& gatherer = owners_.sessions.at(job.assignment->gatherer);
+    step.send(job.assignment->gatherer, std::move(message), std::move(body),
+              gatherer.knows_marks());
 }
 
 }  // namespace fanfold::broker

@@ -9,6 +9,7 @@
 
 #include "broker/state/owners.hpp"
 #include "broker/state/payloads.hpp"
+#include "broker/state/sessions.hpp"
 
 namespace fanfold::broker {
 
@@ -20,6 +21,8 @@ public:
     /// unless one is on its way: with `afresh`, that one is lost.
     void flush(Step& step, Job& job, bool afresh = false);
     void flush(Step& step, const std::vector<JobId>& jobs);
+    /// What came of the batch was told before: what was not is lost.
+    void on_marked(Step& step, Job& job, const wire::Marked& marked);
     /// The store's answer: an output of the batch.
     Payloads::Arrival put_back(Step& step, Job& job, Fetched& event);
 

@@ -107,6 +107,20 @@ Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered
     return job;
 }
 
+void Gathering::on_marked(Step& step, const PeerId& from, wire::Marked& marked) const {
+    if (marked.owner.bytes.empty()) {
+        Job* job = owners_.jobs.find_running(marked.job);
+        if (job && job->assignment->gatherer == from) owners_.errors.on_marked(step, *job, marked);
+        return;
+    }
+    const PeerId worker = std::exchange(marked.owner, {});
+    const Session* session = owners_.sessions.find(worker);
+    if (!session || session->role != wire::Role::worker) return;
+    owners_.payloads.flush_safe(step);
+    owners_.outbox.flush_releases(step);
+    step.send(worker, std::move(marked));
+}
+
 bool Gathering::wins_over_cancel(const Job& job, const PeerId& from,
                                  const wire::Propose& propose) const {
     return job.life->end.outcome == wire::Outcome::cancelled &&

@@ -34,6 +34,8 @@ public:
 
     /// Returns the job that goes on, if any: its client may have credit.
     Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
+    /// An answer for this broker, or for a worker: who hears it must have heard what is safe.
+    void on_marked(Step& step, const PeerId& from, wire::Marked& marked) const;
     void on_propose(Step& step, const PeerId& from, const wire::Propose& propose);
 
     void lose(const Step& step, const PeerId& peer);

@@ -285,6 +285,18 @@ void Submissions::on_seal(Step& step, const PeerId& from, const wire::Seal& seal
     if (job->running() && !job->total()) owners_.clients.tell_credit(step, *job, true);
 }
 
+void Submissions::on_mark(Step& step, const wire::Mark& mark, const Sender& sender) {
+    const Session* client = owners_.sessions.find(mark.owner);
+    if (!client || !may_own(mark.owner, sender))
+        return owners_.conduct.pass_over(step, {}, "Mark of nobody who is here", mark.job);
+    wire::Marked marked{.job = mark.job, .number = mark.number};
+    Job* job = owners_.jobs.find(mark.job);
+    if (!job || !job->running() || job->client->peer != mark.owner)
+        return step.send(mark.owner, std::move(marked));
+    owners_.clients.tell_credit(step, *job, true);
+    owners_.outbox.tell_owner(step, *job, std::move(marked));
+}
+
 void Submissions::seal_when_whole(Step& step, Job& job) {
     Submission& submission = *job.submission.write();
     if (!job.running() || submission.total || !submission.announced) return;

@@ -22,6 +22,8 @@ public:
     void on_block(Step& step, const wire::Block& block, std::optional<Slice> body,
                   const Sender& sender);
     void on_seal(Step& step, const PeerId& from, const wire::Seal& seal);
+    /// All blocks before it have come: the client hears so, behind what is accepted of them.
+    void on_mark(Step& step, const wire::Mark& mark, const Sender& sender);
     /// The store is in trouble; an empty text: it works again.
     void set_trouble(std::string text) { trouble_ = std::move(text); }
 

@@ -233,7 +233,8 @@ void Dispatcher::send_chunk(Step& step, Job& job, const Place& to, const Chunk& 
                .range = chunk.range,
                .peer = worker.name,
                .attempt = chunk.attempt});
-    step.send(to.worker, std::move(message), std::move(body));
+    owners_.loads.send(step, worker, chunk.dispatch.sequence, body.size());
+    step.send(to.worker, std::move(message), std::move(body), worker.knows_marks());
 }
 
 void Dispatcher::check_invariants() const {

@@ -36,7 +36,19 @@ bool Loads::set_usable(Session& worker, std::uint32_t stuck_slots, bool leaving)
     return std::exchange(load.leaving, leaving) != leaving || others_stuck;
 }
 
+void Loads::send(const Step& step, Session& worker, std::uint64_t dispatch, std::uint64_t bytes) {
+    if (worker.knows_marks()) worker.load.write()->flow.sent(dispatch, bytes, step.now);
+}
+
+bool Loads::arrive(const Step& step, Session& worker, std::uint64_t dispatch) {
+    Flow& flow = worker.load.write()->flow;
+    const bool was_full = flow.is_full();
+    flow.arrived(dispatch, step.now);
+    return was_full && !flow.is_full();
+}
+
 std::uint64_t Loads::count_handled(Session& worker, std::uint64_t handled, LivedTime lived) {
+    if (worker.knows_marks()) return handled;
     std::uint64_t past = handled;
     for (auto& [key, chunk] : worker.load.write()->lent) {
         if (key.dispatch.is_handled(handled) || ++chunk.missed < limits::lost_after) continue;

@@ -17,6 +17,10 @@ public:
     }
     /// A chunk is on its way; its fragments are counted when the books' changes follow.
     void add(Session& worker, const LentKey& key, LentChunk chunk);
+    /// Its payloads are.
+    void send(const Step& step, Session& worker, std::uint64_t dispatch, std::uint64_t bytes);
+    /// Dispatches up to this one have arrived. Returns whether it has room again.
+    bool arrive(const Step& step, Session& worker, std::uint64_t dispatch);
     void change(Session& worker, const Job& job, const LoanChange& change);
 
     /// So many of its slots are stuck, and it may be leaving. Returns whether that is news.
@@ -25,9 +29,9 @@ public:
     void count_finished(Session& worker, std::uint64_t count) {
         worker.load.write()->finished += count;
     }
-    /// The worker has handled so many dispatches. The last ones of a broken connection are lost
-    /// without a later one to show it: returns up to which all are handled or lost. Should one of
-    /// them arrive after all, it is past.
+    /// The worker has handled so many dispatches, or found them lost. One that does not look for
+    /// marks misses the last ones of a broken connection, without a later one to show it: returns
+    /// up to which all are handled or lost. Should one of them arrive after all, it is past.
     std::uint64_t count_handled(Session& worker, std::uint64_t handled, LivedTime lived);
 
     /// Whether the worker may hold something of the job.

@@ -9,6 +9,7 @@ namespace fanfold::broker {
 
 std::vector<JobId> Returns::on_done(Step& step, const PeerId& from, Session& worker,
                                     wire::Done& done, const Slice& body) {
+    arrive(step, from, worker, done.arrived);
     std::vector<JobId> failed;
     for (const wire::DoneRun& run : done.runs) finish(step, from, worker, run);
     Slice outputs = body;
@@ -26,6 +27,12 @@ std::vector<JobId> Returns::on_done(Step& step, const PeerId& from, Session& wor
         owners_.loads.erase_brief(worker, job->id);
     }
     return failed;
+}
+
+void Returns::arrive(const Step& step, const PeerId& from, Session& worker,
+                     std::uint64_t dispatch) {
+    if (owners_.loads.arrive(step, worker, dispatch))
+        owners_.dispatcher.place(step.now, step.lived, from, worker);
 }
 
 void Returns::finish(Step& step, const PeerId& from, Session& worker, const wire::DoneRun& run) {
@@ -115,6 +122,7 @@ void Returns::on_inventory(Step& step, const PeerId& from, Session& worker,
                            const wire::Heartbeat& heartbeat) {
     if (owners_.loads.set_usable(worker, heartbeat.stuck_slots, heartbeat.leaving))
         owners_.dispatcher.place(step.now, step.lived, from, worker);
+    arrive(step, from, worker, heartbeat.handled);
     const std::uint64_t handled =
         owners_.loads.count_handled(worker, heartbeat.handled, step.lived);
     wire::Release release;

@@ -27,6 +27,7 @@ public:
     void take_over(Step& step, const PeerId& old_id, const PeerId& new_id);
 
 private:
+    void arrive(const Step& step, const PeerId& from, Session& worker, std::uint64_t dispatch);
     void finish(Step& step, const PeerId& from, Session& worker, const wire::DoneRun& run);
     void fail(Step& step, const PeerId& from, const Session& worker, wire::JobFailures& failed,
               Slice& outputs);

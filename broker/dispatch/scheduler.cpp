@@ -31,7 +31,7 @@ bool may_queue(double nanoseconds_each) {
 }
 
 bool wants_work(const Session& worker, bool queueing) {
-    if (worker.usable_slots() == 0) return false;
+    if (worker.usable_slots() == 0 || worker.load->flow.is_full()) return false;
     if (worker.has_free_slot()) return true;
     if (!queueing || worker.load->unknown_chunks > 0)
         return false;  // nobody knows how long that takes

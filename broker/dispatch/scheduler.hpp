@@ -31,7 +31,7 @@ std::uint32_t chunk_size(const ChunkInputs& inputs);
 bool may_queue(double nanoseconds_each);
 
 /// Whether the worker should be lent another chunk: one for each slot; with `queueing`, some more
-/// (limits::queue_target).
+/// (limits::queue_target); none while its link is full (flow.hpp).
 bool wants_work(const Session& worker, bool queueing);
 
 /// How busy a worker is: of one with a free slot, chunks on loan for each slot; of another,

@@ -14,6 +14,7 @@
 
 #include "broker/books/loans.hpp"
 #include "broker/books/lookup.hpp"
+#include "broker/state/flow.hpp"
 #include "broker/state/owned.hpp"
 #include "shared/base/lived_time.hpp"
 #include "shared/base/range_set.hpp"
@@ -68,6 +69,7 @@ struct Load {
     std::uint32_t stuck_slots = 0;
     bool leaving = false;        // it wants nothing more
     std::uint64_t sequence = 0;  // of the last dispatch
+    Flow flow;                   // of payloads; not counted of a worker that tells no arrivals
     std::uint64_t finished = 0;
     LivedTime rests_until{};                   // it was full and gave work back
     std::unordered_set<JobId, NameHash> jobs;  // of which it may hold something
@@ -114,9 +116,10 @@ struct Session {
     Sender sender;  // whose connection it is
     std::string name;
     Epoch epoch;
-    LivedTime heard{};  // its last message
-    Time beaten{};      // it was sent a heartbeat then
-    Offer offer;        // of a worker
+    std::uint16_t minor = 0;  // the version that it speaks
+    LivedTime heard{};        // its last message
+    Time beaten{};            // it was sent a heartbeat then
+    Offer offer;              // of a worker
     wire::GathererRef gatherer;
     Owned<Loads, Load> load;
     Owned<Pools, Membership> membership;
@@ -124,6 +127,8 @@ struct Session {
     Owned<Estimates, std::map<std::string, double>> paces;  // by function: how much longer it takes
     Owned<Outbox, std::map<JobId, std::vector<Range>>> releases;  // not told yet
 
+    /// It understands Mark, tells what has arrived, and takes bodies in parts.
+    bool knows_marks() const { return minor >= wire::minor_of_marks; }
     std::uint32_t usable_slots() const {
         return load->leaving ? 0 : offer.slots - std::min(offer.slots, load->stuck_slots);
     }

@@ -12,6 +12,7 @@ Session& Sessions::add(const Step& step, const PeerId& peer, wire::Hello& hello,
     session.role = hello.role;
     session.name = hello.name.empty() ? to_string(peer) : hello.name;
     session.epoch = hello.epoch;
+    session.minor = hello.minor;
     session.offer = {.slots = std::clamp(hello.slots, 1u, limits::slots),
                      .functions = {hello.functions.begin(), hello.functions.end()},
                      .idempotent = {hello.idempotent.begin(), hello.idempotent.end()},
@@ -21,6 +22,7 @@ Session& Sessions::add(const Step& step, const PeerId& peer, wire::Hello& hello,
         session.offer.resources[resource.name] = resource.amount;
     session.gatherer = std::move(hello.gatherer);
     session.gatherer.public_key = sender.public_key;  // what it has proved, whatever it says
+    session.gatherer.minor = hello.minor;
     names_[session.name].insert(peer);
     if (session.role == wire::Role::gatherer) gatherers_.insert(peer);
     hear(step, session, sender);
@@ -30,6 +32,11 @@ Session& Sessions::add(const Step& step, const PeerId& peer, wire::Hello& hello,
 void Sessions::hear(const Step& step, Session& session, const Sender& sender) {
     session.heard = step.lived;
     session.sender = sender;
+}
+
+void Sessions::hear(const Step& step, const Arriving& part) {
+    Session* session = find(part.from);
+    if (session && session->sender.user == part.sender.user) hear(step, *session, part.sender);
 }
 
 Session Sessions::take_out(const PeerId& peer) {
@@ -54,7 +61,7 @@ std::vector<PeerId> Sessions::beat(Step& step) {
         } else if (!session.is_idle_worker() ||
                    step.now - session.beaten >= idle_interval - heartbeat() / 2) {
             session.beaten = step.now;
-            step.send(peer, wire::Heartbeat{});
+            step.send(peer, wire::Heartbeat{.handled = session.load->sequence});
         }
     }
     return silent;

@@ -23,6 +23,8 @@ public:
     Session& add(const Step& step, const PeerId& peer, wire::Hello& hello, const Sender& sender);
     /// A message of the peer; its roles may have changed.
     void hear(const Step& step, Session& session, const Sender& sender);
+    /// A part of a message of the peer.
+    void hear(const Step& step, const Arriving& part);
     Session take_out(const PeerId& peer);
     /// Says heartbeats, when it is time to. Returns those that were silent for too long.
     std::vector<PeerId> beat(Step& step);

@@ -23,8 +23,8 @@ struct StoreTrouble {
 };
 
 /// Received: on control. Pulled: a Block.
-using Event = std::variant<Received, Pulled, Denied, KeysChanged, Unroutable, Garbled, StoreTrouble,
-                           Fetched, Committed, Tick>;
+using Event = std::variant<Received, Pulled, Arriving, Denied, KeysChanged, Unroutable, Garbled,
+                           StoreTrouble, Fetched, Committed, Tick>;
 
 /// To be written. What a step sends after it must not be sent before it is safe (but for what
 /// promises_nothing()).
@@ -58,8 +58,8 @@ struct Step {
     LivedTime lived;
     std::vector<Action>& actions;
 
-    void send(const PeerId& to, wire::Message message, Slice body = {}) {
-        actions.push_back(Send{to, std::move(message), std::move(body)});
+    void send(const PeerId& to, wire::Message message, Slice body = {}, bool in_parts = false) {
+        actions.push_back(Send{to, std::move(message), std::move(body), in_parts});
     }
     void refuse(const PeerId& to, wire::RefusalCode code, std::string text,
                 std::optional<JobId> job = {}) {

@@ -88,6 +88,19 @@ void Collecting::acknowledge(Step& step, Job& job, const Acknowledged& acknowled
     if (pump(step, job, at->first, collector)) job.collectors.erase(at);
 }
 
+void Collecting::on_mark(Step& step, Job* job, const PeerId& peer, const Sender& sender,
+                         const wire::Mark& mark) {
+    wire::Marked marked{.job = mark.job, .number = mark.number};
+    if (job) {
+        acknowledge(step, *job, {.peer = peer, .sender = sender, .position = mark.position});
+        auto at = job->collectors.find(peer);
+        if (at != job->collectors.end() && at->second.sender().user == sender.user)
+            marked.position = at->second.position();
+        ask_whether_it_runs(step, *job);
+    }
+    step.actions.push_back(Send{.to = peer, .message = std::move(marked)});
+}
+
 void Collecting::pump(Step& step, Job& job) {
     for (auto at = job.collectors.begin(); at != job.collectors.end();) {
         bool done = pump(step, job, at->first, at->second);
@@ -102,7 +115,8 @@ bool Collecting::pump(Step& step, Job& job, const PeerId& peer, Collector& colle
         while (auto parcel = collector.next(job.assembly, ended))
             step.actions.push_back(Send{.to = peer,
                                         .message = std::move(parcel->message),
-                                        .body = std::move(parcel->body)});
+                                        .body = std::move(parcel->body),
+                                        .in_parts = collector.takes_parts()});
         parts_.memory.prefetch(step, job, peer, collector);
         if (!collector.concluded() && collector.exhausted(job.assembly, ended)) {
             collector.mark_concluded();

@@ -39,6 +39,10 @@ public:
     };
     void acknowledge(Step& step, Job& job, const Acknowledged& acknowledged);
 
+    /// The collector hears how far it was sent the job, behind that.
+    void on_mark(Step& step, Job* job, const PeerId& peer, const Sender& sender,
+                 const wire::Mark& mark);
+
     /// Sends each collector of the job what its credit allows.
     void pump(Step& step, Job& job);
     /// The job gathers again: those that have had something of the round before begin anew.

@@ -25,6 +25,7 @@ void Collector::start(const wire::Collect& collect, const Assembly& assembly, Li
     credit_ = std::min(collect.credit, limits::collector_credit_bytes);
     bytes_on_way_ = 0;
     until_ = now_ ? assembly.next_sequence() : std::numeric_limits<std::uint64_t>::max();
+    takes_parts_ = collect.minor >= wire::minor_of_marks;
     heard_ = heard;
     on_its_way_.clear();
 }

@@ -55,6 +55,10 @@ public:
     bool follows() const { return !now_; }
     bool ordered() const { return ordered_; }
     std::uint64_t acknowledged() const { return acknowledged_; }
+    /// It was sent all before this.
+    std::uint64_t position() const { return position_; }
+    /// Long bodies may come to it in parts.
+    bool takes_parts() const { return takes_parts_; }
     bool waits_for_acknowledgement() const { return !on_its_way_.empty(); }
     /// Its last message.
     LivedTime heard() const { return heard_; }
@@ -94,6 +98,7 @@ private:
     bool now_ = false;
     bool concluded_ = false;
     bool queued_ = false;
+    bool takes_parts_ = false;
     std::uint64_t position_ = 0;  // sent up to here
     std::uint64_t acknowledged_ = 0;
     std::uint64_t credit_ = 0;

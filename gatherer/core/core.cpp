@@ -29,6 +29,7 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     std::visit(Overloaded{[&](OneOf<FromBroker, Received, Pulled, Garbled> auto& known) {
                               on(step, known);
                           },
+                          [&](Arriving&) { broker_.on_message(step); },
                           [&](Denied& denied) { admission_.on_denied(step, denied); },
                           [&](Unroutable& gone) { collecting_.drop(step, jobs_.all(), gone.peer); },
                           [&](Tick&) { collecting_.drop_silent(step, jobs_.all()); },
@@ -59,6 +60,7 @@ void Core::on(Step& step, FromBroker& event) {
                    [&](Refused& refused) { broker_.on_refused(step, refused); }, [](Heartbeat&) {},
                    [&](Assign& assign) { jobs_.assign(step, assign); },
                    [&](Errors& errors) { jobs_.add_errors(step, std::move(errors), event.body); },
+                   [&](Mark& mark) { on_mark(step, mark); },
                    [&](Ended& ended) {
                        if (Job* job = jobs_.find(ended.job)) outcomes_.on_ended(step, *job, ended);
                    },
@@ -67,11 +69,11 @@ void Core::on(Step& step, FromBroker& event) {
                        admission_.on_keys(std::move(allowed));
                        collecting_.drop_denied(step, jobs_.all());
                    },
-                   [&](OneOf<Hello, Bye, Block, Seal, Accepted, Sealed, Cancel, Watch, Located,
-                             Notice, Query, Report, Find, Found, Retry, Retried, Adjust, Adjusted,
-                             CancelFragments, FragmentsCancelled, Dispatch, Done, Release, Drop,
-                             SendAgain, Recall, Results, Gathered, Propose, Forgotten, Collect,
-                             Values, Failures, Acknowledge, Concluded> auto&) {
+                   [&](OneOf<Hello, Bye, Marked, Block, Seal, Accepted, Sealed, Cancel, Watch,
+                             Located, Notice, Query, Report, Find, Found, Retry, Retried, Adjust,
+                             Adjusted, CancelFragments, FragmentsCancelled, Dispatch, Done, Release,
+                             Drop, SendAgain, Recall, Results, Gathered, Propose, Forgotten,
+                             Collect, Values, Failures, Acknowledge, Concluded> auto&) {
                        strike(step, misdirected(event.message, "from the broker: "));
                    }},
         event.message);
@@ -95,12 +97,15 @@ void Core::on(Step& step, Received& event) {
                                              .sender = event.sender,
                                              .position = acknowledge.position});
             },
+            [&](Mark& mark) {
+                collecting_.on_mark(step, jobs_.find(mark.job), event.from, event.sender, mark);
+            },
             [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
-            [&](OneOf<Hello, Welcome, Refused, Heartbeat, Block, Seal, Accepted, Sealed, Cancel,
-                      Watch, Located, Notice, Ended, Query, Report, Find, Found, Retry, Retried,
-                      Adjust, Adjusted, CancelFragments, FragmentsCancelled, Dispatch, Done,
-                      Release, Drop, SendAgain, Recall, Results, Assign, Errors, Gathered, Propose,
-                      Forget, Forgotten, AllowedKeys, Values, Failures, Concluded> auto&) {
+            [&](OneOf<Hello, Welcome, Refused, Heartbeat, Marked, Block, Seal, Accepted, Sealed,
+                      Cancel, Watch, Located, Notice, Ended, Query, Report, Find, Found, Retry,
+                      Retried, Adjust, Adjusted, CancelFragments, FragmentsCancelled, Dispatch,
+                      Done, Release, Drop, SendAgain, Recall, Results, Assign, Errors, Gathered,
+                      Propose, Forget, Forgotten, AllowedKeys, Values, Failures, Concluded> auto&) {
                 strike(step, misdirected(event.message, "", event.from, event.sender));
             }},
         event.message);
@@ -111,7 +116,16 @@ void Core::on(Step& step, Pulled& event) {
     if (is_ignored({}, event.sender)) return;
     if (auto* results = std::get_if<wire::Results>(&event.message))
         return jobs_.add_results(step, *results, event.body, event.sender);
+    if (auto* mark = std::get_if<wire::Mark>(&event.message)) return on_mark(step, *mark);
     strike(step, misdirected(event.message, "at the results' socket: ", {}, event.sender));
+}
+
+/// Behind results, or errors: what has come of them is told first.
+void Core::on_mark(Step& step, const wire::Mark& mark) {
+    Job* job = jobs_.find(mark.job);
+    if (!job && early_.has_results(mark.job)) return;  // they are told of once it is known
+    if (job) confirmations_.flush_unless_empty(step, *job);
+    broker_.send(step, wire::Marked{.job = mark.job, .owner = mark.owner, .number = mark.number});
 }
 
 void Core::on(Step& step, Garbled& event) {

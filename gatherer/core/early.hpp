@@ -50,6 +50,10 @@ public:
     /// Takes out what has waited for limits::early_patience.
     Expired expire(Time now);
     void drop(const PeerId& peer);
+    bool has_results(const JobId& job) const {
+        auto at = jobs_.find(job);
+        return at != jobs_.end() && !at->second.results.empty();
+    }
 
     /// When something may have waited too long.
     std::optional<Time> next() const;

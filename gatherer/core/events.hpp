@@ -22,10 +22,10 @@ struct StoreTrouble {
     std::string text;
 };
 
-/// Received: a collector's message. Pulled: a worker's Results. Denied: either, of one who may not.
-/// Unroutable: a collector is gone.
-using Event = std::variant<FromBroker, Received, Pulled, Denied, Unroutable, Garbled, Tick,
-                           StoreTrouble, Fetched, Committed>;
+/// Arriving: from the broker. Received: a collector's message. Pulled: a worker's Results. Denied:
+/// either, of one who may not. Unroutable: a collector is gone.
+using Event = std::variant<FromBroker, Arriving, Received, Pulled, Denied, Unroutable, Garbled,
+                           Tick, StoreTrouble, Fetched, Committed>;
 
 struct SendBroker {
     wire::Message message;

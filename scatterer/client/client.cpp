@@ -136,6 +136,7 @@ void Client::act(Action& action) {
     const Overloaded doers{
         [this](SendBroker& one) { sockets_.send(one); },
         [this](PushBlock& one) { sockets_.send(one); },
+        [this](PushMark& one) { sockets_.send(one); },
         [this](SendGatherer& one) { sockets_.send(one); },
         [this](Reconnect&) { step(ControlOpened{sockets_.connect()}); },
         [this](Connected& one) {

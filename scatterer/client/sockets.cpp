@@ -49,8 +49,11 @@ void Sockets::send(const SendBroker& action) { (void)net::send(control_, action.
 
 void Sockets::send(const PushBlock& action) {
     compressed_.learn(action.message);
-    (void)net::send(blocks_, action.message, action.body, compressed_.wants(action.message));
+    (void)net::send(blocks_, action.message, action.body,
+                    {.compress = compressed_.wants(action.message)});
 }
+
+void Sockets::send(const PushMark& action) { (void)net::send(blocks_, action.message); }
 
 /// Others get their turn after so many messages.
 void Sockets::read_control() {
@@ -138,9 +141,10 @@ bool Sockets::is_refused(Gatherer& gatherer) {
 void Sockets::read(const std::string& name) {
     for (int i = 0; i < limits::messages_per_turn; ++i) {
         const auto& gatherer = gatherers_[name];
-        auto incoming = gatherer ? net::receive(gatherer->socket) : std::nullopt;
+        auto incoming = gatherer ? net::receive(gatherer->socket, &gatherer->parts) : std::nullopt;
         if (!incoming) return;
-        if (incoming->message)
+        if (incoming->message && incoming->is_part) sink_(GathererSends{gatherer->key});
+        else if (incoming->message)
             sink_(FromGatherer{gatherer->key, std::move(*incoming->message),
                                std::move(incoming->body)});
         else sink_(Garbled{{name}, incoming->message.error().text});

@@ -12,6 +12,7 @@
 
 #include "scatterer/core/events.hpp"
 #include "shared/net/loop.hpp"
+#include "shared/net/parts.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
 #include "shared/wire/packing.hpp"
@@ -36,6 +37,7 @@ public:
     void welcome(const wire::Welcome& welcome);
     void send(const SendBroker& action);
     void send(const PushBlock& action);
+    void send(const PushMark& action);
     void send(const SendGatherer& action);
     /// What the handshakes say of why there is no connection; empty if they say nothing.
     const std::string& trouble() const { return trouble_; }
@@ -46,6 +48,7 @@ private:
         GathererKey key{};
         std::string public_key{};
         zmq::socket_t socket{};
+        net::Parts parts{};
         std::optional<net::HandshakeWatch> handshakes{};  // with keys
     };
 

@@ -111,6 +111,12 @@ void ClientJob::on_accepted(Step& step, const wire::Accepted& accepted) {
     repeat(step);
 }
 
+void ClientJob::on_marked(Step& step, const wire::Marked& marked) {
+    if (!submission_) return;
+    submission_->on_marked(step, marked);
+    submit(step);
+}
+
 void ClientJob::on(Step& step, const wire::Sealed&) {
     if (submission_ && submission_->on_sealed()) tell(step, JobSealed{id_});
 }
@@ -243,10 +249,7 @@ void ClientJob::repeat_words(Step& step) {
     }
     if (!collection_) return;
     collection_->tick(step);
-    if (ended_ && !collection_->waits_for_user()) conclude_if_mute(step);
-}
-
-void ClientJob::conclude_if_mute(Step& step) {
+    if (!ended_ || collection_->waits_for_user()) return;
     const wire::GathererRef* gatherer = located_ ? &located_->gatherer
                                         : guess_ ? &*guess_
                                                  : nullptr;

@@ -36,6 +36,7 @@ public:
     // What the broker says, and does not say.
     void start_session(const Step& step);
     void on_accepted(Step& step, const wire::Accepted& accepted);
+    void on_marked(Step& step, const wire::Marked& marked);
     void on(Step& step, const wire::Sealed& sealed);
     /// Returns the gatherer that it leaves for that.
     std::optional<GathererKey> on_located(Step& step, const wire::Located& located);
@@ -64,7 +65,6 @@ public:
 private:
     void submit(Step& step);
     void repeat_words(Step& step);
-    void conclude_if_mute(Step& step);
     void tell(Step& step, Action action);
 
     JobId id_;

@@ -33,11 +33,13 @@ void Collection::aim(Step& step, std::uint32_t assignment, const wire::GathererR
 
 void Collection::ask(Step& step) {
     ask_at_ = step.now + patience_;
+    past_marks_ = mark_;
     wire::Collect collect{.job = job_,
                           .ordered = how_.ordered,
                           .now = how_.now,
                           .position = position_,
-                          .credit = limits::collector_credit_bytes};
+                          .credit = limits::collector_credit_bytes,
+                          .minor = wire::version_minor};
     step.act(SendGatherer{*at_, collect});
 }
 
@@ -156,6 +158,10 @@ bool Collection::on_concluded(Step& step, const wire::Concluded& concluded) {
     return false;
 }
 
+void Collection::on_marked(Step& step, const wire::Marked& marked) {
+    if (marked.number > past_marks_ && marked.position != position_) ask(step);
+}
+
 void Collection::on_turned_away(const Step& step) {
     patience_ = std::min<Duration>(patience_ * 2, limits::longest_patience);
     ask_at_ = step.now + patience_;
@@ -178,7 +184,10 @@ void Collection::acknowledge(Step& step, std::uint64_t position) {
 void Collection::tick(Step& step) {
     if (!at_ || step.now < ask_at_ || waits_for_user()) return;
     patience_ = std::min<Duration>(patience_ * 2, limits::longest_patience);
-    ask(step);
+    if (at_->minor < wire::minor_of_marks) return ask(step);
+    ask_at_ = step.now + patience_;
+    step.act(
+        SendGatherer{*at_, wire::Mark{.job = job_, .number = ++mark_, .position = acknowledged_}});
 }
 
 void Collection::check_invariants() const {

@@ -41,11 +41,16 @@ public:
     void on_failures(Step& step, const wire::Failures& failures, const Slice& body);
     /// Whether that really was all; otherwise the rest has been asked for.
     bool on_concluded(Step& step, const wire::Concluded& concluded);
+    /// All that it sent before the mark has come by now, or is lost.
+    void on_marked(Step& step, const wire::Marked& marked);
+    /// It sends: what is asked of it need not be asked again for a while.
+    void heard(const Step& step);
     /// It does not know the job, or has no room: it is asked again later.
     void on_turned_away(const Step& step);
 
     void consumed(Step& step, const Consumed& consumed);
-    /// Asks again when nothing came for a while.
+    /// Asks when nothing came for a while: whether all has come, by a Mark, or for all again where
+    /// the gatherer knows no marks.
     void tick(Step& step);
 
     /// The gatherer has been silent since, though nothing here keeps it from sending.
@@ -59,7 +64,6 @@ public:
 
 private:
     void ask(Step& step);
-    void heard(const Step& step);
     /// Whether a message that begins at `start` may be taken; if not, what is before it has been
     /// asked for.
     bool follows(Step& step, std::uint64_t start);
@@ -87,6 +91,8 @@ private:
     Time silent_since_{};
     Time ask_at_{};
     Duration patience_ = limits::resend_after;
+    std::uint64_t mark_ = 0;        // the last one,
+    std::uint64_t past_marks_ = 0;  // and that before the job was last asked for
 };
 
 }  // namespace fanfold::scatterer

@@ -13,11 +13,11 @@ namespace {
 /// What only others are sent. A message that stands neither here nor in a route does not compile.
 template <class Message>
 concept ForOthers =
-    OneOf<Message, wire::Hello, wire::Block, wire::Seal, wire::Cancel, wire::Watch, wire::Query,
-          wire::Find, wire::Retry, wire::Adjust, wire::CancelFragments, wire::Dispatch, wire::Done,
-          wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Results, wire::Assign,
-          wire::Errors, wire::Gathered, wire::Propose, wire::Forget, wire::AllowedKeys,
-          wire::Collect, wire::Acknowledge>;
+    OneOf<Message, wire::Hello, wire::Mark, wire::Block, wire::Seal, wire::Cancel, wire::Watch,
+          wire::Query, wire::Find, wire::Retry, wire::Adjust, wire::CancelFragments, wire::Dispatch,
+          wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Results,
+          wire::Assign, wire::Errors, wire::Gathered, wire::Propose, wire::Forget,
+          wire::AllowedKeys, wire::Collect, wire::Acknowledge>;
 /// What a broker does not send to a client, and what a gatherer does not.
 template <class Message>
 concept NotOfBroker =
@@ -44,6 +44,7 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
         [&](const ControlOpened& opened) { session_.on_opened(step, opened.self); },
         [&](FromBroker& received) { route(step, received); },
         [&](FromGatherer& received) { route(step, received); },
+        [&](const GathererSends& sends) { jobs_.hear(step, sends.from); },
         [&](const Garbled& garbled) {
             step.act(Note{.level = Level::warn,
                           .what = "bytes that are no message",
@@ -63,6 +64,7 @@ void Core::route(Step& step, FromBroker& event) {
         [&](const wire::Refused& message) { refused(step, message); },
         [](const wire::Heartbeat&) {},
         [&](const wire::Accepted& message) { jobs_.on_accepted(step, message); },
+        [&](const wire::Marked& message) { jobs_.on_marked(step, message); },
         [&](const wire::Located& message) { jobs_.on_located(step, message); },
         [&](const OneOf<wire::Sealed, wire::Notice, wire::Ended> auto& message) {
             jobs_.handle(step, message);
@@ -93,6 +95,7 @@ void Core::route(Step& step, FromGatherer& event) {
         [&](const wire::Values& message) { jobs_.on_values(step, from, message, event.body); },
         [&](const wire::Failures& message) { jobs_.on_failures(step, from, message, event.body); },
         [&](const wire::Concluded& message) { jobs_.on_concluded(step, from, message); },
+        [&](const wire::Marked& message) { jobs_.on_marked(step, from, message); },
         [&](const wire::Refused& message) { jobs_.turned_away(step, from, message); },
         [&](const NotOfGatherer auto& message) {
             step.act(Note{.level = Level::warn,

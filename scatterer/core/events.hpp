@@ -118,10 +118,14 @@ struct FromGatherer {
     wire::Message message;
     Slice body = {};
 };
+/// A part of a message of the gatherer: the rest is on its way.
+struct GathererSends {
+    GathererKey from;
+};
 
-using Event =
-    std::variant<OpenJob, AppendBlock, SealJob, CollectJob, Consumed, CancelJob, WatchJob, Ask,
-                 CloseJob, Leave, ControlOpened, FromBroker, FromGatherer, Garbled, Tick>;
+using Event = std::variant<OpenJob, AppendBlock, SealJob, CollectJob, Consumed, CancelJob, WatchJob,
+                           Ask, CloseJob, Leave, ControlOpened, FromBroker, FromGatherer,
+                           GathererSends, Garbled, Tick>;
 
 // --- actions: to the fleet
 struct SendBroker {
@@ -130,6 +134,10 @@ struct SendBroker {
 struct PushBlock {
     wire::Block message;
     Slice body;
+};
+/// Behind the blocks.
+struct PushMark {
+    wire::Mark message;
 };
 /// The shell keeps one connection for each gatherer and chooses the endpoint.
 struct SendGatherer {
@@ -207,8 +215,8 @@ struct Answer {
 };
 
 using Action =
-    std::variant<SendBroker, PushBlock, SendGatherer, Reconnect, Connected, ConnectionFailed,
-                 Deliver, DeliverFailure, JobRoom, JobSealed, JobLocated, JobEnded, JobConcluded,
-                 JobRefused, JobNotice, Answer, Note>;
+    std::variant<SendBroker, PushBlock, PushMark, SendGatherer, Reconnect, Connected,
+                 ConnectionFailed, Deliver, DeliverFailure, JobRoom, JobSealed, JobLocated,
+                 JobEnded, JobConcluded, JobRefused, JobNotice, Answer, Note>;
 
 }  // namespace fanfold::scatterer

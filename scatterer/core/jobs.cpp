@@ -47,6 +47,10 @@ void Jobs::on_accepted(Step& step, const wire::Accepted& accepted) {
     if (ClientJob* job = find(accepted.job)) job->on_accepted(step, accepted);
 }
 
+void Jobs::on_marked(Step& step, const wire::Marked& marked) {
+    if (ClientJob* job = find(marked.job)) job->on_marked(step, marked);
+}
+
 void Jobs::on_located(Step& step, const wire::Located& located) {
     gatherers_.learn(located.gatherer);
     ClientJob* job = find(located.job);
@@ -97,6 +101,17 @@ void Jobs::on_concluded(Step& step, const GathererKey& from, const wire::Conclud
     ClientJob* job = find(concluded.job);
     Collection* collection = job ? job->collected_at(from) : nullptr;
     if (collection && collection->on_concluded(step, concluded)) job->conclude(step, concluded);
+}
+
+void Jobs::on_marked(Step& step, const GathererKey& from, const wire::Marked& marked) {
+    ClientJob* job = find(marked.job);
+    if (Collection* collection = job ? job->collected_at(from) : nullptr)
+        collection->on_marked(step, marked);
+}
+
+void Jobs::hear(const Step& step, const GathererKey& from) {
+    for (auto& [id, job] : jobs_)
+        if (Collection* collection = job.collected_at(from)) collection->heard(step);
 }
 
 void Jobs::turned_away(Step& step, const GathererKey& by, const wire::Refused& refused) {

@@ -35,6 +35,7 @@ public:
     }
     void start_session(Step& step);
     void on_accepted(Step& step, const wire::Accepted& accepted);
+    void on_marked(Step& step, const wire::Marked& marked);
     void on_located(Step& step, const wire::Located& located);
     /// Returns the submission of a job whose key another client may have: the broker is to be
     /// asked.
@@ -50,6 +51,9 @@ public:
     void on_failures(Step& step, const GathererKey& from, const wire::Failures& failures,
                      const Slice& body);
     void on_concluded(Step& step, const GathererKey& from, const wire::Concluded& concluded);
+    void on_marked(Step& step, const GathererKey& from, const wire::Marked& marked);
+    /// Something long is on its way from there.
+    void hear(const Step& step, const GathererKey& from);
     void turned_away(Step& step, const GathererKey& by, const wire::Refused& refused);
 
     /// Says again what was not answered, and forgets what is finished.

@@ -51,6 +51,7 @@ public:
     /// Why calls are not accepted.
     const std::string& failure() const { return failure_; }
     std::uint64_t job_credit() const { return welcome_ ? welcome_->job_credit : 0; }
+    bool knows_marks() const { return session_.knows_marks(); }
     /// The routing id of the connection.
     const PeerId& self() const { return self_; }
     void check_invariants() const;

@@ -63,6 +63,17 @@ bool Submission::on_accepted(const Step& step, const wire::Accepted& accepted) {
     return room() > room_before;
 }
 
+void Submission::on_marked(Step& step, const wire::Marked& marked) {
+    if (!asked_ || marked.number < *asked_) return;
+    asked_.reset();
+    if (sent_ == 0 || next_ >= asked_about_) return;
+    step.act(Note{.level = Level::warn,
+                  .what = "blocks were lost or had no room, sent again",
+                  .job = job_,
+                  .range = {next_, asked_about_}});
+    sent_ = 0;
+}
+
 bool Submission::on_sealed() {
     known_ = true;
     if (!total_) return false;
@@ -74,6 +85,7 @@ bool Submission::on_sealed() {
 
 void Submission::start_over(const Step& step) {
     sent_ = 0;
+    asked_.reset();
     patience_ = limits::resend_after;
     seal_at_ = step.now;
 }
@@ -83,15 +95,24 @@ bool Submission::may_send(const Kept& kept) const {
     return &kept == &kept_.front() && kept.end_bytes - kept.block.body.size() <= limit_;
 }
 
-void Submission::pump(Step& step, const PeerId& owner) {
-    if (sent_ > 0 && step.now >= resend_at_) {
-        step.act(Note{.level = Level::warn,
-                      .what = "blocks not accepted for a while, sent again",
-                      .job = job_,
-                      .range = {next_, kept_[sent_ - 1].block.end()}});
-        patience_ = std::min<Duration>(patience_ * 2, limits::longest_patience);
-        sent_ = 0;
+void Submission::ask_or_resend(Step& step, const PeerId& owner) {
+    const Index end = kept_[sent_ - 1].block.end();
+    patience_ = std::min<Duration>(patience_ * 2, limits::longest_patience);
+    resend_at_ = step.now + patience_;
+    if (step.session.knows_marks()) {
+        ++mark_;
+        if (!asked_) asked_ = mark_, asked_about_ = end;
+        return step.act(PushMark{{.job = job_, .owner = owner, .number = mark_}});
     }
+    step.act(Note{.level = Level::warn,
+                  .what = "blocks not accepted for a while, sent again",
+                  .job = job_,
+                  .range = {next_, end}});
+    sent_ = 0;
+}
+
+void Submission::pump(Step& step, const PeerId& owner) {
+    if (sent_ > 0 && step.now >= resend_at_) ask_or_resend(step, owner);
     while (sent_ < kept_.size() && may_send(kept_[sent_])) {
         if (sent_ == 0) resend_at_ = step.now + patience_;
         send(step, kept_[sent_++], owner);

@@ -43,12 +43,15 @@ public:
     void on_known() { known_ = true; }
     /// Returns whether the room has grown.
     bool on_accepted(const Step& step, const wire::Accepted& accepted);
+    /// Blocks that were sent before the mark have come by now, or are lost.
+    void on_marked(Step& step, const wire::Marked& marked);
     /// Returns whether it is news.
     bool on_sealed();
     /// A new session: whatever is not accepted may have been lost.
     void start_over(const Step& step);
 
-    /// Sends what may be sent, and again what has stood still for too long.
+    /// Sends what may be sent. Asks, by a Mark, what has come where that stands still, or sends it
+    /// again to a broker that knows no marks.
     void pump(Step& step, const PeerId& owner);
 
     /// Body bytes of the job, counted from its start, that its user may hand in: by the credit, and
@@ -62,6 +65,7 @@ private:
         std::uint64_t end_bytes = 0;  // body bytes of the job up to its end
     };
     bool may_send(const Kept& kept) const;
+    void ask_or_resend(Step& step, const PeerId& owner);
     void send(Step& step, const Kept& kept, const PeerId& owner);
 
     JobId job_;
@@ -82,6 +86,9 @@ private:
     Time seal_at_{};
     Time resend_at_{};
     Duration patience_ = limits::resend_after;
+    std::uint64_t mark_ = 0;              // the last one
+    std::optional<std::uint64_t> asked_;  // the first that is not answered,
+    Index asked_about_ = 0;               // and how far blocks were sent then
 };
 
 }  // namespace fanfold::scatterer

@@ -24,9 +24,14 @@ inline constexpr std::uint32_t block_fragments = 1u << 16;
 inline constexpr std::uint32_t cut_stride = 16;         // a cut offset every so many fragments
 inline constexpr std::size_t compress_above = 4 * KiB;  // smaller bodies travel as they are
 inline constexpr std::size_t text_bytes = 64 * KiB;     // a failure's message
+// A longer body travels in parts where its receiver counts silence: one part a timeout is little.
+inline constexpr std::size_t whole_bytes = 128 * KiB;
+inline constexpr std::size_t part_bytes = 64 * KiB;
+inline constexpr auto part_patience = 1min;  // then the rest of a message is not awaited any more
 
 static_assert(header_bytes < payload_bytes);
 static_assert(block_fragments % cut_stride == 0);
+static_assert(part_bytes <= whole_bytes);
 static_assert(text_bytes < header_bytes);
 
 // --- texts and lists of messages. The codec refuses what is past them. Texts for people (reasons,

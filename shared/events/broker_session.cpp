@@ -40,6 +40,7 @@ BrokerSession::Greeting BrokerSession::welcomed(Time now, const wire::Welcome& w
         return Greeting::doubted;
     }
     doubted_.reset();
+    broker_minor_ = welcome.minor;
     if (welcome.heartbeat.count() > 0)
         heartbeat_ = std::clamp<Duration>(welcome.heartbeat, shortest_heartbeat, longest_timeout);
     if (welcome.timeout.count() > 0)

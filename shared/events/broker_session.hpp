@@ -89,6 +89,8 @@ public:
     State state() const { return state_; }
     /// Of the last Welcome; nothing before the first.
     const std::optional<Epoch>& broker() const { return broker_; }
+    /// The broker answers Mark, and takes bodies in parts.
+    bool knows_marks() const { return broker_minor_ >= wire::minor_of_marks; }
     /// When it next has something due; never once it has ended.
     Time next(Time now, LivedTime lived) const;
 
@@ -111,6 +113,7 @@ private:
     LivedTime heard_{};  // the broker's last message, or the begin of the attempt to reach it
     std::optional<Epoch> broker_;
     std::optional<Epoch> doubted_;
+    std::uint16_t broker_minor_ = 0;
     Duration heartbeat_ = limits::heartbeat_interval;
     Duration timeout_ = limits::peer_timeout;
 };

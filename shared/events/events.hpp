@@ -47,6 +47,13 @@ struct Pulled {
     bool left_out = false;  // the body, which was packed, and there is no room for it
 };
 
+/// A part of a message that the sender may send: it lives, and the rest is on its way. From the
+/// peer that a DEALER is connected to, `from` is empty.
+struct Arriving {
+    PeerId from = {};
+    Sender sender = {};
+};
+
 /// A message that its sender may not send, by the roles of its key. The core has not seen it.
 struct Denied {
     PeerId from;  // empty: from a PULL socket
@@ -86,6 +93,7 @@ struct Send {
     PeerId to;
     wire::Message message;
     Slice body = {};
+    bool in_parts = false;  // if the body is long: the peer understands that
 };
 
 }  // namespace fanfold

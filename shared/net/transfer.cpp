@@ -4,10 +4,13 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <utility>
 
+#include "shared/base/limits.hpp"
 #include "shared/wire/codec.hpp"
 #include "shared/wire/packing.hpp"
 
@@ -67,12 +70,30 @@ Sent send_frames(zmq::socket_t& socket, std::string header, const Slice& body, c
     }
 }
 
-Sent send_message(zmq::socket_t& socket, const wire::Message& message, const Slice& body,
-                  bool compress, const To* to) {
+Sent send_in_parts(zmq::socket_t& socket, std::string header, const Slice& body, const To* to) {
+    wire::Part part{.body_bytes = body.size(), .header = std::move(header)};
+    for (std::size_t at = 0; at < body.size(); at += limits::part_bytes) {
+        const std::size_t size = std::min(limits::part_bytes, body.size() - at);
+        Sent sent = send_frames(socket, wire::encode(part), body.sub(at, size), to);
+        if (sent != Sent::yes) return sent;
+        part.header.clear();
+    }
+    return Sent::yes;
+}
+
+Sent send_message(zmq::socket_t& socket, const wire::Message& message, Slice body, Travel travel,
+                  const To* to) {
     std::string header = wire::encode(message);
-    if (compress && socket.get(zmq::sockopt::last_endpoint).starts_with("tcp://"))
-        if (auto packed = pack(header, body.view()))
-            return send_frames(socket, std::move(packed->header), packed->body, to);
+    const bool is_long = body.size() > limits::whole_bytes && travel.in_parts;
+    if ((!travel.compress && !is_long) ||
+        !socket.get(zmq::sockopt::last_endpoint).starts_with("tcp://"))
+        return send_frames(socket, std::move(header), body, to);
+    if (auto packed = travel.compress ? pack(header, body.view()) : std::nullopt) {
+        header = std::move(packed->header);
+        body = std::move(packed->body);
+    }
+    if (is_long && header.size() + limits::part_bytes <= limits::header_bytes)
+        return send_in_parts(socket, std::move(header), body, to);
     return send_frames(socket, std::move(header), body, to);
 }
 
@@ -82,25 +103,61 @@ Slice slice_of(zmq::message_t&& frame) {
     return Slice::share(owner, owner->to_string_view());
 }
 
+/// A header that is no Part, and the body that came with it.
+void read_whole(Incoming& incoming, std::string_view header) {
+    auto packed = wire::decode_packed(header);
+    if (!packed) {
+        incoming.message = wire::decode(header);
+    } else if (!*packed) {
+        incoming.message = fail(packed->error().text);
+    } else if (incoming.body.empty() && !incoming.is_part) {
+        incoming.message = fail("a packed message has no body");
+    } else {
+        incoming.message = wire::decode((*packed)->header);
+        incoming.packed = (*packed)->raw_bytes;
+    }
+}
+
+void read(Incoming& incoming, std::string_view header, Parts* parts) {
+    auto part = wire::decode_part(header);
+    if (!part) {
+        if (parts) parts->drop(incoming.from);
+        return read_whole(incoming, header);
+    }
+    if (!*part || !parts) {
+        incoming.message = fail(parts ? part->error().text : "no message comes here in parts");
+        return;
+    }
+    auto frames = parts->take(incoming.from, *std::move(*part), incoming.body.view(),
+                              std::chrono::steady_clock::now());
+    if (!frames) {
+        incoming.message = fail(frames.error().text);
+        return;
+    }
+    incoming.is_part = !frames->whole;
+    incoming.body = std::move(frames->body);
+    read_whole(incoming, frames->header);
+}
+
 /// What is left of the message that this frame is of.
 void drop_rest(zmq::socket_t& socket, zmq::message_t& frame) {
     while (frame.more()) (void)socket.recv(frame);
 }
 }  // namespace
 
-Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body, bool compress) {
-    return send_message(socket, message, body, compress, nullptr);
+Sent send(zmq::socket_t& socket, const wire::Message& message, const Slice& body, Travel travel) {
+    return send_message(socket, message, body, travel, nullptr);
 }
 
 Sent send_to(zmq::socket_t& socket, Backlog& backlog, const PeerId& peer,
-             const wire::Message& message, const Slice& body, bool compress) {
+             const wire::Message& message, const Slice& body, Travel travel) {
     To to{peer, backlog, message};
-    return send_message(socket, message, body, compress, &to);
+    return send_message(socket, message, body, travel, &to);
 }
 
-std::optional<Incoming> receive(zmq::socket_t& socket, const Ignores& ignores) {
-    auto incoming = receive_packed(socket, ignores);
-    if (incoming) unpack(*incoming);
+std::optional<Incoming> receive(zmq::socket_t& socket, Parts* parts) {
+    auto incoming = receive_packed(socket, parts);
+    if (incoming && !incoming->is_part) unpack(*incoming);
     return incoming;
 }
 
@@ -113,7 +170,8 @@ void unpack(Incoming& incoming) {
     incoming.packed.reset();
 }
 
-std::optional<Incoming> receive_packed(zmq::socket_t& socket, const Ignores& ignores) {
+std::optional<Incoming> receive_packed(zmq::socket_t& socket, Parts* parts,
+                                       const Ignores& ignores) {
     zmq::message_t frame;
     if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
     Incoming incoming{{}, fail("no header"), {}, {}};
@@ -131,22 +189,17 @@ std::optional<Incoming> receive_packed(zmq::socket_t& socket, const Ignores& ign
         return incoming;
     }
     take_over(frame.data<char>());
-    auto packed = wire::decode_packed(frame.to_string_view());
-    if (packed && *packed) incoming.message = wire::decode((*packed)->header);
-    else if (packed) incoming.message = fail(packed->error().text);
-    else incoming.message = wire::decode(frame.to_string_view());
-    if (!frame.more()) {
-        if (packed) incoming.message = fail("a packed message has no body");
-        return incoming;
+    zmq::message_t header = std::move(frame);
+    if (header.more()) {
+        (void)socket.recv(frame);
+        if (frame.more()) {
+            incoming.message = fail("a message has two frames at most");
+            drop_rest(socket, frame);
+            return incoming;
+        }
+        incoming.body = slice_of(std::move(frame));
     }
-    (void)socket.recv(frame);
-    if (frame.more()) {
-        incoming.message = fail("a message has two frames at most");
-        drop_rest(socket, frame);
-        return incoming;
-    }
-    incoming.body = slice_of(std::move(frame));
-    if (packed && *packed) incoming.packed = (*packed)->raw_bytes;
+    read(incoming, header.to_string_view(), parts);
     return incoming;
 }
 

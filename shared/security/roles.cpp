@@ -26,6 +26,7 @@ struct Rule {
     }
     bool operator()(const wire::Heartbeat&) const { return is_anybody(); }
     bool operator()(const wire::Bye&) const { return is_anybody(); }
+    bool operator()(const wire::Mark&) const { return manages() || works(); }
 
     bool operator()(const wire::Block&) const { return submits(); }
     bool operator()(const wire::Seal&) const { return submits(); }
@@ -44,6 +45,7 @@ struct Rule {
     bool operator()(const wire::Results&) const { return works(); }
 
     bool operator()(const wire::Gathered&) const { return gathers(); }
+    bool operator()(const wire::Marked&) const { return gathers(); }
     bool operator()(const wire::Propose&) const { return gathers(); }
     bool operator()(const wire::Forgotten&) const { return gathers(); }
 

@@ -260,8 +260,9 @@ struct Collect {
     bool now = false;  // what is there at this moment, then Concluded with Outcome::running
     std::uint64_t position = 0;
     std::uint64_t credit = 0;  // body bytes that may be on their way, not acknowledged
+    std::uint16_t minor = 0;   // of the version that the client speaks
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.major, m.job, m.ordered, m.now, m.position, m.credit);
+        return std::tie(m.major, m.job, m.ordered, m.now, m.position, m.credit, m.minor);
     };
 };
 

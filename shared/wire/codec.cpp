@@ -77,6 +77,17 @@ std::optional<Opening> read_opening(std::string_view header) {
     return Opening{.kind = kind.number, .fields = array.number - 1, .rest = reader};
 }
 
+/// What wraps a message, if the header is of that kind.
+template <class T>
+std::optional<Result<T>> decode_wrapper(std::string_view header) {
+    auto opening = read_opening(header);
+    if (!opening || opening->kind != T::kind) return std::nullopt;
+    if (std::string why = why_unsound(header); !why.empty()) return fail(std::move(why));
+    T wrapper;
+    if (!read_fields(opening->rest, opening->fields, wrapper)) return fail(opening->rest.why());
+    return wrapper;
+}
+
 }  // namespace
 
 std::string encode(const Message& message) {
@@ -84,6 +95,7 @@ std::string encode(const Message& message) {
 }
 
 std::string encode(const Packed& packed) { return encode_header(packed); }
+std::string encode(const Part& part) { return encode_header(part); }
 
 Result<Message> decode(std::string_view header) {
     if (std::string why = why_unsound(header); !why.empty()) return fail(std::move(why));
@@ -93,12 +105,11 @@ Result<Message> decode(std::string_view header) {
 }
 
 std::optional<Result<Packed>> decode_packed(std::string_view header) {
-    auto opening = read_opening(header);
-    if (!opening || opening->kind != Packed::kind) return std::nullopt;
-    if (std::string why = why_unsound(header); !why.empty()) return fail(std::move(why));
-    Packed packed;
-    if (!read_fields(opening->rest, opening->fields, packed)) return fail(opening->rest.why());
-    return packed;
+    return decode_wrapper<Packed>(header);
+}
+
+std::optional<Result<Part>> decode_part(std::string_view header) {
+    return decode_wrapper<Part>(header);
 }
 
 }  // namespace fanfold::wire

@@ -33,4 +33,17 @@ std::string encode(const Packed& packed);
 /// Reads a header frame, if it is of this kind; nothing for any other.
 std::optional<Result<Packed>> decode_packed(std::string_view header);
 
+/// Around one part of a message whose body is long, so that whoever receives it sees it coming: the
+/// parts follow each other, with nothing of that sender in between. No Message, as Packed.
+struct Part {
+    static constexpr std::uint8_t kind = 7;
+    std::uint64_t body_bytes = 0;  // of the whole body
+    std::string header{};          // of the message, or of its Packed; empty: not its first part
+    static constexpr auto fields = [](auto& m) { return std::tie(m.body_bytes, m.header); };
+    static constexpr Bound bounds[] = {at_most("header", limits::header_bytes)};
+};
+std::string encode(const Part& part);
+/// As decode_packed().
+std::optional<Result<Part>> decode_part(std::string_view header);
+
 }  // namespace fanfold::wire

@@ -11,6 +11,8 @@ const char* name_of(const Message& message) {
                                             "Refused",
                                             "Heartbeat",
                                             "Bye",
+                                            "Mark",
+                                            "Marked",
                                             "Block",
                                             "Seal",
                                             "Accepted",

@@ -89,7 +89,8 @@ struct Refused {
 /// its books against.
 struct Heartbeat {
     static constexpr std::uint8_t kind = 4;
-    std::uint64_t handled = 0;  // worker: the highest Dispatch::sequence handled in this session
+    std::uint64_t handled = 0;  // worker: the highest Dispatch::sequence handled in this session;
+                                // broker, to a worker: the last one that it has sent
     std::vector<JobRanges> held{};  // worker: on loan, running or waiting for a slot
     std::vector<JobRanges> kept{};  // worker: finished, results kept until released
     std::uint32_t stuck_slots =
@@ -108,6 +109,37 @@ struct Bye {
     std::string reason{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.reason); };
     static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
+};
+
+/// On a connection that carries bodies, behind them: what was sent before on this connection has
+/// come by now, or never will. Whatever did come is told before the answer, Marked. So loss is
+/// known by the order of a connection, and no body is sent again because time has passed.
+struct Mark {
+    static constexpr std::uint8_t kind = 8;
+    JobId job{};
+    PeerId owner{};              // at a PULL socket: the control routing id that the answer goes to
+    std::uint64_t number = 0;    // of the sender's choice: the answer has it too
+    std::uint64_t position = 0;  // of a collector: as Acknowledge::position
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.owner, m.number, m.position);
+    };
+    static constexpr Bound bounds[] = {at_most("owner", limits::routing_id_bytes)};
+};
+
+/// Answers a Mark: the broker a client's, a gatherer a client's, the broker's, or, by way of the
+/// broker, a worker's.
+struct Marked {
+    static constexpr std::uint8_t kind = 9;
+    JobId job{};
+    PeerId owner{};  // gatherer → broker: whom to tell
+    std::uint64_t number = 0;
+    std::optional<std::uint64_t>
+        position{};  // to a collector: it was sent all before this; without
+                     // one the gatherer has no collector of that name
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.owner, m.number, m.position);
+    };
+    static constexpr Bound bounds[] = {at_most("owner", limits::routing_id_bytes)};
 };
 
 // --- broker ↔ worker (control)
@@ -136,8 +168,9 @@ struct Done {
     std::vector<JobRanges> returned{};
     std::vector<JobRanges> recalled{};  // given back because a Recall asked for them
     std::uint64_t recall = 0;           // the number of the last Recall that was obeyed
+    std::uint64_t arrived = 0;          // the highest Dispatch::sequence that has come
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.runs, m.failures, m.returned, m.recalled, m.recall);
+        return std::tie(m.runs, m.failures, m.returned, m.recalled, m.recall, m.arrived);
     };
     static constexpr Bound bounds[] = {
         list("runs", limits::listed), list("failures", limits::listed),
@@ -284,7 +317,7 @@ struct AllowedKeys {
 
 // clang-format off
 using Message = std::variant<
-    Hello, Welcome, Refused, Heartbeat, Bye,                                         // any
+    Hello, Welcome, Refused, Heartbeat, Bye, Mark, Marked,                           // any
     Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query,     // client
     Report, Find, Found, Retry, Retried, Adjust, Adjusted, CancelFragments,          // and broker
     FragmentsCancelled,                                                              //

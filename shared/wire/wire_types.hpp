@@ -20,7 +20,8 @@
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 6;
+inline constexpr std::uint16_t version_minor = 7;
+inline constexpr std::uint16_t minor_of_marks = 7;  // peers of earlier ones know none
 
 /// The function that runs the command lines that come with a job. A worker offers it if its
 /// operator said so.
@@ -90,9 +91,10 @@ struct GathererRef {
     std::vector<std::string> collect{};  // its ROUTER socket
     std::string public_key{};  // CURVE, in Z85, as it has proved to the broker; empty: its sockets
                                // are plain
+    std::uint16_t minor = 0;   // the version that it speaks
     auto operator<=>(const GathererRef&) const = default;
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.name, m.epoch, m.results, m.collect, m.public_key);
+        return std::tie(m.name, m.epoch, m.results, m.collect, m.public_key, m.minor);
     };
     static constexpr Bound bounds[] = {at_most("name", limits::name_bytes),
                                        texts("results", limits::endpoints, limits::endpoint_bytes),

@@ -44,6 +44,7 @@ void ClientProcess::connect() {
     control_ = world_.network().connect(
         host(), {world_.scenario().broker(), Port::control}, self_,
         guarded([this](Arrival arrival) {
+            if (arrival.is_part) return;  // it has none for clients
             step(scatterer::FromBroker{std::move(arrival.message), std::move(arrival.body)});
         }));
     input([this] { step(scatterer::ControlOpened{self_}); });
@@ -228,6 +229,7 @@ void ClientProcess::send_gatherer(const scatterer::SendGatherer& send) {
         auto handler = guarded([this, key](Arrival arrival) {
             auto at = gatherers_.find(key.name);
             if (at == gatherers_.end() || at->second.epoch != key.epoch) return;
+            if (arrival.is_part) return step(scatterer::GathererSends{key});
             if (world_.bug() == Bug::position_ignored) return take_unquestioned(arrival);
             step(scatterer::FromGatherer{key, std::move(arrival.message), std::move(arrival.body)});
         });
@@ -261,6 +263,9 @@ struct ClientProcess::Acts {
     }
     void operator()(scatterer::PushBlock& push) {
         self.world_.network().send(self.blocks_, push.message, push.body);
+    }
+    void operator()(scatterer::PushMark& push) {
+        self.world_.network().send(self.blocks_, push.message, {});
     }
     void operator()(scatterer::SendGatherer& send) { self.send_gatherer(send); }
     void operator()(scatterer::Reconnect&) { self.connect(); }

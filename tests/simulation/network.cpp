@@ -12,6 +12,7 @@ constexpr Duration handshake_least = 100us, handshake_most = 50ms;
 constexpr Duration retry_least = 50ms, retry_most = 400ms;
 constexpr Duration stray_most = 100ms;  // by which a message of a broken connection comes later
 constexpr Duration double_least = 100us, double_most = 5s;
+constexpr Duration part_interval = 500ms;
 constexpr Duration ghost_least = 500ms, ghost_most = 20s;
 /// Said again by the cores as it is, on a connection where order holds.
 bool said_again(const wire::Message& message) {
@@ -22,10 +23,12 @@ bool said_again(const wire::Message& message) {
            std::holds_alternative<wire::Assign>(message) ||
            std::holds_alternative<wire::Accepted>(message) ||
            std::holds_alternative<wire::Ended>(message) ||
+           std::holds_alternative<wire::Marked>(message) ||
            std::holds_alternative<wire::Release>(message);
 }
 bool pushed_again(const wire::Message& message) {
     return std::holds_alternative<wire::Block>(message) ||
+           std::holds_alternative<wire::Mark>(message) ||
            std::holds_alternative<wire::Results>(message);
 }
 }  // namespace
@@ -170,10 +173,45 @@ Duration Network::delay(const Connection& connection) {
 
 void Network::fly(ConnectionId id, Connection& connection, bool outward, Packet packet) {
     Direction& direction = outward ? connection.out : connection.in;
-    packet.due = std::max(scheduler_.now() + delay(connection), direction.last_due + 1us);
+    packet.due = std::max(leave(id, connection, outward, packet) + delay(connection),
+                          direction.last_due + 1us);
     direction.last_due = packet.due;
     direction.flying.push_back(std::move(packet));
     if (!direction.moving) move(id, connection, outward);
+}
+
+/// When the last of it is on its way.
+Time Network::leave(ConnectionId id, Connection& connection, bool outward, const Packet& packet) {
+    Direction& direction = outward ? connection.out : connection.in;
+    const Pair& way = pair(connection.from, connection.to.host);
+    if (way.rate <= 0) return scheduler_.now();
+    const auto bytes = static_cast<double>(packet.header.size() + packet.body.size());
+    Time begin = std::max(scheduler_.now(), direction.free_at);
+    direction.free_at = begin + Duration(static_cast<std::int64_t>(1e9 * bytes / way.rate));
+    const bool has_parts = !packet.body.empty() && connection.to.port != Port::blocks &&
+                           connection.to.port != Port::results;
+    if (has_parts)
+        while ((begin += part_interval) < direction.free_at)
+            scheduler_.at(begin + delay(connection),
+                          [this, id, life = connection.life, outward, packet] {
+                              announce(id, life, outward, packet);
+                          });
+    return direction.free_at;
+}
+
+/// A part of it has come.
+void Network::announce(ConnectionId id, std::uint64_t life, bool outward, const Packet& packet) {
+    auto it = connections_.find(id);
+    if (it == connections_.end() || it->second.life != life) return;
+    const Connection& connection = it->second;
+    if (pair(connection.from, connection.to.host).blocked) return;
+    Arrival part{
+        .from = {}, .message = wire::Bye{}, .body = {}, .sender = packet.sender, .is_part = true};
+    if (!outward) return Handler(connection.handler)(std::move(part));
+    auto binding = bindings_.find(connection.to);
+    if (binding == bindings_.end()) return;
+    part.from = connection.self;
+    Handler(binding->second.handler)(std::move(part));
 }
 
 void Network::move(ConnectionId id, Connection& connection, bool outward) {

@@ -40,6 +40,7 @@ struct Arrival {
     wire::Message message;
     Slice body;
     HostId sender = 0;
+    bool is_part = false;  // the rest of it is on its way
 };
 using Handler = std::function<void(Arrival)>;
 
@@ -63,6 +64,9 @@ public:
 
     // --- faults
     void set_delays(HostId a, HostId b, Duration least, Duration most);
+    /// So many bytes a second in each direction of each connection between the two. Long messages
+    /// come in parts where receivers count silence, as they do over real sockets.
+    void set_rate(HostId a, HostId b, double bytes_a_second) { pair(a, b).rate = bytes_a_second; }
     /// So many of what may be sent again is: on the sockets that only go one way with a delay of
     /// its own, as over another connection.
     void set_doubled(double percent) { doubled_percent_ = percent; }
@@ -82,6 +86,7 @@ private:
     struct Direction {
         std::deque<Packet> flying;
         Time last_due{};
+        Time free_at{};       // of a connection with a rate
         bool moving = false;  // an arrival is arranged
     };
     struct Connection {
@@ -102,10 +107,13 @@ private:
         bool blocked = false;
         Duration least{};
         Duration most{};
+        double rate = 0;  // 0: any
     };
 
     Pair& pair(HostId a, HostId b) { return pairs_[{std::min(a, b), std::max(a, b)}]; }
     Duration delay(const Connection& connection);
+    Time leave(ConnectionId id, Connection& connection, bool outward, const Packet& packet);
+    void announce(ConnectionId id, std::uint64_t life, bool outward, const Packet& packet);
     void fly(ConnectionId id, Connection& connection, bool outward, Packet packet);
     void move(ConnectionId id, Connection& connection, bool outward);
     void arrive(ConnectionId id, std::uint64_t life, bool outward);

@@ -53,6 +53,8 @@ void BrokerProcess::start() {
         [this] { core_.restored(); });
     world_.network().bind(
         {host(), Port::control}, guarded([this](Arrival arrival) {
+            if (arrival.is_part)
+                return step(Arriving{std::move(arrival.from), world_.sender(arrival.sender)});
             if (auto* hello = std::get_if<wire::Hello>(&arrival.message))
                 names_[arrival.from] = hello->name;
             if (auto* done = std::get_if<wire::Done>(&arrival.message))
@@ -208,6 +210,7 @@ void GathererProcess::connect() {
     control_ = world_.network().connect(
         host(), {world_.scenario().broker(), Port::control}, random_peer('g'),
         guarded([this](Arrival arrival) {
+            if (arrival.is_part) return step(Arriving{});
             step(gatherer::FromBroker{std::move(arrival.message), std::move(arrival.body)});
         }));
 }

@@ -38,7 +38,8 @@ std::string Trace::describe(const wire::Message& message) const {
         if constexpr (requires { m.first, m.count; })
             text += m.count ? " " + text_of({m.first, m.first + m.count}) : " no fragment";
         if constexpr (requires { m.attempt; }) text += " attempt " + std::to_string(m.attempt);
-        if constexpr (requires { m.position; }) text += " position " + std::to_string(m.position);
+        if constexpr (requires { m.position + 1; })
+            text += " position " + std::to_string(m.position);
         if constexpr (requires { m.next; }) text += " next " + std::to_string(m.next);
         if constexpr (requires { m.handled; }) text += " handled " + std::to_string(m.handled);
         if constexpr (requires { m.held; })

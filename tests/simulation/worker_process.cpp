@@ -26,9 +26,11 @@ void WorkerProcess::start() {
 
 void WorkerProcess::connect() {
     if (control_ != 0) world_.network().close(control_, false);
+    self_ = random_peer('w');
     control_ = world_.network().connect(
-        host(), {world_.scenario().broker(), Port::control}, random_peer('w'),
+        host(), {world_.scenario().broker(), Port::control}, self_,
         guarded([this](Arrival arrival) {
+            if (arrival.is_part) return step(Arriving{});
             step(worker::FromBroker{std::move(arrival.message), std::move(arrival.body)});
         }));
 }
@@ -65,7 +67,13 @@ void WorkerProcess::act(worker::Action& action) {
                     this_->step(worker::FromBroker{wire::Release{{{run.job, {run.range}}}}, {}});
                 });
         }
-        void operator()(worker::PushResults& results) { self.push(results); }
+        void operator()(worker::PushResults& results) {
+            self.push(results.to, results.message, results.body);
+        }
+        void operator()(worker::PushMark& push) {
+            push.mark.owner = self.self_;
+            self.push(push.to, push.mark, {});
+        }
         void operator()(worker::Run& run) { self.run(std::move(run.task)); }
         void operator()(worker::Stop& stop) {
             Running* running = self.find(stop.task);
@@ -83,21 +91,22 @@ void WorkerProcess::act(worker::Action& action) {
     std::visit(Acts{*this}, action);
 }
 
-void WorkerProcess::push(worker::PushResults& results) {
-    if (results.to.results.empty())
+void WorkerProcess::push(const wire::GathererRef& to, const wire::Message& message,
+                         const Slice& body) {
+    if (to.results.empty())
         return world_.checker().complain("a worker is sent to a gatherer without an address");
-    auto it = gatherers_.find(results.to.name);
-    if (it != gatherers_.end() && it->second.epoch != results.to.epoch) {
+    auto it = gatherers_.find(to.name);
+    if (it != gatherers_.end() && it->second.epoch != to.epoch) {
         world_.network().close(it->second.connection, false);
         gatherers_.erase(it);
         it = gatherers_.end();
     }
     if (it == gatherers_.end()) {
         ConnectionId connection = world_.network().connect(
-            host(), parse_endpoint(results.to.results.front()), {}, [](Arrival) {});
-        it = gatherers_.emplace(results.to.name, Gatherer{results.to.epoch, connection}).first;
+            host(), parse_endpoint(to.results.front()), {}, [](Arrival) {});
+        it = gatherers_.emplace(to.name, Gatherer{to.epoch, connection}).first;
     }
-    world_.network().send(it->second.connection, results.message, results.body);
+    world_.network().send(it->second.connection, message, body);
 }
 
 void WorkerProcess::leave(const std::string& error) {

@@ -39,7 +39,7 @@ private:
     void step(worker::Event event);
     void act(worker::Action& action);
     void connect();
-    void push(worker::PushResults& results);
+    void push(const wire::GathererRef& to, const wire::Message& message, const Slice& body);
     void leave(const std::string& error);
     // the executor
     void run(worker::Task task);
@@ -61,6 +61,7 @@ private:
     };
 
     worker::Core core_;
+    PeerId self_;
     ConnectionId control_ = 0;
     std::map<std::string, Gatherer> gatherers_;
     std::map<std::uint64_t, Running> tasks_;

@@ -13,6 +13,7 @@ Scenario scenario_of(const RunOptions& options) {
     if (options.scenario) return *options.scenario;
     return options.many_kills ? make_kills(options.seed) : make_scenario(options.seed);
 }
+constexpr double slowest_link = 50'000;  // bytes a second
 }  // namespace
 
 World::World(const RunOptions& options)
@@ -28,8 +29,20 @@ World::World(const RunOptions& options)
     for (HostId a = 0; a < scenario_.hosts(); ++a)
         for (HostId b = 0; b < a; ++b)
             network_.set_delays(a, b, scenario_.least_delay, scenario_.most_delay);
+    choose_slow_links(derived(options.seed, 3));
     network_.set_doubled(scenario_.doubled_percent);
     make_disks();
+}
+
+/// Of some workers and clients, in one run of five.
+void World::choose_slow_links(Random random) {
+    if (!random.chance(20)) return;
+    for (HostId host = scenario_.worker(0); host < scenario_.hosts(); ++host) {
+        if (!random.chance(50)) continue;
+        const double rate = slowest_link * static_cast<double>(random.between(1, 20));
+        for (HostId server = 0; server < scenario_.worker(0); ++server)
+            network_.set_rate(host, server, rate);
+    }
 }
 
 void World::make_disks() {

@@ -70,6 +70,7 @@ protected:
 
 private:
     void make_disks();
+    void choose_slow_links(Random random);
 };
 
 }  // namespace fanfold::simulation

@@ -26,6 +26,7 @@ struct Stage
     std::unique_ptr<Core> core = std::make_unique<Core>(
         Options{.epoch = {.number = 0, .incarnation = 77}, .blocks = {"inproc://blocks"}});
     Time now{1h};
+    std::uint16_t peers_minor = wire::minor_of_marks - 1;  // they say nothing of what has come
     std::map<PeerId, Sender> senders;  // of those who have one that is not the nameless
     std::vector<Note> notes;           // of the last step
     std::function<void(const Record&)> on_persist;
@@ -69,7 +70,8 @@ struct Stage
 
     void worker(const char* name, std::uint32_t slots = 1, std::uint64_t incarnation = 1,
                 const char* stable = nullptr) {
-        say(name, wire::Hello{.role = wire::Role::worker,
+        say(name, wire::Hello{.minor = peers_minor,
+                              .role = wire::Role::worker,
                               .name = stable ? stable : name,
                               .epoch = {0, incarnation},
                               .slots = slots,
@@ -77,7 +79,8 @@ struct Stage
         expect<wire::Welcome>(name);
     }
     void gatherer(const char* name, std::uint64_t incarnation = 1) {
-        say(name, wire::Hello{.role = wire::Role::gatherer,
+        say(name, wire::Hello{.minor = peers_minor,
+                              .role = wire::Role::gatherer,
                               .name = "G",
                               .epoch = {0, incarnation},
                               .gatherer = {.name = "G", .epoch = {0, incarnation}}});

@@ -27,6 +27,7 @@ inline wire::GathererRef gatherer(const std::string& name) {
 
 inline wire::Welcome welcome(std::uint64_t incarnation = 1) {
     wire::Welcome message;
+    message.minor = wire::minor_of_marks - 1;  // what is not answered is sent again by time
     message.epoch = {0, incarnation};
     message.blocks = {"tcp://127.0.0.1:3"};
     message.gatherers = {gatherer("G1")};

@@ -15,10 +15,10 @@ namespace {
 /// What a broker sends to nobody, or to other roles only.
 template <class T>
 concept ForOthers =
-    OneOf<T, wire::Hello, wire::Bye, wire::Block, wire::Seal, wire::Accepted, wire::Sealed,
-          wire::Cancel, wire::Watch, wire::Located, wire::Notice, wire::Ended, wire::Query,
-          wire::Report, wire::Find, wire::Found, wire::Retry, wire::Retried, wire::Adjust,
-          wire::Adjusted, wire::CancelFragments, wire::FragmentsCancelled, wire::Done,
+    OneOf<T, wire::Hello, wire::Bye, wire::Mark, wire::Block, wire::Seal, wire::Accepted,
+          wire::Sealed, wire::Cancel, wire::Watch, wire::Located, wire::Notice, wire::Ended,
+          wire::Query, wire::Report, wire::Find, wire::Found, wire::Retry, wire::Retried,
+          wire::Adjust, wire::Adjusted, wire::CancelFragments, wire::FragmentsCancelled, wire::Done,
           wire::Results, wire::Assign, wire::Errors, wire::Gathered, wire::Propose, wire::Forget,
           wire::Forgotten, wire::AllowedKeys, wire::Collect, wire::Values, wire::Failures,
           wire::Acknowledge, wire::Concluded>;
@@ -100,6 +100,7 @@ void Core::route(Step& step, Event& event) {
             session_.heard(lived_.now());
             route(step, from.message, from.body);
         },
+        [&](Arriving&) { session_.heard(lived_.now()); },
         [&](Values& values) { take_values(step, values); },
         [&](Failed& failed) { work_.take_failure(step, failed); },
         [&](Finished& finished) { work_.take_finished(step, finished); },
@@ -127,9 +128,11 @@ void Core::route(Step& step, wire::Message& message, Slice& body) {
     const Overloaded owners{
         [&](wire::Welcome& welcome) { take_welcome(step, welcome); },
         [&](wire::Refused& refused) { take_refusal(step, refused); },
-        [&](wire::Heartbeat&) {
-            if (session_.wants_answer(step.now)) say_heartbeat(step);
+        [&](wire::Heartbeat& heartbeat) {
+            const bool lost = connected() && dispatches_.mark(heartbeat.handled);
+            if (lost || session_.wants_answer(step.now)) say_heartbeat(step);
         },
+        [&](wire::Marked& marked) { results_.on_marked(step, marked, briefs_); },
         [&](wire::Dispatch& dispatch) { take_dispatch(step, dispatch, std::move(body)); },
         [&](wire::Release& released) { release(step, released); },
         [&](wire::Drop& dropped) { drop(step, dropped.job); },
@@ -193,7 +196,7 @@ void Core::keep_time(Step& step) {
     }
     if (due.hello) send(step, session_.hello());
     if (due.heartbeat) say_heartbeat(step);
-    results_.resend_overdue(step, briefs_);
+    results_.ask_of_overdue(step, briefs_);
 }
 
 void Core::leave(Step& step, std::string error) {
@@ -258,6 +261,7 @@ void Core::take_dispatch(Step& step, wire::Dispatch& message, Slice body) {
         return;
     }
     dispatches_.take(message.sequence);
+    done_.arrived(message.sequence, body.size());
     session_.busy(step.now);
     const Chunk chunk{message.job,
                       {message.first, message.first + message.count},
@@ -341,7 +345,7 @@ std::uint32_t Core::slots_without_work() const {
 
 void Core::flush_done(Step& step) {
     for (DoneMessage& part : done_.take())
-        send(step, std::move(part.message), std::move(part.body));
+        step.act(SendBroker{std::move(part.message), std::move(part.body), session_.knows_marks()});
     done_since_.reset();
 }
 

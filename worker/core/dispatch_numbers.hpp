@@ -22,7 +22,14 @@ public:
     bool is_past(std::uint64_t number) const {
         return number <= confirmed_ || seen_.contains(number);
     }
-    /// The highest number that has come, for a heartbeat that names it now.
+    /// The broker says that it had sent so many: those that have not come are lost. Whether there
+    /// are such.
+    bool mark(std::uint64_t sent) {
+        if (sent <= highest_) return false;
+        highest_ = sent;
+        return true;
+    }
+    /// The highest number that has come, or is lost, for a heartbeat that names it now.
     std::uint64_t confirm() { return confirmed_ = highest_; }
     void begin_session() { *this = {}; }
 

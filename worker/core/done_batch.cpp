@@ -106,10 +106,14 @@ std::vector<DoneMessage> DoneBatch::take() {
     }
     filler.add_ranges(returned_, &wire::Done::returned);
     filler.add_ranges(recalled_, &wire::Done::recalled);
-    if (answers_recall()) filler.with_room(number_bytes, 0);
+    if (answers_recall() || tells_arrivals()) filler.with_room(number_bytes, 0);
     filler.close();
     for (DoneMessage& part : messages) part.message.recall = recall_told_;
-    if (!messages.empty()) messages.back().message.recall = recall_told_ = recall_;
+    if (!messages.empty()) {
+        messages.back().message.recall = recall_told_ = recall_;
+        messages.back().message.arrived = arrived_;
+        untold_bytes_ = 0;
+    }
     runs_.clear();
     failures_.clear();
     returned_.clear();

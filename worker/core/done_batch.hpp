@@ -10,6 +10,7 @@
 #include "shared/base/range_set.hpp"
 #include "shared/base/slice.hpp"
 #include "shared/wire/messages.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 
@@ -27,14 +28,19 @@ public:
     void returned(const JobId& job, Range range);
     /// Given back because a Recall asks for it.
     void recalled(const JobId& job, Range range);
+    /// This dispatch has come, with so many bytes of payloads.
+    void arrived(std::uint64_t dispatch, std::uint64_t bytes) {
+        arrived_ = dispatch;
+        untold_bytes_ += bytes;
+    }
     /// All that the Recalls up to this number ask for has been given back, or stays.
     void obeyed(std::uint64_t recall) { recall_ = recall; }
-    /// The broker numbers its Recalls anew.
-    void begin_session() { recall_ = recall_told_ = 0; }
+    /// The broker numbers its Recalls and dispatches anew.
+    void begin_session() { recall_ = recall_told_ = arrived_ = untold_bytes_ = 0; }
     bool answers_recall() const { return recall_ != recall_told_; }
     bool empty() const {
         return runs_.empty() && failures_.empty() && returned_.empty() && recalled_.empty() &&
-               !answers_recall();
+               !answers_recall() && !tells_arrivals();
     }
 
     /// Everything, in messages whose headers stay under half of limits::header_bytes and whose
@@ -43,6 +49,7 @@ public:
     std::vector<DoneMessage> take();
 
 private:
+    bool tells_arrivals() const { return untold_bytes_ >= limits::told_arrival; }
     struct FailedFragment {
         JobId job;
         wire::Failure failure;
@@ -55,6 +62,8 @@ private:
     std::map<JobId, RangeSet> recalled_;
     std::uint64_t recall_ = 0;
     std::uint64_t recall_told_ = 0;
+    std::uint64_t arrived_ = 0;
+    std::uint64_t untold_bytes_ = 0;  // that arrived since the broker was last told
 };
 
 }  // namespace fanfold::worker

@@ -62,19 +62,26 @@ struct Trimmed {
 };
 /// The operator wants the worker to leave: finish what runs, return the rest, then Leave.
 struct Drain {};
-using Event =
-    std::variant<FromBroker, Values, Failed, Finished, Overran, Trimmed, Drain, Garbled, Tick>;
+using Event = std::variant<FromBroker, Arriving, Values, Failed, Finished, Overran, Trimmed, Drain,
+                           Garbled, Tick>;
 
 // --- actions
 struct SendBroker {
     wire::Message message;
     Slice body = {};
+    bool in_parts = false;  // if the body is long: the broker understands that
 };
 /// PUSH to the gatherer; the shell keeps one connection for each and chooses the endpoint.
 struct PushResults {
     wire::GathererRef to;
     wire::Results message;
     Slice body;
+};
+/// Behind the results that were pushed to it; the shell fills in the connection that is to be
+/// answered.
+struct PushMark {
+    wire::GathererRef to;
+    wire::Mark mark;
 };
 struct Run {
     SlotId slot = 0;
@@ -99,6 +106,7 @@ struct Reconnect {};
 struct Leave {
     std::string error;
 };
-using Action = std::variant<SendBroker, PushResults, Run, Stop, Trim, Reconnect, Leave, Note>;
+using Action =
+    std::variant<SendBroker, PushResults, PushMark, Run, Stop, Trim, Reconnect, Leave, Note>;
 
 }  // namespace fanfold::worker

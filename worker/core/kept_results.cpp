@@ -1,6 +1,7 @@
 #include "worker/core/kept_results.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "shared/base/result.hpp"
@@ -72,7 +73,31 @@ std::vector<const KeptRun*> KeptResults::overlapping(const std::vector<Range>& r
     return found;
 }
 
+void KeptResults::asked(std::uint64_t mark, Time now) {
+    if (!mark_) {
+        mark_ = mark;
+        asked_about_ = indices_;
+    }
+    wait_longer(now);
+}
+
+std::vector<Range> KeptResults::lost(std::uint64_t mark) {
+    std::vector<Range> lost;
+    if (!mark_ || mark < *mark_) return lost;
+    mark_.reset();
+    patience_ = limits::resend_after;
+    for (Range range : std::exchange(asked_about_, {}).ranges())
+        std::ranges::copy(indices_.within(range), std::back_inserter(lost));
+    return lost;
+}
+
 void KeptResults::pushed_again(Time now) {
+    wait_longer(now);
+    mark_.reset();
+    asked_about_ = {};
+}
+
+void KeptResults::wait_longer(Time now) {
     since_ = now;
     patience_ = std::min<Duration>(patience_ * 2, limits::longest_resend_patience);
 }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "shared/base/range_set.hpp"
@@ -38,9 +39,15 @@ public:
     std::vector<const KeptRun*> overlapping(const std::vector<Range>& ranges,
                                             std::uint64_t most_bytes) const;
 
-    /// When they have stood still for so long that they are to be pushed again.
+    /// When they have stood still for so long that the gatherer is to be asked for them.
     Time due() const { return since_ + patience_; }
-    /// They were pushed again: the next time is twice as far away, up to the longest patience.
+    /// It is, by a Mark of this number: the next time is twice as far away, up to the longest
+    /// patience.
+    void asked(std::uint64_t mark, Time now);
+    /// What did not arrive, by an answer to a Mark: what was kept when it was first asked, and
+    /// still is. Empty when no answer is awaited.
+    std::vector<Range> lost(std::uint64_t mark);
+    /// They were pushed again: as asked(), and no earlier answer counts any more.
     void pushed_again(Time now);
 
     void check_invariants() const;
@@ -48,10 +55,13 @@ public:
 private:
     void erase(std::map<Index, KeptRun>::iterator run);
     void insert(KeptRun run);
+    void wait_longer(Time now);
 
     std::map<Index, KeptRun> runs_;
     RangeSet indices_;
     std::uint64_t bytes_ = 0;
+    std::optional<std::uint64_t> mark_;  // the first that is not answered,
+    RangeSet asked_about_;               // and what was kept then
     Time since_{};
     Duration patience_ = limits::resend_after;
 };

@@ -50,19 +50,37 @@ void Results::send_again(Step& step, const wire::SendAgain& message) {
     at->second.pushed_again(step.now);
 }
 
-void Results::resend_overdue(Step& step, const Briefs& briefs) {
+void Results::ask_of_overdue(Step& step, const Briefs& briefs) {
     if (step.now < next_check_) return;
     next_check_ = step.now + limits::resend_check;
     for (auto& [job, kept] : jobs_) {
         if (step.now < kept.due()) continue;
-        auto runs = kept.overlapping(kept.indices().ranges(), limits::resend_bytes);
-        for (const KeptRun* run : runs) push(step, job, *run, briefs.at(job).gatherer);
-        kept.pushed_again(step.now);
-        step.act(Note{.level = Level::info,
-                      .what = "results pushed again, nobody has confirmed them",
-                      .job = job,
-                      .range = {runs.front()->range.begin, runs.back()->range.end}});
+        const wire::GathererRef& gatherer = briefs.at(job).gatherer;
+        if (gatherer.minor < wire::minor_of_marks) {
+            push_again(step, job, kept, kept.indices().ranges(), briefs);
+        } else {
+            step.act(PushMark{gatherer, {.job = job, .number = ++marks_}});
+            kept.asked(marks_, step.now);
+        }
     }
+}
+
+void Results::on_marked(Step& step, const wire::Marked& marked, const Briefs& briefs) {
+    auto at = jobs_.find(marked.job);
+    if (at == jobs_.end()) return;
+    auto lost = at->second.lost(marked.number);
+    if (!lost.empty()) push_again(step, marked.job, at->second, lost, briefs);
+}
+
+void Results::push_again(Step& step, const JobId& job, KeptResults& kept,
+                         const std::vector<Range>& ranges, const Briefs& briefs) {
+    auto runs = kept.overlapping(ranges, limits::resend_bytes);
+    for (const KeptRun* run : runs) push(step, job, *run, briefs.at(job).gatherer);
+    kept.pushed_again(step.now);
+    step.act(Note{.level = Level::info,
+                  .what = "results pushed again, they were lost on their way",
+                  .job = job,
+                  .range = {runs.front()->range.begin, runs.back()->range.end}});
 }
 
 const RangeSet& Results::indices(const JobId& job) const {

@@ -22,8 +22,11 @@ public:
     void release(Step& step, const JobId& job, Range range);
     /// The broker asks for the ranges, for this gatherer.
     void send_again(Step& step, const wire::SendAgain& message);
-    /// Pushes what nobody has confirmed for long. Looks no more often than limits::resend_check.
-    void resend_overdue(Step& step, const Briefs& briefs);
+    /// Asks, by a Mark, what has come of the results that nobody has confirmed for long; pushes
+    /// them again where the gatherer knows no Mark. Looks no more often than limits::resend_check.
+    void ask_of_overdue(Step& step, const Briefs& briefs);
+    /// What came before the Mark is released by now: the rest is lost, and pushed again.
+    void on_marked(Step& step, const wire::Marked& marked, const Briefs& briefs);
     Time next_check() const { return bytes_ > 0 ? next_check_ : Time::max(); }
 
     bool keeps(const JobId& job) const { return jobs_.contains(job); }
@@ -41,11 +44,14 @@ public:
 
 private:
     void count(const KeptResults& kept, bool add);
+    static void push_again(Step& step, const JobId& job, KeptResults& kept,
+                           const std::vector<Range>& ranges, const Briefs& briefs);
 
     std::map<JobId, KeptResults> jobs_;  // none of them empty
     std::uint64_t bytes_ = 0;
     std::uint64_t ranges_ = 0;
     Time next_check_{};
+    std::uint64_t marks_ = 0;
 };
 
 }  // namespace fanfold::worker

@@ -148,11 +148,19 @@ TEST_CASE("golden bytes") {
               .meta = {.worker = "w", .started = Microseconds(3), .elapsed = Microseconds(4)}})) ==
           "9528c410018bcfe568007fcd9032547698badcfe010294c40177010304");
     CHECK(hex(encode(Hello{.minor = 4, .role = Role::worker, .name = "w", .slots = 2})) ==
-          "9c01010402c40177920000029095c4009200009090c400909090");
+          "9c01010402c40177920000029096c4009200009090c40000909090");
     CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) ==
-          "9c01010602c40177920000029095c4009200009090c400909090");
+          "9c01010702c40177920000029096c4009200009090c40000909090");
     CHECK(hex(encode(Heartbeat{.handled = 7, .stuck_slots = 1, .leaving = true})) ==
           "960407909001c3");
+    CHECK(hex(encode(Mark{.job = some_job(), .owner = {"w1"}, .number = 3, .position = 9})) ==
+          "9508c410018bcfe568007fcd9032547698badcfec40277310309");
+    CHECK(hex(encode(Marked{.job = some_job(), .number = 3})) ==
+          "9509c410018bcfe568007fcd9032547698badcfec40003c0");
+    CHECK(hex(encode(Part{.body_bytes = 300, .header = "h"})) == "9307cd012cc40168");
+    CHECK(hex(encode(Collect{.job = some_job(), .credit = 9, .minor = 7})) ==
+          "983c01c410018bcfe568007fcd9032547698badcfec2c2000907");
+    CHECK(hex(encode(Done{.arrived = 5})) == "971f909090900005");
     CHECK(hex(encode(Refused{.code = RefusalCode::unknown_session, .text = "Hello?"})) ==
           "94030ac40648656c6c6f3fc0");
     // Integers of every width, a list of more than 15, whole and other numbers, long texts.

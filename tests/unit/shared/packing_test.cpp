@@ -152,7 +152,7 @@ TEST_CASE("a frame that does not tell its size may not promise more than it can 
 TEST_CASE("a packed message is received as the one that it holds") {
     Receiver receiver;
     std::string body = text_of_size(100'000);
-    net::send(receiver.sender, some_results(), Slice::copy(body), true);
+    net::send(receiver.sender, some_results(), Slice::copy(body), {.compress = true});
     auto incoming = receiver.next();
     REQUIRE(incoming.message.has_value());
     CHECK(std::get<wire::Results>(*incoming.message).first == 5);

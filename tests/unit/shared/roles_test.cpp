@@ -16,6 +16,8 @@ constexpr std::uint8_t no_roles = 0, submit = 1, work = 2, gather = 4, admin = 8
 /// For each message, the roles of which one is enough.
 const std::map<std::string, std::uint8_t> wanted{{"Heartbeat", all},
                                                  {"Bye", all},
+                                                 {"Mark", submit | admin | work},
+                                                 {"Marked", gather},
                                                  {"Block", submit},
                                                  {"Seal", submit},
                                                  {"Find", submit},
