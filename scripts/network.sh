@@ -9,7 +9,7 @@
 #   --only REGEX   the scenarios with such a name
 #   --list         print the names of the scenarios, and leave
 #   --seed S       of the losses (1)
-#   --parallel N   scenarios at a time (8); those that need the processors run alone
+#   --parallel N   scenarios at a time (8); those that are about time run alone
 #   --keep FOLDER  keep what the programs logged and the fragments recorded there
 #
 # All of it takes some ten minutes. Builds the programs first; $FANFOLD_BIN names a folder that has

@@ -15,7 +15,7 @@ packages=(
     libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libfmt-dev libexpected-dev \
         nlohmann-json3-dev libcli11-dev doctest-dev libsqlite3-dev libxxhash-dev libzstd-dev
 )
-checks=(clang clang-format clang-tidy shellcheck universal-ctags procps python3 python3-zmq \
+checks=(clang clang-format clang-tidy shellcheck universal-ctags procps mount python3 python3-zmq \
     python3-msgpack)
 bench=(libbenchmark-dev python3 python3-matplotlib)
 peers=(

@@ -52,8 +52,8 @@ class Fleet:
                     raise RuntimeError(f"{name} did not start, see {name}.log")
                 time.sleep(0.05)
 
-    def start_client(self, *words):
-        self._open("client", "client", [self.programs / "fanfold", *words, "--broker", self.broker])
+    def start_client(self, host, *words):
+        self._open("client", host, [self.programs / "fanfold", *words, "--broker", self.broker])
 
     def start_clone(self, name, host):
         """Another gatherer of this name, on another host, with nothing on its disk."""

@@ -34,7 +34,7 @@ def parse(arguments):
     parser.add_argument("--list", action="store_true", help="print the names of the scenarios")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of losses (1)")
     parser.add_argument("--parallel", type=int, default=8, metavar="N",
-                        help="scenarios at a time (8); those that need the processors run alone")
+                        help="scenarios at a time (8); those that are about time run alone")
     parser.add_argument("--keep", metavar="FOLDER", help="keep logs and records there")
     parser.add_argument("--folder", help=argparse.SUPPRESS)  # inside of the namespaces
     return parser.parse_args(arguments)
@@ -81,10 +81,13 @@ def run_all(options):
             print(line(row), file=sys.stderr, flush=True)
         return scenario.name, row
 
+    def alone(scenario):
+        return scenario.alone and not options.short
+
     scenarios = sorted(chosen(options), key=lambda each: -each.job.seconds())
     with ThreadPoolExecutor(options.parallel) as pool:
-        rows = dict(pool.map(one, [each for each in scenarios if not each.alone]))
-    rows |= dict(map(one, [each for each in scenarios if each.alone]))
+        rows = dict(pool.map(one, [each for each in scenarios if not alone(each)]))
+    rows |= dict(map(one, [each for each in scenarios if alone(each)]))
     print(f"{'scenario':<40}" + "".join(f"{each:>8}" for each in COLUMNS[:-1]) + "  ok")
     table = [rows[scenario.name] for scenario in chosen(options)]
     print(*map(line, table), sep="\n")

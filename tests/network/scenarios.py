@@ -2,10 +2,10 @@
 import shutil
 import signal
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable
 
-from fleet import DAEMONS, HOSTS, WORKERS
+from fleet import DAEMONS, WORKERS
 from jobs import Job, Part
 
 KEY = ("--job-key", "key")  # its job outlives its client
@@ -23,11 +23,12 @@ class Scenario:
     prepare: Callable = lambda stage: None      # before the daemons start, too
     options: dict = field(default_factory=dict)  # of daemons, by name
     words: tuple = ()                           # for the client
+    client: str = "client"                      # its host
     disturbed: float = 0                        # seconds that the fault takes
     starts_again: bool = False                  # what may have died may start once more
     measured: str = ""                          # "payload" or "value": against bare TCP
     told: bool = False                          # what is lost cannot be saved, but must be said
-    alone: bool = False                         # it needs the processors
+    alone: bool = False                         # it is about time, and shares no processor
     short: bool = False                         # it is part of --short
 
 
@@ -56,22 +57,22 @@ def slow_workers(rate, **settings):
 LOSSY = {"delay": 25, "loss": 2, "late": 5, "jitter": 10}
 SLOW = [
     Scenario("rtt 50 ms", sized(40, seconds=1), links=everywhere(delay=25)),
-    Scenario("rtt 300 ms", sized(40, seconds=1), links=everywhere(delay=150)),
-    Scenario("rtt 300 ms, 12 fragments", sized(12, seconds=1), links=everywhere(delay=150),
-             short=True),
+    Scenario("rtt 300 ms", sized(40, seconds=1), links=everywhere(delay=150), short=True),
     Scenario("rtt 50 ms, 2 % loss, reordering", sized(40, seconds=1), links=everywhere(**LOSSY)),
-    Scenario("the same, 16 x 256 KiB", sized(16, payload=256), links=everywhere(**LOSSY),
+    Scenario("the same, 16 x 128 KiB", sized(16, payload=128), links=everywhere(**LOSSY),
              measured="payload"),
     Scenario("1 Mbit, 8 x 256 KiB", sized(8, payload=256), links=slow_workers(1, delay=25),
              measured="payload"),
     Scenario("10 Mbit, 4 x 8 MiB", sized(4, payload=8 << 10), links=slow_workers(10, delay=25),
              measured="payload"),
+    Scenario("10 Mbit, rtt 300 ms, 8 x 2 MiB", sized(8, payload=2 << 10),
+             links=slow_workers(10, delay=150), measured="payload"),
     Scenario("10 Mbit, values of 4 x 8 MiB", sized(4, value=8 << 10),
              links=slow_workers(10, delay=25), measured="value"),
     Scenario("100 Mbit, 2 x 80 MiB", sized(2, payload=80 << 10),
-             links=slow_workers(100, delay=5), measured="payload", alone=True),
+             links=slow_workers(100, delay=5), measured="payload", client="broker"),
     Scenario("100 Mbit, 24 x 15 MiB", sized(24, payload=15 << 10),
-             links=slow_workers(100, delay=5), measured="payload", alone=True),
+             links=slow_workers(100, delay=5), measured="payload", client="broker"),
 ]
 
 
@@ -114,11 +115,11 @@ def isolated(host):
     return [(host, "*"), ("*", host)]
 
 
-BLIPS = [
+BLIPS = [  # a second start elsewhere is no harm past the worker timeout, to be called crashed is
     Scenario("4 blips of 7 s in 95 s", Job(Part(1, 95), Part(8, 0.5)),
-             cut(isolated("broker"), 7, times=4, pause=10), disturbed=28),
+             cut(isolated("broker"), 7, times=4, pause=10), disturbed=28, starts_again=True),
     Scenario("4 blips of 1.6 s in 20 s, timeout 1 s", Job(Part(1, 20), Part(8, 0.5)),
-             cut(isolated("broker"), 1.6, times=4, pause=2.5), disturbed=7,
+             cut(isolated("broker"), 1.6, times=4, pause=2.5), disturbed=7, starts_again=True,
              options={"broker": ["--worker-timeout", "1s"]}),
     Scenario("a worker's host is gone", with_long(15), cut(isolated("worker-1"), 3600),
              disturbed=25, starts_again=True),
@@ -267,4 +268,5 @@ DISKS = [
     Scenario("a second gatherer of its name", sized(40, seconds=0.5), clone, disturbed=5),
 ]
 
-SCENARIOS = [*SLOW, *cuts(), *SHORT_CUTS, *BLIPS, *WALLS, *PROCESSES, *DISKS]
+SCENARIOS = [*(replace(each, alone=True) for each in SLOW), *cuts(), *SHORT_CUTS, *BLIPS, *WALLS,
+             *PROCESSES, *DISKS]

@@ -46,6 +46,7 @@ class Host:
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "cannot make a network namespace")
         self.namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self.slow_down_by_loss()
         self.device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(self.device, TUNSETIFF, struct.pack("16sH22x", b"net0", IFF_TUN | IFF_NO_PI))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -58,6 +59,18 @@ class Host:
             for device in (b"net0", b"lo"):
                 flags, = struct.unpack_from("H", ask(SIOCGIFFLAGS, "", device=device), 16)
                 ask(SIOCSIFFLAGS, "H", flags | IFF_UP, device=device)
+
+    @staticmethod
+    def slow_down_by_loss():
+        """TCP as most hosts have it, whatever this one has; where Cubic is not allowed in a
+        namespace, Reno always is."""
+        for name in ("cubic", "reno"):
+            try:
+                with open("/proc/sys/net/ipv4/tcp_congestion_control", "w") as control:
+                    control.write(name)
+                return
+            except OSError:
+                pass
 
     def packets(self):
         for _ in range(AT_ONCE):
