@@ -49,7 +49,8 @@ class Fleet:
         for name in names:
             while b"ready" not in (self.folder / f"{name}.out").read_bytes():
                 if time.monotonic() > until or self.processes[name].poll() is not None:
-                    raise RuntimeError(f"{name} did not start, see {name}.log")
+                    said = (self.folder / f"{name}.log").read_text().splitlines()[-1:]
+                    raise RuntimeError(f"{name} did not start: {' '.join(said)}")
                 time.sleep(0.05)
 
     def start_client(self, host, *words):

@@ -103,14 +103,6 @@ def cuts():
                                starts_again=with_worker and seconds > WORKER_TIMEOUT)
 
 
-SHORT_CUTS = [  # no busy machine makes a worker look dead in them
-    Scenario(f"3 s {one}, {other} apart, timeout 20 s", with_long(8),
-             cut([(one, other), (other, one)], 3), disturbed=3, words=KEY, short=True,
-             options={"broker": ["--worker-timeout", "20s"]})
-    for one, other in TALKING
-]
-
-
 def isolated(host):
     return [(host, "*"), ("*", host)]
 
@@ -174,7 +166,7 @@ def client_killed(stage):
 
 PROCESSES = [
     *(Scenario(f"kill {name}", with_long(8), killed(name), disturbed=3, words=KEY,
-               starts_again=name in WORKERS, short=name in ("broker", "gatherer"))
+               starts_again=name in WORKERS)
       for name in DAEMONS[:3]),
     Scenario("kill client", with_long(8), client_killed, words=KEY),
     *(Scenario(f"stop {name} for {seconds} s", with_long(seconds + 8), stopped(name, seconds),
@@ -268,5 +260,16 @@ DISKS = [
     Scenario("a second gatherer of its name", sized(40, seconds=0.5), clone, disturbed=5),
 ]
 
-SCENARIOS = [*(replace(each, alone=True) for each in SLOW), *cuts(), *SHORT_CUTS, *BLIPS, *WALLS,
-             *PROCESSES, *DISKS]
+# --- what no busy machine disturbs: its workers and clients are patient ---
+PATIENT = {"options": {"broker": ["--worker-timeout", "20s"]}, "short": True,
+           "words": (*KEY, "--connect-timeout", "60s")}
+SHORT = [
+    *(Scenario(f"patient: 3 s {one}, {other} apart", with_long(8),
+               cut([(one, other), (other, one)], 3), disturbed=3, **PATIENT)
+      for one, other in TALKING),
+    *(Scenario(f"patient: kill {name}", with_long(8), killed(name), disturbed=3, **PATIENT)
+      for name in ("broker", "gatherer")),
+]
+
+SCENARIOS = [*(replace(each, alone=True) for each in SLOW), *cuts(), *BLIPS, *WALLS, *PROCESSES,
+             *DISKS, *SHORT]
