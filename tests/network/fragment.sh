@@ -3,6 +3,7 @@
 # payload says, and answers with what it got and so much more.
 # usage: fragment.sh RECORD WORKER, with `SECONDS KIB FILLER` on stdin
 say() { echo "$1 $FANFOLD_INDEX $2 $FANFOLD_ATTEMPT $EPOCHREALTIME" >>"$record"; }
+set -e  # what is killed has not ended
 record=$1
 say start "$2"
 read -r -d ' ' seconds

@@ -32,7 +32,7 @@ class Stage:
         self.timed = timed  # it counts how long it takes
         self.fleet = Fleet(network, folder, programs, scenario.options)
         self.bare_seconds = 0
-        self.bare_bytes = self.bytes_before = 0
+        self.bare_bytes = 0
         self.until = None  # when the client counts as hanging
 
     # --- what faults wait for; each wait ends with the client, too ---
@@ -68,7 +68,6 @@ class Stage:
         if len(took) > 1:
             self.bare_seconds += min(took) * job.largest(what) / job.total(what)
         self.bare_bytes = self.sent_bytes()
-        self.bytes_before = self.bare_bytes
 
     def sent_bytes(self):
         """On the hop to or from the workers."""
@@ -114,7 +113,7 @@ class Stage:
             most += scenario.disturbed + RECOVERY
         row.hung = int(code is None)
         if scenario.measured:
-            row.bytes_ratio = (self.sent_bytes() - self.bytes_before) / self.bare_bytes
+            row.bytes_ratio = (self.sent_bytes() - self.bare_bytes) / self.bare_bytes
         said = scenario.told and code not in (0, None)
         row.wrong = tuple(what for what, is_wrong in {
             "lost": row.findings.lost and not said, "doubled": row.findings.doubled,
