@@ -114,7 +114,8 @@ class Stage:
         row.hung = int(code is None)
         if scenario.measured:
             row.bytes_ratio = (self.sent_bytes() - self.bare_bytes) / self.bare_bytes
-        said = scenario.told and code not in (0, None)
+        said = scenario.told and code not in (0, None) and \
+            (self.folder / "client.log").read_text() != ""
         row.wrong = tuple(what for what, is_wrong in {
             "lost": row.findings.lost and not said, "doubled": row.findings.doubled,
             "hung": row.hung, "crashed": row.findings.crashed,
