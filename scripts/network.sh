@@ -12,7 +12,7 @@
 #   --parallel N   scenarios at a time (8); those that are about time run alone
 #   --keep FOLDER  keep what the programs logged and the fragments recorded there
 #
-# All of it takes some ten minutes. Builds the programs first; $FANFOLD_BIN names a folder that has
+# All of it takes 10 to 17 minutes. Builds the programs first; $FANFOLD_BIN names a folder that has
 # them. Needs root and /dev/net/tun, and leaves nothing behind. What the columns mean is told in
 # tests/network/README.md.
 set -u -o pipefail
