@@ -16,6 +16,7 @@
 #include "scatterer/cli/verbs/submit.hpp"
 #include "shared/base/machine.hpp"
 #include "shared/log/logging.hpp"
+#include "shared/program/standard_descriptors.hpp"
 
 namespace {
 
@@ -49,6 +50,7 @@ int run(const cli::CommandLine& line, cli::Console& console) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    fanfold::open_standard_descriptors();
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an answer of write()
     cli::Console console;
     try {

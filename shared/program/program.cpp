@@ -13,6 +13,7 @@
 #include "shared/base/machine.hpp"
 #include "shared/base/text.hpp"
 #include "shared/program/help_formatter.hpp"
+#include "shared/program/standard_descriptors.hpp"
 
 namespace fanfold {
 
@@ -99,6 +100,7 @@ void announce_ready(const std::string& endpoint) {
 
 int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
                 const std::function<int(SignalReader&)>& run) {
+    open_standard_descriptors();
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -91,3 +91,16 @@ same "wc -l < {} ::: FILES" "$wanted" "$(cat ../out)"
 printf '%s\0' * | timeout "$patience" fanfold map -0 -k 'wc -l < {}' >../out 2>../err || fail "wc over NULs ended with $?: $(cat ../err)"
 same "wc -l < {} with -0" "$wanted" "$(cat ../out)"
 cd ..
+
+# --- descriptors that the caller has closed are /dev/null, and not one of the program's own ---
+prints '' sh -c 'fanfold map "echo {}" <&-'
+prints '' sh -c 'fanfold map --pipe cat <&-'
+prints '' sh -c 'fanfold map --function fanfold.echo <&-'
+prints '' sh -c 'fanfold map "echo {}" ::: a >&-'
+run 1 sh -c 'fanfold map "echo {}; exit 1" ::: a <&- 2>&-'
+same "stdout beside a closed stderr" a "$(cat out)"
+start closed sh -c 'exec fanfold-broker --volatile --bind "tcp://127.0.0.1:*" <&- >&- 2>&-'
+await "a daemon opens its stderr" \
+    test "/proc/${started[closed]}/fd/2" -ef /dev/null
+stop closed
+same "the daemon's exit code" 0 "$code"
