@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/dispatch/scheduler.hpp"
+#include "shared/wire/tolerance.hpp"
 
 namespace fanfold::broker {
 
@@ -33,7 +34,7 @@ void Dispatcher::ready(Time now, Job& job) {
     const Standing& standing = *job.standing;
     const std::uint64_t queued = job.books.queue().size();
     bool can_go = job.running() && queued > 0 && !job.assignment->gatherer.bytes.empty() &&
-                  now >= standing.rests_until;
+                  now >= standing.rests_until && !past_tolerance(job);
     const std::uint32_t most = standing.share.max_running;
     if (!can_go || (most > 0 && job.books.loans().first().size() >= most)) return pools_.park(job);
     // Toward the end of the last job nothing of it waits at a worker: whoever has a slot first
@@ -43,6 +44,11 @@ void Dispatcher::ready(Time now, Job& job) {
     bool plenty = pool.jobs.size() > 1 || queued > pool.slots ||
                   static_cast<double>(queued) * each < limits::short_work;
     pools_.ready(job, plenty && may_queue(each));
+}
+
+bool Dispatcher::past_tolerance(const Job& job) {
+    auto most = wire::tolerated(*job.spec, job.total());
+    return most && job.books.settled().failed().size() > *most;
 }
 
 void Dispatcher::adjust(Time now, Job& job, const wire::Adjust& adjust) {

@@ -27,6 +27,9 @@ public:
     /// The job stands in line, if it has something that could be lent now. To be called after
     /// whatever may have changed that, but for what apply() follows.
     void ready(Time now, Job& job);
+    /// More has failed than the job tolerates: nothing of it begins any more, and its gatherer will
+    /// end it.
+    static bool past_tolerance(const Job& job);
     void park(Job& job) { pools_.park(job); }
     void adjust(Time now, Job& job, const wire::Adjust& adjust);
     /// After anything that moved fragments of the job.

@@ -163,7 +163,8 @@ bool IdleWork::hedge(Step& step, const Find& found) {
     if (parts.empty() || loans.is_hedged(parts.front().begin)) return false;
     Index index = parts.front().begin;
     if (!owners_.estimates.has_second(job)) return false;
-    if (job.assignment->gatherer.bytes.empty() || step.now < job.standing->rests_until)
+    if (job.assignment->gatherer.bytes.empty() || step.now < job.standing->rests_until ||
+        Dispatcher::past_tolerance(job))
         return false;
     const Place* place = second_place(job, found.worker);
     if (!place) return false;

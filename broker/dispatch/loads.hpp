@@ -36,11 +36,22 @@ public:
 
     /// Whether the worker may hold something of the job.
     void set_concern(Session& worker, const JobId& job, bool concerns);
-    /// It has the job's brief now. False: it had it before.
+    /// It has the job's brief now. False: it had it before, and is not owed it.
     bool add_brief(Session& worker, const JobId& job) {
-        return worker.load.write()->briefs.insert(job).second;
+        Load& load = *worker.load.write();
+        const bool owed = load.owed_briefs.erase(job) > 0;
+        return load.briefs.insert(job).second || owed;
     }
-    void erase_brief(Session& worker, const JobId& job) { worker.load.write()->briefs.erase(job); }
+    /// The job's next chunk brings its brief once more.
+    void owe_brief(Session& worker, const JobId& job) {
+        Load& load = *worker.load.write();
+        if (load.briefs.contains(job)) load.owed_briefs.insert(job);
+    }
+    void erase_brief(Session& worker, const JobId& job) {
+        Load& load = *worker.load.write();
+        load.briefs.erase(job);
+        load.owed_briefs.erase(job);
+    }
     /// The worker's session before.
     void take_over(Session& worker, const Session& before);
 

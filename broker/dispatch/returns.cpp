@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/wire/tolerance.hpp"
+
 namespace fanfold::broker {
 
 // --- what is done
@@ -23,8 +25,7 @@ std::vector<JobId> Returns::on_done(Step& step, const PeerId& from, Session& wor
         owners_.loads.rest(worker, step.lived + limits::rest_of_a_full_worker);
         for (Range range : returned.ranges) job->books.give_back(range, from);
         owners_.dispatcher.apply(step, *job);
-        owners_.dispatcher.forget_brief(*job, from);  // perhaps it had no brief
-        owners_.loads.erase_brief(worker, job->id);
+        owners_.loads.owe_brief(worker, job->id);  // perhaps it had none
     }
     return failed;
 }
@@ -54,7 +55,7 @@ void Returns::finish(Step& step, const PeerId& from, Session& worker, const wire
                .took = run.busy});
 }
 
-void Returns::fail(Step& step, const PeerId& from, const Session& worker, wire::JobFailures& failed,
+void Returns::fail(Step& step, const PeerId& from, Session& worker, wire::JobFailures& failed,
                    Slice& outputs) {
     Job* job = owners_.jobs.find_running(failed.job);
     for (wire::Failure& failure : failed.failures) {
@@ -62,6 +63,9 @@ void Returns::fail(Step& step, const PeerId& from, const Session& worker, wire::
         Slice output = outputs.sub(0, size);
         outputs = outputs.sub(size, outputs.size() - size);
         if (!job) continue;
+        // By the brief it will see that what comes was sent after this was heard.
+        if (wire::pauses_at_failure(*job->spec, failure.attempt))
+            owners_.loads.owe_brief(worker, job->id);
         step.note({.level = Level::debug,
                    .what = "attempt failed",
                    .job = failed.job,

@@ -29,7 +29,7 @@ public:
 private:
     void arrive(const Step& step, const PeerId& from, Session& worker, std::uint64_t dispatch);
     void finish(Step& step, const PeerId& from, Session& worker, const wire::DoneRun& run);
-    void fail(Step& step, const PeerId& from, const Session& worker, wire::JobFailures& failed,
+    void fail(Step& step, const PeerId& from, Session& worker, wire::JobFailures& failed,
               Slice& outputs);
     void reconcile(Step& step, const PeerId& from, Session& worker, Job& job,
                    const Books::Inventory& inventory, wire::Release& release);

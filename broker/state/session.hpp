@@ -75,6 +75,7 @@ struct Load {
     std::unordered_set<JobId, NameHash> jobs;  // of which it may hold something
     std::unordered_set<JobId, NameHash>
         briefs;  // that it was told of: Standing::knowing, from here
+    std::unordered_set<JobId, NameHash> owed_briefs;  // of these, that it is told of again
     /// In their order, so that a run can be replayed.
     std::vector<JobId> sorted_jobs() const {
         std::vector<JobId> sorted(jobs.begin(), jobs.end());

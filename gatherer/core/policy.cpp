@@ -1,8 +1,9 @@
 #include "gatherer/core/policy.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+
+#include "shared/wire/tolerance.hpp"
 
 namespace fanfold::gatherer {
 
@@ -18,18 +19,6 @@ std::string fragments(std::uint64_t count) {
     return std::to_string(count) + (count == 1 ? " fragment" : " fragments");
 }
 
-/// Nothing as long as it is not known: a share of an unknown total.
-std::optional<std::uint64_t> tolerated(const JobSpec& spec, std::optional<std::uint64_t> total) {
-    if (!(spec.max_failures_percent > 0)) return spec.max_failures;
-    if (!total) return std::nullopt;
-    double share = std::min(spec.max_failures_percent, 100.0) / 100;
-    // A hair more, so that 29 % of 100 is 29 whatever the rounding.
-    double count = std::floor(static_cast<double>(*total) * share + 1e-9);
-    return count < static_cast<double>(no_limit)
-               ? std::min(*total, static_cast<std::uint64_t>(count))
-               : *total;
-}
-
 std::optional<Verdict> judge_quorum(const JobSpec& spec, const Counts& counts) {
     std::uint64_t wanted = values_wanted(spec);
     if (wanted == no_limit) return std::nullopt;
@@ -42,8 +31,7 @@ std::optional<Verdict> judge_quorum(const JobSpec& spec, const Counts& counts) {
 }
 
 std::optional<Verdict> judge_tolerance(const JobSpec& spec, const Counts& counts) {
-    if (!spec.tolerance) return std::nullopt;
-    auto limit = tolerated(spec, counts.total);
+    auto limit = wire::tolerated(spec, counts.total);
     if (!limit || counts.failures <= *limit) return std::nullopt;
     return Verdict{.outcome = Outcome::failed,
                    .reason = fragments(counts.failures) + " failed, " + std::to_string(*limit) +

@@ -35,6 +35,9 @@ done
 for failures in some -1 101% 5%% '' 1.5; do
     wrong "--max-failures '$failures'" fanfold map --max-failures "$failures" echo ::: a
 done
+for halt in some now,fail=0 soon,fail=1 now,done=1 2; do
+    wrong "--halt '$halt'" fanfold map --halt "$halt" echo ::: a
+done
 wrong "--output 'xml'" fanfold map --output xml echo ::: a
 wrong "-j '0'" fanfold map -j 0 echo ::: a
 wrong "-j 'many'" fanfold map -j many echo ::: a

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "shared/wire/codec.hpp"
+#include "shared/wire/tolerance.hpp"
 #include "worker/commands/command_values.hpp"
 #include "worker/limits.hpp"
 
@@ -179,6 +180,8 @@ void CommandTasks::report_failure(Active& active, wire::Failure failure, Slice o
     failure.index = active.running();
     flush_waiting(active);
     outbox_.push_back(Failed{
+    if (wire::pauses_at_failure(active.task.spec, active.task.attempt))
+        active.task.count = active.next;  // the rest is the broker's to decide on
         .task = active.task.number, .failure = std::move(failure), .output = std::move(output)});
 }
 

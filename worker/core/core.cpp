@@ -102,9 +102,9 @@ void Core::route(Step& step, Event& event) {
         },
         [&](Arriving&) { session_.heard(lived_.now()); },
         [&](Values& values) { take_values(step, values); },
-        [&](Failed& failed) { work_.take_failure(step, failed); },
+        [&](Failed& failed) { work_.take_failure(step, failed, briefs_); },
         [&](Finished& finished) { work_.take_finished(step, finished); },
-        [&](Overran& overran) { work_.take_overrun(step, overran); },
+        [&](Overran& overran) { work_.take_overrun(step, overran, briefs_); },
         [&](Trimmed& trimmed) { work_.take_trimmed(step, trimmed); },
         [&](Drain&) {
             if (drain_until_) return;
@@ -267,10 +267,15 @@ void Core::take_dispatch(Step& step, wire::Dispatch& message, Slice body) {
                       {message.first, message.first + message.count},
                       message.attempt,
                       std::move(body)};
-    if (message.brief) briefs_.learn(message.job, *message.brief);
+    if (message.brief) {
+        briefs_.learn(message.job, *message.brief);
+        work_.go_on(message.job);
+    }
     const wire::JobBrief* brief = briefs_.find(message.job);
     if (brief == nullptr)
         return work_.give_back(step, chunk.job, chunk.range, "its job is not known");
+    if (work_.pauses(chunk.job))
+        return work_.give_back(step, chunk.job, chunk.range, "a fragment of its job has failed");
     if (drain_until_) return work_.give_back(step, chunk.job, chunk.range, "worker drains");
     work_.take(step, chunk, brief->spec, results_.indices(chunk.job));
 }
@@ -318,6 +323,7 @@ void Core::drop(Step& step, const JobId& job) {
     const Range all{0, std::numeric_limits<Index>::max()};
     results_.release(step, job, all);
     work_.release(step, job, all);
+    work_.go_on(job);
     briefs_.forget(job);
 }
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "shared/base/result.hpp"
 #include "shared/base/text.hpp"
+#include "shared/wire/tolerance.hpp"
 #include "worker/core/text.hpp"
 #include "worker/limits.hpp"
 
@@ -126,7 +128,7 @@ Slots::Reported Work::take_values(const Values& event) {
     return reported;
 }
 
-void Work::take_failure(Step& step, Failed& event) {
+void Work::take_failure(Step& step, Failed& event, const Briefs& briefs) {
     wire::Failure& failure = event.failure;
     const Range range{failure.index, failure.index + 1};
     auto reported = slots_.report(event.task, range);
@@ -143,13 +145,15 @@ void Work::take_failure(Step& step, Failed& event) {
                   .took = failure.elapsed,
                   .detail = failure.message});
     step.done.failed(reported.job, std::move(failure), std::move(event.output));
+    if (wire::pauses_at_failure(briefs.at(reported.job).spec, reported.attempt))
+        pause(step, reported.job);
 }
 
 void Work::take_finished(Step& step, const Finished& event) {
     if (auto unbegun = slots_.finish(step, event.task)) give_up(step, *unbegun);
 }
 
-void Work::take_overrun(Step& step, const Overran& event) {
+void Work::take_overrun(Step& step, const Overran& event, const Briefs& briefs) {
     auto overrun = slots_.overrun(step, event);
     if (!overrun) return;
     const Chunk& chunk = overrun->rest.chunk;
@@ -163,6 +167,8 @@ void Work::take_overrun(Step& step, const Overran& event) {
                           .elapsed = overrun->timeout,
                           .worker = options_.worker},
                          {});
+        if (wire::pauses_at_failure(briefs.at(chunk.job).spec, chunk.attempt))
+            pause(step, chunk.job);
     }
     give_up(step, overrun->rest);
 }
@@ -171,11 +177,21 @@ void Work::take_trimmed(Step& step, const Trimmed& event) {
     if (auto unbegun = slots_.take_trimmed(event)) give_up(step, *unbegun);
 }
 
-/// What a task will not run goes back to the broker, as far as a Recall asks for it; the rest runs
-/// again, first of all.
+/// What has not begun of the job goes back, as if the broker had recalled it.
+void Work::pause(Step& step, const JobId& job) {
+    constexpr Range all{0, std::numeric_limits<Index>::max()};
+    paused_.insert(job);
+    give_recalled(step, job, cut_queue(step, job, all));
+    slots_.recall(step, job, {all});
+}
+
+/// What a task will not run goes back to the broker, as far as a Recall asks for it, or the job
+/// pauses; the rest runs again, first of all.
 void Work::give_up(Step& step, const Slots::Unbegun& unbegun) {
-    give_recalled(step, unbegun.chunk.job, unbegun.recalled.ranges());
-    queue_parts(step, unbegun.chunk, unbegun.again.ranges(), true);
+    const JobId& job = unbegun.chunk.job;
+    give_recalled(step, job, unbegun.recalled.ranges());
+    if (pauses(job)) give_recalled(step, job, unbegun.again.ranges());
+    else queue_parts(step, unbegun.chunk, unbegun.again.ranges(), true);
 }
 
 // --- letting go
@@ -207,6 +223,7 @@ std::optional<std::uint64_t> Work::obeyed_recall() const {
 
 void Work::begin_session() {
     recall_ = 0;
+    paused_.clear();
     slots_.begin_session();
 }
 

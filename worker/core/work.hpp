@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,9 +41,9 @@ public:
 
     /// What a task says of itself. Values are stored by the caller: the parts that are wanted.
     Slots::Reported take_values(const Values& event);
-    void take_failure(Step& step, Failed& event);
+    void take_failure(Step& step, Failed& event, const Briefs& briefs);
     void take_finished(Step& step, const Finished& event);
-    void take_overrun(Step& step, const Overran& event);
+    void take_overrun(Step& step, const Overran& event, const Briefs& briefs);
     void take_trimmed(Step& step, const Trimmed& event);
 
     /// The broker wants nothing of the range any more.
@@ -54,6 +55,11 @@ public:
     /// The broker numbers its Recalls anew.
     void begin_session();
 
+    /// Nothing of the job begins: a fragment has failed, and the broker decides what that means.
+    bool pauses(const JobId& job) const { return paused_.contains(job); }
+    /// The broker has heard of the failure, or the job is over.
+    void go_on(const JobId& job) { paused_.erase(job); }
+
     bool holds(const JobId& job) const { return held_.contains(job); }
     /// Never an empty set.
     const std::map<JobId, RangeSet>& held() const { return held_; }
@@ -64,6 +70,7 @@ public:
 private:
     void queue_parts(Step& step, const Chunk& chunk, const std::vector<Range>& parts, bool front);
     std::vector<Range> cut_queue(Step& step, const JobId& job, Range range);
+    void pause(Step& step, const JobId& job);
     void give_up(Step& step, const Slots::Unbegun& unbegun);
     void give_recalled(Step& step, const JobId& job, const std::vector<Range>& ranges);
     void fail(Step& step, const Chunk& chunk, Range part, const std::string& why);
@@ -75,6 +82,7 @@ private:
     std::deque<Chunk> queue_;
     Slots slots_;
     std::uint64_t recall_ = 0;  // the highest number of this session's Recalls
+    std::set<JobId> paused_;
     std::optional<Time> full_since_;
 };
 

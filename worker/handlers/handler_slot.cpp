@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "shared/wire/codec.hpp"
+#include "shared/wire/tolerance.hpp"
 #include "worker/core/chunk.hpp"
 #include "worker/core/text.hpp"
 #include "worker/handlers/sleep_time.hpp"
@@ -321,6 +322,8 @@ std::optional<wire::Failure> HandlerSlot::sleep(std::unique_lock<std::mutex>& lo
 void HandlerSlot::fail(wire::Failure failure, Time now) {
     report_.fail(std::move(failure), now,
                  is_timed() ? std::optional(attempt_started()) : std::nullopt);
+    if (wire::pauses_at_failure(task_->spec, task_->attempt))
+        end_ = next();  // the rest is the broker's to decide on
 }
 
 }  // namespace fanfold::worker

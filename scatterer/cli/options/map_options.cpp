@@ -68,6 +68,9 @@ void add_policy(OptionSet& set, JobOptions& job) {
     set.flag(
         "--fail-fast", [&] { job.max_failures = 0; },
         "The first failure ends the job: --max-failures 0");
+    set.value(
+        "--halt WHEN", [&](Text text) { halt_value(job, text); },
+        "As GNU parallel has it: never, now,fail=N, now,fail=P%, now,success=N");
     auto key = [&](Text text) {
         if (text.empty())
             throw UsageError("--job-key '': a key is wanted, any text of your choice");

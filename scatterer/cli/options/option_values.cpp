@@ -114,6 +114,25 @@ void max_failures_value(JobOptions& job, const std::string& text) {
     job.max_failures = number;
 }
 
+void halt_value(JobOptions& job, const std::string& text) {
+    constexpr std::string_view fail = "now,fail=", success = "now,success=";
+    if (text == "never" || text == "0") return;
+    std::uint64_t number = 0;
+    if (text.starts_with(fail) && text.ends_with('%'))
+        return max_failures_value(job, text.substr(fail.size()));
+    if (text.starts_with(fail) && read_whole(text.substr(fail.size()), number) && number > 0) {
+        job.max_failures = number - 1;
+        return;
+    }
+    if (text.starts_with(success) && read_whole(text.substr(success.size()), number) && number > 0)
+        return gather_value(job, "quorum=" + std::to_string(number));
+    if (text.starts_with("soon,"))
+        throw bad_value("--halt", text,
+                        "what runs is not let finish: now,fail=N ends it, and nothing else begins");
+    throw bad_value("--halt", text,
+                    "one of never, now,fail=N, now,fail=P%, now,success=N is wanted");
+}
+
 void hedge_value(JobOptions& job, const std::string& text) {
     job.hedge = text == "auto" ? Hedge::automatic : text == "off" ? Hedge::never : Hedge::after;
     if (job.hedge != Hedge::after) return;

@@ -33,6 +33,8 @@ double weight_value(const std::string& text);
 void gather_value(JobOptions& job, const std::string& text);
 /// --max-failures N|P%
 void max_failures_value(JobOptions& job, const std::string& text);
+/// --halt, in GNU parallel's words: never, now,fail=N, now,fail=P%, now,success=N
+void halt_value(JobOptions& job, const std::string& text);
 /// --hedge auto|off|DURATION
 void hedge_value(JobOptions& job, const std::string& text);
 /// --require LABEL, once more

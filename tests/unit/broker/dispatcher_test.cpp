@@ -219,3 +219,26 @@ TEST_CASE("what a full worker gives back is run elsewhere, as the same attempt")
     CHECK(dispatch.attempt == 1);
     fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
 }
+
+TEST_CASE("past what a job tolerates nothing of it begins, before its gatherer has ended it") {
+    Fleet fleet;
+    auto spec = Fleet::spec();
+    spec.tolerance = true;
+    spec.max_failures = 1;
+    JobId job = fleet.open(1, 3, spec);
+    CHECK(fleet.expect<wire::Dispatch>("w").brief.has_value());
+    fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed, wire::Errors, wire::Dispatch>();
+    auto fail = [&](Index index) {
+        fleet.say("w", wire::Done{.failures = {{job, {{.index = index}}}},
+                                  .recalled = {{job, {{index + 1, 3}}}}});
+    };
+    fail(0);
+    auto next = fleet.expect<wire::Dispatch>("w");
+    CHECK(next.first == 1);
+    CHECK(next.brief.has_value());  // the sign that the failure was heard
+    fleet.ignore<wire::Errors, wire::Dispatch>();
+    fail(1);
+    CHECK(fleet.expect_all<wire::Dispatch>("w").empty());
+    CHECK(fleet.core->jobs().at(job).books.queue().size() == 1);
+    fleet.ignore<wire::Errors>();
+}

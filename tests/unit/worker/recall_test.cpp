@@ -230,4 +230,55 @@ TEST_CASE("worker: the last message of many says which recall is obeyed") {
     CHECK(batch.empty());
 }
 
+TEST_CASE("worker: after a failure that its job does not tolerate, the rest goes back at once") {
+    Stage stage(2);
+    stage.connect();
+    wire::JobBrief brief{.spec = {.function = "square", .tolerance = true, .owner = {}},
+                         .assignment = 1,
+                         .gatherer = first_gatherer};
+    auto dispatch = [&](Range range, bool with_brief) {
+        stage.say(wire::Dispatch{.sequence = ++stage.sequence,
+                                 .job = job_one,
+                                 .first = range.begin,
+                                 .count = static_cast<std::uint32_t>(range.size()),
+                                 .brief = with_brief ? std::optional(brief) : std::nullopt},
+                  numbers(range.begin, range.size()));
+    };
+    dispatch({0, 3}, true);
+    dispatch({3, 6}, false);
+    dispatch({6, 8}, false);  // waits
+    auto first = stage.expect<Run>();
+    auto second = stage.expect<Run>();
+    stage.failed(first.task.number, 0, "no");
+    CHECK(stage.expect<Trim>().task == first.task.number);
+    CHECK(stage.expect<Trim>().task == second.task.number);
+    stage.finished(first.task.number);
+    auto done = stage.expect<wire::Done>();
+    CHECK(done.failures.size() == 1);
+    check_answer(done, 0, {{1, 3}, {6, 8}});
+    stage.step(Trimmed{.task = first.task.number, .range = {}});
+    stage.step(Trimmed{.task = second.task.number, .range = {4, 6}});
+    check_answer(stage.expect<wire::Done>(), 0, {{4, 6}});
+    CHECK(stage.core().held() == 1);
+
+    SUBCASE("what the broker sent before it heard of that goes back, too") {
+        dispatch({8, 9}, false);
+        CHECK(stage.expect<wire::Done>().returned.at(0).ranges == Ranges{{8, 9}});
+    }
+    SUBCASE("what it sends later comes with the brief, and runs") {
+        dispatch({8, 9}, true);
+        CHECK(stage.expect<Run>().task.first == 8);
+    }
+    SUBCASE("an attempt that is made again is no failure yet") {
+        brief.spec.retries = 1;
+        stage.say(wire::Drop{job_one});
+        CHECK(stage.expect<Stop>().task == second.task.number);
+        stage.finished(second.task.number);
+        dispatch({8, 10}, true);
+        auto run = stage.expect<Run>();
+        stage.failed(run.task.number, 8, "no");
+        CHECK(stage.expect<wire::Done>().recalled.empty());
+    }
+}
+
 }  // namespace fanfold::worker
