@@ -33,8 +33,10 @@ inline constexpr std::size_t joblog_read_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t title_characters = 40;  // of a job, in a table
 inline constexpr std::size_t nesting_depth = 64;     // of a value shown as JSON
 inline constexpr std::size_t bar_cells = 20;
-inline constexpr auto draw_interval = 200ms;            // of the progress bar
-inline constexpr auto measure_interval = 1s;            // of its rate
+inline constexpr std::chrono::milliseconds draw_interval = 200ms;  // of the progress bar
+inline constexpr std::chrono::milliseconds line_interval = 10s;    // where it can't be drawn over
+inline constexpr auto measure_interval = 1s;                       // of its rate
+inline constexpr std::size_t ages_known = 256;          // of fragments that run, for the time left
 inline constexpr std::uint64_t counted_failures = 100;  // an exit code counts so many fragments
 
 // --- waiting

@@ -24,16 +24,17 @@ bool write_all(int fd, std::string_view bytes) {
     return true;
 }
 
-Output::Output(int fd, std::string name, std::function<void()> before_write)
-    : fd_(fd), name_(std::move(name)), before_write_(std::move(before_write)) {
+Output::Output(std::string name, Write write) : name_(std::move(name)), write_(std::move(write)) {
     buffer_.reserve(2 * limits::output_bytes);
 }
+
+Output::Output(int fd, std::string name)
+    : Output(std::move(name), [fd](std::string_view bytes) { return write_all(fd, bytes); }) {}
 
 void Output::flush() {
     if (buffer_.empty()) return;
     if (!closed_) {
-        if (before_write_) before_write_();
-        bool written = write_all(fd_, buffer_);
+        bool written = write_(buffer_);
         if (!written && errno == EPIPE) closed_ = true;
         else if (!written) throw system_error("write the results to " + name_);
     }

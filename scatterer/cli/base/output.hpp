@@ -11,9 +11,11 @@ namespace fanfold::scatterer::cli {
 
 class Output {
 public:
-    /// `name` is for errors. `before_write` is called before bytes go out, so that a progress bar
-    /// on the same terminal can step aside.
-    Output(int fd, std::string name, std::function<void()> before_write = {});
+    /// Writes all of the bytes; false, with errno, when that can't be done.
+    using Write = std::function<bool(std::string_view)>;
+    /// `name` is for errors.
+    Output(std::string name, Write write);
+    Output(int fd, std::string name);
 
     void append(std::string_view bytes) {
         buffer_ += bytes;
@@ -30,9 +32,8 @@ public:
     bool closed() const { return closed_; }
 
 private:
-    int fd_;
     std::string name_;
-    std::function<void()> before_write_;
+    Write write_;
     std::string buffer_;
     bool closed_ = false;
 };

@@ -1,7 +1,5 @@
 #include "scatterer/cli/output/progress.hpp"
 
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <cstdio>
 
@@ -14,18 +12,17 @@ namespace {
 
 constexpr double weight_of_news = 0.3;  // in the moving average of the rate
 
-std::size_t terminal_width() {
-    winsize size{};
-    if (::ioctl(2, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-    return size.ws_col;
-}
-
 std::string rate_text(double rate) {
     char text[32];
     if (rate >= 1e6) std::snprintf(text, sizeof text, "%.1fM/s", rate / 1e6);
     else if (rate >= 1e4) std::snprintf(text, sizeof text, "%.1fk/s", rate / 1e3);
     else std::snprintf(text, sizeof text, rate >= 10 ? "%.0f/s" : "%.1f/s", rate);
     return text;
+}
+
+std::string left_text(double seconds) {
+    const std::chrono::duration<double> left(std::clamp(seconds, 1.0, 1e8));
+    return ", " + fanfold::to_string(std::chrono::duration_cast<Duration>(left)) + " left";
 }
 
 std::string bar(double share) {
@@ -37,43 +34,53 @@ std::string bar(double share) {
 }  // namespace
 
 std::string progress_line(const ProgressCounts& counts, std::size_t width) {
-    std::uint64_t ended = counts.done + counts.failed;
-    std::string line;
-    if (counts.total) {
-        double share =
-            *counts.total == 0
-                ? 1.0
-                : std::min(1.0, static_cast<double>(ended) / static_cast<double>(*counts.total));
-        line += bar(share) + std::to_string(static_cast<int>(share * 100)) + "% ";
-    }
-    line += std::to_string(counts.done);
-    if (counts.total) line += '/' + std::to_string(*counts.total);
-    line += " done, " + std::to_string(counts.failed) + " failed";
-    if (counts.running) line += ", " + std::to_string(*counts.running) + " running";
-    line += ", " + rate_text(counts.rate);
-    if (counts.total && counts.rate > 0 && *counts.total > ended) {
-        double seconds = std::min(static_cast<double>(*counts.total - ended) / counts.rate, 1e8);
-        line += ", " +
-                fanfold::to_string(std::chrono::duration_cast<Duration>(
-                    std::chrono::duration<double>(std::max(seconds, 1.0)))) +
-                " left";
-    }
-    if (line.size() > width) line.resize(width);
-    return line;
+    const std::uint64_t ended = counts.done + counts.failed;
+    double share = 1;
+    if (counts.total.value_or(0) > 0)
+        share = std::min(1.0, static_cast<double>(ended) / static_cast<double>(*counts.total));
+    const std::string drawn = counts.total ? bar(share) : "";
+    const std::string percent =
+        counts.total ? std::to_string(static_cast<int>(share * 100)) + "% " : "";
+    std::string done = std::to_string(counts.done);
+    if (counts.total) done += '/' + std::to_string(*counts.total);
+    const std::string failed = ", " + std::to_string(counts.failed) + " failed";
+    const std::string running =
+        counts.running ? ", " + std::to_string(*counts.running) + " running" : "";
+    const std::string rate = ", " + rate_text(counts.rate);
+    const std::string left = counts.seconds_left ? left_text(*counts.seconds_left) : "";
+    const std::string all = done + " done" + failed + running;
+    for (const std::string& line :
+         {drawn + percent + all + rate + left, percent + all + rate + left, percent + all + left,
+          percent + done + " done" + failed + left, done + " done" + failed, done + failed})
+        if (line.size() <= width) return line;
+    return done.substr(0, width);
 }
 
 Progress::Progress(Console& console, std::function<std::uint64_t()> running)
-    : console_(console), running_(std::move(running)), measured_(Clock::now()) {}
+    : console_(console),
+      running_(std::move(running)),
+      time_left_(Clock::now()),
+      measured_(Clock::now()) {}
+
+Progress::~Progress() { console_.clear(); }
 
 void Progress::tick(ProgressCounts counts) {
-    auto now = Clock::now();
-    if (now - drawn_ < limits::draw_interval) return;
+    const auto now = Clock::now();
+    const std::uint64_t ended = counts.done + counts.failed;
+    time_left_.note(now, ended);
+    if (now - drawn_ < (console_.can_redraw() ? limits::draw_interval : limits::line_interval))
+        return;
     drawn_ = now;
     ask_running(now);
-    measure(now, counts.done + counts.failed);
+    measure(now, ended);
     counts.running = last_running_;
     counts.rate = rate_;
-    console_.draw(progress_line(counts, terminal_width() - 1));
+    if (counts.total && *counts.total > ended)
+        counts.seconds_left = time_left_.estimate({.now = now,
+                                                   .times = counts.run_times,
+                                                   .running = last_running_.value_or(0),
+                                                   .unfinished = *counts.total - ended});
+    console_.draw(progress_line(counts, console_.columns() - 1));
 }
 
 void Progress::ask_running(Clock::time_point now) {

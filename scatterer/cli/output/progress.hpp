@@ -9,6 +9,7 @@
 #include <string>
 
 #include "scatterer/cli/base/console.hpp"
+#include "scatterer/cli/output/time_left.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -18,9 +19,12 @@ struct ProgressCounts {
     std::optional<std::uint64_t> running;  // where the broker told
     std::optional<std::uint64_t> total;    // once all inputs are read
     double rate = 0;                       // fragments a second, lately
+    std::optional<double> seconds_left = {};
+    RunTimes run_times = {};  // of those that have ended
 };
 
-/// One line of at most `width` columns.
+/// One line of at most `width` columns: what does not fit is left out, the bar first, the counts
+/// last.
 std::string progress_line(const ProgressCounts& counts, std::size_t width);
 
 class Progress {
@@ -30,7 +34,7 @@ public:
     /// `running` asks for the number of fragments that run now; it is called about once a second,
     /// and no more once it threw.
     Progress(Console& console, std::function<std::uint64_t()> running);
-    ~Progress() { console_.clear(); }
+    ~Progress();
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
@@ -46,6 +50,7 @@ private:
     std::optional<std::uint64_t> last_running_;
     double rate_ = 0;
     std::uint64_t last_ended_ = 0;
+    TimeLeft time_left_;
     Clock::time_point measured_;
     Clock::time_point asked_{};
     Clock::time_point drawn_{};

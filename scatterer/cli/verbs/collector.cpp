@@ -28,8 +28,10 @@ void Collector::collect(Job& job, const std::function<bool()>& between) {
 }
 
 void Collector::take(const ResultRun& run) {
-    if (run.failure) ++counts_.failures;
-    else counts_.values += run.count;
+    const std::uint64_t count = run.failure ? 1 : run.count;
+    (run.failure ? counts_.failures : counts_.values) += count;
+    const bool ran = !run.failure || run.failure->outcome != FragmentOutcome::cancelled;
+    if (ran) counts_.run_times.add(count, run.failure ? run.failure->elapsed : run.elapsed);
     if (!options_.book) return printer_.print(run);
     each_fragment(run, [this](const Fragment& fragment) { take(fragment); });
     if (options_.joblog && options_.joblog->wants_flush()) flush();

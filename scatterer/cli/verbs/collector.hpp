@@ -12,6 +12,7 @@
 #include "scatterer/cli/output/joblog.hpp"
 #include "scatterer/cli/output/printer.hpp"
 #include "scatterer/cli/output/results_folder.hpp"
+#include "scatterer/cli/output/time_left.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -29,6 +30,7 @@ public:
     struct Counts {
         std::uint64_t values = 0;
         std::uint64_t failures = 0;
+        RunTimes run_times{};
     };
 
     Collector(CollectorOptions options, Printer& printer, Output& output)

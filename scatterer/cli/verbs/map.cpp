@@ -59,7 +59,8 @@ public:
 
 private:
     int run(Job& job) {
-        Output output(1, "standard output", [this] { console_.clear(); });
+        Output output("standard output",
+                      [this](std::string_view bytes) { return console_.pass_to(1, bytes); });
         Printer printer({.commands = map_.function.empty(),
                          .json = map_.output == Format::json,
                          .quiet = map_.quiet},
@@ -78,7 +79,7 @@ private:
         await_agreement(job, feeding);
         std::optional<std::chrono::steady_clock::time_point> give_up;
         auto enough = [&] {
-            if (progress) tick(*progress, collector.counts());
+            if (progress) progress->tick(progress_of(collector.counts()));
             if (has_key()) return interrupted_ || output.closed() || feeding.input_failed();
             if (give_up) return std::chrono::steady_clock::now() >= *give_up;
             if (!output.closed() && !feeding.input_failed()) return false;
@@ -134,12 +135,14 @@ private:
         return map_.tag || joblog_ || folder_ || for_errors ? &book_ : nullptr;
     }
 
-    void tick(Progress& progress, const Collector::Counts& counts) {
-        progress.tick({.done = counts.values,
-                       .failed = counts.failures,
-                       .running = {},
-                       .total = feeder_.total(),
-                       .rate = 0});
+    ProgressCounts progress_of(const Collector::Counts& counts) const {
+        return {.done = counts.values,
+                .failed = counts.failures,
+                .running = {},
+                .total = feeder_.total(),
+                .rate = 0,
+                .seconds_left = {},
+                .run_times = counts.run_times};
     }
 
     std::function<std::uint64_t()> running_of(const Job& job) {
