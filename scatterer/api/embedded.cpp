@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <future>
 #include <mutex>
@@ -27,6 +28,7 @@
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
 #include "shared/security/secured_sockets.hpp"
+#include "worker/guardian/guardians.hpp"
 #include "worker/shell.hpp"
 
 namespace fanfold {
@@ -149,6 +151,7 @@ struct Embedded::State {
                                    .slots = options.slots,
                                    .functions = functions,
                                    .max_output = options.max_output,
+                                   .containment = {.grace_at_end = true},
                                    .close_patience = {},
                                    .log = options.on_log};
         if (shell.slots == 0) shell.slots = std::max(1u, std::thread::hardware_concurrency());
@@ -249,6 +252,10 @@ bool Embedded::close(std::chrono::milliseconds patience) {
     }
     return state_->end(in(patience));
 }
+
+void Embedded::pause_commands() { worker::guardian::signal_guardians(SIGTSTP); }
+
+void Embedded::resume_commands() { worker::guardian::signal_guardians(SIGCONT); }
 
 Embedded& Embedded::function_raw(const std::string& name, RawHandler handler) {
     std::lock_guard lock(state_->starting);

@@ -57,6 +57,50 @@ has_line 'cancelled' map.log || fail "it does not say that the job is cancelled:
 interrupt INT 130 --quiet
 interrupt TERM 143
 
+# What is interrupted gets SIGTERM and its grace: traps run to their end.
+for how in INT TERM fail-fast; do
+    rm -f running cleaned
+    inputs=(a)
+    [[ $how == fail-fast ]] && inputs=(a fails)
+    start map python3 as_at_terminal.py fanfold map -j 2 --fail-fast \
+        'test {} = a || { until [ -e running ]; do sleep 0.05; done; exit 1; }
+         trap "sleep 0.3; touch cleaned; exit" TERM; touch running; while :; do sleep 0.1; done' \
+        ::: "${inputs[@]}"
+    await "the command runs" test -e running
+    [[ $how == fail-fast ]] || kill -"$how" "${started[map]}"
+    ended map
+    [[ -e cleaned ]] || fail "a command's trap has not run to its end after $how"
+done
+
+# Ctrl-Z and fg reach the commands, in sessions of their own as they are. (The system stops only
+# what a shell of the same session, in another process group, could let go on again.)
+cat >as_of_shell.py <<'END'
+import os, signal, sys
+os.setsid()
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with open("job", "w") as file: file.write("%d\n" % os.getpid())
+    os.execvp(sys.argv[1], sys.argv[1:])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+END
+: >running
+start shell python3 as_of_shell.py fanfold map 'echo $$ >>running; sleep 300; : ' ::: a
+await "the command runs" has_lines 1 running
+state_of() { sed 's/.*) //; s/ .*//' "/proc/$1/stat"; }
+is_stopped() { [[ $(state_of "$1") == T ]]; }
+goes_on() { [[ $(state_of "$1") != T ]]; }
+kill -TSTP "$(cat job)"
+await "the program is stopped" is_stopped "$(cat job)"
+await "its command is stopped" is_stopped "$(cat running)"
+kill -CONT "$(cat job)"
+await "its command goes on" goes_on "$(cat running)"
+kill -INT "$(cat job)"
+ended shell
+same "the exit code" 130 "$code"
+none_left running
+
 # An impatient second one, against commands that are deaf to SIGTERM.
 : >running
 start map python3 as_at_terminal.py fanfold map \

@@ -214,7 +214,24 @@ void LiveCommands::refuse(const Command& command) {
     end_unstarted(command.id, CommandEnd::How::aborted, "the command runner has ended");
 }
 
+/// The guardian kills what has had its grace, and says when nothing of it is left.
+void LiveCommands::await_stopped() {
+    const Time give_up =
+        std::chrono::steady_clock::now() + options_.kill_grace + limits::background_patience;
+    for (auto& [sequence, running] : running_) {
+        stop(sequence, running, CommandEnd::How::aborted);
+        set_timer(sequence, running, give_up);
+    }
+    const auto runs = [](const auto& each) { return !each.second.ended; };
+    while (std::any_of(running_.begin(), running_.end(), runs) &&
+           std::chrono::steady_clock::now() < give_up) {
+        flush();
+        wait(Wait::for_events);
+    }
+}
+
 void LiveCommands::abort_all() {
+    if (options_.containment.grace_at_end) await_stopped();
     guardian_.end();
     while (!running_.empty()) end_early(running_.begin()->first, CommandEnd::How::aborted);
 }

@@ -40,7 +40,8 @@ public:
     void abort(std::uint64_t id);
     /// The runner has ended: the command does, unstarted.
     void refuse(const Command& command);
-    /// Ends the guardian, which kills everything.
+    /// Ends the guardian, which kills everything; where the containment says so, what runs gets
+    /// SIGTERM and its grace before.
     void abort_all();
 
     /// Sends what the guardian is to be told.
@@ -60,6 +61,7 @@ private:
     }
     Result<Prepared> try_to_prepare(Command& command);
     void stop(std::uint64_t sequence, Running& running, CommandEnd::How why);
+    void await_stopped();
     void handle(std::uint64_t event, std::uint32_t flags);
     void read_stream(std::uint64_t sequence, Running& running, Stream& stream,
                      OutputReader::Until until);

@@ -27,6 +27,9 @@ struct Containment {
     // This process is a subreaper and has no children but one guardian: what comes to it when that
     // dies is killed.
     bool adopts_orphans = false;
+    // What runs when the worker's part of this process ends gets SIGTERM and its grace; else it is
+    // killed at once.
+    bool grace_at_end = false;
     std::string cgroup{};  // below which a guardian makes one for its commands; empty: none
 };
 

@@ -35,7 +35,8 @@ void Guardian::run() {
     bool worker_lives = send_reports(socket_number, std::exchange(reports_, {}));
     while (worker_lives) {
         worker_lives = wait() && take_requests();
-        if (child_signal_.take()) reap();
+        if (signals_.take_child()) reap();
+        follow_terminal();
         for (const Report& end : stopped_.settle(Clock::now())) {
             reports_.push_back(end);
             folders_.drop(end.id);
@@ -56,7 +57,7 @@ bool Guardian::wait() {
     const timespec time{.tv_sec = patience.count() / 1'000'000'000,
                         .tv_nsec = patience.count() % 1'000'000'000};
     const int ready =
-        ::ppoll(watched, 2, patience < forever ? &time : nullptr, &child_signal_.while_waiting());
+        ::ppoll(watched, 2, patience < forever ? &time : nullptr, &signals_.while_waiting());
     if (ready < 0) return errno == EINTR;
     socket_ready_ = watched[0].revents != 0;
     return (watched[0].revents & (POLLHUP | POLLERR | POLLNVAL)) == 0 && watched[1].revents == 0;
@@ -134,6 +135,22 @@ void Guardian::reap() {
         if (!ended.empty()) take_exit(ended.mapped(), status);
         else folders_.take_remover(pid);  // or it is an orphan that came to this process
     }
+}
+
+/// What the terminal's user asks of the worker by Ctrl-Z and `fg` its commands do, too: they are in
+/// sessions that no terminal controls.
+void Guardian::follow_terminal() {
+    if (signals_.take_stop()) {
+        const std::set<pid_t>& removers = folders_.removers();
+        const pid_t self = ::getpid();
+        for (const Process& process : stop_with_descendants([&](const Process& each) {
+                 return each.parent == self && !removers.contains(each.pid);
+             }))
+            resting_.push_back(process);
+    }
+    if (!signals_.take_continue()) return;
+    for (const Process& process : std::exchange(resting_, {}))
+        if (still_runs(process)) ::kill(process.pid, SIGCONT);
 }
 
 void Guardian::take_exit(const Running& running, int status) {

@@ -11,10 +11,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "worker/guardian/child_signal.hpp"
 #include "worker/guardian/leftovers.hpp"
 #include "worker/guardian/spawn.hpp"
 #include "worker/guardian/stopped_commands.hpp"
+#include "worker/guardian/waited_signals.hpp"
 #include "worker/guardian/work_folders.hpp"
 
 namespace fanfold::worker::guardian {
@@ -48,13 +48,14 @@ private:
     void spawn();
     void stop(const RequestHeader& request);
     void reap();
+    void follow_terminal();
     void take_exit(const Running& running, int status);
     void scan_leftovers(Clock::time_point now);
     void kill_everything();
 
     const CommandMarks marks_;
     const Descriptor parent_;
-    ChildSignal child_signal_;
+    WaitedSignals signals_;
     Spawner spawner_;
     WorkFolders folders_;
     Leftovers leftovers_;
@@ -62,6 +63,7 @@ private:
     Request request_;
     bool socket_ready_ = false;
     std::unordered_map<pid_t, Running> running_;  // by pid, which is also their process group
+    std::vector<Process> resting_;                // while the worker is stopped at its terminal
     std::vector<Report> reports_;                 // not yet sent
 };
 

@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "worker/guardian/cgroups.hpp"
+#include "worker/guardian/guardians.hpp"
 #include "worker/guardian/process_tree.hpp"
 #include "worker/limits.hpp"
 
@@ -144,6 +145,7 @@ Result<Link> Link::start(const std::string& program, const Containment& containm
         ::kill(link.pid_, SIGKILL);
         return because("it does not answer as a guardian of this build");
     }
+    add_guardian(link.pid_);
     return link;
 }
 
@@ -244,6 +246,7 @@ void Link::remove_places() {
 /// Whether it is known to have ended by itself, with all its commands.
 bool Link::wait_for_exit() {
     if (pid_ <= 0) return true;
+    remove_guardian(pid_);
     int status = 0;
     // Another part of this program may have waited for it already.
     pid_t ended = 0;

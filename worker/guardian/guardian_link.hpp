@@ -10,7 +10,6 @@
 
 #include "shared/base/result.hpp"
 #include "worker/guardian/containment.hpp"
-#include "worker/guardian/descriptor.hpp"
 #include "worker/guardian/guardian_protocol.hpp"
 
 namespace fanfold::worker::guardian {

@@ -123,7 +123,8 @@ std::vector<Process> find_with_descendants(const Belongs& belongs) {
     return found;
 }
 
-void kill_with_descendants(const Belongs& belongs) {
+std::vector<Process> stop_with_descendants(const Belongs& belongs) {
+    std::vector<Process> all;
     std::set<std::pair<pid_t, std::uint64_t>> stopped;
     // What was found once belongs for good: its parent's death changes its parent, not whose it is.
     const Belongs belongs_or_found = [&](const Process& process) {
@@ -134,11 +135,16 @@ void kill_with_descendants(const Belongs& belongs) {
         for (const Process& process : find_with_descendants(belongs_or_found)) {
             if (!stopped.insert({process.pid, process.start}).second) continue;
             any_new = true;
+            all.push_back(process);
             ::kill(process.pid, SIGSTOP);
         }
         if (!any_new) break;
     }
-    for (const auto& [pid, start] : stopped) ::kill(pid, SIGKILL);
+    return all;
+}
+
+void kill_with_descendants(const Belongs& belongs) {
+    for (const Process& process : stop_with_descendants(belongs)) ::kill(process.pid, SIGKILL);
 }
 
 }  // namespace fanfold::worker

@@ -42,8 +42,10 @@ using Belongs = std::function<bool(const Process&)>;
 /// The living processes that belong, and all their living descendants; never the caller itself.
 std::vector<Process> find_with_descendants(const Belongs& belongs);
 
-/// Stops them all first (what is stopped can't fork away), looks again until none is new, then
-/// sends SIGKILL to each.
+/// Sends SIGSTOP to them all (what is stopped can't fork away), and looks again until none is new.
+std::vector<Process> stop_with_descendants(const Belongs& belongs);
+
+/// Stops them all first, then sends SIGKILL to each.
 void kill_with_descendants(const Belongs& belongs);
 
 }  // namespace fanfold::worker

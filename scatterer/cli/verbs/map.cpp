@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "fanfold/embedded.hpp"
 #include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/base/exit_codes.hpp"
 #include "scatterer/cli/base/limits.hpp"
@@ -45,10 +46,21 @@ public:
         if (map_.resume && has_key() && !job.existed())
             throw SystemError("no job has the key '" + map_.job.key +
                               "': nothing to resume; without --resume it is submitted");
-        signals_.on_signal([this, &job] {
-            interrupted_ = true;
-            if (has_key()) job.leave();
-            else job.cancel("interrupted");
+        signals_.on_signal(
+            [this, &job] {
+                interrupted_ = true;
+                if (has_key()) job.leave();
+                else job.cancel("interrupted");
+            },
+            fleet_->embedded() ? "the job did not end in time; its commands are killed"
+                               : "the broker did not say in time how the job ended; see 'fanfold "
+                                 "status " +
+                                     job.id() + "'");
+        signals_.on_pause([this](bool pauses) {
+            if (pauses) console_.clear();
+            if (!fleet_->embedded()) return;
+            if (pauses) Embedded::pause_commands();
+            else Embedded::resume_commands();
         });
         struct Quiet {  // the handler must not outlive the job
             SignalWatch& signals;

@@ -1,6 +1,7 @@
 #include "scatterer/cli/verbs/signal_watch.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -11,19 +12,34 @@
 
 namespace fanfold::scatterer::cli {
 
-SignalWatch::SignalWatch() : thread_([this] { run(); }) {}
+SignalWatch::SignalWatch() {
+    struct sigaction inherited {};
+    ::sigaction(SIGTSTP, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) reader_.also(SIGTSTP);  // else nobody would wake it again
+    thread_ = std::thread([this] { run(); });
+}
 
 SignalWatch::~SignalWatch() {
     stop_.wake();
     thread_.join();
 }
 
-void SignalWatch::on_signal(std::function<void()> handler) {
+void SignalWatch::on_signal(std::function<void()> handler, std::string late) {
     std::lock_guard lock(mutex_);
     handler_ = std::move(handler);
+    late_ = std::move(late);
 }
 
-void SignalWatch::ignore() { on_signal({}); }
+void SignalWatch::on_pause(std::function<void(bool)> handler) {
+    std::lock_guard lock(mutex_);
+    pause_handler_ = std::move(handler);
+}
+
+void SignalWatch::ignore() {
+    std::lock_guard lock(mutex_);
+    handler_ = nullptr;
+    pause_handler_ = nullptr;
+}
 
 void SignalWatch::run() {
     using Clock = std::chrono::steady_clock;
@@ -37,10 +53,14 @@ void SignalWatch::run() {
         (void)::poll(items, 2, wait);
         if (items[1].revents != 0) return;
         if (int signal = reader_.read()) {
+            if (signal == SIGTSTP) {
+                pause();
+                continue;
+            }
             handle(signal);
             until = Clock::now() + limits::signal_wait;
         } else if (Clock::now() >= until) {
-            leave(caught_, "interrupted: the job did not end in time; its commands are killed");
+            leave(caught_, "interrupted: " + late_);
         }
     }
 }
@@ -51,6 +71,19 @@ void SignalWatch::handle(int signal) {
     std::lock_guard lock(mutex_);
     if (!handler_) leave(signal, "interrupted");
     handler_();
+}
+
+/// The signal's own action stops all threads here, until the process is continued.
+void SignalWatch::pause() {
+    std::lock_guard lock(mutex_);
+    if (pause_handler_) pause_handler_(true);
+    sigset_t terminal_stop;
+    sigemptyset(&terminal_stop);
+    sigaddset(&terminal_stop, SIGTSTP);
+    pthread_sigmask(SIG_UNBLOCK, &terminal_stop, nullptr);
+    pthread_kill(pthread_self(), SIGTSTP);
+    pthread_sigmask(SIG_BLOCK, &terminal_stop, nullptr);
+    if (pause_handler_) pause_handler_(false);
 }
 
 void SignalWatch::leave(int signal, const std::string& why) {

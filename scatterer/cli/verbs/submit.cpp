@@ -18,11 +18,15 @@ int run_submit(const CommandLine& line, SignalWatch& signals, Console& console) 
     options.attached = false;
     bool has_key = !options.key.empty();
     Job job = fleet.scatterer().open(function_of(line.map), std::move(options));
-    signals.on_signal([&] {
-        feeder.stop();
-        if (has_key) job.leave();
-        else job.cancel("interrupted before all of it was submitted");
-    });
+    signals.on_signal(
+        [&] {
+            feeder.stop();
+            if (has_key) job.leave();
+            else job.cancel("interrupted before all of it was submitted");
+        },
+        has_key ? goes_on(job.id())
+                : "the broker did not say in time that job " + job.id() +
+                      " is cancelled; it is, once this client has been gone for 10 s");
     try {
         feeder.run(job, nullptr);
         if (signals.caught() == 0) job.wait_accepted();

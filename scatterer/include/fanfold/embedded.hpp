@@ -58,11 +58,16 @@ public:
     /// called by a handler.
     ~Embedded();
     /// Ends the fleet: jobs that still run are cancelled, waits for them end with an error,
-    /// commands are killed, and handlers are told by Context::cancelled(). Waits for handlers to
-    /// return, at most so long; whether all have. May be called again, to wait longer. The
-    /// Scatterer stays, and whatever is asked of it is an error. By one thread at a time, and not
-    /// by a handler.
+    /// commands get SIGTERM and 2 s later SIGKILL, and handlers are told by Context::cancelled().
+    /// Waits for handlers to return, at most so long; whether all have. May be called again, to
+    /// wait longer. The Scatterer stays, and whatever is asked of it is an error. By one thread at
+    /// a time, and not by a handler.
     bool close(std::chrono::milliseconds patience);
+
+    /// Lets the commands of all embedded fleets of this process rest, and go on: for programs that
+    /// are stopped at their terminal. Any thread.
+    static void pause_commands();
+    static void resume_commands();
 
     /// As Worker::function. Throws std::logic_error once the fleet has started.
     template <class Handler>
