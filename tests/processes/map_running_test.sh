@@ -135,6 +135,11 @@ same "the exit code of a function's results with a closed stdout" 0 "${codes[0]}
 same "what head has seen of a function's results" $'y\ny\ny' "$(cat out)"
 silent
 
+timeout "$patience" fanfold map --dry-run echo < <(yes) 2>err | head -n 1 >out
+codes=("${PIPESTATUS[@]}")
+same "the exit code of a --dry-run with a closed stdout" 0 "${codes[0]}"
+same "what head has seen of a --dry-run" "echo y" "$(cat out)"
+
 # --- an endless stdin: results come while it is open ---
 mkfifo inputs
 for options in "-k" "-j 1"; do

@@ -14,6 +14,15 @@
 
 namespace fanfold::scatterer::cli {
 
+namespace {
+/// Without the library's own number before it: "[json.exception.parse_error.101] ".
+std::string reason_of(const std::exception& error) {
+    const std::string text = error.what();
+    return text.starts_with('[') ? text.substr(std::min(text.find("] "), text.size() - 2) + 2)
+                                 : text;
+}
+}  // namespace
+
 void append_exec_payload(std::string& payload, const std::vector<std::string>& argv,
                          const std::string* input) {
     wire::append_array(payload, 2);
@@ -176,7 +185,7 @@ void Feeder::append_payload(std::string_view input, std::uint64_t number) {
         payload_.append(reinterpret_cast<const char*>(packed.data()), packed.size());
     } catch (const nlohmann::json::exception& error) {
         throw SystemError("input line " + std::to_string(number + 1) +
-                          " is not JSON: " + error.what());
+                          " is not JSON: " + reason_of(error));
     }
 }
 
@@ -186,20 +195,20 @@ std::string Feeder::command_of(const Numbered& input) const {
                      : title_ + ' ' + shell_quoted(joined(columns));
 }
 
-void Feeder::each_command(const std::function<void(const std::string&)>& use) {
+void Feeder::each_command(const std::function<bool(const std::string&)>& use) {
     auto use_unless_done = [&](std::uint64_t number, const std::string& command) {
-        if (!is_done(number, command)) use(command);
+        return is_done(number, command) || use(command);
     };
     if (blocks_) {
         std::string block;
         const std::vector<std::string> none;
         for (std::uint64_t number = 0; must(blocks_->next(block)); ++number)
-            use_unless_done(number, template_->display(none, number + 1));
+            if (!use_unless_done(number, template_->display(none, number + 1))) return;
         return;
     }
     Numbered input;
     for (; must(inputs_->next(input.record)); ++input.number)
-        use_unless_done(input.number, command_of(input));
+        if (!use_unless_done(input.number, command_of(input))) return;
 }
 
 }  // namespace fanfold::scatterer::cli

@@ -46,8 +46,9 @@ public:
     /// From any thread, also while run() waits for input.
     void stop();
 
-    /// Calls `use` with each command line, filled in, instead of running any.
-    void each_command(const std::function<void(const std::string&)>& use);
+    /// Calls `use` with each command line, filled in, instead of running any, until it returns
+    /// false.
+    void each_command(const std::function<bool(const std::string&)>& use);
 
     /// How many there will be, where that is known before all are read.
     std::optional<std::uint64_t> total() const;

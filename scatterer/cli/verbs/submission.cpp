@@ -32,6 +32,7 @@ int dry_run(Feeder& feeder) {
     feeder.each_command([&](const std::string& command) {
         output.append(command);
         output.append("\n");
+        return !output.closed();
     });
     output.flush();
     return exit_good;
