@@ -5,6 +5,7 @@
 
 #include "scatterer/cli/base/limits.hpp"
 #include "scatterer/cli/base/words.hpp"
+#include "scatterer/cli/command/unknown_replacements.hpp"
 
 namespace fanfold::scatterer::cli {
 namespace {
@@ -55,7 +56,8 @@ Result<Template::Piece> Template::replacement(std::string_view inner) {
     if (inner == "%" || inner == "##")
         return fail("replacement string " + piece.text +
                     " is not supported: fragments run on any worker's slots, and the input "
-                    "may still be growing; use {} {.} {/} {//} {/.} {#} or {1}");
+                    "may still be growing" +
+                    those_there_are);
     const char* end = inner.data() + inner.size();
     auto [rest, error] = std::from_chars(inner.data(), end, piece.position);
     bool has_number = error == std::errc();
@@ -71,6 +73,8 @@ Result<Template::Piece> Template::replacement(std::string_view inner) {
     else if (change == "//") piece.change = Change::name;
     else if (change == "/.") piece.change = Change::both;
     else piece.kind = Kind::literal;
+    if (piece.kind == Kind::literal && looks_replaceable(inner))
+        return fail("unknown replacement string " + piece.text + those_there_are);
     return piece;
 }
 
@@ -82,6 +86,8 @@ Result<Template::Word> Template::parse(std::string_view text, bool pipe) {
         word.back().text += literal;
     };
     for (std::size_t at = 0; at < text.size();) {
+        if (text.substr(at).starts_with("{=") && text.find("=}", at + 2) != std::string_view::npos)
+            return fail("unknown replacement string {= … =}" + std::string(those_there_are));
         std::size_t close = text[at] == '{'
                                 ? text.substr(at, limits::replacement_characters).find('}')
                                 : std::string_view::npos;
@@ -156,6 +162,9 @@ Result<void> Template::settle_quotes(Word& line) {
     for (std::size_t i = 0; i < line.size(); ++i) {
         Piece& piece = line[i];
         if (piece.kind == Kind::literal) {
+            if (const auto name = bare_name(piece.text, scanner); !name.empty())
+                return fail("unknown replacement string " + std::string(name) + those_there_are +
+                            "; to mean the text itself, put it in quotes");
             for (char c : piece.text) scanner.read(c);
             continue;
         }
@@ -170,6 +179,12 @@ Result<void> Template::settle_quotes(Word& line) {
     if (scanner.unclosed())
         return fail("the command opens a quote, $(, ${ or backtick and does not close it");
     return {};
+}
+
+bool Template::replaces(std::string_view text) {
+    const Result<Word> word = parse(text, false);
+    return !word || std::any_of(word->begin(), word->end(),
+                                [](const Piece& piece) { return piece.kind != Kind::literal; });
 }
 
 Result<Template> Template::make(const std::vector<std::string>& words, TemplateOptions options) {

@@ -43,6 +43,9 @@ public:
     static Result<Template> make(const std::vector<std::string>& words,
                                  TemplateOptions options = {});
 
+    /// Whether the text has a replacement string, known or not.
+    static bool replaces(std::string_view text);
+
     /// The command for one fragment. `sequence` counts from 1. An error: a value has a NUL byte,
     /// which no argv can carry.
     Result<std::vector<std::string>> argv(Values values, std::uint64_t sequence) const;

@@ -135,7 +135,14 @@ void add_embedded_fleet(OptionSet& set, MapOptions& map) {
 void add_results(OptionSet& set, MapOptions& map) {
     set.flag("--tag", map.tag, "The input and a tab before each line");
     add_output(set, "text", map.output);
-    set.value("--results FOLDER", map.results_folder,
+    auto results = [&](Text text) {
+        if (Template::replaces(text))
+            throw UsageError("--results '" + text +
+                             "': no replacement strings are filled in there; name a folder, in "
+                             "which each value gets one of its own");
+        map.results_folder = text;
+    };
+    set.value("--results FOLDER", results,
               "Also keep each fragment's stdout and stderr there, in parallel's layout");
     set.value("--joblog FILE", map.joblog, "A line for each fragment, in parallel's columns");
     set.flag(

@@ -333,6 +333,23 @@ TEST_CASE("wrong templates are refused") {
     CHECK(contains(filled.error().text, "input 5 has a NUL byte"));
 }
 
+TEST_CASE("unknown replacement strings are refused by name, with those there are") {
+    for (const char* unknown : {"{..}", "{...}", "{/..}", "{+/}", "{+.}", "{1..}", "{-1+/}",
+                                "{= s/a/b/ =}", "{= $_ = uc($_), a long one =}", "{name}"}) {
+        CAPTURE(unknown);
+        const std::string error = template_error({std::string("echo x") + unknown + " {}"});
+        CHECK(contains(error, "unknown replacement string {"));
+        CHECK(contains(error, "{.} {/} {//} {/.} {#}"));
+    }
+    for (const char* text :
+         {"awk '{print}' {}", "echo ${HOME} {}", "git diff @{upstream} {}", "{ echo {}; }",
+          "echo \\{name} {}", "echo {1..3} {}", "echo {a,b} {}", "echo \"{name}\" {}"}) {
+        CAPTURE(text);
+        CHECK(template_error({text}) == "");
+    }
+    CHECK(template_error({"awk", "{print}"}, {.no_shell = true}).empty());
+}
+
 TEST_CASE("the display is what one would type") {
     CHECK(made({"wc", "-l", "{}"}).display(Words{"a b"}, 1) == "wc -l 'a b'");
     CHECK(made({"wc", "-l", "{}"}).display(Words{"a.txt"}, 1) == "wc -l a.txt");

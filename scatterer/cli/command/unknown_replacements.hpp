@@ -1,0 +1,22 @@
+// What looks like a replacement string of a command and is none. Pure, any thread.
+#pragma once
+
+#include <string_view>
+
+#include "scatterer/cli/command/shell_quoting.hpp"
+
+namespace fanfold::scatterer::cli {
+
+/// For the end of an error.
+inline constexpr const char* those_there_are =
+    "; there are {} {.} {/} {//} {/.} {#} and, of one value, {1} {1.} {1/} {1//} {1/.} {-1}";
+
+/// What stands between { and } where GNU parallel would replace it: {..} {+/} {= =} {1..}. Not
+/// {1..3}, which some shells expand.
+bool looks_replaceable(std::string_view inner);
+
+/// The first {name} of a literal that stands in no quotes, and is no ${name} and no @{name}; empty
+/// when there is none. `before` has read what stands before the literal.
+std::string_view bare_name(std::string_view literal, const ShellScanner& before);
+
+}  // namespace fanfold::scatterer::cli
