@@ -200,7 +200,7 @@ for broker in '' "$broker_endpoint"; do
     same "inputs that were run" "$(cat few)" "$(sort -u seen)"
     prints "" ./logged_map --resume -k --broker "$broker"  # all is done
 
-    refused "Seq 5 of the job log log was run as '.*echo '5'-'105'', now it is '.*echo '5'-'x''; the inputs are not the same: use another" \
+    refused "Seq 5 of the job log log was run as '.*echo '5'-'105'', now it is '.*echo '5'-'x''; the command or the inputs are not the same: use another" \
         env inputs=wrong ./logged_map --resume --broker "$broker"
     refused "lists Seq 60, but the inputs end after 59" \
         env inputs=fewer ./logged_map --resume --broker "$broker"

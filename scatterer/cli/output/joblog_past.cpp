@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include "scatterer/cli/base/errors.hpp"
@@ -40,6 +41,31 @@ std::string bytes_of(const std::string& path) {
 }
 
 bool is_zero(std::string_view column) { return column == "0"; }
+
+/// A command without the quotes of a shell; what they protect is marked, unless it needs no quotes.
+/// So commands are alike that a shell reads alike, whoever has quoted them.
+std::string unquoted(std::string_view command) {
+    std::string text;
+    char inside = 0;  // the quote that is open
+    auto add_quoted = [&](char c) {
+        const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' ||
+                           c == '.' || c == '/' || c == ',' || c == ':' || c == '=' || c == '+' ||
+                           c == '@' || c == '%';
+        if (!plain) text += '\x01';
+        text += c;
+    };
+    for (std::size_t i = 0; i < command.size(); ++i) {
+        const char c = command[i];
+        const bool escapes = c == '\\' && inside != '\'' && i + 1 < command.size();
+        if (c == inside) inside = 0;
+        else if (inside == 0 && (c == '\'' || c == '"')) inside = c;
+        else if (escapes) add_quoted(command[++i]);
+        else if (inside == '"' && (c == '$' || c == '`')) text += c;
+        else if (inside != 0) add_quoted(c);
+        else text += c;
+    }
+    return text;
+}
 
 std::string readable(std::string command) {
     std::replace(command.begin(), command.end(), '\0', '\n');
@@ -98,10 +124,10 @@ bool JoblogPast::done(std::uint64_t sequence, std::string_view command) const {
     std::string now(command);
     std::replace(now.begin(), now.end(), '\n', '\0');  // as it was written
     std::string before = text_.substr(line.command, line.length);
-    if (now != before)
+    if (now != before && unquoted(now) != unquoted(before))
         throw SystemError("Seq " + std::to_string(sequence) + " of the job log " + path_ +
                           " was run as '" + readable(before) + "', now it is '" + readable(now) +
-                          "'; the inputs are not the same: use another --joblog");
+                          "'; the command or the inputs are not the same: use another --joblog");
     return line.done;
 }
 

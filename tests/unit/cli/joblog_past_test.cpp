@@ -115,7 +115,8 @@ TEST_CASE("another command under the same Seq is an error that shows both") {
     CHECK(past.done(2, "gzip a\nb"));  // as it was written
     CHECK(error_of([&] { past.done(2, "gzip b"); }) ==
           "Seq 2 of the job log " + file.path +
-              " was run as 'gzip a\nb', now it is 'gzip b'; the inputs are not the same: "
+              " was run as 'gzip a\nb', now it is 'gzip b'; the command or the inputs are not the "
+              "same: "
               "use another --joblog");
     CHECK(error_of([&] { past.check_total(1); }) ==
           "the job log " + file.path +
@@ -134,6 +135,18 @@ TEST_CASE("a file that is no job log is refused, and the error tells why") {
           "line 3 of " + damaged.path + " is not a job log's; name another file with --joblog");
     CHECK(error_of([&] { JoblogPast("/", Done::listed); }).find("cannot read the job log /: ") ==
           0);
+}
+
+TEST_CASE("a command that GNU parallel has quoted in its way is the same command") {
+    const std::string quoted = R"(echo 'it'"'"'s' 'a' ''; true)";
+    File file(heading + line(1, quoted) + line(2, "echo 'x y'"));
+    const JoblogPast past(file.path, Done::listed);
+    CHECK(past.done(1, R"(echo 'it'\''s' a ''; true)"));
+    CHECK(past.done(2, R"(echo x\ y)"));
+    CHECK(error_of([&] { past.done(2, "echo x y"); }).find("the command or the inputs") !=
+          std::string::npos);
+    CHECK_THROWS(past.done(1, "echo it's a ''; true"));
+    CHECK_THROWS(past.done(1, R"(echo 'it'\''s' a ''\; true)"));
 }
 
 TEST_CASE("a cancelled fragment has no line") {
