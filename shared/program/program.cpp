@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "shared/base/duration.hpp"
 #include "shared/base/machine.hpp"
@@ -86,6 +88,22 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& val
                       [](const std::string& text) { return parse_size(text); });
 }
 
+namespace {
+/// The last one first, as CLI11 wants them. It would take the next word for the value of "--name=".
+std::vector<std::string> words_of(int argc, char** argv) {
+    std::vector<std::string> words;
+    for (int i = argc - 1; i > 0; --i) {
+        std::string word = argv[i];
+        if (word.starts_with("--") && word.find('=') + 1 == word.size()) {
+            words.emplace_back();
+            word.pop_back();
+        }
+        words.push_back(std::move(word));
+    }
+    return words;
+}
+}  // namespace
+
 void use_all_descriptors() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -102,7 +120,7 @@ int run_program(CLI::App& app, int argc, char** argv, LogOptions& log,
                 const std::function<int(SignalReader&)>& run) {
     open_standard_descriptors();
     try {
-        app.parse(argc, argv);
+        app.parse(words_of(argc, argv));
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);
         std::fprintf(stderr, "%s: %s\nsee %s --help\n", app.get_name().c_str(),

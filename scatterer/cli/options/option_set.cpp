@@ -9,6 +9,23 @@
 
 namespace fanfold::scatterer::cli {
 
+namespace {
+
+// CLI11 takes the next word for the value of "--name=". This stands for the empty value meanwhile.
+constexpr std::string_view empty_value = "\x01";
+
+std::string with_value(std::string word) {
+    if (word.starts_with("--") && word.find('=') + 1 == word.size()) word += empty_value;
+    return word;
+}
+
+std::string as_given(std::string word) {
+    if (with_value(word.substr(0, word.size() - 1)) == word) word.pop_back();
+    return word;
+}
+
+}  // namespace
+
 OptionSet::OptionSet(const HelpText& help) : app_(help.purpose) {
     app_.prefix_command();
     app_.formatter(std::make_shared<HelpFormatter>(help.usage));
@@ -20,7 +37,10 @@ void OptionSet::value(const char* form, Take take, const std::string& purpose) {
     std::string names = form;
     std::string shape = names.substr(names.find(' ') + 1);
     names.erase(names.find(' '));
-    app_.add_option_function<std::string>(names, take, purpose)
+    auto take_value = [take = std::move(take)](const std::string& text) {
+        take(text == empty_value ? std::string() : text);
+    };
+    app_.add_option_function<std::string>(names, take_value, purpose)
         ->type_name(shape)
         ->trigger_on_parse();
 }
@@ -40,6 +60,7 @@ void OptionSet::flag(const char* names, bool& into, const std::string& purpose) 
 }
 
 std::optional<std::vector<std::string>> OptionSet::parse(std::vector<std::string> words) {
+    std::transform(words.begin(), words.end(), words.begin(), with_value);
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     try {
         app_.parse(std::move(words));
@@ -49,6 +70,7 @@ std::optional<std::vector<std::string>> OptionSet::parse(std::vector<std::string
         throw UsageError(error.what());
     }
     auto rest = app_.remaining();
+    std::transform(rest.begin(), rest.end(), rest.begin(), as_given);
     if (rest.empty()) return rest;
     if (rest[0] == "--") rest.erase(rest.begin());
     else if (rest[0].size() > 1 && rest[0][0] == '-') throw UsageError("unknown option " + rest[0]);

@@ -77,6 +77,9 @@ TEST_CASE("the broker comes from the option before or behind the verb, else from
     CHECK(parsed({"--broker", "tcp://a:1", "jobs"}, endpoint).common.broker == "tcp://a:1");
     CHECK(parsed({"jobs", "--broker", "tcp://a:1"}, endpoint).common.broker == "tcp://a:1");
     CHECK(parsed({"map", "--broker", "", "-j2", "x"}, endpoint).common.broker.empty());
+    auto none = parsed({"map", "--broker=", "echo", "--title=", ":::", "a"}, endpoint);
+    CHECK(none.common.broker.empty());
+    CHECK(none.map.words == Words{"echo", "--title=", ":::", "a"});
     CHECK(parsed({"--connect-timeout", "200ms", "jobs"}, endpoint).common.connect_timeout == 200ms);
 }
 
