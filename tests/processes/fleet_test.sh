@@ -26,7 +26,9 @@ cmp -s numbers <(sort -n out) || fail "fanfold.echo as completed is not its inpu
 run 0 fanfold map --output json --function fanfold.sleep < <(yes 0.02 | head -n 60)
 same "workers that took part" $'w1\nw2\nw3' "$(field worker <out | sort -u)"
 run 0 fanfold map -k --function wc ::: 'a b' '' 'c d e'
-same "an operator's function" $'2\n0\n3' "$(grep . out)"
+same "an operator's function" $'2\n0\n3' "$(cat out)"
+run 255 fanfold results last
+says 'its results are gone: they went to the map that ran it'
 run 0 fanfold map -k --function env ::: a b
 same "what a declared command is told" $'0 1\n1 1' "$(grep . out | cut -d ' ' -f 2,3)"
 run 2 fanfold map -k --function fanfold.fail ::: 'no reason' 'another'
@@ -86,8 +88,8 @@ second=$(cat out)
 run 2 fanfold wait last
 says "$second partial"
 run 2 fanfold results last
-says 'fragment 1 failed: worse'
-says "$second partial.*failed: 0-1"
+says 'fragment 2 failed: worse'
+says "$second partial.*failed: 1-2"
 [[ ! -s out ]] || fail "results of failures printed $(cat out)"
 run 2 fanfold results --output json -k last
 same "failures in json" $'bad\nworse' "$(field error <out)"

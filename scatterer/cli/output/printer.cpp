@@ -61,7 +61,8 @@ void Printer::print_texts(const ResultRun& run) {
             length = *whole;
             buffer += text_of_value(rest.substr(0, length), scratch_);
         }
-        buffer += '\n';
+        // A declared command's output has one already.
+        if (length == 0 || rest[length - 1] != '\n') buffer += '\n';
         rest.remove_prefix(length);
         output_.settle();
     }
@@ -72,7 +73,7 @@ void Printer::print_value(std::string_view value, Label label) {
     std::string_view text = text_of_value(value, scratch_);
     if (text.empty() && label.tag) buffer += *label.tag + '\t';
     append_tagged(buffer, text, label.tag);
-    buffer += '\n';
+    if (!text.ends_with('\n')) buffer += '\n';
 }
 
 void Printer::print_command(const Fragment& fragment, Label label) {

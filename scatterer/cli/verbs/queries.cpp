@@ -72,6 +72,10 @@ int results(Scatterer& scatterer, const QueryOptions& query, Console& console) {
     collector.collect(job, [&] { return output.closed(); });
     if (output.closed()) return exit_good;
     JobEnd end = job.wait();
+    if (end.outcome != JobOutcome::running && end.values > 0 && collector.counts().values == 0)
+        throw SystemError("job " + status.id + " has ended " + to_string(end.outcome) +
+                          ", and its results are gone: they went to the map that ran it; fanfold "
+                          "submit, or a --job-key, keeps them");
     if (end.outcome == JobOutcome::running && !query.quiet)
         console.say("job " + status.id + " still runs; these are the results so far");
     else if (end.outcome != JobOutcome::complete && !query.quiet)
