@@ -53,6 +53,10 @@ prints $'fast\nslow' fanfold map -j 2 \
 prints $'a b\t1\na b\t2\nc\t1\nc\t2' fanfold map -k --tag 'printf "1\n2\n"; :' ::: 'a b' c
 run 0 fanfold map -k --tag 'echo {} >&2' ::: a b
 same "--tag on stderr" $'a\ta\nb\tb' "$(cat err)"
+# Where few files may be open, fewer run at a time, and it says so.
+run 0 bash -c 'ulimit -n 64; exec fanfold map -k -j 32 "sleep 0.1; echo {}" ::: $(seq 20)'
+same "what runs with few files" "$(seq 20)" "$(cat out)"
+says '^fanfold: 4 fragments at a time instead of 32: .*ulimit -n'
 mkdir folder
 prints "$work/folder x=y z" fanfold map --cwd folder --env NAME='x=y' --env OTHER=z \
     'echo "$(pwd -P) $NAME $OTHER"; :' ::: a

@@ -1,7 +1,10 @@
 #include "scatterer/cli/verbs/fleet.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <array>
+#include <thread>
 
 #include "fanfold/embedded.hpp"
 #include "scatterer/cli/base/errors.hpp"
@@ -13,6 +16,31 @@ namespace {
 
 constexpr std::array<std::string_view, 4> built_in{"fanfold.echo", "fanfold.sleep", "fanfold.fail",
                                                    wire::command_function};
+
+// What this program has open beside its commands, and what it opens for one of them: both ends of
+// two pipes, or three.
+constexpr std::uint64_t own_descriptors = 48;
+constexpr std::uint64_t descriptors_each(bool pipe) { return pipe ? 6 : 4; }
+
+/// So many slots as the limit of open files has room for; 0: one for each processor.
+std::uint32_t slots_within_limit(const MapOptions& map, Console& console) {
+    const std::uint32_t wanted =
+        map.slots.value_or(std::max(1u, std::thread::hardware_concurrency()));
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return map.slots.value_or(0);
+    const std::uint64_t each = descriptors_each(map.command.pipe);
+    const std::uint64_t left =
+        limit.rlim_cur - std::min<std::uint64_t>(limit.rlim_cur, own_descriptors);
+    const std::uint64_t most = std::max<std::uint64_t>(1, left / each);
+    if (wanted <= most || !map.function.empty()) return map.slots.value_or(0);
+    if (!map.quiet)
+        console.say(std::to_string(most) + " fragments at a time instead of " +
+                    std::to_string(wanted) + ": the limit of open files is " +
+                    std::to_string(limit.rlim_cur) + ", and each command takes " +
+                    std::to_string(each) + "; raise it with ulimit -n");
+    return static_cast<std::uint32_t>(most);
+}
 
 /// Without a door for remote workers nobody else can ever offer the function, and the job would
 /// wait for nothing.
@@ -49,14 +77,15 @@ void Fleet::connect(const CommonOptions& common) {
 
 void Fleet::start(const CommonOptions& common, const MapOptions& map, Console& console) {
     check_function(map);
-    embedded_ = std::make_unique<Embedded>(EmbeddedOptions{.slots = map.slots.value_or(0),
-                                                           .bind = map.bind,
-                                                           .advertise = {},
-                                                           .commands = map.declared,
-                                                           .allow_exec = true,
-                                                           .max_output = map.job.max_output,
-                                                           .keys = common.keys,
-                                                           .insecure = map.insecure});
+    embedded_ =
+        std::make_unique<Embedded>(EmbeddedOptions{.slots = slots_within_limit(map, console),
+                                                   .bind = map.bind,
+                                                   .advertise = {},
+                                                   .commands = map.declared,
+                                                   .allow_exec = true,
+                                                   .max_output = map.job.max_output,
+                                                   .keys = common.keys,
+                                                   .insecure = map.insecure});
     scatterer_ = &embedded_->scatterer();
     if (map.insecure && !map.bind.empty())
         console.say("INSECURE: whoever reaches " + map.bind +
