@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "shared/base/duration.hpp"
+#include "shared/base/text.hpp"
 #include "worker/limits.hpp"
 
 namespace fanfold::worker {
@@ -14,7 +15,10 @@ namespace {
 /// `what` is "label" or "resource".
 void check_name(const std::string& what, const std::string& name) {
     auto refuse = [&](const std::string& why) {
-        throw std::invalid_argument(what + " '" + name + "' " + why);
+        constexpr std::size_t shown = 40;
+        const std::string quoted =
+            name.size() <= shown ? name : std::string(cut_between_characters(name, shown)) + "…";
+        throw std::invalid_argument(what + " '" + quoted + "' " + why);
     };
     if (name.empty()) refuse("is empty; give it a name, such as gpu");
     if (name.size() > limits::declared_name_bytes)

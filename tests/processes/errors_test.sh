@@ -127,6 +127,8 @@ says "expired: .*no worker offers the function 'nope'.*2 of 2 missing: never sta
 
 # --- workers ---
 wrong "--function.*'wc'.*NAME=" fanfold-worker --function wc
+wrong "label 'x*…' is longer than 200 bytes" \
+    fanfold-worker --label "$(head -c 70000 /dev/zero | tr '\0' x)"
 wrong "fanfold.echo" fanfold-worker --function fanfold.echo=cat
 run_badly() {
     code=0

@@ -129,7 +129,9 @@ some_results() { [[ $(fanfold results --now --quiet "$third") == 0 ]]; }
 await "the first result is there" some_results
 run 0 fanfold results --now "$third"
 says 'still runs'
-run 0 fanfold status "$third" --output json
+run 0 fanfold jobs
+has_line "^${third: -8} " out || fail "the table does not show the end of the id: $(cat out)"
+run 0 fanfold status "${third: -8}" --output json
 same "a running job" running "$(field outcome <out)"
 run 0 fanfold set --priority -3 --max-running 2 "$third"
 same "set" "$third: priority -3, weight 1, at most 2 fragments at a time" "$(cat out)"

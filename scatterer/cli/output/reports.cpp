@@ -89,6 +89,13 @@ std::string shortened(const std::string& title) {
     return title.size() <= most ? title : title.substr(0, most - 3) + "...";
 }
 
+constexpr std::size_t short_id_characters = 8;
+
+/// The end of an id, which is random: it names the job wherever a JOB is wanted.
+std::string short_id(const std::string& id) {
+    return id.substr(id.size() - std::min(id.size(), short_id_characters));
+}
+
 }  // namespace
 
 std::string share_text(const JobStatus& job) {
@@ -111,9 +118,9 @@ std::string jobs_report(const std::vector<JobStatus>& jobs, Format format) {
     for (const JobStatus& job : jobs) {
         lines += format == Format::json ? line_of(json_of(job)) : "";
         table.add(
-            line({job.id, to_string(job.outcome), count_text(job.total), to_string(job.values),
-                  to_string(job.failed), to_string(job.running), to_string(job.queued),
-                  time_text(job.age), took_text(job), shortened(job.title)},
+            line({short_id(job.id), to_string(job.outcome), count_text(job.total),
+                  to_string(job.values), to_string(job.failed), to_string(job.running),
+                  to_string(job.queued), time_text(job.age), took_text(job), shortened(job.title)},
                  job.user));
     }
     return format == Format::json ? lines : table.text();
