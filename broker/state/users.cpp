@@ -74,7 +74,7 @@ std::string Users::why_too_large(const std::string& user, const wire::Block& blo
     const UserLimits& most = limits_of(user);
     if (most.payload_bytes > 0)
         if (auto beyond = payload_beyond(block, body, most.payload_bytes))
-            return "fragment " + std::to_string(beyond->index) + ": its payload has " +
+            return "fragment " + std::to_string(beyond->index + 1) + ": its payload has " +
                    std::to_string(beyond->bytes) + " bytes, the broker takes at most " +
                    std::to_string(most.payload_bytes) + limit_text(user, "payload") +
                    "; split it, or pass the name of a file instead";

@@ -75,7 +75,7 @@ void BlockBuilder::grow(std::size_t bytes) {
 }
 
 tl::unexpected<Error> BlockBuilder::too_large(std::size_t bytes) const {
-    return fail("fragment " + std::to_string(next_index()) + ": its payload has " +
+    return fail("fragment " + std::to_string(next_index() + 1) + ": its payload has " +
                 std::to_string(bytes) + " bytes, the broker takes at most " +
                 std::to_string(most_.payload_bytes) +
                 "; split it, or pass the name of a file instead");

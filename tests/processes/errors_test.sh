@@ -59,7 +59,7 @@ wrong "missing file.*[Nn]o such file" fanfold map echo :::: 'missing file'
 wrong "missing file.*[Nn]o such file" fanfold map -a 'missing file' echo
 wrong "missing file.*[Nn]o such file" fanfold map --pipe -a 'missing file' cat
 run 1 fanfold map --no-shell no-such-command ::: a
-says 'fragment 0 failed: .*no-such-command.*not found'
+says 'fragment 1 failed: .*no-such-command.*not found'
 run 1 fanfold map 'no-such-command {} | cat; exit 127' ::: a
 says 'not found'
 touch regular
@@ -67,7 +67,7 @@ wrong "regular/below" fanfold map --results regular/below echo ::: a
 wrong "regular/below" fanfold map --joblog regular/below echo ::: a
 wrong "regular/below" fanfold map --log-file regular/below echo ::: a
 run 1 fanfold map --max-output 10 'head -c 11 /dev/zero; :' ::: a
-says 'fragment 0 failed: .*limit of 10 bytes.*--max-output'
+says 'fragment 1 failed: .*limit of 10 bytes.*--max-output'
 [[ -e /dev/full ]] && {
     code=0
     timeout "$patience" fanfold map echo ::: a >/dev/full 2>err || code=$?
@@ -116,14 +116,14 @@ wrong "no gatherer is connected.*fanfold-gatherer" fanfold map --function fanfol
 start_gatherer
 start_worker w1
 large=$(printf '%10001s' '')
-wrong "fragment 0: its payload has 10006 bytes, the broker takes at most 10000; split it" fanfold map --function fanfold.echo ::: "$large"
+wrong "fragment 1: its payload has 10006 bytes, the broker takes at most 10000; split it" fanfold map --function fanfold.echo ::: "$large"
 # It may have printed the first by then.
 run 255 fanfold map --function fanfold.echo ::: a "$large" b
-says "fragment 1: its payload has .*at most 10000"
-wrong "fragment 1: its payload has .*at most 10000" fanfold submit --function fanfold.echo ::: a "$large" b
+says "fragment 2: its payload has .*at most 10000"
+wrong "fragment 2: its payload has .*at most 10000" fanfold submit --function fanfold.echo ::: a "$large" b
 run 2 fanfold map --deadline 1s --function nope ::: a b
 says "no worker offers the function 'nope'; it waits for one"
-says "expired: .*no worker offers the function 'nope'.*2 of 2 missing: never started: 0-1"
+says "expired: .*no worker offers the function 'nope'.*2 of 2 missing: never started: 1-2"
 
 # --- workers ---
 wrong "--function.*'wc'.*NAME=" fanfold-worker --function wc

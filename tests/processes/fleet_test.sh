@@ -32,14 +32,14 @@ says 'its results are gone: they went to the map that ran it'
 run 0 fanfold map -k --function env ::: a b
 same "what a declared command is told" $'0 1\n1 1' "$(grep . out | cut -d ' ' -f 2,3)"
 run 2 fanfold map -k --function fanfold.fail ::: 'no reason' 'another'
-says 'fragment 0 failed: no reason'
-says 'fragment 1 failed: another'
+says 'fragment 1 failed: no reason'
+says 'fragment 2 failed: another'
 
 # Nobody here runs foreign command lines; the job says at once what it waits for, and ends by its
 # deadline.
 run 1 fanfold map --deadline 1s echo ::: a
 says "no worker offers the function 'fanfold.exec'; workers run the command lines of jobs with --allow-exec; it waits"
-says "expired: .*no worker offers the function 'fanfold.exec'.*never started: 0"
+says "expired: .*no worker offers the function 'fanfold.exec'.*never started: 1"
 
 # --- workers, functions ---
 run 0 fanfold workers
@@ -146,7 +146,7 @@ says 'has ended'
 start following fanfold results "$third"
 await "results come while the job runs" has_line '^0$' following.out
 start waiting fanfold wait "$third"
-run 0 fanfold cancel --fragments 2 "$third"
+run 0 fanfold cancel --fragments 3 "$third"
 same "cancel a fragment" "$third: 1 fragment has ended without a value" "$(cat out)"
 run 0 fanfold cancel "$third"
 same "cancel" "$third cancelled" "$(cat out)"

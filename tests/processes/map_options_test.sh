@@ -9,15 +9,15 @@
 run 0 fanfold map true ::: a
 silent
 run 1 fanfold map 'exit {}' ::: 0 7
-says 'fragment 1 failed: exit code 7'
-says 'partial.*1 of 2 missing.*failed: 1'
+says 'fragment 2 failed: exit code 7'
+says 'partial.*1 of 2 missing.*failed: 2'
 run 3 fanfold map 'exit {}' ::: 1 2 0 3
 run 100 fanfold map --quiet 'false {}' < <(seq 100)
 silent
 run 101 fanfold map --quiet 'false {}' < <(seq 101)
 run 101 fanfold map --quiet 'false {}' < <(seq 300)
 run 1 fanfold map 'kill -KILL $$; true' ::: a
-says 'fragment 0 failed: .*(SIGKILL|signal 9|Killed)'
+says 'fragment 1 failed: .*(SIGKILL|signal 9|Killed)'
 run 255 fanfold map --gather nonsense true ::: a
 
 # --- stdout and stderr pass through, of good and of failed commands; nothing is interleaved ---
@@ -66,9 +66,9 @@ prints $'echo 1\necho \'$x\'' fanfold map --dry-run echo ::: 1 '$x'
 run 2 fanfold map --quiet false ::: a b
 silent
 
-# FANFOLD_JOB, _INDEX, _ATTEMPT
-run 0 fanfold map -k 'echo $FANFOLD_JOB $FANFOLD_INDEX $FANFOLD_ATTEMPT; :' ::: a b c
-same "indices and attempts" $'0 1\n1 1\n2 1' "$(cut -d ' ' -f 2,3 out)"
+# FANFOLD_JOB, _INDEX from 0, _SEQ from 1, _ATTEMPT
+run 0 fanfold map -k 'echo $FANFOLD_JOB $FANFOLD_INDEX $FANFOLD_SEQ $FANFOLD_ATTEMPT; :' ::: a b c
+same "numbers and attempts" $'0 1 1\n1 2 1\n2 3 1' "$(cut -d ' ' -f 2-4 out)"
 same "one job" 1 "$(cut -d ' ' -f 1 out | sort -u | grep -cE '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')"
 
 # --retries: fails twice, then succeeds. Only the last attempt's output is seen.
@@ -79,7 +79,7 @@ run 1 fanfold map --retries 1 'test $FANFOLD_ATTEMPT = 3 && :' ::: a
 
 # --max-output: an error that names the limit; what fits goes through.
 run 1 fanfold map --max-output 1k 'head -c 2000 /dev/zero; :' ::: a
-says 'fragment 0 failed: .*1024|fragment 0 failed: .*1 ?[kK]'
+says 'fragment 1 failed: .*1024|fragment 1 failed: .*1 ?[kK]'
 run 0 fanfold map --max-output 2k 'head -c 2000 /dev/zero; :' ::: a
 run 1 fanfold map --max-output 1k 'yes; :' ::: a
 run 1 fanfold map --max-output 1k 'yes >&2; :' ::: a
@@ -93,14 +93,21 @@ run 1 fanfold map -k -j 3 --deadline "$soon" 'echo $$ >>pids; sleep {}; echo {}'
 same "values before the deadline" $'0\n0' "$(cat out)"
 says 'expired.*1 of 3 missing.*: 2$'
 run 3 fanfold map -j 1 --deadline 1s 'echo $$ >>pids; sleep {}' ::: 300 1 2
-says 'never started: 1-2'
+says 'never started: 2-3'
 run 0 fanfold map --max-failures 1 'exit {}' ::: 0 1 0
 run 0 fanfold map --max-failures 50% 'exit {}' ::: 1 0
 run 4 fanfold map -j 1 --max-failures 1 \
     'test {} = 1 || { echo $$ >>pids; exec sleep 300; }; exit 1' ::: 1 1 2 2
 says 'failed: 2 fragments failed, 1 is tolerated'
 run 2 fanfold map -j 2 --fail-fast 'test {} = 0 || echo $$ >>pids; sleep {}; exit 1' ::: 0 300
-says 'failed: 0; cancelled: 1'
+says 'failed: 1; cancelled: 2'
+# With one slot nothing starts after the failure, of what was to run in the same go, too.
+run 3 fanfold map --fail-fast -j 1 'echo {} >>ran; exit {}' ::: 0 1 0 0
+same "what ran up to the failure" $'0\n1' "$(cat ran)"
+run 4 fanfold map --max-failures 1 -j 1 'echo {} >>again; exit {}' ::: 1 0 2 0 0
+same "what ran up to the failure that was one too many" $'1\n0\n2' "$(cat again)"
+run 2 fanfold map --halt now,fail=1 -j 1 'exit {}' ::: 0 1 0
+prints $'0\n0' fanfold map --halt now,success=2 -j 3 'echo $$ >>pids; sleep {}; echo {}' ::: 0 300 0
 run 1 fanfold map --gather quorum=2 'sleep {}; exit {}' ::: 0 1
 says 'failed'
 none_left pids
@@ -112,9 +119,9 @@ cmp -s numbers out || fail "fanfold.echo in order is not its input"
 run 0 fanfold map --function fanfold.echo <numbers
 cmp -s numbers <(sort -n out) || fail "fanfold.echo as completed is not its input"
 run 2 fanfold map --function fanfold.fail ::: why 'and why'
-says 'fragment 0 failed: why'
+says 'fragment 1 failed: why'
 run 1 fanfold map --timeout "$soon" --function fanfold.sleep ::: 0 300
-says 'fragment 1 timed out'
+says 'fragment 2 timed out'
 prints $'{"a":[1,2.5,null,true]}\n7\nä' fanfold map -k --json-lines --function fanfold.echo \
     <<<$'{"a": [1, 2.5, null, true]}\n7\n"ä"'
 run 0 fanfold map -k --declare wc='wc -w' --function wc ::: 'a b' '' 'c d e'

@@ -8,11 +8,11 @@
 # --- timeouts ---
 run 1 fanfold map -j 2 --timeout "$soon" 'echo $$ >>slow; sleep {} && echo good {}' ::: 0 300
 same "the good result" 'good 0' "$(cat out)"
-says "fragment 1 timed out: .*${soon}s.*sleep"
-says 'partial.*1 of 2 missing: timeout: 1$'
+says "fragment 2 timed out: .*${soon}s.*sleep"
+says 'partial.*1 of 2 missing: timeout: 2$'
 none_left slow
 run 1 fanfold map --timeout 1s 'sleep {}' ::: 0 5
-says 'fragment 1 timed out'
+says 'fragment 2 timed out'
 
 # What a command started is killed with it: also in a session of its own, orphaned, or deaf to
 # SIGTERM.

@@ -104,7 +104,7 @@ done
 ended map
 same "the exit code with a fragment that kills" 1 "$code"
 same "the results of its neighbours" $'1\n2\n3\n4\n5\n6' "$(cat map.out)"
-for words in 'fragment 3 crashed' '1 of 7 missing: crashed: 3'; do has_line "$words" map.log ||
+for words in 'fragment 4 crashed' '1 of 7 missing: crashed: 4'; do has_line "$words" map.log ||
     fail "no '$words': $(cat map.log)"; done
 ((lives <= 6)) || fail "it killed $((lives - 1)) workers"
 alive "${started[w7]}" || fail "the worker is killed once more"

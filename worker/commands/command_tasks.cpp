@@ -28,6 +28,7 @@ Result<Command> command_for(const Task& task, Index index, const Slice& payload,
                     .timeout = task.spec.timeout};
     command.environment.push_back("FANFOLD_JOB=" + to_string(task.job));
     command.environment.push_back("FANFOLD_INDEX=" + std::to_string(index));
+    command.environment.push_back("FANFOLD_SEQ=" + std::to_string(index + 1));
     command.environment.push_back("FANFOLD_ATTEMPT=" + std::to_string(task.attempt));
     if (const auto* line = std::get_if<CommandLine>(&function)) {
         auto input = input_of(payload);
@@ -179,9 +180,9 @@ void CommandTasks::report(Active& active, CommandEnd end) {
 void CommandTasks::report_failure(Active& active, wire::Failure failure, Slice output) {
     failure.index = active.running();
     flush_waiting(active);
-    outbox_.push_back(Failed{
     if (wire::pauses_at_failure(active.task.spec, active.task.attempt))
         active.task.count = active.next;  // the rest is the broker's to decide on
+    outbox_.push_back(Failed{
         .task = active.task.number, .failure = std::move(failure), .output = std::move(output)});
 }
 

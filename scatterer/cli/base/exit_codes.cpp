@@ -50,7 +50,8 @@ std::string describe(const std::string& id, const JobEnd& end) {
     const char* separator = ": ";
     for (const MissingFragments& part : end.missing) {
         std::vector<Range> ranges;
-        for (auto [begin, after] : part.ranges) ranges.push_back({begin, after});
+        // People count from 1.
+        for (auto [begin, after] : part.ranges) ranges.push_back({begin + 1, after + 1});
         line += separator + part.reason + ": " + to_string(ranges);
         separator = "; ";
     }

@@ -103,7 +103,7 @@ ended, as map's does.)",
 
 constexpr HelpText cancel_text{"fanfold cancel [options] JOB…",
                                R"(Ends jobs as cancelled; what they run is killed. With --fragments
-only those, numbered from 0: they count as failed, and the job goes on.)",
+only those, numbered from 1: they count as failed, and the job goes on.)",
                                R"(Examples:
   fanfold cancel last
   fanfold cancel --fragments 3,5-9 last)"};

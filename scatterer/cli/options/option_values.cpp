@@ -55,11 +55,11 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const std::
         std::uint64_t first = 0, last = 0;
         const bool sound = read_whole(part.substr(0, dash), first) &&
                            read_whole(dash == part.size() ? part : part.substr(dash + 1), last) &&
-                           first <= last && last < UINT64_MAX;
+                           first > 0 && first <= last;
         if (!sound)
             throw bad_value("--fragments", text,
-                            "numbers and ranges of fragments are wanted, such as 3,5-9");
-        ranges.emplace_back(first, last + 1);
+                            "numbers and ranges of fragments, from 1, are wanted, such as 3,5-9");
+        ranges.emplace_back(first - 1, last);
         begin = end + 1;
     }
     return ranges;

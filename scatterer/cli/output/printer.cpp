@@ -93,7 +93,7 @@ void Printer::report(const Fragment& fragment, Label label) {
     output_.flush();
     std::string_view shown = options_.commands ? command_output(fragment).err : std::string_view{};
     std::string line =
-        "fragment " + std::to_string(fragment.index) + ' ' + why_failed(failure, shown);
+        "fragment " + std::to_string(fragment.index + 1) + ' ' + why_failed(failure, shown);
     if (!label.command.empty()) line += ": " + std::string(label.command);
     console_.say(line);
 }
@@ -107,6 +107,7 @@ void Printer::print_json(const Fragment& fragment, Label label) {
         append_json_bytes(json, both.err);
     };
     json += "{\"index\":" + std::to_string(fragment.index);
+    json += ",\"seq\":" + std::to_string(fragment.index + 1);
     if (label.tag) json += ",\"input\":", append_json_bytes(json, *label.tag);
     json += ",\"outcome\":\"";
     json += to_string(fragment.failure ? fragment.failure->outcome : FragmentOutcome::value);

@@ -138,7 +138,7 @@ TEST_CASE("payloads: one that is too large is found among others, and named") {
     auto refused = stage.expect<wire::Refused>("a");
     CHECK(refused.code == wire::RefusalCode::too_large);
     CHECK(says(refused.text,
-               "fragment 4: its payload has 202 bytes, the broker takes at most 100 of user ada "
+               "fragment 5: its payload has 202 bytes, the broker takes at most 100 of user ada "
                "(payload= in"));
     wire::Block garbage = stage.first(3, "a");
     stage.block(garbage, Slice::copy("\xdb" + std::string(150, 'x')),

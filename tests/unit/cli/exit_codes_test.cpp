@@ -59,8 +59,8 @@ TEST_CASE("the line names outcome, reason, and the missing with why") {
     end.outcome = JobOutcome::expired;
     end.reason = "deadline of 3s reached";
     CHECK(describe("0192", end) ==
-          "job 0192 expired: deadline of 3s reached: 5 of 10 missing: timeout: 2; never started: "
-          "4,7-9");
+          "job 0192 expired: deadline of 3s reached: 5 of 10 missing: timeout: 3; never started: "
+          "5,8-10");
     JobEnd lost;
     lost.outcome = JobOutcome::failed;
     lost.reason = "the broker lost its memory";

@@ -147,25 +147,25 @@ TEST_CASE("a failure prints what the command wrote, then one line") {
     failure.output = streams("part\n", "oops\n");
     auto printed = print({.commands = true}, failed(failure), {.command = "grep x file"});
     CHECK(printed.out == "part\n");
-    CHECK(printed.err == "oops\nfanfold: fragment 3 failed: exit code 2: grep x file\n");
+    CHECK(printed.err == "oops\nfanfold: fragment 4 failed: exit code 2: grep x file\n");
     CHECK(print({.commands = true, .quiet = true}, failed(failure)).err == "oops\n");
     failure.message = "exit code 2: oops";  // the end of stderr, which was just passed on
     CHECK(print({.commands = true}, failed(failure)).err ==
-          "oops\nfanfold: fragment 3 failed: exit code 2\n");
+          "oops\nfanfold: fragment 4 failed: exit code 2\n");
     failure.message = "its output passed the limit: raise it";
     CHECK(print({.commands = true}, failed(failure)).err ==
-          "oops\nfanfold: fragment 3 failed: its output passed the limit: raise it\n");
+          "oops\nfanfold: fragment 4 failed: its output passed the limit: raise it\n");
 }
 
 TEST_CASE("each kind of failure has its words") {
     auto line = [](FragmentResult failure) { return print({}, failed(std::move(failure))).err; };
     FragmentResult killed = failure_of(0, FragmentOutcome::failed);
     killed.signal = 9;
-    CHECK(line(killed) == "fanfold: fragment 0 failed: killed by signal 9\n");
+    CHECK(line(killed) == "fanfold: fragment 1 failed: killed by signal 9\n");
     CHECK(line(failure_of(1, FragmentOutcome::timeout, "took longer than 1s")) ==
-          "fanfold: fragment 1 timed out: took longer than 1s\n");
+          "fanfold: fragment 2 timed out: took longer than 1s\n");
     CHECK(line(failure_of(2, FragmentOutcome::crashed, "two\nlines\n")) ==
-          "fanfold: fragment 2 crashed: two lines\n");
+          "fanfold: fragment 3 crashed: two lines\n");
     CHECK(line(failure_of(4, FragmentOutcome::cancelled)).empty());
 }
 
@@ -179,9 +179,11 @@ TEST_CASE("JSON lines") {
                                           .attempt = 2,
                                           .elapsed = 3ms});
     CHECK(printed.out ==
-          "{\"index\":5,\"outcome\":\"value\",\"value\":\"a\",\"attempt\":2,\"worker\":\"w\","
+          "{\"index\":5,\"seq\":6,\"outcome\":\"value\",\"value\":\"a\",\"attempt\":2,\"worker\":"
+          "\"w\","
           "\"seconds\":0.001500}\n"
-          "{\"index\":6,\"outcome\":\"value\",\"value\":[1,2],\"attempt\":2,\"worker\":\"w\","
+          "{\"index\":6,\"seq\":7,\"outcome\":\"value\",\"value\":[1,2],\"attempt\":2,\"worker\":"
+          "\"w\","
           "\"seconds\":0.001500}\n");
     std::string command = streams("o", "e");
     CHECK(print({.commands = true, .json = true}, {.first = 0, .count = 1, .values = command})
@@ -192,7 +194,8 @@ TEST_CASE("JSON lines") {
     failure.worker = "w";
     auto json = print({.commands = true, .json = true}, failed(failure));
     CHECK(json.out ==
-          "{\"index\":1,\"outcome\":\"failed\",\"error\":\"bad\",\"exit_code\":3,\"stdout\":\"o\","
+          "{\"index\":1,\"seq\":2,\"outcome\":\"failed\",\"error\":\"bad\",\"exit_code\":3,"
+          "\"stdout\":\"o\","
           "\"stderr\":\"e\",\"attempt\":1,"
           "\"worker\":\"w\",\"seconds\":0.000000}\n");
     CHECK(json.err.empty());

@@ -108,7 +108,7 @@ TEST_CASE(
     REQUIRE(blocks.add_text("a"));
     auto refused = blocks.add_text(std::string(96, 'x'));
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().text.find("fragment 1:") != std::string::npos);
+    CHECK(refused.error().text.find("fragment 2:") != std::string::npos);
     CHECK(refused.error().text.find("101 bytes") != std::string::npos);
     CHECK(refused.error().text.find("at most 100") != std::string::npos);
     CHECK_FALSE(blocks.add_packed(std::string(101, '\xc0')));
