@@ -19,14 +19,16 @@ Executors::Executors(Options options)
                                   .deliver = options_.deliver});
     }
     for (const std::string& name : functions_->names()) paces_->try_emplace(name);
-    for (std::uint32_t i = 0; i < std::max(options_.slots, 1u); ++i) {
-        slots_.push_back(
-            std::make_shared<HandlerSlot>(HandlerSlot::Options{.functions = functions_,
-                                                               .paces = paces_,
-                                                               .deliver = options_.deliver,
-                                                               .log = options_.log}));
-    }
+    for (std::uint32_t i = 0; i < std::max(options_.slots, 1u); ++i) add_slot();
     watch_ = std::thread([this] { watch(); });
+}
+
+void Executors::add_slot() {
+    std::lock_guard lock(mutex_);
+    slots_.push_back(std::make_shared<HandlerSlot>(HandlerSlot::Options{.functions = functions_,
+                                                                        .paces = paces_,
+                                                                        .deliver = options_.deliver,
+                                                                        .log = options_.log}));
 }
 
 Executors::~Executors() {
@@ -58,7 +60,6 @@ void Executors::end_watch() {
 }
 
 void Executors::run(Run action) {
-    FANFOLD_CHECK(action.slot < slots_.size());
     const Function* function = functions_->find(action.task.spec.function);
     FANFOLD_CHECK(function != nullptr);  // the core runs only what it was told is offered
     bool is_command =
@@ -67,8 +68,22 @@ void Executors::run(Run action) {
         if (action.task.count > 1) wake_watch();
         return commands_->run(std::move(action.task), *function);
     }
-    slots_[action.slot]->start(std::move(action.task));
     wake_watch();
+    if (action.host) return run_as_guest(std::move(action));
+    FANFOLD_CHECK(action.slot < slots_.size());
+    slots_[action.slot]->start(std::move(action.task));
+}
+
+/// On the thread of a handler that waits.
+void Executors::run_as_guest(Run action) {
+    while (action.slot >= slots_.size()) add_slot();
+    std::shared_ptr<HandlerSlot> guest = slots_[action.slot];
+    const std::uint64_t number = action.task.number;
+    const bool taken = slots_.at(*action.host)
+                           ->helper()
+                           .take({.begin = [&] { guest->begin_here(std::move(action.task)); },
+                                  .run = [guest] { guest->run_begun(); }});
+    if (!taken) options_.deliver(Finished{.task = number});
 }
 
 Duration Executors::expected(const Task& task) const {
@@ -83,7 +98,8 @@ void Executors::run_here(Run action) {
     FANFOLD_CHECK(action.slot < slots_.size());
     std::shared_ptr<HandlerSlot> slot = slots_[action.slot];
     wake_watch();
-    slot->run_here(std::move(action.task));
+    slot->begin_here(std::move(action.task));
+    slot->run_begun();
 }
 
 void Executors::wake_watch() {
@@ -115,10 +131,11 @@ void Executors::watch() {
             idle = 0;
         }
         changed_.wait_for(lock, limits::watch_interval, [&] { return ending_; });
+        const auto slots = slots_;
         lock.unlock();
         bool busy = false;
         Time now = std::chrono::steady_clock::now();
-        for (auto& slot : slots_) {
+        for (const auto& slot : slots) {
             if (!slot->busy()) continue;
             busy = true;
             slot->scan(now);

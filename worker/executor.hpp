@@ -61,6 +61,8 @@ public:
     bool close();
 
 private:
+    void add_slot();
+    void run_as_guest(Run action);
     void watch();
     void wake_watch();
     void end_watch();
@@ -68,6 +70,8 @@ private:
     Options options_;
     std::shared_ptr<const FunctionTable> functions_;
     std::shared_ptr<Paces> paces_ = std::make_shared<Paces>();
+    // Those of the options, and one for each guest of a handler that waits. They become more with
+    // the watch's mutex held, for it reads them too.
     std::vector<std::shared_ptr<HandlerSlot>> slots_;
     std::unique_ptr<CommandTasks> commands_;
     bool closed_ = false;

@@ -111,7 +111,7 @@ bool Shell::run_short_tasks() {
 /// threads run it side by side.
 void Shell::start(Run run) {
     bool is_all = core_.held() == run.task.count;
-    bool runs_here = options_.short_tasks_lead && is_all &&
+    bool runs_here = options_.short_tasks_lead && is_all && !run.host &&
                      executors_->expected(run.task) <= limits::short_task && leaders_.may_work();
     if (runs_here) short_tasks_.push_back(std::move(run));
     else executors_->run(std::move(run));

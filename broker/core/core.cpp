@@ -9,6 +9,18 @@
 
 namespace fanfold::broker {
 
+namespace {
+/// Inner jobs end with the attempt that they are part of; those within them follow.
+void end_orphans(Step& step, const Owners& owners) {
+    InnerJobs& inner = owners.dispatcher.inner();
+    for (auto ids = inner.take_orphans(step.now); !ids.empty(); ids = inner.take_orphans(step.now))
+        for (const JobId& id : ids)
+            owners.endings.end(step, owners.jobs.at(id),
+                               {.outcome = wire::Outcome::cancelled,
+                                .reason = "the attempt that it was part of has ended"});
+}
+}  // namespace
+
 Core::Core(Options options) : options_(std::move(options)) {}
 
 void Core::restored() {
@@ -25,6 +37,7 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
                           [&](auto& known) { on(step, known); }},
                event);
     for (const PeerId& peer : conduct_.take_cut_off(step)) lose(step, peer, "it is cut off", true);
+    end_orphans(step, owners_);
     dispatcher_.dispatch(step);
     auto wake = [&] {
         if (dispatcher_.take_moved() && !jobs_.running().empty()) idle_work_.wake(now);
@@ -291,6 +304,7 @@ void Core::sweep(Step& step) {
         if (end.outcome != wire::Outcome::running) over.emplace_back(id, std::move(end));
     }
     dispatcher_.wake(step);
+    dispatcher_.inner().touch_all();
     for (auto& [id, ending] : over) endings_.end(step, jobs_.at(id), std::move(ending));
     retention_.forget_ended(step);
     directory_.answer(step);

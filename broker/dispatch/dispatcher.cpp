@@ -14,6 +14,7 @@ void Dispatcher::start(Time now, Job& job) {
     owners_.jobs.start(job);
     owners_.users.start(job);
     pools_.enter(job, owners_.sessions.all());
+    inner_.enter(job);
     ready(now, job);
 }
 
@@ -28,6 +29,7 @@ void Dispatcher::stop(Job& job) {
     owners_.jobs.stop(job);
     owners_.users.stop(job);
     pools_.exit(job);
+    inner_.exit(job);
 }
 
 void Dispatcher::ready(Time now, Job& job) {
@@ -40,10 +42,13 @@ void Dispatcher::ready(Time now, Job& job) {
     // Toward the end of the last job nothing of it waits at a worker: whoever has a slot first
     // takes it.
     const Pool& pool = *job.waiting->pool;
+    // Nor does anything of an inner job, which could wait there behind a handler that waits for it.
     double each = owners_.estimates.each(job);
+    const bool is_inner = !job.spec->outer.empty();
     bool plenty = pool.jobs.size() > 1 || queued > pool.slots ||
                   static_cast<double>(queued) * each < limits::short_work;
-    pools_.ready(job, plenty && may_queue(each));
+    pools_.ready(job, plenty && may_queue(each) && !is_inner);
+    if (is_inner) inner_.want(job);
 }
 
 bool Dispatcher::past_tolerance(const Job& job) {
@@ -62,6 +67,7 @@ void Dispatcher::adjust(Time now, Job& job, const wire::Adjust& adjust) {
 
 void Dispatcher::apply(Step& step, Job& job) {
     Books::Changes changes = job.books.take_changes();
+    if (!changes.loans.empty()) inner_.touch(job.id);
     owners_.payloads.settle(job, changes.settled);
     if (job.running() && !changes.struck.empty())
         owners_.persistence.tried(step, job, changes.struck);
@@ -120,15 +126,22 @@ void Dispatcher::dispatch(Step& step) {
             case Lending::not_now: pools_.park(job); break;
         }
     }
+    lend_to_hosts(step);
+}
+
+std::optional<Books::Head> Dispatcher::head(const Job& job, Queue::Kind queue) const {
+    auto head = job.books.head(queue);
+    if (!head || owners_.payloads.outputs_full(job) || owners_.users.results_full(job))
+        return std::nullopt;
+    if (!head->first_missing && window_full(job)) return std::nullopt;
+    return head;
 }
 
 Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
     auto why = Lending::not_now;
     for (Queue::Kind queue : {Queue::Kind::suspects, Queue::Kind::ordinary}) {
-        auto head = job.books.head(queue);
-        if (!head || owners_.payloads.outputs_full(job) || owners_.users.results_full(job))
-            continue;
-        if (!head->first_missing && window_full(job)) continue;
+        auto head = this->head(job, queue);
+        if (!head) continue;
         Pool& pool = *job.waiting->pool;
         const Place* place = best_worker(pool, *head, queueing);
         if (!place) {
@@ -137,11 +150,34 @@ Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
         } else if (!job.payload->blocks.in_memory(head->first)) {
             owners_.payloads.prefetch(step, job, head->first);
         } else {
-            lend(step, job, *head, Place(*place));
+            lend(step, job, *head, Place(*place), Room::slot);
             return Lending::lent;
         }
     }
     return why;
+}
+
+/// Inner jobs for which there is no free slot.
+void Dispatcher::lend_to_hosts(Step& step) {
+    for (const JobId& id : inner_.take_wanting()) {
+        Job* job = owners_.jobs.find_running(id);
+        if (!job || !job->waiting->line) continue;
+        const PeerId* host = inner_.host_of(*job);
+        if (!host) continue;
+        if (owners_.sessions.at(*host).load->rests_until > step.lived) inner_.want(*job);
+        else lend_to_host(step, *job, PeerId(*host));
+    }
+}
+
+void Dispatcher::lend_to_host(Step& step, Job& job, const PeerId& host) {
+    Session& worker = owners_.sessions.at(host);
+    for (Queue::Kind queue : {Queue::Kind::suspects, Queue::Kind::ordinary}) {
+        auto head = this->head(job, queue);
+        if (!head || (head->alone && !bears_suspect(worker, head->exclusive))) continue;
+        if (!job.payload->blocks.in_memory(head->first))
+            return owners_.payloads.prefetch(step, job, head->first);
+        return lend(step, job, *head, {.worker = host, .session = &worker}, Room::waiting_handler);
+    }
 }
 
 /// Results are on their way, or wait to be collected, that fill the gatherer's memory.
@@ -162,7 +198,7 @@ const Place* Dispatcher::best_worker(const Pool& pool, const Books::Head& head, 
     return nullptr;
 }
 
-void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place& to) {
+void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place& to, Room room) {
     Session& worker = *to.session;
     const Blocks& blocks = job.payload->blocks;
     const Index end = std::min(head.end, blocks.block_end(head.first));
@@ -190,6 +226,7 @@ void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place
                        .bytes_each = bytes_each,
                        .alone = head.alone,
                        .exclusive = head.exclusive,
+                       .guest = room == Room::waiting_handler,
                        .sent = step.lived});
     pools_.park(job);  // its turn moves
     Standing& standing = *job.standing.write();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/dispatch/estimates.hpp"
+#include "broker/dispatch/inner_jobs.hpp"
 #include "broker/dispatch/loads.hpp"
 #include "broker/dispatch/pools.hpp"
 #include "broker/state/owners.hpp"
@@ -18,7 +19,8 @@ namespace fanfold::broker {
 
 class Dispatcher {
 public:
-    explicit Dispatcher(const Owners& owners) : owners_(owners) {}
+    explicit Dispatcher(const Owners& owners)
+        : owners_(owners), inner_(owners.jobs, owners.sessions) {}
 
     // --- jobs
     void open(Job& job) { job.standing.write()->share = job.spec->share; }
@@ -34,6 +36,7 @@ public:
     void adjust(Time now, Job& job, const wire::Adjust& adjust);
     /// After anything that moved fragments of the job.
     void apply(Step& step, Job& job);
+    InnerJobs& inner() { return inner_; }
 
     // --- workers
     void join(const Step& step, const PeerId& peer, Session& worker);
@@ -62,7 +65,12 @@ private:
         not_now,     // it must wait for something else
     };
     Lending lend_next(Step& step, Job& job, bool queueing);
-    void lend(Step& step, Job& job, const Books::Head& head, const Place& place);
+    enum class Room : std::uint8_t { slot, waiting_handler };
+    void lend(Step& step, Job& job, const Books::Head& head, const Place& place, Room room);
+    void lend_to_hosts(Step& step);
+    void lend_to_host(Step& step, Job& job, const PeerId& host);
+    /// What of the queue could be lent now.
+    std::optional<Books::Head> head(const Job& job, Queue::Kind queue) const;
     struct Chunk {
         Range range;
         std::uint32_t attempt = 1;
@@ -74,6 +82,7 @@ private:
 
     const Owners& owners_;
     Pools pools_;
+    InnerJobs inner_;
     double virtual_time_ = 0;  // of the job that was served last
     bool moved_ = false;
 };

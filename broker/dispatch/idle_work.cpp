@@ -36,7 +36,7 @@ void IdleWork::scan(const Step& step, const Pool& pool, Scan& scan_of_pool) cons
     for (const Place& place : pool.places) {
         if (place.full) break;
         const Session& worker = *place.session;
-        scan_of_pool.idle += worker.usable_slots() - worker.load->lent.size();
+        scan_of_pool.idle += worker.usable_slots() - worker.load->in_slots();
     }
     for (const PeerId& peer : pool.members) {
         ++scan_of_pool.seen;
@@ -55,7 +55,7 @@ void IdleWork::scan(const Step& step, const PeerId& peer, const Pool& pool,
         scan_of_pool.again = std::min(scan_of_pool.again, step.now + time);
     };
     for (const auto& [key, chunk] : worker.load->lent) {
-        bool started = slots_left > 0;
+        bool started = slots_left > 0 && !chunk.guest;  // nobody knows of a guest
         if (started) --slots_left;
         ++scan_of_pool.seen;
         const Job* job = owners_.jobs.find(key.job);

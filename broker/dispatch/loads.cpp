@@ -6,7 +6,9 @@
 namespace fanfold::broker {
 
 void Loads::add(Session& worker, const LentKey& key, LentChunk chunk) {
-    worker.load.write()->lent[key] = chunk;
+    Load& load = *worker.load.write();
+    load.lent[key] = chunk;
+    if (chunk.guest) ++load.guests;
 }
 
 void Loads::change(Session& worker, const Job& job, const LoanChange& change) {
@@ -26,6 +28,7 @@ void Loads::change(Session& worker, const Job& job, const LoanChange& change) {
         if (fresh) load.taken[resource.name] += resource.amount;
         if (gone) load.taken[resource.name] -= resource.amount;
     }
+    if (gone && chunk.guest) --load.guests;
     if (gone) load.lent.erase(key);
     if (load.lent.empty()) load.work = load.bytes = 0;
 }
@@ -82,6 +85,9 @@ void Loads::check_invariants(const Jobs& jobs, const Sessions& sessions) {
     for (const auto& [peer, session] : sessions.all()) {
         FANFOLD_CHECK(session.load->lent.size() == lent[peer].size());
         std::map<std::string, std::uint64_t> taken;
+        FANFOLD_CHECK(session.load->guests ==
+                      std::ranges::count_if(session.load->lent,
+                                            [](const auto& each) { return each.second.guest; }));
         for (const auto& [key, chunk] : session.load->lent) {
             FANFOLD_CHECK(chunk.fragments == lent[peer][key]);
             for (const auto& resource : jobs.all().at(key.job).spec->resources)

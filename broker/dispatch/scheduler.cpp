@@ -36,15 +36,18 @@ bool wants_work(const Session& worker, bool queueing) {
     if (!queueing || worker.load->unknown_chunks > 0)
         return false;  // nobody knows how long that takes
     if (worker.load->bytes > static_cast<double>(limits::worker_credit_bytes)) return false;
-    if (worker.load->lent.size() < 2 * std::size_t{worker.usable_slots()}) return true;
+    if (worker.load->in_slots() < 2 * std::size_t{worker.usable_slots()}) return true;
     // Chunks count too: where fragments take next to no time, the messages are the work.
     double work = nanoseconds(limits::queue_target) * worker.usable_slots();
     return worker.load->work < work &&
-           worker.load->lent.size() < limits::chunks_a_slot * worker.usable_slots();
+           worker.load->in_slots() < limits::chunks_a_slot * worker.usable_slots();
 }
 
 bool takes_suspect(const Session& worker, bool exclusive) {
-    if (!worker.has_free_slot()) return false;
+    return worker.has_free_slot() && bears_suspect(worker, exclusive);
+}
+
+bool bears_suspect(const Session& worker, bool exclusive) {
     for (const auto& [sequence, chunk] : worker.load->lent)
         if (chunk.exclusive || (exclusive && chunk.alone)) return false;
     return true;
@@ -67,7 +70,7 @@ std::string unsound_weight(double weight) {
 
 double load(const Session& worker) {
     double slots = std::max(worker.usable_slots(), 1u);
-    return worker.has_free_slot() ? static_cast<double>(worker.load->lent.size()) / slots
+    return worker.has_free_slot() ? static_cast<double>(worker.load->in_slots()) / slots
                                   : worker.load->work / slots;
 }
 

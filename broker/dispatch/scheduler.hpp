@@ -42,6 +42,8 @@ double load(const Session& worker);
 /// that nothing else can be what kills the worker while it waits, and an exclusive one is the only
 /// suspect there.
 bool takes_suspect(const Session& worker, bool exclusive);
+/// The same where it needs no slot.
+bool bears_suspect(const Session& worker, bool exclusive);
 
 /// The worker's pace after a run that took `busy`, where `expected` was the estimate for any
 /// worker.

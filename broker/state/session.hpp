@@ -55,6 +55,7 @@ struct LentChunk {
     double bytes_each = 0;
     bool alone = false;      // a suspect, the only fragment of its chunk
     bool exclusive = false;  // and no other suspect may be on this worker
+    bool guest = false;      // it may run on the thread of a handler that waits for it
     LivedTime sent{};
     std::uint32_t missed = 0;  // inventories since then that did not count it as handled
 };
@@ -64,7 +65,8 @@ struct Load {
     std::map<LentKey, LentChunk> lent;
     double work = 0;  // sums over `lent`: nanoseconds,
     double bytes = 0;
-    std::uint32_t unknown_chunks = 0;            // and chunks of which nobody knows the time
+    std::uint32_t unknown_chunks = 0;            // and chunks of which nobody knows the time,
+    std::uint32_t guests = 0;                    // or which take no slot
     std::map<std::string, std::uint64_t> taken;  // of its resources, by chunks on loan
     std::uint32_t stuck_slots = 0;
     bool leaving = false;        // it wants nothing more
@@ -76,6 +78,7 @@ struct Load {
     std::unordered_set<JobId, NameHash>
         briefs;  // that it was told of: Standing::knowing, from here
     std::unordered_set<JobId, NameHash> owed_briefs;  // of these, that it is told of again
+    std::size_t in_slots() const { return lent.size() - guests; }
     /// In their order, so that a run can be replayed.
     std::vector<JobId> sorted_jobs() const {
         std::vector<JobId> sorted(jobs.begin(), jobs.end());
@@ -136,7 +139,7 @@ struct Session {
     bool is_idle_worker() const {
         return role == wire::Role::worker && load->lent.empty() && load->jobs.empty();
     }
-    bool has_free_slot() const { return load->lent.size() < usable_slots(); }
+    bool has_free_slot() const { return load->in_slots() < usable_slots(); }
 };
 
 }  // namespace fanfold::broker

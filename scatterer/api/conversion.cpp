@@ -77,6 +77,21 @@ void check_names(const std::string& what, std::vector<std::string> names) {
         throw FanfoldError("the " + what + " '" + *twice + "' is named twice; name it once");
 }
 
+/// What the job is part of. Throws when that is not an attempt, or too deep.
+std::vector<wire::OuterAttempt> outer_of(const Parent& parent) {
+    if (parent.attempts.size() > limits::nesting_depth)
+        throw FanfoldError("the job lies within " + std::to_string(parent.attempts.size()) +
+                           " fragments, at most " + std::to_string(limits::nesting_depth) +
+                           " are taken; let the handlers call themselves less deep");
+    std::vector<wire::OuterAttempt> outer;
+    for (const FragmentAttempt& attempt : parent.attempts) {
+        auto job = parse_job_id(attempt.job);
+        if (!job) throw FanfoldError("the job's parent: " + job.error().text);
+        outer.push_back({.job = *job, .index = attempt.index, .attempt = attempt.attempt});
+    }
+    return outer;
+}
+
 void check_needs(const JobOptions& options) {
     if (options.hedge == Hedge::after && options.hedge_after.count() <= 0)
         throw FanfoldError(
@@ -251,6 +266,7 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
     for (const ResourceAmount& resource : options.resources)
         spec.resources.push_back({resource.name, resource.amount});
     spec.compress = options.compress;
+    spec.outer = outer_of(options.parent);
     if (std::string why = wire::fields::why_refused(spec); !why.empty())
         throw FanfoldError("the job can't be submitted: its " + why);
     return spec;

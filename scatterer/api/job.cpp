@@ -81,6 +81,7 @@ void Job::leave() {
 
 void Job::cancel(const std::string& reason) {
     State& state = of(state_);
+    state.cancelled = true;
     if (state.outbox) state.outbox->open();
     std::vector<scatterer::Event> events;
     if (state.watches) events.emplace_back(scatterer::WatchJob{state.job});

@@ -144,7 +144,7 @@ FragmentResult Job::State::next_value() {
     return result;
 }
 
-std::optional<ResultRun> Job::State::next_run(std::optional<Time> until) {
+std::optional<ResultRun> Job::State::run(std::optional<Time> until) {
     std::lock_guard lock(gathering);
     bool rest = current && !current->failure && read_count > 0 && read_count < current->count;
     if (rest || advance(until)) {
@@ -157,8 +157,20 @@ std::optional<ResultRun> Job::State::next_run(std::optional<Time> until) {
     return std::nullopt;
 }
 
+std::optional<ResultRun> Job::State::next_run(std::optional<Time> until) {
+    auto next = run(until);
+    if (!next) check_end();
+    return next;
+}
+
+void Job::State::check_end() const {
+    auto end = inner && !cancelled ? link->inbox->end() : std::nullopt;
+    if (end && end->outcome == wire::Outcome::cancelled)
+        throw FanfoldError("inner job " + id + " was cancelled: " + end->reason);
+}
+
 std::optional<JobEnd> Job::State::wait(std::optional<Time> until) {
-    while (next_run(until)) {
+    while (run(until)) {
     }
     if (!link->inbox->finished()) return std::nullopt;
     return scatterer::end_of(*link->inbox->end());
@@ -174,6 +186,7 @@ std::optional<FragmentResult> Job::State::next() {
         }
     }
     if (auto refusal = link->inbox->refusal()) throw FanfoldError(*refusal);
+    check_end();
     return std::nullopt;
 }
 

@@ -2,6 +2,7 @@
 // collects; what the latter uses is guarded by `gathering`.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -38,9 +39,15 @@ struct Job::State {
     [[noreturn]] void refuse_current();
     /// What is consumed and amounts to so much is told to the client.
     void acknowledge(std::uint64_t at_least);
+    /// Nothing also when the job was cancelled from outside.
+    std::optional<ResultRun> run(std::optional<Time> until);
+    /// Throws then, if it is an inner job.
     std::optional<ResultRun> next_run(std::optional<Time> until);
     std::optional<FragmentResult> next();
     std::optional<JobEnd> wait(std::optional<Time> until);
+    /// Throws when an inner job was cancelled by another than its user: its handler must not make a
+    /// value of what it has.
+    void check_end() const;
     /// Has the results asked for.
     void collect();
 
@@ -56,8 +63,10 @@ struct Job::State {
     std::shared_ptr<scatterer::Outbox> outbox;  // of a job that was opened here
     bool attached = false;
     bool has_key = false;
-    std::optional<wire::Found> found;  // by its key
-    bool watches = false;              // with nothing to submit, it is collected as anybody's job
+    bool inner = false;                   // attached, and part of an attempt
+    std::atomic<bool> cancelled = false;  // by its user
+    std::optional<wire::Found> found;     // by its key
+    bool watches = false;  // with nothing to submit, it is collected as anybody's job
     scatterer::CollectHow how;
     std::string scratch;
 

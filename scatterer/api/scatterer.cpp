@@ -6,6 +6,7 @@
 #include "scatterer/api/holding.hpp"
 #include "scatterer/api/job_state.hpp"
 #include "scatterer/api/scatterer_state.hpp"
+#include "shared/base/handler_thread.hpp"
 #include "shared/base/machine.hpp"
 
 namespace fanfold {
@@ -92,6 +93,9 @@ Scatterer::~Scatterer() { scatterer::let_go(state_); }
 
 Job Scatterer::open(const std::string& function, JobOptions options) {
     using std::chrono::duration_cast, std::chrono::milliseconds;
+    if (const HandlerThread* handler = HandlerThread::mine();
+        handler && options.parent.attempts.empty())
+        options.parent = handler->parent();
     scatterer::OpenJob opening{.job = {},
                                .token = random_number(),
                                .spec = scatterer::spec_of(function, options),

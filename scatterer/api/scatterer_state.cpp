@@ -63,6 +63,7 @@ std::unique_ptr<Job::State> Scatterer::State::make_job(const JobId& job, JobOpti
     auto state = std::make_unique<Job::State>(client, job);
     state->attached = options.attached && options.key.empty();
     state->has_key = !options.key.empty();
+    state->inner = state->attached && !options.parent.attempts.empty();
     state->how = {.ordered = options.ordered, .now = false};
     if (options.on_notice)
         state->link->on_notice =

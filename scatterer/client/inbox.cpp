@@ -1,10 +1,34 @@
 #include "scatterer/client/inbox.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <utility>
 
 namespace fanfold::scatterer {
+
+// --- waiting
+
+template <class Ready>
+void Inbox::wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, Time until,
+                 Ready ready) {
+    HandlerThread* self = HandlerThread::mine();
+    if (!self && until == Time::max()) return changed.wait(lock, ready);
+    if (!self) return void(changed.wait_until(lock, until, ready));
+    helping_.push_back(self);
+    while (!ready() && std::chrono::steady_clock::now() < until) {
+        lock.unlock();
+        self->help(until);
+        lock.lock();
+    }
+    helping_.erase(std::find(helping_.begin(), helping_.end(), self));
+}
+
+void Inbox::wake_helping() {
+    for (HandlerThread* thread : helping_) thread->wake();
+}
+
+// --- the client's thread
 
 void Inbox::put(Delivery delivery) {
     std::lock_guard lock(mutex_);
@@ -15,6 +39,7 @@ void Inbox::locate() {
     {
         std::lock_guard lock(mutex_);
         located_ = true;
+        wake_helping();
     }
     state_changed_.notify_all();
 }
@@ -23,11 +48,18 @@ void Inbox::conclude(wire::Concluded end) {
     {
         std::lock_guard lock(mutex_);
         if (!over()) end_ = std::move(end);
+        wake_helping();
     }
     state_changed_.notify_all();
 }
 
-void Inbox::tell() { results_changed_.notify_all(); }
+void Inbox::tell() {
+    {
+        std::lock_guard lock(mutex_);
+        wake_helping();
+    }
+    results_changed_.notify_all();
+}
 
 void Inbox::refuse(const std::string& why) {
     {
@@ -43,6 +75,7 @@ void Inbox::allow(std::uint64_t limit) {
     {
         std::lock_guard lock(mutex_);
         limit_ = std::max(limit, limit_.load());
+        wake_helping();
     }
     state_changed_.notify_all();
 }
@@ -51,6 +84,7 @@ void Inbox::accept_seal() {
     {
         std::lock_guard lock(mutex_);
         seal_accepted_ = true;
+        wake_helping();
     }
     state_changed_.notify_all();
 }
@@ -67,6 +101,7 @@ void Inbox::set_stop(Stop stop) {
     if (stop_ && stop.kind != Stop::Kind::differs) return;
     stop_ = std::move(stop);
     stopped_ = true;
+    wake_helping();
 }
 
 std::optional<Stop> Inbox::why_stopped() const {
@@ -76,9 +111,8 @@ std::optional<Stop> Inbox::why_stopped() const {
 
 bool Inbox::take(std::deque<Delivery>& into, std::optional<Time> until) {
     std::unique_lock lock(mutex_);
-    auto ready = [this] { return !items_.empty() || over(); };
-    if (until) results_changed_.wait_until(lock, *until, ready);
-    else results_changed_.wait(lock, ready);
+    wait(lock, results_changed_, until.value_or(Time::max()),
+         [this] { return !items_.empty() || over(); });
     if (into.empty()) into.swap(items_);
     else
         into.insert(into.end(), std::make_move_iterator(items_.begin()),
@@ -89,7 +123,7 @@ bool Inbox::take(std::deque<Delivery>& into, std::optional<Time> until) {
 
 void Inbox::wait_located() {
     std::unique_lock lock(mutex_);
-    state_changed_.wait(lock, [this] { return located_ || over(); });
+    wait(lock, state_changed_, Time::max(), [this] { return located_ || over(); });
 }
 
 bool Inbox::finished() const {
@@ -109,12 +143,12 @@ std::optional<std::string> Inbox::refusal() const {
 
 void Inbox::wait_for_room(std::uint64_t least, Time until) {
     std::unique_lock lock(mutex_);
-    state_changed_.wait_until(lock, until, [&] { return stop_ || limit_ > least; });
+    wait(lock, state_changed_, until, [&] { return stop_ || limit_ > least; });
 }
 
 bool Inbox::wait_sealed() {
     std::unique_lock lock(mutex_);
-    state_changed_.wait(lock, [this] { return seal_accepted_ || stop_; });
+    wait(lock, state_changed_, Time::max(), [this] { return seal_accepted_ || stop_; });
     return seal_accepted_;
 }
 

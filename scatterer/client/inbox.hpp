@@ -1,6 +1,8 @@
 // What the client leaves for the user of one job: results and the job's end, and for the one who
 // adds fragments room, the seal's acceptance, and why nothing is taken any more. The edge between
-// the client's thread and the user's: one mutex, and a condition variable for each of the two.
+// the client's thread and the user's: one mutex, and a condition variable for each of the two. A
+// user's thread that runs a handler of a worker does not just wait: it helps
+// (shared/base/handler_thread.hpp).
 //
 // One thread of the user may add while another collects.
 #pragma once
@@ -11,8 +13,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "scatterer/core/events.hpp"
+#include "shared/base/handler_thread.hpp"
 
 namespace fanfold::scatterer {
 
@@ -77,6 +81,12 @@ public:
     bool wait_sealed();
 
 private:
+    /// Waits on one of the condition variables, or helps, until it is ready or the time is over.
+    template <class Ready>
+    void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, Time until,
+              Ready ready);
+    /// With the mutex. The condition variables are notified beside it.
+    void wake_helping();
     bool over() const { return end_ || refusal_; }
     /// With the mutex.
     void set_stop(Stop stop);
@@ -84,6 +94,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable results_changed_;  // for the thread that collects
     std::condition_variable state_changed_;    // for threads that wait for anything else
+    std::vector<HandlerThread*> helping_;      // instead of waiting for either
     std::deque<Delivery> items_;
     bool located_ = false;
     std::optional<wire::Concluded> end_;

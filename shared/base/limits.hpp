@@ -53,6 +53,7 @@ inline constexpr std::size_t gatherers = 256;           // of one broker
 inline constexpr std::size_t allowed_keys = 10'000;     // of one broker
 inline constexpr std::size_t missing_reasons = 16;      // of one outcome
 inline constexpr std::size_t missing_ranges = 10'000;   // listed in one outcome
+inline constexpr std::size_t nesting_depth = 64;        // of jobs within fragments of others
 inline constexpr std::size_t listed_ranges = 200'000;   // in one list
 inline constexpr std::size_t listed = 250'000;          // entries of any other list
 inline constexpr std::size_t cuts_bytes = 4 * block_fragments;
@@ -63,7 +64,9 @@ inline constexpr std::size_t numbers = 1 * KiB;  // the fields of a fixed size o
 inline constexpr std::size_t range = 19;
 inline constexpr std::size_t gatherer =
     name_bytes + 2 * endpoints * (endpoint_bytes + 3) + public_key_bytes + numbers;
-inline constexpr std::size_t spec = names_bytes + routing_id_bytes + numbers;
+inline constexpr std::size_t outer_attempt = 40;
+inline constexpr std::size_t spec =
+    names_bytes + routing_id_bytes + nesting_depth * outer_attempt + numbers;
 // As it may come in. The broker itself makes two lists, and the gatherer as many ranges as one has.
 inline constexpr std::size_t outcome =
     reason_bytes + missing_reasons * (name_bytes + missing_ranges * range + 10) + numbers;

@@ -132,6 +132,15 @@ enum class Hedging : std::uint8_t {
 };
 constexpr unsigned last_of(Hedging) { return 4; }
 
+/// An attempt of a fragment whose handler has opened a job.
+struct OuterAttempt {
+    JobId job{};
+    Index index = 0;
+    std::uint32_t attempt = 1;
+    auto operator<=>(const OuterAttempt&) const = default;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.index, m.attempt); };
+};
+
 /// All that the system must know of a job. Made by the client, carried by its first block.
 struct JobSpec {
     std::string function{};  // the function that its fragments are for
@@ -163,12 +172,15 @@ struct JobSpec {
     std::vector<std::string> require{};  // labels that a worker must have
     std::vector<Resource> resources{};   // that each running fragment takes of its worker's
     bool compress = false;               // bodies over TCP, where it makes them smaller
+    // Of an inner job: the attempt whose handler has opened it comes last, before it the one that
+    // has opened that attempt's job, and so on.
+    std::vector<OuterAttempt> outer{};
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.function, m.title, m.policy, m.quorum, m.max_failures,
                         m.max_failures_percent, m.tolerance, m.deadline, m.timeout, m.retries,
                         m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output,
                         m.preferred_gatherer, m.key, m.share, m.hedging, m.hedge_after, m.require,
-                        m.resources, m.compress);
+                        m.resources, m.compress, m.outer);
     };
     static constexpr Bound bounds[] = {at_most("function", limits::name_bytes),
                                        at_most("title", limits::names_bytes),
@@ -178,7 +190,8 @@ struct JobSpec {
                                        at_most("preferred_gatherer", limits::name_bytes),
                                        at_most("key", limits::key_bytes),
                                        texts("require", limits::named, limits::label_bytes),
-                                       list("resources", limits::named)};
+                                       list("resources", limits::named),
+                                       list("outer", limits::nesting_depth)};
 };
 
 /// Ranges of one job.

@@ -36,6 +36,12 @@ message=$("$FANFOLD_EXAMPLES/embedded_word_count" "$work/no such file" 2>&1 >"$w
     status=$?
 same "a missing file" "255 embedded_word_count: cannot read $work/no such file" "$status $message"
 
+# --- folder_bytes: handlers wait for inner jobs; below it does so on a worker of one slot ---
+mkdir "$work/folder"
+cp -r "$root/shared" "$root/worker" "$work/folder"
+bytes=$(find "$work/folder" -type f -printf '%s\n' | awk '{sum += $1} END {print sum}')
+same "bytes of a folder" "$bytes" "$("$FANFOLD_EXAMPLES/folder_bytes" "$work/folder")"
+
 # --- remote_client and word_count_worker, with a fleet ---
 "$root/scripts/fleet-local.sh" up --workers 1 --slots 2 --port "$FANFOLD_TEST_PORT" >"$work/up"
 FANFOLD_BROKER=tcp://127.0.0.1:$FANFOLD_TEST_PORT
@@ -52,6 +58,13 @@ client=$!
 worker=$!
 wait "$client"
 same "count" $'0\t2\n1\t3\n2\t0' "$(cat "$work/counts")"
+kill -TERM "$worker"
+wait "$worker"
+
+"$FANFOLD_EXAMPLES/folder_bytes" --work >"$work/folder.log" 2>&1 &
+worker=$!
+same "bytes of a folder over a fleet" "$bytes" \
+    "$(timeout 60 "$FANFOLD_EXAMPLES/folder_bytes" "$work/folder")"
 kill -TERM "$worker"
 wait "$worker"
 worker=

@@ -106,6 +106,7 @@ void Core::route(Step& step, Event& event) {
         [&](Finished& finished) { work_.take_finished(step, finished); },
         [&](Overran& overran) { work_.take_overrun(step, overran, briefs_); },
         [&](Trimmed& trimmed) { work_.take_trimmed(step, trimmed); },
+        [&](Waits& waits) { work_.take_waits(waits); },
         [&](Drain&) {
             if (drain_until_) return;
             drain_until_ = step.now + limits::drain_patience;
@@ -276,7 +277,8 @@ void Core::take_dispatch(Step& step, wire::Dispatch& message, Slice body) {
         return work_.give_back(step, chunk.job, chunk.range, "its job is not known");
     if (work_.pauses(chunk.job))
         return work_.give_back(step, chunk.job, chunk.range, "a fragment of its job has failed");
-    if (drain_until_) return work_.give_back(step, chunk.job, chunk.range, "worker drains");
+    if (drain_until_ && !work_.slots().has_outer_of(brief->spec))
+        return work_.give_back(step, chunk.job, chunk.range, "worker drains");
     work_.take(step, chunk, brief->spec, results_.indices(chunk.job));
 }
 
@@ -331,13 +333,13 @@ void Core::drop(Step& step, const JobId& job) {
 void Core::settle(Step& step) {
     const Slots& slots = work_.slots();
     if (slots.all_stuck() && options_.spare_slots == 0) return leave(step, all_stuck_text(slots));
-    if (drain_until_) work_.give_back_queue(step, "worker drains");
+    if (drain_until_) work_.give_back_unneeded(step, briefs_, "worker drains");
     if (slots.all_stuck()) work_.fail_queue(step, not_run_text(slots));
     work_.start_tasks(step, briefs_, !results_.full());
     if (auto recall = work_.obeyed_recall()) done_.obeyed(*recall);
     if (done_.empty()) done_since_.reset();
     else if (!done_since_) done_since_ = step.now;
-    const bool at_once = slots.has_free() || done_.answers_recall();
+    const bool at_once = slots.has_free() || slots.any_waiting() || done_.answers_recall();
     if (done_since_ && connected() && (at_once || step.now >= *done_since_ + limits::done_patience))
         flush_done(step);
     if (drain_until_) finish_drain(step);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -60,10 +61,16 @@ struct Trimmed {
     std::uint64_t task = 0;
     Range range;
 };
+/// The handler of the task waits for an inner job, and its thread can run a task of that; or it
+/// goes on.
+struct Waits {
+    std::uint64_t task = 0;
+    bool waits = false;
+};
 /// The operator wants the worker to leave: finish what runs, return the rest, then Leave.
 struct Drain {};
-using Event = std::variant<FromBroker, Arriving, Values, Failed, Finished, Overran, Trimmed, Drain,
-                           Garbled, Tick>;
+using Event = std::variant<FromBroker, Arriving, Values, Failed, Finished, Overran, Trimmed, Waits,
+                           Drain, Garbled, Tick>;
 
 // --- actions
 struct SendBroker {
@@ -86,6 +93,9 @@ struct PushMark {
 struct Run {
     SlotId slot = 0;
     Task task;
+    // The slot whose handler waits, and lends its thread. Should it not wait any more, Waits and
+    // Finished follow, and nothing has begun.
+    std::optional<SlotId> host = {};
 };
 /// Stop the task as soon as it can be: kill the command, set the handler's cancellation token.
 /// Finished follows.

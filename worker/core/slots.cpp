@@ -4,36 +4,95 @@
 #include <utility>
 
 #include "shared/base/result.hpp"
+#include "worker/limits.hpp"
 
 namespace fanfold::worker {
 
 void Slots::start(Step& step, Chunk chunk, const wire::JobSpec& spec) {
+    FANFOLD_CHECK(has_free());
     auto free =
         std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.task; });
-    FANFOLD_CHECK(has_free() && free != slots_.end());
-    *free = {.task = ++last_task_,
-             .chunk = std::move(chunk),
-             .function = spec.function,
-             .timeout = spec.timeout,
-             .open = {},
-             .started = step.now,
-             .recalled = {}};
-    const Chunk& taken = free->chunk;
-    free->open.add(taken.range);
+    start(step, static_cast<SlotId>(free - slots_.begin()), std::move(chunk), spec);
+}
+
+void Slots::start_guest(Step& step, Chunk chunk, const wire::JobSpec& spec, SlotId host) {
+    auto free = std::find_if(slots_.begin() + places_, slots_.end(),
+                             [](const Slot& slot) { return !slot.task; });
+    const auto place = static_cast<SlotId>(free - slots_.begin());
+    if (free == slots_.end()) slots_.emplace_back();
+    slots_[place].host = host;
+    slots_[host].guest = place;
+    start(step, place, std::move(chunk), spec);
+}
+
+/// The place is free; a guest has its host already.
+void Slots::start(Step& step, SlotId place, Chunk chunk, const wire::JobSpec& spec) {
+    Slot& slot = slots_[place];
+    slot.task = ++last_task_;
+    slot.chunk = std::move(chunk);
+    slot.function = spec.function;
+    slot.timeout = spec.timeout;
+    slot.started = step.now;
+    const Chunk& taken = slot.chunk;
+    slot.open.add(taken.range);
     step.act(Note{.level = Level::debug,
                   .what = "chunk started",
                   .job = taken.job,
                   .range = taken.range,
                   .attempt = taken.attempt});
-    step.act(Run{.slot = static_cast<SlotId>(free - slots_.begin()),
-                 .task = {.number = *free->task,
+    step.act(Run{.slot = place,
+                 .task = {.number = *slot.task,
                           .job = taken.job,
                           .first = taken.range.begin,
                           .count = static_cast<std::uint32_t>(taken.range.size()),
                           .attempt = taken.attempt,
                           .body = taken.body,
-                          .spec = spec}});
+                          .spec = spec},
+                 .host = slot.host});
 }
+
+// --- guests
+
+void Slots::set_waiting(const Waits& event) {
+    if (Slot* slot = find(event.task)) slot->waits = event.waits;
+}
+
+bool Slots::any_waiting() const {
+    return std::any_of(slots_.begin(), slots_.end(),
+                       [](const Slot& slot) { return slot.waits && !slot.guest; });
+}
+
+bool Slots::Slot::runs(const wire::OuterAttempt& attempt) const {
+    return task && chunk.job == attempt.job && chunk.attempt == attempt.attempt &&
+           !open.within({attempt.index, attempt.index + 1}).empty();
+}
+
+/// Those on whose thread it runs.
+std::uint32_t Slots::hosts_of(const Slot& slot) const {
+    std::uint32_t hosts = 0;
+    for (auto host = slot.host; host; host = slots_[*host].host) ++hosts;
+    return hosts;
+}
+
+std::optional<SlotId> Slots::host_for(const wire::JobSpec& spec) const {
+    for (SlotId id = 0; id < slots_.size() && !spec.outer.empty(); ++id) {
+        const Slot& slot = slots_[id];
+        if (!slot.waits || slot.guest || hosts_of(slot) >= limits::nesting_depth) continue;
+        if (std::any_of(spec.outer.begin(), spec.outer.end(),
+                        [&](const auto& outer) { return slot.runs(outer); }))
+            return id;
+    }
+    return std::nullopt;
+}
+
+bool Slots::has_outer_of(const wire::JobSpec& spec) const {
+    return std::any_of(spec.outer.begin(), spec.outer.end(), [&](const auto& outer) {
+        return std::any_of(slots_.begin(), slots_.end(),
+                           [&](const Slot& slot) { return slot.runs(outer); });
+    });
+}
+
+// --- what tasks report
 
 Slots::Reported Slots::report(std::uint64_t task, Range range) {
     Slot* slot = find(task);
@@ -53,6 +112,7 @@ std::optional<Slots::Unbegun> Slots::finish(Step& step, std::uint64_t task) {
                   .attempt = slot->chunk.attempt,
                   .took = step.now - slot->started});
     Unbegun unbegun = split(*slot, slot->open);
+    if (slot->host) slots_[*slot->host].guest.reset();
     *slot = Slot{};
     return unbegun;
 }
@@ -135,17 +195,23 @@ Slots::Unbegun Slots::split(const Slot& slot, RangeSet unbegun) {
 }
 
 std::uint32_t Slots::busy() const {
-    return static_cast<std::uint32_t>(std::count_if(
-        slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.task.has_value(); }));
+    return static_cast<std::uint32_t>(
+        std::count_if(slots_.begin(), slots_.begin() + places_,
+                      [](const Slot& slot) { return slot.task.has_value(); }));
 }
 
 std::uint32_t Slots::stuck() const {
+    auto is_stuck = [&](const Slot& slot) {
+        const Slot* at = &slot;
+        while (!at->stuck && at->guest) at = &slots_[*at->guest];
+        return at->stuck;
+    };
     return static_cast<std::uint32_t>(
-        std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.stuck; }));
+        std::count_if(slots_.begin(), slots_.begin() + places_, is_stuck));
 }
 
 std::uint32_t Slots::lost() const {
-    const auto spares = static_cast<std::uint32_t>(slots_.size()) - count_;
+    const std::uint32_t spares = places_ - count_;
     return stuck() - std::min(stuck(), spares);
 }
 
@@ -162,6 +228,9 @@ void Slots::check_invariants(std::map<JobId, RangeSet>& found) const {
     for (const Slot& slot : slots_) {
         FANFOLD_CHECK(slot.task || (slot.open.empty() && !slot.stuck));
         FANFOLD_CHECK(!slot.stuck || slot.open.empty());
+        FANFOLD_CHECK(slot.task || (!slot.host && !slot.guest && !slot.waits));
+        FANFOLD_CHECK(slot.host.has_value() == (&slot - slots_.data() >= places_ && slot.task));
+        if (slot.guest) FANFOLD_CHECK(&slots_[*slots_[*slot.guest].host] == &slot);
         FANFOLD_CHECK(slot.trims <= trims_);
         FANFOLD_CHECK(slot.trims > 0 || slot.recalled.empty());
         for (Range range : slot.open.ranges())

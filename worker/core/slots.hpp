@@ -1,13 +1,16 @@
 // The worker's slots: which task runs in each, what of it is still wanted, and what the broker
 // recalls of it. Owned by Work, on the core's thread.
 //
+// A handler that waits for an inner job lends its thread to a fragment of that (its guest), which
+// takes no slot. A guest may wait in its turn.
+//
 // A stuck slot may be replaced: there are some more places for tasks than slots, of which the next
 // one takes its place. Once these are used up a slot that gets stuck is lost until a handler
 // returns.
 //
 // Invariants: a free place has nothing open; nothing is open in a stuck one; no more tasks run than
-// there are slots, those that are stuck aside; what is recalled of a task is remembered only while
-// a Trim of it is not answered.
+// there are slots, guests and those that are stuck aside; a host has one guest; what is recalled of
+// a task is remembered only while a Trim of it is not answered.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +28,24 @@ namespace fanfold::worker {
 
 class Slots {
 public:
-    Slots(std::uint32_t count, std::uint32_t spares) : count_(count), slots_(count + spares) {}
+    Slots(std::uint32_t count, std::uint32_t spares)
+        : count_(count), places_(count + spares), slots_(places_) {}
 
-    bool has_free() const { return busy() < slots_.size() && busy() - stuck() < count_; }
+    bool has_free() const { return busy() < places_ && busy() - stuck() < count_; }
     /// Runs the chunk in the first free slot, which must be there.
     void start(Step& step, Chunk chunk, const wire::JobSpec& spec);
+
+    /// The handler of the task waits for an inner job, or goes on.
+    void set_waiting(const Waits& event);
+    /// Whether the thread of any is free for a guest.
+    bool any_waiting() const;
+    /// The slot whose handler waits for a job with this specification, or for one that this is part
+    /// of, if its thread is free for it.
+    std::optional<SlotId> host_for(const wire::JobSpec& spec) const;
+    /// Runs the chunk on the thread of that handler.
+    void start_guest(Step& step, Chunk chunk, const wire::JobSpec& spec, SlotId host);
+    /// Whether the job is part of a fragment that runs here.
+    bool has_outer_of(const wire::JobSpec& spec) const;
 
     /// A task has reported these fragments; those of them that are still wanted are open no more.
     struct Reported {
@@ -70,13 +86,15 @@ public:
     /// What an earlier session has recalled is recalled no more.
     void begin_session();
 
+    /// Slots that run a task.
     std::uint32_t busy() const;
+    /// Slots whose handler, or a guest on whose thread, is stuck.
     std::uint32_t stuck() const;
     /// Slots that are stuck and not replaced.
     std::uint32_t lost() const;
-    /// All places for tasks.
-    std::size_t places() const { return slots_.size(); }
-    bool all_stuck() const { return stuck() == slots_.size(); }
+    /// All places for tasks but for guests.
+    std::uint32_t places() const { return places_; }
+    bool all_stuck() const { return stuck() == places_; }
     /// The functions of those that are stuck.
     std::set<std::string> stuck_functions() const;
 
@@ -91,16 +109,23 @@ private:
         wire::Milliseconds timeout{0};
         RangeSet open;  // not reported yet, and wanted; empty when the task is stopped or stuck
         Time started{};
-        bool stuck = false;       // its handler overran, and has not returned yet
-        RangeSet recalled;        // of `open`
-        std::uint32_t trims = 0;  // not answered yet
+        bool stuck = false;                // its handler overran, and has not returned yet
+        RangeSet recalled;                 // of `open`
+        std::uint32_t trims = 0;           // not answered yet
+        bool waits = false;                // its handler, for an inner job
+        std::optional<SlotId> host = {};   // of a guest
+        std::optional<SlotId> guest = {};  // of a host
+        bool runs(const wire::OuterAttempt& attempt) const;
     };
 
     Slot* find(std::uint64_t task);
+    void start(Step& step, SlotId place, Chunk chunk, const wire::JobSpec& spec);
+    std::uint32_t hosts_of(const Slot& slot) const;
     static Unbegun split(const Slot& slot, RangeSet unbegun);
 
     std::uint32_t count_;
-    std::vector<Slot> slots_;  // these, and those that replace stuck ones
+    std::uint32_t places_;     // these, and those that replace stuck ones
+    std::vector<Slot> slots_;  // these, and behind them those of guests
     std::uint64_t last_task_ = 0;
     std::uint32_t trims_ = 0;  // of all tasks, those that are over included
 };

@@ -90,6 +90,16 @@ void Work::give_back_queue(Step& step, const char* why) {
     queue_.clear();
 }
 
+void Work::give_back_unneeded(Step& step, const Briefs& briefs, const char* why) {
+    auto needed = std::stable_partition(queue_.begin(), queue_.end(), [&](const Chunk& chunk) {
+        return !slots_.has_outer_of(briefs.at(chunk.job).spec);
+    });
+    std::deque<Chunk> kept(std::make_move_iterator(needed), std::make_move_iterator(queue_.end()));
+    queue_.erase(needed, queue_.end());
+    give_back_queue(step, why);
+    queue_ = std::move(kept);
+}
+
 void Work::fail_queue(Step& step, const std::string& why) {
     for (const Chunk& chunk : std::exchange(queue_, {})) {
         hold_no_more(chunk.job, chunk.range);
@@ -106,6 +116,7 @@ void Work::start_tasks(Step& step, const Briefs& briefs, bool room) {
             const wire::JobSpec& spec = briefs.at(chunk.job).spec;
             slots_.start(step, std::move(chunk), spec);
         }
+        if (slots_.any_waiting()) start_guests(step, briefs);
     } else if (!full_since_) {
         full_since_ = step.now;
         step.act(Note{.level = Level::warn,
@@ -113,6 +124,20 @@ void Work::start_tasks(Step& step, const Briefs& briefs, bool room) {
     } else if (step.now >= *full_since_ + limits::full_patience && !queue_.empty()) {
         give_back_queue(step, "worker is full");
         full_since_ = step.now;
+    }
+}
+
+/// What waits for a slot runs on threads of handlers that wait for it.
+void Work::start_guests(Step& step, const Briefs& briefs) {
+    for (auto chunk = queue_.begin(); chunk != queue_.end();) {
+        const wire::JobSpec& spec = briefs.at(chunk->job).spec;
+        const auto host = slots_.host_for(spec);
+        if (!host) {
+            ++chunk;
+            continue;
+        }
+        slots_.start_guest(step, std::move(*chunk), spec, *host);
+        chunk = queue_.erase(chunk);
     }
 }
 

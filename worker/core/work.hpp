@@ -33,6 +33,8 @@ public:
     /// Fragments that this worker does not want go back unstarted.
     void give_back(Step& step, const JobId& job, Range range, const char* why);
     void give_back_queue(Step& step, const char* why);
+    /// The same, but for what handlers here wait for, without which they would not end.
+    void give_back_unneeded(Step& step, const Briefs& briefs, const char* why);
     /// What waits for a slot fails: there is none.
     void fail_queue(Step& step, const std::string& why);
     /// Fills the free slots; or, when there is no room for results, starts nothing, and gives back
@@ -45,6 +47,7 @@ public:
     void take_finished(Step& step, const Finished& event);
     void take_overrun(Step& step, const Overran& event, const Briefs& briefs);
     void take_trimmed(Step& step, const Trimmed& event);
+    void take_waits(const Waits& event) { slots_.set_waiting(event); }
 
     /// The broker wants nothing of the range any more.
     void release(Step& step, const JobId& job, Range range);
@@ -76,6 +79,7 @@ private:
     void fail(Step& step, const Chunk& chunk, Range part, const std::string& why);
     void hold_no_more(const JobId& job, Range range);
     bool offers(const std::string& function) const;
+    void start_guests(Step& step, const Briefs& briefs);
 
     Options options_;
     std::map<JobId, RangeSet> held_;

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "shared/base/ids.hpp"
+#include "shared/base/result.hpp"
 #include "worker/include/fanfold/worker.hpp"
 
 namespace fanfold::worker {
@@ -19,7 +21,10 @@ struct CommandLine {
 /// The command line comes with each fragment.
 struct Exec {};
 /// Waits for as many seconds as the payload says.
-struct Sleep {};
+struct Sleep {
+    /// From a number, or a text that holds one.
+    static Result<Duration> time(std::string_view payload);
+};
 /// Gives the payloads back, a chunk at a time.
 struct Echo {};
 using Function = std::variant<RawHandler, CommandLine, Exec, Sleep, Echo>;

@@ -10,7 +10,6 @@
 #include "shared/wire/tolerance.hpp"
 #include "worker/core/chunk.hpp"
 #include "worker/core/text.hpp"
-#include "worker/handlers/sleep_time.hpp"
 #include "worker/limits.hpp"
 
 namespace fanfold::worker {
@@ -33,7 +32,24 @@ Index next_batch(Index batch, Duration took) {
     return batch;
 }
 
+/// What the task's job is part of.
+Parent outer_of(const wire::JobSpec& spec) {
+    Parent outer;
+    for (const wire::OuterAttempt& attempt : spec.outer)
+        outer.attempts.push_back(
+            {.job = to_string(attempt.job), .index = attempt.index, .attempt = attempt.attempt});
+    return outer;
+}
+
 }  // namespace
+
+HandlerSlot::HandlerSlot(Options options)
+    : options_(std::move(options)),
+      report_(std::move(options_.deliver)),
+      helper_([this](bool waits) {
+          std::lock_guard lock(mutex_);
+          if (task_) report_.deliver(Waits{.task = task_->number, .waits = waits});
+      }) {}
 
 void HandlerSlot::start(Task task) {
     std::lock_guard lock(mutex_);
@@ -54,9 +70,13 @@ void HandlerSlot::end_without_thread(const std::string& why) {
     end();
 }
 
-void HandlerSlot::run_here(Task task) {
-    std::unique_lock lock(mutex_);
+void HandlerSlot::begin_here(Task task) {
+    std::lock_guard lock(mutex_);
     begin(std::move(task), true);
+}
+
+void HandlerSlot::run_begun() {
+    std::unique_lock lock(mutex_);
     run_task(lock);
     end();
     here_ = false;
@@ -204,7 +224,9 @@ void HandlerSlot::call_all(std::unique_lock<std::mutex>& lock, const RawHandler&
                      .index = task_->first,
                      .attempt = task_->attempt,
                      .cancelled = &cancelled_,
-                     .log = options_.log});
+                     .log = options_.log,
+                     .outer = outer_of(task_->spec)});
+    const Helper::Running running(helper_, context);
     Index batch = 1;
     Time began = Clock::now();
     while (next() < end_ && !cancelled_) {
@@ -301,7 +323,7 @@ void HandlerSlot::sleep_all(std::unique_lock<std::mutex>& lock) {
 /// Wakes at a stop, and at the timeout. Its value is its payload.
 std::optional<wire::Failure> HandlerSlot::sleep(std::unique_lock<std::mutex>& lock,
                                                 std::string_view payload) {
-    auto wanted = sleep_time(payload);
+    auto wanted = Sleep::time(payload);
     if (!wanted) return failure_of(std::move(wanted.error().text));
     const Duration timeout = task_->spec.timeout;
     const bool too_long = is_timed() && *wanted > timeout;

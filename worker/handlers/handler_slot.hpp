@@ -5,7 +5,7 @@
 // short, so that no lock is taken for each of them; it puts the values where the watch can take
 // them while it goes on. What is not claimed can be given up.
 //
-// Threads: all but run_here() are called by others than the thread that runs; a mutex guards
+// Threads: all but run_begun() are called by others than the thread that runs; a mutex guards
 // everything that they share. Events are delivered while it is held, so they come in order;
 // `deliver` must not call back. The slot is owned together with its thread, which may outlive
 // everything else when its handler never returns.
@@ -25,6 +25,7 @@
 
 #include "worker/core/events.hpp"
 #include "worker/handlers/functions.hpp"
+#include "worker/handlers/helper.hpp"
 #include "worker/handlers/pace.hpp"
 #include "worker/handlers/payloads.hpp"
 #include "worker/handlers/task_report.hpp"
@@ -42,13 +43,16 @@ public:
         Deliver deliver;
         LogLine log;
     };
-    explicit HandlerSlot(Options options)
-        : options_(std::move(options)), report_(std::move(options_.deliver)) {}
+    explicit HandlerSlot(Options options);
 
     /// Runs a task whose function is a handler, Sleep or Echo. The slot must be free.
     void start(Task task);
-    /// The same on the calling thread, until its end.
-    void run_here(Task task);
+    /// The same, for a thread that is lent: it calls run_begun().
+    void begin_here(Task task);
+    /// Runs what was begun so on the calling thread, until its end.
+    void run_begun();
+    /// What its thread does while a handler waits.
+    Helper& helper() { return helper_; }
     /// Sets the cancellation token, if the task is this one.
     void stop(std::uint64_t task);
     /// Gives up what the task has not claimed from that index on, and delivers Trimmed; false if
@@ -116,6 +120,7 @@ private:
     Index claimed_ = 0;       // what is below will be run
     Index end_ = 0;           // what is not below will not
     TaskReport report_;
+    Helper helper_;
 
     // The running thread's own.
     std::string scratch_;  // the value being made

@@ -46,6 +46,9 @@ struct EmbeddedOptions {
 
 /// Declare functions first; the fleet starts with the first call of scatterer(). It belongs to the
 /// process that started it: in a child of fork() every call is a FanfoldError.
+///
+/// A handler may scatter jobs itself and wait for them, however deep: its thread runs their
+/// fragments meanwhile (JobOptions::parent).
 class Embedded {
 public:
     /// Throws std::invalid_argument for a function name that can't be used.

@@ -24,6 +24,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "fanfold/parent.hpp"
 #include "fanfold/value.hpp"
 
 namespace fanfold {
@@ -102,6 +103,10 @@ struct JobOptions {
     std::string cwd = {};                        // for commands: working folder
     std::vector<std::string> environment = {};   // for commands: NAME=VALUE
     std::uint64_t max_output = 0;  // of commands: bytes of each stream; 0: the worker's limit
+    /// Of a job that a handler opens: the handler's Context. An attached job is cancelled when that
+    /// attempt of the handler's fragment ends, times out or is cancelled, or its worker dies. On
+    /// the handler's own thread it need not be said.
+    Parent parent = {};
     /// Told what a person should know, such as that no worker offers the function yet. It is called
     /// on a thread of the library, and may take its time. It may also call or destroy the Job and
     /// the Scatterer. Destroying these elsewhere waits for a call that runs; after that it is

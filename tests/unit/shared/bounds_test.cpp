@@ -91,7 +91,9 @@ JobSpec largest_spec() {
     return {.function = std::string(limits::name_bytes, 'f'),
             .owner = {std::string(limits::routing_id_bytes, 'o')},
             .environment = std::vector<std::string>(limits::names_bytes / 32, "FIFTEEN=LETTERS"),
-            .key = std::string(limits::key_bytes, 'k')};
+            .key = std::string(limits::key_bytes, 'k'),
+            .outer =
+                std::vector<OuterAttempt>(limits::nesting_depth, {.index = ~0ull, .attempt = ~0u})};
 }
 std::vector<Missing> largest_missing() {
     std::vector<Range> ranges;

@@ -55,7 +55,7 @@ constexpr bool every_member_of_each_travels(const std::variant<T...>*) {
 }
 static_assert(every_member_of_each_travels(static_cast<Message*>(nullptr)));
 static_assert(every_member_travels<JobSpec> && every_member_travels<JobShare> &&
-              every_member_travels<Resource>);
+              every_member_travels<Resource> && every_member_travels<OuterAttempt>);
 static_assert(every_member_travels<GathererRef> && every_member_travels<JobRanges> &&
               every_member_travels<Failure>);
 static_assert(every_member_travels<RunMeta> && every_member_travels<Missing> &&
@@ -118,7 +118,8 @@ TEST_CASE("messages keep what they carry") {
                  .hedge_after = Milliseconds(250),
                  .require = {"gpu"},
                  .resources = {{"mem", 2'000'000'000}},
-                 .compress = true};
+                 .compress = true,
+                 .outer = {{.job = some_job(), .index = 7, .attempt = 3}}};
     JobSpec same = round_trip(Assign{.job = some_job(), .spec = spec}).spec;
     CHECK(same.share.priority == -3);
     CHECK(same.share.weight == 2.5);
@@ -127,6 +128,7 @@ TEST_CASE("messages keep what they carry") {
     CHECK(same.require == spec.require);
     CHECK(same.resources == spec.resources);
     CHECK(same.compress);
+    CHECK(same.outer == spec.outer);
     CHECK_FALSE(round_trip(Refused{.code = RefusalCode::version, .text = "no"}).job.has_value());
 }
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "shared/wire/codec.hpp"
+#include "shared/wire/fields.hpp"
 
 using namespace fanfold;
 using namespace fanfold::wire;
@@ -26,4 +27,15 @@ TEST_CASE("a hello with as few fields as can be is one, and a version that it le
     CHECK(ours.minor == 0);
     CHECK(ours.role == Role::client);
     CHECK(hello_of("\x94\x01\x01\x05\x02").role == Role::worker);
+}
+
+TEST_CASE("a specification of an earlier minor version is part of nothing") {
+    std::string spec = fields::encode_fields(JobSpec{.function = "f"});
+    REQUIRE(spec.back() == '\x90');  // outer, empty
+    spec.pop_back();
+    --spec[2];  // of the array's 16 bit length
+    auto earlier = fields::decode_fields<JobSpec>(spec);
+    REQUIRE(earlier);
+    CHECK(earlier->function == "f");
+    CHECK(earlier->outer.empty());
 }

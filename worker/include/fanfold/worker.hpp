@@ -25,6 +25,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,6 +38,7 @@
 #include <utility>
 #include <vector>
 
+#include "fanfold/parent.hpp"
 #include "fanfold/value.hpp"
 
 namespace fanfold {
@@ -50,7 +52,8 @@ public:
         std::uint32_t attempt = 1;
         const std::atomic<bool>* cancelled = nullptr;  // nothing: never cancelled
         std::function<void(const Context&, std::string_view)> log =
-            {};  // nothing: what is logged is dropped
+            {};             // nothing: what is logged is dropped
+        Parent outer = {};  // of an inner job's fragment: what its job is part of
     };
     /// Workers make contexts; make one yourself to call a handler in a test.
     explicit Context(Setup setup) : setup_(std::move(setup)) {}
@@ -69,6 +72,12 @@ public:
     void log(std::string_view text) const {
         if (setup_.log) setup_.log(*this, text);
     }
+    /// For JobOptions::parent of a job that the handler opens: it ends with this attempt.
+    operator Parent() const {
+        Parent parent = setup_.outer;
+        parent.attempts.push_back({.job = job(), .index = index(), .attempt = attempt()});
+        return parent;
+    }
     /// For the one who walks through a chunk: the same context for another fragment of the job.
     void move_to(std::uint64_t index) { setup_.index = index; }
 
@@ -83,12 +92,25 @@ using RawHandler =
 
 namespace detail {
 
+/// How many handlers have begun on the calling thread: one that waits for an inner job lends its
+/// thread to that job's fragments.
+inline thread_local std::size_t handler_level = 0;
+/// One more while it lives.
+struct HandlerLevel {
+    HandlerLevel() { ++handler_level; }
+    ~HandlerLevel() { --handler_level; }
+    HandlerLevel(const HandlerLevel&) = delete;
+    HandlerLevel& operator=(const HandlerLevel&) = delete;
+};
+
 /// Reads a handler's payload, into which the result may point. What else it points to lives until
-/// the next call on the same thread: memory that is used again and again, because a zone of its own
-/// for each payload costs more than a short handler.
+/// the next call on the same thread and level: memory that is used again and again, because a zone
+/// of its own for each payload costs more than a short handler.
 template <class T>
 T read_payload(std::string_view payload) {
-    static thread_local msgpack::zone zone;
+    static thread_local std::deque<msgpack::zone> zones;  // by level
+    while (zones.size() <= handler_level) zones.emplace_back();
+    msgpack::zone& zone = zones[handler_level];
     zone.clear();
     return read_value<T>(payload, zone,
                          {.value = "the payload", .wanted = "the function's parameter"});
