@@ -3,7 +3,10 @@
 #define XXH_INLINE_ALL  // header only: nothing to link
 #include <xxhash.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 
@@ -83,6 +86,11 @@ void Database::connect() {
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     db_.reset(db);
     if (result != SQLITE_OK) refuse_state("cannot open " + path_ + ": " + sqlite3_errmsg(db));
+    struct stat opened {};
+    if (stat(path_.c_str(), &opened) != 0)
+        refuse_state("cannot see " + path_ + ": " + std::strerror(errno));
+    device_ = opened.st_dev;
+    inode_ = opened.st_ino;
     // Large pages and rare checkpoints suit rows that are blocks and chunks.
     must(execute("PRAGMA page_size=" + std::to_string(limits::store_page_bytes) +
                  "; PRAGMA mmap_size=0"));
@@ -210,19 +218,30 @@ std::optional<Record> Database::find(const Fetch& wanted) {
     return record;
 }
 
-int Database::commit(const std::vector<Record>& batch) {
+std::optional<std::string> Database::why_out_of_place() const {
+    struct stat now {};
+    const int error = stat(path_.c_str(), &now) == 0 ? 0 : errno;
+    if (error == 0 && now.st_dev == device_ && now.st_ino == inode_) return std::nullopt;
+    if (error != 0 && error != ENOENT && error != ENOTDIR) return std::nullopt;  // not to be seen
+    return path_ + (error == 0 ? " is another file than the one that was opened" : " was removed") +
+           "; put the folder back as it was, or end this process, with which all that was kept "
+           "there is lost";
+}
+
+std::optional<Refusal> Database::commit(const std::vector<Record>& batch) {
     int result = execute("BEGIN IMMEDIATE");
     for (std::size_t i = 0; result == SQLITE_OK && i < batch.size(); ++i) result = apply(batch[i]);
     if (result == SQLITE_OK) result = execute("COMMIT");
     if (result != SQLITE_OK) {
+        const Refusal refusal{.result = result, .system_error = sqlite3_system_errno(db_.get())};
         execute("ROLLBACK");
         // A log that is in the database as a whole is written over from its beginning.
         if (result == SQLITE_FULL) checkpoint();
-        return result;
+        return refusal;
     }
     mark_.set(log_frames_);
     if (log_frames_ >= limits::store_checkpoint_pages) checkpoint();
-    return result;
+    return std::nullopt;
 }
 
 int Database::apply(const Record& record) {
@@ -261,10 +280,11 @@ void Database::must(int result) const {
     if (result == SQLITE_OK) return;
     if (result == SQLITE_CORRUPT || result == SQLITE_NOTADB)
         refuse_damage(sqlite3_errmsg(db_.get()));
-    std::string why = "cannot write " + path_ + ": " + sqlite3_errmsg(db_.get());
     if (result == SQLITE_FULL || result == SQLITE_IOERR)
-        refuse_state(why + "; make room on that disk, or name another folder");
-    refuse_state(why +
+        refuse_state("cannot write " + path_ + ": " +
+                     words_of({.result = result, .system_error = sqlite3_system_errno(db_.get())}) +
+                     ", or name another folder");
+    refuse_state("cannot write " + path_ + ": " + sqlite3_errmsg(db_.get()) +
                  "; make it writable, restore it from a backup if it is damaged, or name another "
                  "folder");
 }

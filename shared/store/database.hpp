@@ -2,6 +2,8 @@
 // on one thread at a time.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/store/disk_words.hpp"
 #include "shared/store/log_mark.hpp"
 #include "shared/store/record.hpp"
 #include "shared/store/statement.hpp"
@@ -36,9 +39,11 @@ public:
     std::optional<Record> find(const Fetch& wanted);
     /// That it is damaged in this way, and the way out, in words.
     std::string damage(const std::string& why) const;
-    /// All of it in one transaction, on disk when it returns SQLITE_OK. Any other of SQLite's
-    /// results: nothing has changed.
-    int commit(const std::vector<Record>& batch);
+    /// All of it in one transaction, on disk when it returns nothing. Refused: nothing has changed.
+    std::optional<Refusal> commit(const std::vector<Record>& batch);
+    /// Where the file was removed, or another stands in its place: so in words, with the way out.
+    /// What is written then would be gone with this process.
+    std::optional<std::string> why_out_of_place() const;
 
 private:
     struct Close {
@@ -64,6 +69,8 @@ private:
     const int format_;
     StoreFolder folder_;
     LogMark mark_;
+    dev_t device_ = 0;  // where the file is,
+    ino_t inode_ = 0;   // and which
     std::unique_ptr<sqlite3, Close> db_;
     int log_frames_ = 0;  // after the last commit
     std::uint64_t epoch_ = 0;

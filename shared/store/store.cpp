@@ -22,19 +22,6 @@ std::optional<Fetched> newest_in(const std::vector<Record>& records, const Fetch
     return std::nullopt;
 }
 
-/// What an operator can do about a disk that refuses.
-const char* way_out(int result) {
-    switch (result) {
-        case SQLITE_FULL: return "; make room on that disk, it is tried again each second";
-        case SQLITE_IOERR:
-            return "; make room on that disk, also in quotas and limits of files, or see what the "
-                   "system's log says about it; it is tried again each second";
-        case SQLITE_READONLY:
-        case SQLITE_PERM: return "; make it writable, it is tried again each second";
-        default: return "; it is tried again each second";
-    }
-}
-
 }  // namespace
 
 Store::Store(Options options)
@@ -94,22 +81,24 @@ void Store::answer(const std::vector<Fetch>& wanted, const std::vector<Record>& 
     for (const Fetch& fetch : wanted) options_.on_fetched(find(fetch, batch));
 }
 
-int Store::commit(const std::vector<Record>& batch) {
+std::optional<std::string> Store::commit(const std::vector<Record>& batch, bool& damaged) {
     std::lock_guard lock(database_mutex_);
-    return database_->commit(batch);
+    if (auto gone = database_->why_out_of_place()) return gone;
+    auto refusal = database_->commit(batch);
+    if (!refusal) return std::nullopt;
+    damaged = refusal->result == SQLITE_CORRUPT || refusal->result == SQLITE_NOTADB;
+    if (damaged) return database_->damage(sqlite3_errstr(refusal->result));
+    return "cannot write " + database_->path() + ": " + words_of(*refusal) +
+           "; it is tried again each second";
 }
 
 /// Commits the batch, however long the disk refuses it; false when the store ends before. Answers
 /// what is asked for meanwhile.
-bool Store::commit_at_last(const std::vector<Record>& batch, bool& troubled) {
-    for (int result = commit(batch); result != SQLITE_OK; result = commit(batch)) {
-        if (result == SQLITE_CORRUPT || result == SQLITE_NOTADB) {
-            options_.on_damage(database_->damage(sqlite3_errstr(result)));
-            return false;
-        }
-        if (!std::exchange(troubled, true))
-            options_.on_trouble("cannot write " + database_->path() + ": " +
-                                sqlite3_errstr(result) + way_out(result));
+bool Store::commit_at_last(const std::vector<Record>& batch) {
+    bool damaged = false;
+    while (auto why = commit(batch, damaged)) {
+        if (damaged) return options_.on_damage(*std::move(why)), false;
+        set_trouble(*why);
         auto until = std::chrono::steady_clock::now() + limits::store_retry;
         std::unique_lock lock(mutex_);
         while (changed_.wait_until(lock, until, [this] { return ending_ || !wanted_.empty(); })) {
@@ -120,26 +109,44 @@ bool Store::commit_at_last(const std::vector<Record>& batch, bool& troubled) {
             lock.lock();
         }
     }
-    if (std::exchange(troubled, false)) options_.on_trouble("");
+    set_trouble({});
     return true;
+}
+
+void Store::set_trouble(const std::string& text) {
+    if (std::exchange(trouble_, text) != text) options_.on_trouble(text);
+}
+
+/// While nothing is to be written nobody would notice that the file is gone.
+void Store::look() {
+    std::unique_lock lock(database_mutex_);
+    auto gone = database_->why_out_of_place();
+    lock.unlock();
+    set_trouble(gone.value_or(""));
 }
 
 void Store::write() {
     Ticket done = 0;
-    bool troubled = false;
     for (;;) {
         std::vector<Record> batch;
         std::vector<Fetch> wanted;
         {
             std::unique_lock lock(mutex_);
-            changed_.wait(lock, [this] { return !queue_.empty() || !wanted_.empty() || ending_; });
+            const bool called = changed_.wait_for(lock, options_.look_every, [this] {
+                return !queue_.empty() || !wanted_.empty() || ending_;
+            });
+            if (!called) {
+                lock.unlock();
+                look();
+                continue;
+            }
             if (queue_.empty() && ending_) return;
             wanted.swap(wanted_);
             if (wanted.empty()) batch.swap(queue_);
         }
         answer(wanted, {});
         if (batch.empty()) continue;
-        if (!commit_at_last(batch, troubled)) return;
+        if (!commit_at_last(batch)) return;
         done += batch.size();
         std::uint64_t bytes = 0;
         for (const Record& record : batch) bytes += record.body.size();

@@ -9,11 +9,13 @@
 // - what is read back is what was written, or the start is refused: every row bears a checksum.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,6 +39,8 @@ public:
         std::function<void(std::string)> on_trouble;
         std::function<void(std::string)> on_damage = {};  // nothing is written after this
         std::function<void(Fetched)> on_fetched = {};
+        /// How often it sees whether its file is still in its place while nothing is written.
+        std::chrono::milliseconds look_every = std::chrono::seconds(20);
     };
     /// Opens or makes the store and raises its epoch. Throws StartupError naming the path and the
     /// way out: another process holds it, it is on a network filesystem, not writable, damaged, of
@@ -62,13 +66,17 @@ public:
 private:
     Fetched find(const Fetch& fetch, const std::vector<Record>& batch);
     void answer(const std::vector<Fetch>& wanted, const std::vector<Record>& batch);
-    int commit(const std::vector<Record>& batch);
-    bool commit_at_last(const std::vector<Record>& batch, bool& troubled);
+    /// Why the batch is not on disk, and the way out; nothing when it is.
+    std::optional<std::string> commit(const std::vector<Record>& batch, bool& damaged);
+    bool commit_at_last(const std::vector<Record>& batch);
+    void set_trouble(const std::string& text);
+    void look();
     void write();
 
     Options options_;
     std::unique_ptr<Database> database_;  // after the load the writer alone uses it
     std::mutex database_mutex_;           // load() against the writer
+    std::string trouble_;                 // the writer's: what on_trouble said last
     // Between the caller's thread and the writer's.
     std::mutex mutex_;
     std::condition_variable changed_;

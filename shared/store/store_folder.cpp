@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <vector>
 
 #include "shared/base/result.hpp"
@@ -60,6 +62,23 @@ void make_store_folder(const std::string& path) {
 }  // namespace
 
 void refuse_state(const std::string& why) { throw StartupError("--state: " + why); }
+
+std::string kept_text(const std::string& path, const std::string& first) {
+    std::string text;
+    if (std::ifstream file(path); std::getline(file, text) && !text.empty()) return text;
+    const std::string draft = path + ".new";
+    const int file = open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const std::string line = first + "\n";
+    bool good =
+        file >= 0 && write(file, line.data(), line.size()) == std::ssize(line) && fsync(file) == 0;
+    if (file >= 0) close(file);
+    good = good && rename(draft.c_str(), path.c_str()) == 0;
+    if (!good)
+        refuse_state("cannot write " + path + ": " + std::strerror(errno) +
+                     "; make it writable, or name another folder");
+    sync_folder(std::filesystem::path(path).parent_path());
+    return first;
+}
 
 StoreFolder::StoreFolder(const std::string& database) {
     std::filesystem::path lock(database);

@@ -19,6 +19,10 @@ private:
     int lock_ = -1;
 };
 
+/// What the file says, which is `first` where there is none yet. Whoever holds the folder calls it.
+/// Throws StartupError where it can't be read or written.
+std::string kept_text(const std::string& path, const std::string& first);
+
 /// Throws StartupError about the store's folder.
 [[noreturn]] void refuse_state(const std::string& why);
 

@@ -107,7 +107,8 @@ public:
                          std::lock_guard lock(mutex_);
                          fetched_.push_back(std::move(fetched));
                          changed_.notify_all();
-                     }}) {}
+                     },
+                 .look_every = 20ms}) {}
 
     Rows load() {
         Rows rows;

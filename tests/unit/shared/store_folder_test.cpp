@@ -57,3 +57,12 @@ TEST_CASE("store folder: a relative one is made beneath where the program works"
     std::filesystem::current_path(before);
     CHECK(was_synced(std::filesystem::canonical(folder.path())));
 }
+
+TEST_CASE("store folder: a name that was made for it once is kept in it") {
+    const Folder folder;
+    const std::string path = folder.path() + "/test.name";
+    CHECK(kept_text(path, "host-k3x9ab") == "host-k3x9ab");
+    CHECK(kept_text(path, "host-000000") == "host-k3x9ab");
+    CHECK(was_synced(path + ".new"));
+    CHECK_THROWS_AS((void)kept_text(folder.path() + "/none/test.name", "x"), StartupError);
+}

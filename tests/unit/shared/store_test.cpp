@@ -6,9 +6,12 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <random>
 
+#include "shared/store/disk_words.hpp"
 #include "shared/store/journal.hpp"
 #include "tests/support/store_harness.hpp"
 
@@ -135,6 +138,46 @@ TEST_CASE(
         other, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
     CHECK(contains(refusal(other), "cannot write in " + other));
     std::filesystem::permissions(other, std::filesystem::perms::owner_all);
+}
+
+TEST_CASE("store: a folder that is gone is noticed, also while nothing is written, and put back") {
+    Folder folder;
+    const std::string away = folder.path() + ".away";
+    {
+        Opened opened(folder.path());
+        REQUIRE(opened.wait_for(opened.store.append({put(1, 1, 1, "before")})));
+        std::filesystem::rename(folder.path(), away);
+        std::string trouble = opened.wait_for_trouble(1);
+        CHECK(contains(trouble, folder.file(".db") + " was removed"));
+        CHECK(contains(trouble, "put the folder back"));
+        // What is said to be on disk would be gone with this process.
+        Ticket ticket = opened.store.append({put(1, 1, 2, "meanwhile")});
+        CHECK_FALSE(opened.wait_for(ticket, 0s));
+        std::filesystem::rename(away, folder.path());
+        CHECK(opened.wait_for(ticket));
+        CHECK(opened.wait_for_trouble(2).empty());
+        // Another one in its place is as bad.
+        std::filesystem::copy_file(folder.file(".db"), folder.file(".copy"));
+        std::filesystem::rename(folder.file(".db"), folder.file(".old"));
+        std::filesystem::rename(folder.file(".copy"), folder.file(".db"));
+        CHECK(contains(opened.wait_for_trouble(3), "is another file"));
+        std::filesystem::rename(folder.file(".old"), folder.file(".db"));
+        CHECK(opened.wait_for_trouble(4).empty());
+    }
+    CHECK(Opened(folder.path()).load().size() == 2);
+}
+
+TEST_CASE("store: a disk that fails and one that became read-only have words of their own") {
+    auto words = [](int error) {
+        return words_of({.result = SQLITE_IOERR_WRITE, .system_error = error});
+    };
+    CHECK(contains(words(EIO), "the disk fails (input/output error)"));
+    CHECK(contains(words(EROFS), "read-only"));
+    CHECK(contains(words(EROFS), "mount it writable again"));
+    CHECK(contains(words(EDQUOT), "quota"));
+    CHECK(contains(words(EFBIG), "ulimit -f"));
+    CHECK(contains(words(0), "make room"));
+    CHECK(contains(words_of({.result = SQLITE_FULL}), "disk is full; make room"));
 }
 
 // A limit on the size of files stands for a full disk: both end in a write that fails, and a limit
