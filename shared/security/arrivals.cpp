@@ -57,8 +57,16 @@ std::string address_of(const sockaddr_in6& peer) {
 /// Descriptors are handed out from the lowest: this one is among the last.
 bool is_among_the_last(int fd) {
     rlimit limit{};
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-           static_cast<rlim_t>(fd) + limits::spare_descriptors >= limit.rlim_cur;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+    const rlim_t spare = std::min<rlim_t>(limits::spare_descriptors, limit.rlim_cur / 4);
+    return static_cast<rlim_t>(fd) + spare >= limit.rlim_cur;
+}
+
+/// Over whatever transport; what is gone already may be another file by now.
+bool is_connection(int fd) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    return getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
 enum class State { waiting, sends_too_much, over };
@@ -89,11 +97,14 @@ void Arrivals::read(zmq::socket_t& news, Time now) {
 void Arrivals::add(int fd, Time now) {
     std::erase_if(waiting_, [&](const Arrival& earlier) { return earlier.fd == fd; });
     auto peer = peer_of(fd);
-    if (!peer) return;
+    if (is_among_the_last(fd) && is_connection(fd))
+        return close(fd, peer ? address_of(*peer) : "",
+                     "this program may open no more files; raise its limit (ulimit -n, or "
+                     "LimitNOFILE= of its service)",
+                     now);
+    if (!peer || rule_ == Rule::any_may_stay) return;
     if (waiting_.empty()) next_look_ = now;
     waiting_.push_back({.fd = fd, .peer = *peer});
-    if (is_among_the_last(fd))
-        return void(close(std::prev(waiting_.end()), "this program may open no more files", now));
     shorten([&](const Arrival& other) { return is_of_one_address(*peer, other.peer); },
             limits::arrivals_of_address, "too many of one address have not proved a key", now);
     shorten([](const Arrival&) { return true; }, limits::arrivals, "too many have not proved a key",
@@ -122,20 +133,24 @@ void Arrivals::look(Time now) {
     }
 }
 
-/// libzmq reads the end of it, and closes it.
 Arrivals::Waiting::iterator Arrivals::close(Waiting::iterator arrival, const char* why, Time now) {
-    const linger at_once{.l_onoff = 1, .l_linger = 0};  // nothing of it stays in the system
-    (void)setsockopt(arrival->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    shutdown(arrival->fd, SHUT_RDWR);
-    if (auto more = lines_.take(now)) {
-        std::string detail = why;
-        if (*more > 0) detail += ", and " + std::to_string(*more) + " more since the last line";
-        write_log(component_, {.level = Level::warn,
-                               .what = "a connection is closed",
-                               .peer = address_of(arrival->peer),
-                               .detail = std::move(detail)});
-    }
+    close(arrival->fd, address_of(arrival->peer), why, now);
     return waiting_.erase(arrival);
+}
+
+/// libzmq reads the end of it, and closes it.
+void Arrivals::close(int fd, const std::string& whose, const char* why, Time now) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};  // nothing of it stays in the system
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    shutdown(fd, SHUT_RDWR);
+    auto more = lines_.take(now);
+    if (!more) return;
+    std::string detail = why;
+    if (*more > 0) detail += ", and " + std::to_string(*more) + " more since the last line";
+    write_log(component_, {.level = Level::warn,
+                           .what = "a connection is closed",
+                           .peer = whose,
+                           .detail = std::move(detail)});
 }
 
 }  // namespace fanfold::net

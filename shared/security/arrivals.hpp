@@ -1,11 +1,14 @@
 // Connections to bound sockets that have not proved a key yet. libzmq keeps what such a one sends,
 // as much as any message may be long, until its time for a handshake is over; so there is a limit
 // to how many there are, of all and of one address, and to what each sends: the eldest are closed,
-// and those that send more. On the gatekeeper's thread.
+// and those that send more. Whatever they prove, the last files that the program may open are not
+// for connections. On the thread of the gatekeeper or the doorman.
 #pragma once
 
 #include <netinet/in.h>
 
+#include <cstdint>
+#include <string>
 #include <vector>
 #include <zmq.hpp>
 
@@ -18,7 +21,12 @@ public:
     /// The events of a monitor that read() wants.
     static constexpr int events = ZMQ_EVENT_ACCEPTED;
 
-    explicit Arrivals(const char* component) : component_(component) {}
+    enum class Rule : std::uint8_t {
+        prove_a_key,   // within those limits
+        any_may_stay,  // there are no keys
+    };
+    explicit Arrivals(const char* component, Rule rule = Rule::prove_a_key)
+        : component_(component), rule_(rule) {}
 
     /// What a bound socket's monitor tells, or a part of it: whoever else the thread serves gets a
     /// turn.
@@ -40,8 +48,10 @@ private:
     void shorten(Counts counts, std::size_t most, const char* why, Time now);
     /// Returns the next one.
     Waiting::iterator close(Waiting::iterator arrival, const char* why, Time now);
+    void close(int fd, const std::string& whose, const char* why, Time now);
 
     const char* component_;
+    Rule rule_;
     Waiting waiting_;  // the eldest first
     Time next_look_{};
     TokenBucket lines_;  // of the log

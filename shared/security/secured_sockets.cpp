@@ -1,5 +1,6 @@
 #include "shared/security/secured_sockets.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "shared/base/limits.hpp"
@@ -31,6 +32,8 @@ std::string from_here(const std::string& bound) {
            address->port;
 }
 
+bool is_inproc(const std::string& endpoint) { return endpoint.starts_with("inproc://"); }
+
 /// Before it binds: only keys that the gatekeeper knows are let in.
 void set_curve_server(zmq::socket_t& socket, const Gatekeeper& gatekeeper) {
     socket.set(zmq::sockopt::curve_server, true);
@@ -58,6 +61,8 @@ BoundSocket bind(zmq::context_t& context, zmq::socket_type type,
     if (protection.gatekeeper) {
         set_curve_server(socket, *protection.gatekeeper);
         protection.gatekeeper->watch(monitor(context, socket, Arrivals::events));
+    } else if (!std::ranges::all_of(endpoints, is_inproc)) {
+        socket.guard(std::make_unique<Doorman>(monitor(context, socket, Arrivals::events)));
     }
     socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits::body_bytes));
     if (type == zmq::socket_type::router) socket.set(zmq::sockopt::router_mandatory, true);

@@ -1,6 +1,7 @@
 // Sockets with keys, or without where that is safe or asked for. On the thread of the socket.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <zmq.hpp>
 
 #include "shared/base/ids.hpp"
+#include "shared/security/doorman.hpp"
 #include "shared/security/handshake.hpp"
 #include "shared/security/keys.hpp"
 
@@ -29,16 +31,20 @@ struct Proof {
     std::optional<HandshakeWatch>* watch = nullptr;
 };
 
-/// A bound socket: its gatekeeper is told of connections as long as it lives.
+/// A bound socket: its gatekeeper or its doorman is told of connections as long as it lives.
 class BoundSocket : public zmq::socket_t {
 public:
     BoundSocket() = default;
     explicit BoundSocket(zmq::socket_t socket) : zmq::socket_t(std::move(socket)) {}
+    void guard(std::unique_ptr<Doorman> doorman) { doorman_ = std::move(doorman); }
     BoundSocket(BoundSocket&&) = default;
     BoundSocket& operator=(BoundSocket&&) = default;
     ~BoundSocket() {
         if (*this) end_monitor(handle());
     }
+
+private:
+    std::unique_ptr<Doorman> doorman_;
 };
 
 /// Binds one socket to all the endpoints; `bound` receives them with wildcards resolved. With a
