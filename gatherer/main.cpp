@@ -29,7 +29,8 @@ void declare_options(CLI::App& app, Settings& settings) {
     app.add_option("--advertise", shell.advertise, "as which endpoint its peers reach --bind");
     app.add_option(
         "--name", shell.name,
-        "a name of its own among the broker's gatherers, the same at each start [the host's name]");
+        "a name of its own among the broker's gatherers, the same at each start [the host's name "
+        "and a random part, kept in --state]");
     add_size(app, "--memory", shell.memory_bytes,
              "most bytes of results held in memory; more wait in the store [1G]");
     shell.state = default_state_folder();
@@ -55,9 +56,6 @@ void check(Settings& settings) {
     if (shell.memory_bytes < limits::least_memory_bytes)
         throw StartupError("--memory: 32M is the least");
     if (settings.in_memory) shell.state.clear();
-    // The broker knows its jobs' gatherer by name, so one that goes on where it was needs the same
-    // at each start.
-    if (shell.name.empty()) shell.name = settings.in_memory ? process_name() : host_name();
     shell.bind = {settings.bind};
 }
 

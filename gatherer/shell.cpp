@@ -9,6 +9,7 @@
 #include "shared/net/endpoints.hpp"
 #include "shared/net/transfer.hpp"
 #include "shared/security/intake.hpp"
+#include "shared/store/store_folder.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
@@ -27,6 +28,16 @@ Shell::Shell(zmq::context_t& context, const ShellOptions& options)
     connect();
 }
 
+/// The broker knows its jobs' gatherer by name, so one that goes on where it was needs the same at
+/// each start, and a copy of its host without its state another. A state of the time when the
+/// host's name was all goes on under that.
+std::string Shell::own_name() const {
+    if (!options_.name.empty()) return options_.name;
+    if (options_.state.empty()) return process_name();
+    return kept_text(options_.state + "/gatherer.name",
+                     journal_.epoch() > 1 ? host_name() : host_name() + random_suffix());
+}
+
 /// The broker hands the gatherer's endpoints on to hosts that may be others than its own: a
 /// wildcard address becomes this host's name.
 Options Shell::core_options() const {
@@ -37,7 +48,7 @@ Options Shell::core_options() const {
                                                             .offset = offset}));
         return bound;
     };
-    return {.self = {.name = options_.name,
+    return {.self = {.name = own_name(),
                      .epoch = {.number = journal_.epoch(), .incarnation = random_number()},
                      .results = advertised(results_endpoints_, 0),
                      .collect = advertised(collect_endpoints_, 1)},

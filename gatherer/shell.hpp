@@ -25,7 +25,7 @@ struct ShellOptions {
     std::vector<std::string> bind{};  // of the socket for results; the one for collectors takes the
                                       // neighbour of each (port + 1)
     std::string advertise{};          // as which peers reach the last of them; empty: as bound
-    std::string name{};
+    std::string name{};               // empty: one of its own, kept in the folder of its state
     std::uint64_t memory_bytes = limits::gatherer_memory_bytes;
     Duration keep = limits::keep_ended;  // of jobs that no broker knows any more
     std::string state;  // the folder in which its jobs are kept; empty: in memory alone
@@ -47,6 +47,7 @@ public:
     void stop() { loop_.stop(); }
 
 private:
+    std::string own_name() const;
     Options core_options() const;
     void read_state();
     void step(Event event);

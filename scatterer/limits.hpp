@@ -14,6 +14,9 @@ using namespace std::chrono_literals;
 using namespace fanfold::limits;
 
 // --- the session with the broker
+inline constexpr auto give_up = 10min;          // of a broker that was met, and is silent
+inline constexpr auto first_word_of_wait = 5s;  // to people, of a wait for the broker
+inline constexpr auto next_word_of_wait = 30s;  // and again
 inline constexpr auto question_again = 2s;
 inline constexpr auto check_interval = 100ms;  // between two looks at what has to be said again
 

@@ -203,12 +203,15 @@ Shell::Gatherer* Shell::gatherer(const wire::GathererRef& where) {
     std::string endpoint = net::choose_endpoint(where.results, options_.broker);
     if (endpoint.empty()) return unusable("no endpoint of the gatherer can be used from here", "");
     auto made = std::make_unique<Gatherer>();
+    const bool watched = !endpoint.starts_with("inproc://");  // of which libzmq tells nothing
+    made->endpoint = endpoint;
     made->epoch = where.epoch;
     made->public_key = where.public_key;
     auto proof =
-        net::proof_for(options_.keys, where, endpoint, options_.keys ? &made->handshakes : nullptr);
+        net::proof_for(options_.keys, where, endpoint, watched ? &made->handshakes : nullptr);
     if (!proof) return unusable("no results are sent to the gatherer", proof.error().text);
     made->socket = net::connect(context_, zmq::socket_type::push, endpoint, {}, *proof);
+    if (watched) mailbox_.post(Reach{.gatherer = where.name, .endpoint = endpoint});
     if (made->handshakes)
         loop_.watch(made->handshakes->socket(),
                     [this, name = where.name] { read_handshakes(name); });
@@ -217,6 +220,7 @@ Shell::Gatherer* Shell::gatherer(const wire::GathererRef& where) {
 
 void Shell::forget_gatherer(const std::string& name) {
     if (auto& handshakes = gatherers_.at(name)->handshakes) loop_.forget(handshakes->socket());
+    mailbox_.post(Reach{.gatherer = name, .endpoint = {}, .reached = true});  // no more asked of it
     gatherers_.erase(name);
 }
 
@@ -227,8 +231,13 @@ void Shell::read_handshakes(const std::string& name) {
     while (known != gatherers_.end() && known->second->handshakes) {
         auto news = known->second->handshakes->read();
         if (!news) return;
+        using News = net::HandshakeWatch::News;
         net::log_handshake("worker", *news, "gatherer " + name, options_.keys);
-        if (*news != net::HandshakeWatch::News::key_refused) continue;
+        if (*news == News::accepted || *news == News::lost)
+            mailbox_.post(Reach{.gatherer = name,
+                                .endpoint = known->second->endpoint,
+                                .reached = *news == News::accepted});
+        if (*news != News::key_refused) continue;
         return forget_gatherer(name);
     }
 }

@@ -94,7 +94,8 @@ private:
         Epoch epoch{};
         std::string public_key{};
         zmq::socket_t socket{};
-        std::optional<net::HandshakeWatch> handshakes{};  // with keys
+        std::string endpoint{};
+        std::optional<net::HandshakeWatch> handshakes{};  // not over inproc
     };
     std::map<std::string, std::unique_ptr<Gatherer>> gatherers_;  // by name
     Mailbox<Event> mailbox_;

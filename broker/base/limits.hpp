@@ -57,6 +57,7 @@ inline constexpr auto idle_sweep_interval = 500ms;
 inline constexpr auto patience_with_room = 2s;          // before anybody is told of a user's limit
 inline constexpr auto patience_with_the_dead = 1500ms;  // a closed connection shows within that
 inline constexpr auto longest_resend_patience = 30s;
+inline constexpr auto absence_told_after = 5s;  // of a gatherer, to clients: a restart takes less
 
 // --- what is kept
 inline constexpr std::size_t blocks_ahead = 4;       // fetched before they are needed

@@ -88,8 +88,7 @@ void Core::on(Step& step, Received& event) {
             step, from, event.sender, name,
             "this connection's name is that of another user's; take a new one");
     if (auto* hello = std::get_if<wire::Hello>(&event.message)) {
-        if (auto joined = entrance_.on_hello(step, from, *hello, event.sender))
-            join(step, from, *joined);
+        if (auto joined = entrance_.on_hello(step, event, *hello)) join(step, from, *joined);
         return;
     }
     if (!session) {
@@ -117,6 +116,11 @@ bool Core::route(Step& step, Received& event, Session& session) {
             [&](Bye&) { return lose(step, from, "it said goodbye", true), true; },
             [&](Heartbeat& m) {
                 of(Role::worker, [&] { returns_.on_inventory(step, from, session, m); });
+                of(Role::gatherer, [&] { gathering_.on_heartbeat(step, from, m); });
+                if (session.role != Role::gatherer &&
+                    gathering_.on_unreached(step, session, std::move(m.unreached)))
+                    of(Role::worker,
+                       [&] { dispatcher_.place(step.now, step.lived, from, session); });
                 return true;
             },
             [&](Done& m) {
@@ -168,7 +172,6 @@ void Core::ask(Step& step, const PeerId& from, Request request) {
 // --- sessions
 
 void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) {
-    for (const PeerId& past : joined.past) lose(step, past, "it was started again");
     Session& session = sessions_.at(peer);
     switch (session.role) {
         case wire::Role::worker:
@@ -292,6 +295,7 @@ void Core::sweep(Step& step) {
         gathering_.assign_again(step, job);
         clients_.offer_room(step, job);
         errors_.flush(step, job);
+        gathering_.tell_of_absence(step, job);
         Ending end{.outcome = wire::Outcome::running};
         if (Clients::is_unleased(job, step.now))
             end = {.outcome = wire::Outcome::cancelled, .reason = "its client is gone"};

@@ -97,7 +97,7 @@ private:
     Submissions submissions_{owners_};
     Requests requests_{owners_};
     Directory directory_{jobs_, sessions_, clients_};
-    Reports reports_{jobs_, sessions_};
+    Reports reports_{jobs_, sessions_, gathering_};
     Entrance entrance_{owners_};
     Restoring restoring_{owners_};
 };

@@ -30,13 +30,6 @@ bool Entrance::is_refused(Step& step, const PeerId& peer, const wire::Hello& hel
     if (std::string why = why_too_much(hello); !why.empty())
         return refuse(wire::RefusalCode::too_large, why);
     if (!fresh || hello.role != wire::Role::gatherer) return false;
-    if (owners_.sessions.is_past(hello)) {
-        owners_.conduct.pass_over(step, peer,
-                                  "Hello of an earlier life of gatherer " + hello.gatherer.name);
-        return refuse(wire::RefusalCode::conflict,
-                      "the gatherer '" + hello.gatherer.name +
-                          "' has been started again since; choose another name with --name");
-    }
     if (owners_.sessions.has_room_for(hello)) return false;
     return refuse(wire::RefusalCode::overloaded,
                   "the broker takes at most " + std::to_string(limits::gatherers) +
@@ -57,6 +50,38 @@ bool Entrance::is_name_of_another(const wire::Hello& hello, const Sender& sender
            owners_.gathering.is_awaited_of_another(name, sender.user);
 }
 
+/// A name belongs to who lives, which only the other's next words or its closed connection can
+/// show. Until then nothing is said: whoever is not answered says Hello again.
+bool Entrance::is_name_taken(Step& step, const Received& event, const wire::Hello& hello) {
+    auto namesake = owners_.sessions.namesake(hello);
+    if (!namesake) return false;
+    Session& other = owners_.sessions.at(*namesake);
+    const bool gathers = hello.role == wire::Role::gatherer;
+    const std::string name = gathers ? hello.gatherer.name : hello.name;
+    const bool is_past = gathers && other.epoch.number > hello.epoch.number;
+    const bool lives = other.challenged && other.heard > *other.challenged;
+    if (lives || !other.challenged) {
+        other.challenged = step.lived;
+        step.send(*namesake, wire::Heartbeat{});  // which shows a closed connection
+    }
+    if (is_past)
+        owners_.conduct.pass_over(step, event.from, "Hello of an earlier life of gatherer " + name);
+    else if (!lives) return true;
+    auto place = [](const wire::GathererRef& gatherer, const std::string& address) {
+        const std::string host = address.empty() ? "this host" : address;
+        return gatherer.results.empty() ? host : gatherer.results.back() + " on " + host;
+    };
+    std::string text = std::string("the name '") + name + "' belongs to a " +
+                       wire::to_string(hello.role) +
+                       (is_past ? " of a later start, at " : " that lives, at ") +
+                       place(other.gatherer, other.address) + "; this one, at " +
+                       place(hello.gatherer, event.address) + ", needs another --name" +
+                       (gathers ? " and a --state of its own" : "");
+    step.note({.level = Level::warn, .what = "two of one name", .peer = name, .detail = text});
+    step.refuse(event.from, wire::RefusalCode::conflict, std::move(text));
+    return true;
+}
+
 wire::Welcome Entrance::welcome_of(const Sender& sender) {
     wire::Welcome welcome{.epoch = owners_.options.epoch, .blocks = owners_.options.blocks};
     welcome.gatherers = owners_.sessions.told_gatherers();
@@ -70,19 +95,24 @@ wire::Welcome Entrance::welcome_of(const Sender& sender) {
     return welcome;
 }
 
-std::optional<Entrance::Joined> Entrance::on_hello(Step& step, const PeerId& peer,
-                                                   wire::Hello& hello, const Sender& sender) {
+std::optional<Entrance::Joined> Entrance::on_hello(Step& step, const Received& event,
+                                                   wire::Hello& hello) {
+    const PeerId& peer = event.from;
+    const Sender& sender = event.sender;
     if (is_refused(step, peer, hello, sender)) return std::nullopt;
-    step.send(peer, welcome_of(sender));
     Session* known = owners_.sessions.find(peer);
+    if (!known && is_name_taken(step, event, hello)) return std::nullopt;
+    step.send(peer, welcome_of(sender));
     if (known) owners_.sessions.hear(step, *known, sender);
-    const Session& session = known ? *known : owners_.sessions.add(step, peer, hello, sender);
+    Session& session = known ? *known : owners_.sessions.add(step, peer, hello, sender);
+    if (!known) session.address = event.address;
     if (session.role == wire::Role::gatherer) tell_keys(step, peer);
     if (known) return std::nullopt;
-    step.note(
-        {.what = "peer joined", .peer = session.name, .detail = wire::to_string(session.role)});
-    return Joined{.earlier = owners_.sessions.earlier(peer),
-                  .past = owners_.sessions.past(session)};
+    step.note({.what = "peer joined",
+               .peer = session.name,
+               .detail = wire::to_string(session.role) +
+                         (session.address.empty() ? "" : " at " + session.address)});
+    return Joined{.earlier = owners_.sessions.earlier(peer)};
 }
 
 std::vector<PeerId> Entrance::on_keys_changed(Step& step, KeysChanged change) {

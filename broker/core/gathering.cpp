@@ -121,6 +121,86 @@ void Gathering::on_marked(Step& step, const PeerId& from, wire::Marked& marked) 
     step.send(worker, std::move(marked));
 }
 
+void Gathering::on_heartbeat(Step& step, const PeerId& from, const wire::Heartbeat& heartbeat) {
+    Session& session = owners_.sessions.at(from);
+    if (session.trouble == heartbeat.trouble) return;
+    session.trouble = heartbeat.trouble;
+    step.note({.level = session.trouble.empty() ? Level::info : Level::error,
+               .what = session.trouble.empty() ? "a gatherer stores results again"
+                                               : "a gatherer stores nothing at present",
+               .peer = session.name,
+               .detail = session.trouble});
+    for (const JobId& id : owners_.jobs.running())
+        if (const Job& job = owners_.jobs.at(id); job.assignment->gatherer == from)
+            tell_clients(step, job);
+}
+
+bool Gathering::on_unreached(Step& step, Session& session, std::vector<wire::Unreached> unreached) {
+    auto before = std::exchange(session.unreached, std::move(unreached));
+    auto names = [](const std::vector<wire::Unreached>& walls) {
+        std::set<std::string> names;
+        for (const wire::Unreached& wall : walls) names.insert(wall.gatherer);
+        return names;
+    };
+    const std::set<std::string> then = names(before), now = names(session.unreached);
+    if (then == now) return false;
+    for (const wire::Unreached& wall : session.unreached) {
+        if (then.contains(wall.gatherer)) continue;
+        const std::string where = "gatherer " + wall.gatherer + " at " + wall.endpoint;
+        step.note({.level = Level::warn,
+                   .what = "it can't reach a gatherer",
+                   .peer = session.name,
+                   .detail = where + "; open that port to it, or let the gatherer --advertise "
+                                     "another address"});
+        const bool is_first = std::ranges::none_of(owners_.sessions.all(), [&](const auto& item) {
+            return &item.second != &session && !item.second.reaches(wall.gatherer);
+        });
+        if (session.role != wire::Role::worker || !is_first) continue;  // one notice will do
+        for (const JobId& id : owners_.jobs.running())
+            if (const Job& job = owners_.jobs.at(id); job.assignment->known.name == wall.gatherer)
+                tell_clients(step, job,
+                             "worker " + session.name + " can't reach " + where +
+                                 ": it gets no more work of this job");
+    }
+    for (const wire::Unreached& wall : before)
+        if (!now.contains(wall.gatherer))
+            step.note({.what = "it reaches the gatherer again",
+                       .peer = session.name,
+                       .detail = wall.gatherer});
+    return true;
+}
+
+/// The owner, and whoever waits for the job's end.
+void Gathering::tell_clients(Step& step, const Job& job) const {
+    std::string text = why_waiting(job);
+    if (text.empty()) text = "gatherer " + job.assignment->known.name + " goes on with it";
+    tell_clients(step, job, text);
+}
+
+void Gathering::tell_clients(Step& step, const Job& job, const std::string& text) const {
+    std::set<PeerId> clients = job.life->watchers;
+    clients.insert(job.client->peer);
+    for (const PeerId& client : clients)
+        if (owners_.sessions.find(client))
+            step.send(client, wire::Notice{.job = job.id, .text = text});
+}
+
+std::string Gathering::why_waiting(const Job& job) const {
+    const std::string who = "gatherer " + job.assignment->known.name;
+    const Session* session = owners_.sessions.find(job.assignment->gatherer);
+    if (!session) return who + " is away; it is waited for";
+    return session->trouble.empty() ? "" : who + " stores nothing at present: " + session->trouble;
+}
+
+void Gathering::tell_of_absence(Step& step, Job& job) {
+    Assignment& assignment = *job.assignment.write();
+    if (!assignment.orphaned || assignment.told_away ||
+        step.lived - *assignment.orphaned < limits::absence_told_after)
+        return;
+    assignment.told_away = true;
+    tell_clients(step, job);
+}
+
 bool Gathering::wins_over_cancel(const Job& job, const PeerId& from,
                                  const wire::Propose& propose) const {
     return job.life->end.outcome == wire::Outcome::cancelled &&
@@ -206,6 +286,7 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
         assignment.orphaned.reset();
         assignment.gatherer = peer;
         assignment.known = gatherer;
+        if (std::exchange(assignment.told_away, false)) tell_clients(step, job);
         if (!same_life) {  // workers send again what they kept: to a gatherer that has nothing yet,
                            // or goes on from its store
             if (forgot) ++assignment.number;

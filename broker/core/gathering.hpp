@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "broker/core/endings.hpp"
 #include "broker/core/error_batches.hpp"
@@ -36,6 +37,10 @@ public:
     Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
     /// An answer for this broker, or for a worker: who hears it must have heard what is safe.
     void on_marked(Step& step, const PeerId& from, wire::Marked& marked) const;
+    /// Which gatherers a worker or a client can't reach. True when that has changed.
+    bool on_unreached(Step& step, Session& session, std::vector<wire::Unreached> unreached);
+    /// Whether it can store what it gathers.
+    void on_heartbeat(Step& step, const PeerId& from, const wire::Heartbeat& heartbeat);
     void on_propose(Step& step, const PeerId& from, const wire::Propose& propose);
 
     void lose(const Step& step, const PeerId& peer);
@@ -46,6 +51,10 @@ public:
     /// The jobs that were the gatherer's own go on with it; those whose results it lost with its
     /// memory end.
     void adopt(Step& step, const PeerId& peer);
+    /// What the job waits for, of its gatherer; empty: nothing.
+    std::string why_waiting(const Job& job) const;
+    /// Says so to its clients where the gatherer is away for longer than a restart takes.
+    void tell_of_absence(Step& step, Job& job);
     /// Why the job is not to wait for its gatherer any longer; empty: it is.
     std::string why_orphaned(const Job& job, LivedTime lived) const;
     /// Whether the name is the one of another user's gatherer, for which jobs wait.
@@ -60,6 +69,8 @@ private:
     PeerId choose(const std::string& preferred) const;
     void tell(Step& step, Job& job);
     void tell_workers(Step& step, const Job& job) const;
+    void tell_clients(Step& step, const Job& job) const;
+    void tell_clients(Step& step, const Job& job, const std::string& text) const;
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
     bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
 

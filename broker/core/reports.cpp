@@ -28,7 +28,6 @@ wire::JobInfo info_of(const Job& job, Time now) {
     if (!job.running())
         info.took = floor<wire::Milliseconds>(job.life->ended_at - job.life->opened);
     info.gatherer = job.assignment->known.name;
-    if (job.running()) info.notice = job.client->notice;
     info.key = job.spec->key;
     info.round = job.life->round;
     info.share = job.standing->share;
@@ -50,6 +49,7 @@ wire::WorkerInfo info_of(const Session& worker, LivedTime lived) {
     for (const auto& [name, amount] : offer.resources) info.resources.push_back({name, amount});
     info.silent = floor<wire::Milliseconds>(lived - worker.heard);
     info.leaving = load.leaving;
+    info.unreached = worker.unreached;
     return info;
 }
 
@@ -67,6 +67,8 @@ std::size_t bytes_of(const wire::WorkerInfo& info) {
     for (const std::string& label : info.labels) bytes += label.size();
     for (const auto& resource : info.resources)
         bytes += limits::numbers_bytes + resource.name.size();
+    for (const auto& wall : info.unreached)
+        bytes += limits::numbers_bytes + wall.gatherer.size() + wall.endpoint.size();
     return bytes;
 }
 }  // namespace
@@ -91,8 +93,30 @@ void Reports::add_jobs(Time now, wire::Report& report, const std::vector<JobId>&
         if (id <= after) continue;
         report.more = bytes > limits::report_bytes;
         if (report.more) return;
-        bytes += bytes_of(report.jobs.emplace_back(info_of(jobs_.all().at(id), now)));
+        const Job& job = jobs_.all().at(id);
+        wire::JobInfo& info = report.jobs.emplace_back(info_of(job, now));
+        if (job.running()) info.notice = gathering_.why_waiting(job);
+        if (job.running() && info.notice.empty()) info.notice = wall_of(job);
+        if (job.running() && info.notice.empty()) info.notice = job.client->notice;
+        bytes += bytes_of(info);
     }
+}
+
+/// Who can't reach its gatherer, its client or workers; empty: everybody can.
+std::string Reports::wall_of(const Job& job) const {
+    const std::string& gatherer = job.assignment->known.name;
+    const Session* client = sessions_.find(job.client->peer);
+    if (client && !client->reaches(gatherer)) return "its client can't reach gatherer " + gatherer;
+    std::size_t workers = 0;
+    const Session* first = nullptr;
+    for (const auto& [peer, session] : sessions_.all()) {
+        if (session.role != wire::Role::worker || session.reaches(gatherer)) continue;
+        ++workers;
+        if (!first) first = &session;
+    }
+    if (!first) return {};
+    return std::to_string(workers) + " of the workers can't reach gatherer " + gatherer +
+           " and get no work of this job, " + first->name + " among them";
 }
 
 /// Those of one name come together; the rest of them is left out where there is no room.

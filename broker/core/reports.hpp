@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/gathering.hpp"
 #include "broker/state/jobs.hpp"
 #include "broker/state/sessions.hpp"
 
@@ -12,7 +13,8 @@ namespace fanfold::broker {
 
 class Reports {
 public:
-    Reports(const Jobs& jobs, const Sessions& sessions) : jobs_(jobs), sessions_(sessions) {}
+    Reports(const Jobs& jobs, const Sessions& sessions, const Gathering& gathering)
+        : jobs_(jobs), sessions_(sessions), gathering_(gathering) {}
 
     void on_query(Step& step, const PeerId& from, const wire::Query& query) const;
 
@@ -21,8 +23,11 @@ private:
                   const JobId& after) const;
     void add_workers(LivedTime lived, wire::Report& report, const std::string& after) const;
 
+    std::string wall_of(const Job& job) const;
+
     const Jobs& jobs_;
     const Sessions& sessions_;
+    const Gathering& gathering_;
 };
 
 }  // namespace fanfold::broker

@@ -30,10 +30,12 @@ void Requests::on_cancel(Step& step, const PeerId& from, const wire::Cancel& can
     Job* job = find_or_refuse(step, from, cancel.job, "Cancel");
     if (!job) return;
     owners_.endings.watch(step, *job, from);
-    if (job->running())
-        owners_.endings.end(step, *job,
-                            {.outcome = wire::Outcome::cancelled,
-                             .reason = cancel.reason.empty() ? "cancelled" : cancel.reason});
+    if (!job->running()) return;
+    step.note(
+        {.what = "cancel is asked for", .job = job->id, .detail = owners_.sessions.who(from)});
+    owners_.endings.end(step, *job,
+                        {.outcome = wire::Outcome::cancelled,
+                         .reason = cancel.reason.empty() ? "cancelled" : cancel.reason});
 }
 
 void Requests::on_cancel_fragments(Step& step, const PeerId& from,
@@ -67,7 +69,8 @@ void Requests::on_cancel_fragments(Step& step, const PeerId& from,
     }
     step.note({.what = "fragments cancelled",
                .job = job->id,
-               .detail = std::to_string(answer.fragments) + ": " + reason});
+               .detail = std::to_string(answer.fragments) + ", " + owners_.sessions.who(from) +
+                         ": " + reason});
     step.send(from, answer);
 }
 

@@ -249,7 +249,10 @@ Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sende
     step.note({.what = "job opened",
                .job = job.id,
                .peer = job.assignment->known.name,
-               .detail = spec.title.empty() ? spec.function : spec.title});
+               .detail = spec.function + ", " + owners_.sessions.who(spec.owner)});
+    if (!spec.title.empty())  // which may be a command line, with what is nobody's business
+        step.note(
+            {.level = Level::debug, .what = "job's title", .job = job.id, .detail = spec.title});
     return &job;
 }
 

@@ -143,7 +143,7 @@ Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
         auto head = this->head(job, queue);
         if (!head) continue;
         Pool& pool = *job.waiting->pool;
-        const Place* place = best_worker(pool, *head, queueing);
+        const Place* place = best_worker(job, *head, queueing);
         if (!place) {
             if (head->alone) pool.choosy.insert(job.id);
             else why = Lending::not_wanted;
@@ -186,11 +186,13 @@ bool Dispatcher::window_full(const Job& job) {
     return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
 }
 
-/// Among workers without a free slot the first is nearly always the one.
-const Place* Dispatcher::best_worker(const Pool& pool, const Books::Head& head, bool queueing) {
+/// Among workers without a free slot the first is nearly always the one. Whoever can't reach the
+/// job's gatherer would keep its results for ever.
+const Place* Dispatcher::best_worker(const Job& job, const Books::Head& head, bool queueing) {
     int left = limits::places_tried;
-    for (const Place& place : pool.places) {
+    for (const Place& place : job.waiting->pool->places) {
         const Session& worker = *place.session;
+        if (!worker.reaches(job.assignment->known.name)) continue;
         if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing))
             return &place;
         if (place.full && (head.alone || --left == 0)) break;

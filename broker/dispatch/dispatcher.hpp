@@ -77,7 +77,7 @@ private:
         DispatchId dispatch;
     };
     void send_chunk(Step& step, Job& job, const Place& to, const Chunk& chunk, Slice body);
-    static const Place* best_worker(const Pool& pool, const Books::Head& head, bool queueing);
+    static const Place* best_worker(const Job& job, const Books::Head& head, bool queueing);
     static bool window_full(const Job& job);
 
     const Owners& owners_;

@@ -81,7 +81,8 @@ struct Assignment {
     Time again_at{};  // it is told again then, should the message have been lost,
     Duration patience{};
     std::uint64_t held_bytes = 0;       // at the gatherer, not let go
-    std::optional<LivedTime> orphaned;  // its gatherer is away since then
+    std::optional<LivedTime> orphaned;  // its gatherer is away since then,
+    bool told_away = false;             // and its clients know
 };
 
 /// Its rounds and its end.

@@ -125,6 +125,11 @@ struct Session {
     Time beaten{};            // it was sent a heartbeat then
     Offer offer;              // of a worker
     wire::GathererRef gatherer;
+    std::string address;  // of its host, where the transport has any
+    /// Somebody else came with its name then: whether it lives will show.
+    std::optional<LivedTime> challenged;
+    std::string trouble;                     // of a gatherer: why it can store nothing at present
+    std::vector<wire::Unreached> unreached;  // gatherers that it can't connect to
     Owned<Loads, Load> load;
     Owned<Pools, Membership> membership;
     Owned<IdleWork, Recalls> recalls;
@@ -140,6 +145,10 @@ struct Session {
         return role == wire::Role::worker && load->lent.empty() && load->jobs.empty();
     }
     bool has_free_slot() const { return load->in_slots() < usable_slots(); }
+    bool reaches(const std::string& gatherer_name) const {
+        return std::ranges::none_of(
+            unreached, [&](const wire::Unreached& wall) { return wall.gatherer == gatherer_name; });
+    }
 };
 
 }  // namespace fanfold::broker

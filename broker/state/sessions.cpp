@@ -100,27 +100,32 @@ PeerId Sessions::earlier(const PeerId& peer) const {
     return earlier;
 }
 
-std::vector<PeerId> Sessions::past(const Session& gatherer) const {
-    std::vector<PeerId> past;
-    for (const PeerId& id : gatherers_)
-        if (const Session& other = at(id); gatherer.role == wire::Role::gatherer &&
-                                           other.epoch != gatherer.epoch &&
-                                           other.gatherer.name == gatherer.gatherer.name)
-            past.push_back(id);
-    return past;
-}
-
-bool Sessions::is_past(const wire::Hello& hello) const {
-    return std::ranges::any_of(gatherers_, [&](const PeerId& peer) {
-        const wire::GathererRef& other = at(peer).gatherer;
-        return other.name == hello.gatherer.name &&
-               other.epoch.number > hello.gatherer.epoch.number;
-    });
+std::optional<PeerId> Sessions::namesake(const wire::Hello& hello) const {
+    if (hello.role == wire::Role::gatherer) {
+        auto peer = gatherer_named(hello.gatherer.name);
+        return peer && at(*peer).epoch != hello.epoch ? peer : std::nullopt;
+    }
+    auto named = names_.find(hello.name);
+    if (hello.role != wire::Role::worker || named == names_.end()) return std::nullopt;
+    for (const PeerId& peer : named->second)
+        if (const Session& other = at(peer);
+            other.role == wire::Role::worker && other.epoch != hello.epoch)
+            return peer;
+    return std::nullopt;
 }
 
 std::string Sessions::name_of(const PeerId& peer) const {
     auto it = all_.find(peer);
     return it == all_.end() ? to_string(peer) : it->second.name;
+}
+
+std::string Sessions::who(const PeerId& peer) const {
+    std::string who = "by " + name_of(peer);
+    auto it = all_.find(peer);
+    if (it == all_.end()) return who;
+    const Session& session = it->second;
+    if (!session.sender.user.empty()) who += ", user " + session.sender.user;
+    return session.address.empty() ? who : who + ", at " + session.address;
 }
 
 wire::Milliseconds Sessions::heartbeat() const {

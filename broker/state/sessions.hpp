@@ -21,6 +21,9 @@ public:
 
     /// A new session; `hello` is used up.
     Session& add(const Step& step, const PeerId& peer, wire::Hello& hello, const Sender& sender);
+    /// The connection of another life that has the name which a worker or a gatherer comes with.
+    /// There is one at most.
+    std::optional<PeerId> namesake(const wire::Hello& hello) const;
     /// A message of the peer; its roles may have changed.
     void hear(const Step& step, Session& session, const Sender& sender);
     /// A part of a message of the peer.
@@ -30,6 +33,10 @@ public:
     std::vector<PeerId> beat(Step& step);
 
     Session* find(const PeerId& peer) {
+        auto it = all_.find(peer);
+        return it == all_.end() ? nullptr : &it->second;
+    }
+    const Session* find(const PeerId& peer) const {
         auto it = all_.find(peer);
         return it == all_.end() ? nullptr : &it->second;
     }
@@ -45,12 +52,11 @@ public:
     std::optional<PeerId> gatherer_named(const std::string& name) const;
     /// The connection that this life of the peer had before.
     PeerId earlier(const PeerId& peer) const;
-    /// The connections of earlier lives of a gatherer.
-    std::vector<PeerId> past(const Session& gatherer) const;
-    /// Whether that gatherer has been started again since.
-    bool is_past(const wire::Hello& hello) const;
     /// The name of the connection's session, for logs.
     std::string name_of(const PeerId& peer) const;
+    /// That, its user and its host's address, as far as they are known, for the log of who did
+    /// what.
+    std::string who(const PeerId& peer) const;
 
     wire::Milliseconds heartbeat() const;
     Time next_beat() const { return next_beat_; }

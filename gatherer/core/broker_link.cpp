@@ -6,7 +6,7 @@ namespace fanfold::gatherer {
 
 namespace {
 
-// A broker of another version may be replaced.
+// A broker of another version may be replaced, and who has our name may end.
 constexpr Duration refused_interval = std::chrono::seconds(30);
 
 }  // namespace
@@ -30,7 +30,17 @@ void BrokerLink::on_time(Step& step) {
         due = session_.due(step.now, step.lived);
     }
     if (due.hello) step.actions.push_back(SendBroker{.message = session_.hello()});
-    if (due.heartbeat) step.actions.push_back(SendBroker{.message = wire::Heartbeat{}});
+    if (due.heartbeat) beat(step);
+}
+
+/// The trouble of the store is in each: what is told seldom could be lost.
+void BrokerLink::beat(Step& step) {
+    step.actions.push_back(
+        SendBroker{.message = wire::Heartbeat{.trouble = persistence_.trouble()}});
+}
+
+void BrokerLink::on_store_changed(Step& step) {
+    if (session_.standing()) beat(step);
 }
 
 Greeting BrokerLink::on_welcome(Step& step, const wire::Welcome& welcome) {
@@ -50,12 +60,16 @@ void BrokerLink::keep_epoch(Step& step) {
 void BrokerLink::on_refused(Step& step, const wire::Refused& refused) {
     auto meaning = BrokerSession::Refusal::other;
     if (!refused.job) meaning = session_.refused(step.now, step.lived, refused);
-    const bool version = meaning == BrokerSession::Refusal::version;
-    step.actions.push_back(Note{.level = version ? Level::error : Level::warn,
+    const bool for_long =
+        meaning == BrokerSession::Refusal::version || refused.code == wire::RefusalCode::conflict;
+    const bool forgotten = meaning == BrokerSession::Refusal::unknown_session;
+    step.actions.push_back(Note{.level = forgotten  ? Level::debug
+                                         : for_long ? Level::error
+                                                    : Level::warn,
                                 .what = "refused by the broker",
                                 .job = refused.job,
                                 .detail = refused.text});
-    if (version) session_.rest(step.now, refused_interval);
+    if (for_long && !refused.job) session_.rest(step.now, refused_interval);
     if (meaning == BrokerSession::Refusal::unknown_session) on_time(step);
 }
 

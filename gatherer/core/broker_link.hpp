@@ -21,6 +21,8 @@ public:
     /// Anything at all from the broker.
     void on_message(const Step& step) { session_.heard(step.lived); }
     void on_refused(Step& step, const wire::Refused& refused);
+    /// The store's trouble has begun, changed or ended: the broker tells the clients.
+    void on_store_changed(Step& step);
     /// What the Welcome means for the jobs. Its epoch is kept by keep_epoch(), which comes after
     /// the jobs' own rows: a cut in between must not hide that the broker lost its memory.
     Greeting on_welcome(Step& step, const wire::Welcome& welcome);
@@ -35,6 +37,8 @@ public:
     Time next(Time now, LivedTime lived) const { return session_.next(now, lived); }
 
 private:
+    void beat(Step& step);
+
     BrokerSession session_;
     Persistence& persistence_;
     bool epoch_changed_ = false;

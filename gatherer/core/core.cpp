@@ -34,8 +34,9 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
                           [&](Unroutable& gone) { collecting_.drop(step, jobs_.all(), gone.peer); },
                           [&](Tick&) { collecting_.drop_silent(step, jobs_.all()); },
                           [&](StoreTrouble& trouble) {
-                              if (persistence_.on_trouble(step, trouble))
-                                  jobs_.on_store_mended(step);
+                              const bool mended = persistence_.on_trouble(step, trouble);
+                              broker_.on_store_changed(step);
+                              if (mended) jobs_.on_store_mended(step);
                           },
                           [&](Fetched& fetched) { jobs_.on_fetched(step, fetched); },
                           [&](Committed& committed) { persistence_.on_committed(committed); }},

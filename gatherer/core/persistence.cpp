@@ -27,7 +27,8 @@ bool Persistence::on_trouble(Step& step, const StoreTrouble& event) {
     if (troubled)
         step.actions.push_back(Note{
             .level = Level::error, .what = "the state can't be written", .detail = event.text});
-    if (std::exchange(troubled_, troubled) == troubled || troubled) return false;
+    const bool was_troubled = !std::exchange(trouble_, event.text).empty();
+    if (!was_troubled || troubled) return false;
     step.actions.push_back(Note{.level = Level::info, .what = "the state can be written again"});
     return true;
 }

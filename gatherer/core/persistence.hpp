@@ -25,7 +25,9 @@ public:
 
     bool durable() const { return options_.durable; }
     /// The store can't write now. Nothing is sent while that is so.
-    bool troubled() const { return troubled_; }
+    bool troubled() const { return !trouble_.empty(); }
+    /// Why it can't, for people.
+    const std::string& trouble() const { return trouble_; }
     /// Of bodies that are not on disk yet.
     std::uint64_t waiting_bytes() const { return waiting_bytes_; }
     void on_committed(const Committed& event) { waiting_bytes_ = event.waiting_bytes; }
@@ -62,7 +64,7 @@ private:
 
     Options options_;
     std::uint64_t waiting_bytes_ = 0;
-    bool troubled_ = false;
+    std::string trouble_;
 };
 
 }  // namespace fanfold::gatherer

@@ -222,6 +222,9 @@ JobStatus status_of(const wire::JobInfo& info) {
 
 WorkerStatus status_of(const wire::WorkerInfo& info) {
     WorkerStatus status;
+    for (const auto& wall : info.unreached)
+        status.unreached.push_back(
+            {.gatherer = wall.gatherer, .endpoint = wall.endpoint, .since = wall.since});
     status.name = info.name;
     status.slots = info.slots;
     status.stuck_slots = info.stuck_slots;

@@ -35,7 +35,9 @@ ClientOptions client_options(const ConnectOptions& options) {
     return {.broker = std::move(broker),
             .name = options.name,
             .connect_timeout = options.connect_timeout,
-            .keys = keys_in(keys_folder(options.keys))};
+            .give_up = options.give_up,
+            .keys = keys_in(keys_folder(options.keys)),
+            .on_notice = options.on_notice};
 }
 
 JobId checked_id(const std::string& text) {

@@ -25,7 +25,13 @@ Options core_options(const ClientOptions& options) {
     return {.broker = options.broker,
             .name = options.name,
             .epoch = {.number = 0, .incarnation = random_number()},
-            .connect_timeout = options.connect_timeout};
+            .connect_timeout = options.connect_timeout,
+            .give_up = options.give_up};
+}
+
+std::shared_ptr<NoticeFunction> notice_function(const ClientOptions& options) {
+    if (!options.on_notice) return nullptr;
+    return std::make_shared<NoticeFunction>(options.on_notice);
 }
 }  // namespace
 
@@ -33,7 +39,8 @@ Client::Client(zmq::context_t& context, ClientOptions options)
     : options_(named(std::move(options))),
       core_(core_options(options_)),
       sockets_(context, loop_, {.broker = options_.broker, .keys = options_.keys},
-               [this](Event event) { step(std::move(event)); }) {
+               [this](Event event) { step(std::move(event)); }),
+      deliveries_(notice_function(options_)) {
     loop_.watch(calls_.fd(), [this] { take_calls(); });
     loop_.watch(calls_.look_fd(), [this] { look(); });
     step(ControlOpened{sockets_.connect()});

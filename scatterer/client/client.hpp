@@ -3,6 +3,7 @@
 // the job's inbox, or is an answer.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -21,7 +22,9 @@ struct ClientOptions {
     std::string broker{};  // endpoint of its control socket, checked
     std::string name{};    // for logs; empty: host-pid
     Duration connect_timeout = limits::connect_timeout;
+    Duration give_up = limits::give_up;
     std::optional<Keys> keys{};
+    std::function<void(const std::string&)> on_notice{};
 };
 
 class Client {

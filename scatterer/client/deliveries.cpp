@@ -94,9 +94,15 @@ void Deliveries::deliver(const JobRefused& action) {
 
 void Deliveries::deliver(JobNotice& action) {
     auto it = links_.find(action.job);
-    if (it == links_.end() || !it->second->on_notice) return;
-    notices_.post(
-        {.function = it->second->on_notice, .text = std::move(action.text), .job = action.job});
+    if (it == links_.end()) return;
+    const auto& function = it->second->on_notice ? it->second->on_notice : on_notice_;
+    if (function)
+        notices_.post({.function = function, .text = std::move(action.text), .job = action.job});
+}
+
+void Deliveries::deliver(ConnectionNotice& action) {
+    if (on_notice_)
+        notices_.post({.function = on_notice_, .text = std::move(action.text), .job = {}});
 }
 
 }  // namespace fanfold::scatterer

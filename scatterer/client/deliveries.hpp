@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "scatterer/client/inbox.hpp"
@@ -20,6 +21,10 @@ struct JobLink {
 
 class Deliveries {
 public:
+    /// `on_notice`, if there is one, hears of the connection and of jobs without one of their own.
+    explicit Deliveries(std::shared_ptr<NoticeFunction> on_notice)
+        : on_notice_(std::move(on_notice)) {}
+
     /// Another link for a job that has one is refused, until that is removed.
     bool add(const JobId& job, const std::shared_ptr<JobLink>& link);
     void remove(const JobId& job) { links_.erase(job); }
@@ -39,6 +44,7 @@ public:
     void deliver(JobConcluded& action);
     void deliver(const JobRefused& action);
     void deliver(JobNotice& action);
+    void deliver(ConnectionNotice& action);
 
 private:
     Inbox* inbox_of(const JobId& job) const;
@@ -47,6 +53,7 @@ private:
 
     std::map<JobId, std::shared_ptr<JobLink>> links_;
     std::vector<std::shared_ptr<JobLink>> fresh_;  // to be told
+    const std::shared_ptr<NoticeFunction> on_notice_;
     Notices notices_;
 };
 

@@ -91,12 +91,18 @@ Sockets::Gatherer* Sockets::gatherer(const wire::GathererRef& named) {
     auto& slot = gatherers_[named.name];
     bool same = slot && slot->key == key_of(named) && slot->public_key == named.public_key &&
                 !named.collect.empty();
-    if (same && !is_refused(*slot)) return slot.get();
+    // libzmq gives a connection up when its key is refused. The gatherer may have heard of the key
+    // only after that: the next request goes over another connection.
+    if (same && !slot->refused) return slot.get();
     forget(slot);                               // an earlier life of it
     if (named.collect.empty()) return nullptr;  // its key is let in no more
     slot = open(named);
-    if (slot) loop_.watch(slot->socket, [this, name = named.name] { read(name); });
-    return slot.get();
+    if (!slot) return nullptr;
+    loop_.watch(slot->socket, [this, name = named.name] { read(name); });
+    if (!slot->handshakes) return slot.get();
+    loop_.watch(slot->handshakes->socket(), [this, name = named.name] { read_handshakes(name); });
+    sink_(Reach{.gatherer = named.name, .endpoint = slot->endpoint});
+    return gatherers_[named.name].get();
 }
 
 /// Nothing, with a line in the log, where it can't be reached.
@@ -110,9 +116,11 @@ std::unique_ptr<Sockets::Gatherer> Sockets::open(const wire::GathererRef& named)
     std::string endpoint = net::choose_endpoint(named.collect, options_.broker);
     if (endpoint.empty()) return unusable("no endpoint of the gatherer can be used from here", "");
     auto made = std::make_unique<Gatherer>();
+    const bool watched = !endpoint.starts_with("inproc://");  // of which libzmq tells nothing
     auto proof =
-        net::proof_for(options_.keys, named, endpoint, options_.keys ? &made->handshakes : nullptr);
+        net::proof_for(options_.keys, named, endpoint, watched ? &made->handshakes : nullptr);
     if (!proof) return unusable("nothing is collected from the gatherer", proof.error().text);
+    made->endpoint = endpoint;
     made->key = key_of(named);
     made->public_key = named.public_key;
     made->socket =
@@ -122,19 +130,23 @@ std::unique_ptr<Sockets::Gatherer> Sockets::open(const wire::GathererRef& named)
 
 void Sockets::forget(std::unique_ptr<Gatherer>& gatherer) {
     if (gatherer) loop_.forget(gatherer->socket);
+    if (gatherer && gatherer->handshakes) loop_.forget(gatherer->handshakes->socket());
     gatherer.reset();
 }
 
-/// libzmq gives a connection up when its key is refused. The gatherer may have heard of the key
-/// only after that: the next request goes over another connection.
-bool Sockets::is_refused(Gatherer& gatherer) {
-    bool refused = false;
-    if (!gatherer.handshakes) return false;
-    while (auto news = gatherer.handshakes->read()) {
-        net::log_handshake("client", *news, "gatherer " + gatherer.key.name, options_.keys);
-        refused = refused || *news == net::HandshakeWatch::News::key_refused;
+void Sockets::read_handshakes(const std::string& name) {
+    using News = net::HandshakeWatch::News;
+    for (;;) {
+        const auto& gatherer = gatherers_[name];
+        auto news = gatherer && gatherer->handshakes ? gatherer->handshakes->read() : std::nullopt;
+        if (!news) return;
+        net::log_handshake("client", *news, "gatherer " + name, options_.keys);
+        gatherer->refused = gatherer->refused || *news == News::key_refused;
+        if (*news == News::accepted || *news == News::lost)
+            sink_(Reach{.gatherer = name,
+                        .endpoint = gatherer->endpoint,
+                        .reached = *news == News::accepted});
     }
-    return refused;
 }
 
 /// What is read may make the core open the next life of the gatherer, and end this one.
@@ -162,8 +174,11 @@ void Sockets::close() {
     handshakes_.reset();
     close(control_, welcomed ? patience : std::chrono::milliseconds(0));
     close(blocks_, patience);
-    for (auto& [name, gatherer] : gatherers_)
-        if (gatherer) close(gatherer->socket, patience);
+    for (auto& [name, gatherer] : gatherers_) {
+        if (!gatherer) continue;
+        gatherer->handshakes.reset();
+        close(gatherer->socket, patience);
+    }
     gatherers_.clear();
 }
 

@@ -49,14 +49,16 @@ private:
         std::string public_key{};
         zmq::socket_t socket{};
         net::Parts parts{};
-        std::optional<net::HandshakeWatch> handshakes{};  // with keys
+        std::string endpoint{};
+        std::optional<net::HandshakeWatch> handshakes{};  // not over inproc
+        bool refused = false;                             // our key
     };
 
     Gatherer* gatherer(const wire::GathererRef& named);
     std::unique_ptr<Gatherer> open(const wire::GathererRef& named);
     void forget(std::unique_ptr<Gatherer>& gatherer);
     void forget_handshakes();
-    bool is_refused(Gatherer& gatherer);
+    void read_handshakes(const std::string& gatherer);
     void read_control();
     void read(const std::string& name);
     void read_handshakes();

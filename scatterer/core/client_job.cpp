@@ -168,11 +168,13 @@ const Submission* ClientJob::on_refused(Step& step, const wire::Refused& refused
     return nullptr;
 }
 
-void ClientJob::on(Step& step, const wire::Notice& notice) {
-    if (concluded_ || (notice.text == notice_ && step.now < notice_again_)) return;
+bool ClientJob::on(Step& step, const wire::Notice& notice) {
+    if (concluded_ || closed_) return false;
+    if (notice.text == notice_ && step.now < notice_again_) return true;
     notice_ = notice.text;
     notice_again_ = step.now + limits::notice_again;
     tell(step, JobNotice{id_, notice.text});
+    return true;
 }
 
 bool ClientJob::on_memory_lost(Step& step) {
@@ -196,13 +198,8 @@ bool ClientJob::on_session_lost(Step& step, const std::string& why) {
 
 // --- the gatherer
 
-Collection* ClientJob::collected_at(const GathererKey& gatherer) {
-    bool there = !concluded_ && collection_ && collection_->is_at(gatherer);
-    return there ? &*collection_ : nullptr;
-}
-
 void ClientJob::turned_away(Step& step, const GathererKey& by, const wire::Refused& refused) {
-    if (!collected_at(by)) return;
+    if (!collection() || !collection_->is_at(by)) return;
     step.act(Note{.level = Level::warn,
                   .what = "turned away by the gatherer",
                   .job = id_,

@@ -43,15 +43,15 @@ public:
     void on(Step& step, const wire::Ended& ended);
     /// Returns its submission when another client may have its key: the broker is to be asked.
     const Submission* on_refused(Step& step, const wire::Refused& refused);
-    /// Something for people to know about a job that goes on.
-    void on(Step& step, const wire::Notice& notice);
+    /// Something for people to know about a job that goes on. Whether anybody listens.
+    bool on(Step& step, const wire::Notice& notice);
     /// The broker has lost its memory. Whether it was the client's own.
     bool on_memory_lost(Step& step);
     /// There is no session to hope for. Whether the broker may yet come back with the job.
     bool on_session_lost(Step& step, const std::string& why);
 
-    /// The collection, if it collects at that gatherer.
-    Collection* collected_at(const GathererKey& gatherer);
+    /// The collection, if it collects and has not heard the last word.
+    Collection* collection() { return concluded_ || !collection_ ? nullptr : &*collection_; }
     void turned_away(Step& step, const GathererKey& by, const wire::Refused& refused);
     /// The last word, in either form.
     void conclude(Step& step, wire::Concluded end);

@@ -45,6 +45,7 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
         [&](FromBroker& received) { route(step, received); },
         [&](FromGatherer& received) { route(step, received); },
         [&](const GathererSends& sends) { jobs_.hear(step, sends.from); },
+        [&](const Reach& reach) { walls_.change(reach, step.lived); },
         [&](const Garbled& garbled) {
             step.act(Note{.level = Level::warn,
                           .what = "bytes that are no message",
@@ -110,12 +111,14 @@ void Core::route(Step& step, FromGatherer& event) {
 // --- the session, and what follows from it
 
 void Core::welcome(Step& step, const wire::Welcome& welcome) {
+    const bool waited = session_.told_of_wait();
     const auto greeting = session_.on_welcome(step, welcome);
     if (greeting == BrokerSession::Greeting::doubted) return;
     jobs_.learn(welcome.gatherers);
     if (greeting == BrokerSession::Greeting::again) return;
     if (greeting == BrokerSession::Greeting::other_life) jobs_.on_memory_lost(step);
     step.act(Connected{welcome});
+    if (waited) tell(step, "the broker at " + session_.broker() + " answers again");
     jobs_.start_session(step);
     questions_.start_over(step);
     repeat(step);
@@ -137,6 +140,11 @@ void Core::give_up(Step& step, const std::string& why) {
     step.act(ConnectionFailed{why});
 }
 
+/// Those whose jobs it concerns, or, where there are none, whoever holds the connection.
+void Core::tell(Step& step, const std::string& text) {
+    if (!jobs_.notify_all(step, text)) step.act(ConnectionNotice{text});
+}
+
 void Core::ask(Step& step, const Ask& event) {
     if (!session_.accepts_calls()) return step.act(Answer{event.number, fail(session_.failure())});
     questions_.add(step, event);
@@ -156,8 +164,10 @@ void Core::tick(Step& step) {
 void Core::keep_session(Step& step) {
     if (auto failure = session_.check_patience(step)) give_up(step, failure->text);
     const auto kept = session_.keep(step);
-    if (kept.silence) jobs_.notify_all(step, *kept.silence);
+    if (kept.notice) tell(step, *kept.notice);
     if (kept.reconnect) step.act(Reconnect{});
+    if (kept.heartbeat) step.send(wire::Heartbeat{.unreached = walls_.list(step.lived)});
+    jobs_.tell_of_walls(step, walls_.list(step.lived));
 }
 
 void Core::repeat(Step& step) {

@@ -41,10 +41,12 @@ private:
     void repeat(Step& step);
     void leave(Step& step);
     void give_up(Step& step, const std::string& why);
+    void tell(Step& step, const std::string& text);
 
     Session session_;
     Jobs jobs_;
     Questions questions_;
+    Walls walls_;
     Time now_{};  // of the latest step
     LivedClock lived_;
     Time repeat_at_{};

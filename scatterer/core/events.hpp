@@ -9,6 +9,7 @@
 #include "scatterer/core/block_builder.hpp"
 #include "shared/base/result.hpp"
 #include "shared/events/events.hpp"
+#include "shared/events/walls.hpp"
 
 namespace fanfold::scatterer {
 
@@ -125,7 +126,7 @@ struct GathererSends {
 
 using Event = std::variant<OpenJob, AppendBlock, SealJob, CollectJob, Consumed, CancelJob, WatchJob,
                            Ask, CloseJob, Leave, ControlOpened, FromBroker, FromGatherer,
-                           GathererSends, Garbled, Tick>;
+                           GathererSends, Reach, Garbled, Tick>;
 
 // --- actions: to the fleet
 struct SendBroker {
@@ -209,6 +210,10 @@ struct JobNotice {
     JobId job;
     std::string text;
 };
+/// For people, about the connection, where no job is there to be told.
+struct ConnectionNotice {
+    std::string text;
+};
 struct Answer {
     std::uint64_t number = 0;
     Result<Reply> reply;
@@ -217,6 +222,6 @@ struct Answer {
 using Action =
     std::variant<SendBroker, PushBlock, PushMark, SendGatherer, Reconnect, Connected,
                  ConnectionFailed, Deliver, DeliverFailure, JobRoom, JobSealed, JobLocated,
-                 JobEnded, JobConcluded, JobRefused, JobNotice, Answer, Note>;
+                 JobEnded, JobConcluded, JobRefused, JobNotice, ConnectionNotice, Answer, Note>;
 
 }  // namespace fanfold::scatterer

@@ -4,6 +4,19 @@
 
 namespace fanfold::scatterer {
 
+namespace {
+/// The job's collection, if it collects at that gatherer.
+Collection* collected_at(ClientJob* job, const GathererKey& gatherer) {
+    Collection* collection = job ? job->collection() : nullptr;
+    return collection && collection->is_at(gatherer) ? collection : nullptr;
+}
+
+bool collects_from(ClientJob& job, const std::string& gatherer) {
+    Collection* collection = job.collection();
+    return collection && collection->aimed() && collection->at()->name == gatherer;
+}
+}  // namespace
+
 ClientJob* Jobs::find(const JobId& job) {
     auto it = jobs_.find(job);
     return it == jobs_.end() ? nullptr : &it->second;
@@ -67,8 +80,31 @@ void Jobs::refuse(Step& step, const JobId& job, const std::string& text) {
     if (ClientJob* known = find(job)) known->refuse(step, text);
 }
 
-void Jobs::notify_all(Step& step, const std::string& text) {
-    for (auto& [id, job] : jobs_) job.on(step, wire::Notice{id, text});
+bool Jobs::notify_all(Step& step, const std::string& text) {
+    bool told = false;
+    for (auto& [id, job] : jobs_) told = job.on(step, wire::Notice{id, text}) || told;
+    return told;
+}
+
+void Jobs::tell_of_walls(Step& step, const std::vector<wire::Unreached>& walls) {
+    if (walls.empty() && walls_.empty()) return;
+    std::set<std::string> now;
+    auto tell = [&](const std::string& gatherer, const std::string& text) {
+        for (auto& [id, job] : jobs_)
+            if (collects_from(job, gatherer)) job.on(step, wire::Notice{id, text});
+    };
+    for (const wire::Unreached& wall : walls) {
+        now.insert(wall.gatherer);
+        tell(wall.gatherer, "gatherer " + wall.gatherer + " can't be reached at " + wall.endpoint +
+                                "; its results are waited for");
+        if (!walls_.contains(wall.gatherer))
+            step.act(Note{.level = Level::warn,
+                          .what = "a gatherer can't be reached",
+                          .peer = wall.gatherer,
+                          .detail = wall.endpoint});
+    }
+    for (const std::string& before : std::exchange(walls_, std::move(now)))
+        if (!walls_.contains(before)) tell(before, "gatherer " + before + " is reached again");
 }
 
 void Jobs::on_memory_lost(Step& step) {
@@ -85,21 +121,19 @@ void Jobs::on_session_lost(Step& step, const std::string& why) {
 
 void Jobs::on_values(Step& step, const GathererKey& from, const wire::Values& values,
                      const Slice& body) {
-    ClientJob* job = find(values.job);
-    if (Collection* collection = job ? job->collected_at(from) : nullptr)
+    if (Collection* collection = collected_at(find(values.job), from))
         collection->on_values(step, values, body);
 }
 
 void Jobs::on_failures(Step& step, const GathererKey& from, const wire::Failures& failures,
                        const Slice& body) {
-    ClientJob* job = find(failures.job);
-    if (Collection* collection = job ? job->collected_at(from) : nullptr)
+    if (Collection* collection = collected_at(find(failures.job), from))
         collection->on_failures(step, failures, body);
 }
 
 void Jobs::on_concluded(Step& step, const GathererKey& from, const wire::Concluded& concluded) {
     ClientJob* job = find(concluded.job);
-    Collection* collection = job ? job->collected_at(from) : nullptr;
+    Collection* collection = collected_at(job, from);
     if (collection && collection->on_concluded(step, concluded)) job->conclude(step, concluded);
 }
 

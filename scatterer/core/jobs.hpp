@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,10 @@ public:
     /// asked.
     const Submission* on_refused(Step& step, const JobId& job, const wire::Refused& refused);
     void refuse(Step& step, const JobId& job, const std::string& text);
-    void notify_all(Step& step, const std::string& text);
+    /// Whether there was anybody to tell.
+    bool notify_all(Step& step, const std::string& text);
+    /// Gatherers that can't be connected to: those who wait for their results hear of it.
+    void tell_of_walls(Step& step, const std::vector<wire::Unreached>& walls);
     void on_memory_lost(Step& step);
     void on_session_lost(Step& step, const std::string& why);
 
@@ -66,6 +70,7 @@ private:
     std::map<JobId, ClientJob> jobs_;
     std::map<JobId, Time> given_up_;  // the client's own, and when
     Gatherers gatherers_;
+    std::set<std::string> walls_;  // gatherers that are told not to be reached
 };
 
 }  // namespace fanfold::scatterer

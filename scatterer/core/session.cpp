@@ -18,13 +18,13 @@ Time Session::next_wakeup(Time now, LivedTime lived) const {
     Time next = session_.next(now, lived);
     // Lived time is never ahead of the clock.
     if (waiting_since_)
-        next = std::min(next, now + (*waiting_since_ + options_.connect_timeout - lived));
+        next = std::min(next, now + (std::min(*waiting_since_ + patience(), next_word_) - lived));
     return next;
 }
 
 void Session::on_opened(Step& step, const PeerId& self) {
     self_ = self;
-    if (!waiting_since_ && !connected()) waiting_since_ = step.lived;
+    if (!waiting_since_ && !connected()) begin_wait(step.lived, limits::first_word_of_wait);
     session_.opened(step.now, step.lived);
 }
 
@@ -36,7 +36,7 @@ BrokerSession::Greeting Session::on_welcome(Step& step, const wire::Welcome& wel
     if (greeting == Greeting::doubted || greeting == Greeting::again) return greeting;
     if (known && accepts_calls())
         step.act(Note{.level = Level::info, .what = "the broker is back", .peer = options_.broker});
-    waiting_since_.reset();
+    end_wait();
     failure_.clear();
     welcome_ = welcome;
     return greeting;
@@ -47,7 +47,7 @@ std::optional<Session::Failure> Session::on_refused(Step& step, const wire::Refu
     const bool stood = connected();
     switch (session_.refused(step.now, step.lived, refused)) {
         case BrokerSession::Refusal::unknown_session:
-            if (stood) waiting_since_ = step.lived;
+            if (stood) begin_wait(step.lived, limits::first_word_of_wait);
             return std::nullopt;
         case BrokerSession::Refusal::version:
         case BrokerSession::Refusal::peer: break;
@@ -62,35 +62,57 @@ std::optional<Session::Failure> Session::on_refused(Step& step, const wire::Refu
 }
 
 std::optional<Session::Failure> Session::check_patience(Step& step) {
-    if (!waiting_since_ || step.lived - *waiting_since_ < options_.connect_timeout)
-        return std::nullopt;
+    if (!waiting_since_ || step.lived - *waiting_since_ < patience()) return std::nullopt;
     return fail(step, absence());
 }
 
 Session::Kept Session::keep(Step& step) {
     const bool stood = connected();
     const BrokerSession::Due due = session_.due(step.now, step.lived);
-    Kept kept{.silence = {}, .reconnect = due.reconnect};
+    Kept kept{.notice = {}, .reconnect = due.reconnect};
     if (due.reconnect && stood) {
         step.act(Note{.level = Level::warn,
                       .what = "the broker is silent, reconnecting",
                       .peer = options_.broker});
-        waiting_since_ = step.lived;
-        kept.silence = "the broker at " + options_.broker + " is silent, reconnecting";
+        begin_wait(step.lived, {});
+    }
+    if (waiting_since_ && step.lived >= next_word_) {
+        kept.notice = word_of_wait(step.lived);
+        next_word_ = step.lived + limits::next_word_of_wait;
+        told_of_wait_ = true;
     }
     if (due.hello) step.send(session_.hello());
-    if (due.heartbeat) step.send(wire::Heartbeat{});
+    kept.heartbeat = due.heartbeat;
     return kept;
 }
 
 void Session::leave(Step& step) {
     if (connected()) step.send(wire::Bye{.reason = "the client has ended"});
     session_.end();
+    end_wait();
+}
+
+void Session::begin_wait(LivedTime lived, Duration first_word) {
+    waiting_since_ = lived;
+    next_word_ = lived + first_word;
+}
+
+void Session::end_wait() {
     waiting_since_.reset();
+    told_of_wait_ = false;
+}
+
+std::string Session::word_of_wait(LivedTime lived) const {
+    const std::string until = "; it is given up after " + to_string(patience());
+    if (!session_.broker()) return "no broker answers at " + options_.broker + " yet" + until;
+    const std::string who = "the broker at " + options_.broker + " is silent";
+    if (!told_of_wait_) return who + ", reconnecting" + until;
+    const auto waited = std::chrono::floor<std::chrono::seconds>(lived - *waiting_since_);
+    return who + ", for " + to_string(Duration(waited)) + " by now" + until;
 }
 
 std::string Session::absence() const {
-    std::string patience = to_string(options_.connect_timeout);
+    std::string patience = to_string(this->patience());
     if (!session_.broker())
         return "no broker answers at " + options_.broker + "; is it running? (waited " + patience +
                ")";
@@ -100,7 +122,7 @@ std::string Session::absence() const {
 
 Session::Failure Session::fail(Step& step, const std::string& text) {
     failure_ = text;
-    waiting_since_.reset();
+    end_wait();
     step.act(Note{.level = Level::error,
                   .what = "no connection to the broker",
                   .peer = options_.broker,

@@ -13,10 +13,11 @@
 namespace fanfold::scatterer {
 
 struct Options {
-    std::string broker;  // its endpoint, for what people read
-    std::string name;    // of this client
-    Epoch epoch;         // of this client's life
-    Duration connect_timeout = limits::connect_timeout;
+    std::string broker;                                  // its endpoint, for what people read
+    std::string name;                                    // of this client
+    Epoch epoch;                                         // of this client's life
+    Duration connect_timeout = limits::connect_timeout;  // of a broker that was never met
+    Duration give_up = limits::give_up;                  // of one that was
 };
 
 class Session {
@@ -27,8 +28,9 @@ public:
     };
 
     struct Kept {
-        std::optional<std::string> silence;  // for people: the broker has just fallen silent
-        bool reconnect = false;              // a new connection is wanted
+        std::optional<std::string> notice;  // for people: what is waited for, and for how long
+        bool reconnect = false;             // a new connection is wanted
+        bool heartbeat = false;             // one is to be said
     };
 
     explicit Session(Options options);
@@ -47,6 +49,9 @@ public:
 
     Time next_wakeup(Time now, LivedTime lived) const;
     bool connected() const { return session_.standing(); }
+    /// Whether people were told of the present wait for the broker: its end is worth a word too.
+    bool told_of_wait() const { return told_of_wait_; }
+    const std::string& broker() const { return options_.broker; }
     bool accepts_calls() const { return failure_.empty(); }
     /// Why calls are not accepted.
     const std::string& failure() const { return failure_; }
@@ -58,7 +63,14 @@ public:
 
 private:
     Failure fail(Step& step, const std::string& text);
+    void begin_wait(LivedTime lived, Duration first_word);
+    void end_wait();
+    /// How long the broker is waited for.
+    Duration patience() const {
+        return session_.broker() ? options_.give_up : options_.connect_timeout;
+    }
     std::string absence() const;
+    std::string word_of_wait(LivedTime lived) const;
 
     const Options options_;
     BrokerSession session_;
@@ -66,6 +78,8 @@ private:
     std::string failure_;  // until a Welcome, or for good once the session has ended
     std::optional<wire::Welcome> welcome_;    // of the latest session
     std::optional<LivedTime> waiting_since_;  // no session since then
+    LivedTime next_word_{};                   // of that wait, to people
+    bool told_of_wait_ = false;
 };
 
 }  // namespace fanfold::scatterer

@@ -13,6 +13,7 @@ std::random_device& device() {
     static thread_local std::random_device source;
     return source;
 }
+constexpr char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 }  // namespace
 
 std::string host_name() {
@@ -21,12 +22,19 @@ std::string host_name() {
     return host.data();
 }
 
-std::string process_name() { return host_name() + "-" + std::to_string(getpid()); }
+std::string random_suffix() {
+    std::string suffix = "-";
+    while (suffix.size() < 7) suffix += letters[device()() % (sizeof letters - 1)];
+    return suffix;
+}
+
+std::string process_name() {
+    return host_name() + "-" + std::to_string(getpid()) + random_suffix();
+}
 
 std::uint64_t random_number() { return std::uint64_t{device()()} << 32 | device()(); }
 
 PeerId random_peer_id(char kind) {
-    static constexpr char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
     std::uniform_int_distribution<std::size_t> pick(0, sizeof letters - 2);
     std::string id(1, kind);
     while (id.size() < 12) id += letters[pick(device())];

@@ -16,6 +16,9 @@ std::string host_name();
 /// A name for this process that people can place: host-pid.
 std::string process_name();
 
+/// "-k3x9ab": tells those apart that are copies of one another otherwise.
+std::string random_suffix();
+
 std::uint64_t random_number();
 
 /// A routing id for one life of a connection: its kind's letter (c, w, g) and eleven random letters

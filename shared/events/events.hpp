@@ -37,6 +37,7 @@ struct Received {
     wire::Message message;
     Slice body;
     Sender sender = {};
+    std::string address = {};  // of the peer's host, where the transport has any
 };
 
 /// A message from a PULL socket: of its connection nothing is known but whose it is.

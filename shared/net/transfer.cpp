@@ -182,6 +182,9 @@ std::optional<Incoming> receive_packed(zmq::socket_t& socket, Parts* parts,
     }
     // Only the gatekeeper sets this: a plain peer could claim it, so that nobody looks at it there.
     if (const char* user = zmq_msg_gets(frame.handle(), "User-Id")) incoming.user_id = user;
+    if (!incoming.from.bytes.empty())
+        if (const char* address = zmq_msg_gets(frame.handle(), "Peer-Address"))
+            incoming.address = address;
     incoming.header_bytes = frame.size();
     incoming.ignored = ignores && ignores(incoming.from, incoming.user_id);
     if (incoming.ignored) {

@@ -13,7 +13,7 @@ namespace fanfold::net {
 namespace {
 constexpr int watched_events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_DISCONNECTED;
 
 std::optional<HandshakeWatch::News> news_of(int event) {
     switch (event) {
@@ -21,6 +21,7 @@ std::optional<HandshakeWatch::News> news_of(int event) {
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return HandshakeWatch::News::key_refused;
         case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return HandshakeWatch::News::not_understood;
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: return HandshakeWatch::News::broken_off;
+        case ZMQ_EVENT_DISCONNECTED: return HandshakeWatch::News::lost;
         default: return std::nullopt;  // numbers that are not ours
     }
 }
@@ -61,6 +62,7 @@ HandshakeWatch::~HandshakeWatch() { end_monitor(watched_); }
 std::optional<HandshakeWatch::News> HandshakeWatch::read() {
     while (auto event = read_event(news_)) {
         auto news = news_of(event->number);
+        if (news == News::lost && last_ != News::accepted) continue;  // there was none
         if (news && std::exchange(last_, news) != news) return news;
     }
     return std::nullopt;
@@ -69,7 +71,8 @@ std::optional<HandshakeWatch::News> HandshakeWatch::read() {
 std::optional<Error> trouble_of(HandshakeWatch::News news, const std::string& with,
                                 const std::optional<Keys>& keys) {
     switch (news) {
-        case HandshakeWatch::News::accepted: return std::nullopt;
+        case HandshakeWatch::News::accepted:
+        case HandshakeWatch::News::lost: return std::nullopt;
         case HandshakeWatch::News::key_refused:
             return Error{with + " does not let this key in: " + (keys ? keys->own.public_key : "") +
                          "; have it added to the broker's file of allowed keys"};

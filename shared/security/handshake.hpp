@@ -33,6 +33,7 @@ public:
         key_refused,     // the other side does not know our key; libzmq does not try again
         not_understood,  // one side is plain and the other is not
         broken_off,      // the other side ends, or we expect another key of it than it has
+        lost,            // a connection that was accepted is no more
     };
     /// Before the socket connects.
     HandshakeWatch(zmq::context_t& context, zmq::socket_t& watched);

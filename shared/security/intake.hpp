@@ -62,7 +62,7 @@ void take_in(zmq::socket_t& socket, const Gatekeeper* gatekeeper, Core& core, St
                          incoming->header_bytes});
         else if (routes)
             step(Received{std::move(incoming->from), *std::move(message), std::move(incoming->body),
-                          std::move(sender)});
+                          std::move(sender), std::move(incoming->address)});
         else
             step(Pulled{*std::move(message), std::move(incoming->body), std::move(sender),
                         left_out});

@@ -94,12 +94,17 @@ struct Heartbeat {
     std::vector<JobRanges> held{};  // worker: on loan, running or waiting for a slot
     std::vector<JobRanges> kept{};  // worker: finished, results kept until released
     std::uint32_t stuck_slots =
-        0;                 // worker: slots whose handler ran past its timeout and can't be stopped
-    bool leaving = false;  // worker: it ends what runs, and wants nothing more
+        0;                  // worker: slots whose handler ran past its timeout and can't be stopped
+    bool leaving = false;   // worker: it ends what runs, and wants nothing more
+    std::string trouble{};  // gatherer: why it can store nothing at present; empty: it can
+    std::vector<Unreached> unreached{};  // worker, client: gatherers that it can't connect to
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.handled, m.held, m.kept, m.stuck_slots, m.leaving);
+        return std::tie(m.handled, m.held, m.kept, m.stuck_slots, m.leaving, m.trouble,
+                        m.unreached);
     };
-    static constexpr Bound bounds[] = {list("held", limits::listed), list("kept", limits::listed)};
+    static constexpr Bound bounds[] = {list("held", limits::listed), list("kept", limits::listed),
+                                       cut_to("trouble", limits::reason_bytes),
+                                       list("unreached", limits::gatherers)};
 };
 
 /// A peer leaves in good order: its loans go back to the queue at once, and nobody becomes a

@@ -325,6 +325,19 @@ struct JobInfo {
         at_most("user", limits::name_bytes)};
 };
 
+/// A gatherer that a peer can't connect to.
+struct Unreached {
+    std::string gatherer{};
+    std::string endpoint{};  // that it tries
+    Milliseconds since{0};   // for how long
+    auto operator<=>(const Unreached&) const = default;
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.gatherer, m.endpoint, m.since);
+    };
+    static constexpr Bound bounds[] = {at_most("gatherer", limits::name_bytes),
+                                       at_most("endpoint", limits::endpoint_bytes)};
+};
+
 struct WorkerInfo {
     std::string name{};
     std::uint32_t slots = 0;
@@ -334,15 +347,17 @@ struct WorkerInfo {
     std::vector<std::string> functions{};
     Milliseconds silent{0};  // since its last message
     std::vector<std::string> labels{};
-    std::vector<Resource> resources{};  // all that it has, taken or not
-    bool leaving = false;               // it gets no more work
+    std::vector<Resource> resources{};   // all that it has, taken or not
+    bool leaving = false;                // it gets no more work
+    std::vector<Unreached> unreached{};  // gatherers: it gets no work of their jobs
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.name, m.slots, m.stuck_slots, m.running, m.finished, m.functions,
-                        m.silent, m.labels, m.resources, m.leaving);
+                        m.silent, m.labels, m.resources, m.leaving, m.unreached);
     };
     static constexpr Bound bounds[] = {
         at_most("name", limits::name_bytes), texts("functions", limits::named, limits::name_bytes),
-        texts("labels", limits::named, limits::label_bytes), list("resources", limits::named)};
+        texts("labels", limits::named, limits::label_bytes), list("resources", limits::named),
+        list("unreached", limits::gatherers)};
 };
 
 }  // namespace fanfold::wire

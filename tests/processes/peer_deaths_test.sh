@@ -27,7 +27,7 @@ outcome_is "$submitted" running || fail "a submitted job must not end with a cli
 run 0 fanfold cancel "$submitted"
 
 # --- the broker is killed ---
-start map fanfold map --connect-timeout 3s --function fanfold.sleep ::: 0 300
+start map fanfold map --give-up 3s --function fanfold.sleep ::: 0 300
 await "the first result" has_lines 1 map.out
 stop broker KILL
 ended map
@@ -38,7 +38,7 @@ await_workers 2
 prints $'x\ny' fanfold map -k --function fanfold.echo ::: x y
 
 # Its successor knows nothing of the job that is running: the client says so instead of hanging.
-start map fanfold map --connect-timeout 30s --function fanfold.sleep ::: 0 300
+start map fanfold map --function fanfold.sleep ::: 0 300
 await "the first result" has_lines 1 map.out
 stop broker KILL
 start_broker --worker-timeout 3s

@@ -302,6 +302,7 @@ struct ClientProcess::Acts {
         if (User* user = self.find(refused.job)) self.take_refusal(*user, refused.text);
     }
     void operator()(scatterer::JobNotice&) {}
+    void operator()(scatterer::ConnectionNotice&) {}
     void operator()(scatterer::Answer&) {}
     void operator()(Note&) {}
 

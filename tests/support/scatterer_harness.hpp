@@ -55,11 +55,17 @@ inline wire::JobSpec spec(bool attached = true) {
 }
 
 struct Stage : fanfold::testing::Recorder<Action, fanfold::testing::Order::overall> {
-    Core core{
-        {.broker = "tcp://127.0.0.1:9", .name = "me", .epoch = {0, 5}, .connect_timeout = 5s}};
+    Core core;
     Time now{1000s};
 
-    Stage() { ignore<wire::Heartbeat>(); }
+    explicit Stage(Duration give_up = 5s)
+        : core({.broker = "tcp://127.0.0.1:9",
+                .name = "me",
+                .epoch = {0, 5},
+                .connect_timeout = 5s,
+                .give_up = give_up}) {
+        ignore<wire::Heartbeat>();
+    }
 
     void step(Event event) {
         std::vector<Action> made;

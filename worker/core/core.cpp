@@ -115,6 +115,7 @@ void Core::route(Step& step, Event& event) {
             const bool stays = !work_.held().empty() || !results_.empty();
             if (stays && connected()) say_heartbeat(step);
         },
+        [&](Reach& reach) { walls_.change(reach, lived_.now()); },
         [&](Garbled& garbled) {
             step.act(Note{.level = Level::warn,
                           .what = "bytes that are no message",
@@ -173,13 +174,14 @@ void Core::say_heartbeat(Step& step) {
                               .held = {},
                               .kept = {},
                               .stuck_slots = slots_without_work(),
-                              .leaving = drain_until_.has_value()};
+                              .leaving = drain_until_.has_value(),
+                              .unreached = walls_.list(lived_.now())};
     for (const auto& [job, held] : work_.held())
         heartbeat.held.push_back({.job = job, .ranges = held.ranges()});
     for (const auto& [job, kept] : results_.jobs())
         heartbeat.kept.push_back({.job = job, .ranges = kept.indices().ranges()});
-    session_.beaten(step.now,
-                    heartbeat.held.empty() && heartbeat.kept.empty() && heartbeat.stuck_slots == 0);
+    session_.beaten(step.now, heartbeat.held.empty() && heartbeat.kept.empty() &&
+                                  heartbeat.stuck_slots == 0 && walls_.empty());
     send(step, std::move(heartbeat));
 }
 
@@ -235,7 +237,9 @@ void Core::take_refusal(Step& step, wire::Refused& message) {
             case BrokerSession::Refusal::version:
             case BrokerSession::Refusal::peer:
                 return leave(step, "the broker refuses this worker: " + message.text);
-            case BrokerSession::Refusal::unknown_session: begin_session(); break;
+            case BrokerSession::Refusal::unknown_session:  // after each restart of the broker
+                begin_session();
+                return step.act(Note{.level = Level::debug, .what = "the broker wants a Hello"});
             case BrokerSession::Refusal::other: break;
         }
     }

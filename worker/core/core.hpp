@@ -77,6 +77,7 @@ private:
     // the session
     LivedClock lived_;
     BrokerSession session_;
+    Walls walls_;
 
     // the work
     DispatchNumbers dispatches_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shared/events/events.hpp"
+#include "shared/events/walls.hpp"
 
 namespace fanfold::worker {
 
@@ -70,7 +71,7 @@ struct Waits {
 /// The operator wants the worker to leave: finish what runs, return the rest, then Leave.
 struct Drain {};
 using Event = std::variant<FromBroker, Arriving, Values, Failed, Finished, Overran, Trimmed, Waits,
-                           Drain, Garbled, Tick>;
+                           Drain, Reach, Garbled, Tick>;
 
 // --- actions
 struct SendBroker {

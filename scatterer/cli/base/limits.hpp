@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 // --- options
 inline constexpr std::chrono::milliseconds connect_timeout = 5s;       // --connect-timeout
+inline constexpr std::chrono::milliseconds give_up = 10min;            // --give-up
 inline constexpr std::size_t pipe_block_bytes = std::size_t{1} << 20;  // --block
 inline constexpr std::uint64_t most_retries = 1'000'000;
 inline constexpr std::uint64_t most_slots = 100'000;

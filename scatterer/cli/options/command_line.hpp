@@ -40,6 +40,7 @@ struct CommonOptions {
     std::string broker;         // --broker, else $FANFOLD_BROKER; empty: embedded
     std::string broker_origin;  // which of the two
     std::chrono::milliseconds connect_timeout = limits::connect_timeout;
+    std::chrono::milliseconds give_up = limits::give_up;
     std::optional<std::string> keys;  // --keys; nothing: $FANFOLD_KEYS
     std::string log_level = "off";    // what a user must know is said without a log
     std::string log_file;             // empty: stderr

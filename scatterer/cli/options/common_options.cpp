@@ -33,6 +33,9 @@ void add_common(OptionSet& set, CommonOptions& common) {
     auto connect_timeout = [&common](const std::string& text) {
         common.connect_timeout = duration_value("--connect-timeout", text);
     };
+    auto give_up = [&common](const std::string& text) {
+        common.give_up = duration_value("--give-up", text);
+    };
     auto log_level = [&common](const std::string& text) {
         choose("--log-level", text, {"trace", "debug", "info", "warn", "error", "off"});
         common.log_level = text;
@@ -44,7 +47,9 @@ void add_common(OptionSet& set, CommonOptions& common) {
     set.value("--broker ENDPOINT", broker,
               "The broker, such as tcp://127.0.0.1:7411 (else $FANFOLD_BROKER); '' for none");
     set.value("--connect-timeout D", connect_timeout,
-              "How long to wait for a broker that does not answer (5s)");
+              "How long to wait for the first answer of the broker (5s)");
+    set.value("--give-up D", give_up,
+              "How long to wait for a broker that has answered, and is silent (10min)");
     set.value(
         "--keys FOLDER", [&common](const std::string& text) { common.keys = text; },
         "Where its keys are (else $FANFOLD_KEYS): all traffic is encrypted; '' for none");

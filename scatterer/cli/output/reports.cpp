@@ -11,6 +11,7 @@
 #include "scatterer/cli/output/json_text.hpp"
 #include "scatterer/cli/output/table.hpp"
 #include "shared/base/duration.hpp"
+#include "shared/base/text.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -173,8 +174,31 @@ std::string forget_report(const std::string& id, Format format) {
                                   : id + " forgotten\n";
 }
 
+namespace {
+nlohmann::json json_of(const std::vector<WorkerStatus::Unreached>& walls) {
+    auto list = nlohmann::json::array();
+    for (const auto& wall : walls)
+        list.push_back({{"gatherer", wall.gatherer},
+                        {"endpoint", wall.endpoint},
+                        {"since", seconds(wall.since)}});
+    return list;
+}
+
+/// Below the table: there is nothing to say of it while all is well.
+std::string walls_text(const WorkerStatus& worker) {
+    std::string text;
+    for (const auto& wall : worker.unreached)
+        text += printable(worker.name + " can't reach gatherer " + wall.gatherer + " at " +
+                          wall.endpoint + ", for " + time_text(wall.since) +
+                          ": it gets no work of its jobs") +
+                '\n';
+    return text;
+}
+}  // namespace
+
 std::string workers_report(const std::vector<WorkerStatus>& workers, Format format) {
     std::string lines;
+    std::string walls;
     Table table({"WORKER", ">SLOTS", ">STUCK", ">RUNNING", ">FINISHED", ">SILENT", "LABELS",
                  "RESOURCES", "FUNCTIONS"});
     for (const WorkerStatus& worker : workers) {
@@ -188,13 +212,15 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
                               {"silent", seconds(worker.silent)},
                               {"labels", worker.labels},
                               {"resources", json_of(worker.resources)},
+                              {"unreached", json_of(worker.unreached)},
                               {"functions", worker.functions}});
+        walls += walls_text(worker);
         table.add({worker.name, to_string(worker.slots), to_string(worker.stuck_slots),
                    to_string(worker.running), to_string(worker.finished), time_text(worker.silent),
                    joined(worker.labels), resources_text(worker.resources),
                    joined(worker.functions)});
     }
-    return format == Format::json ? lines : table.text();
+    return format == Format::json ? lines : table.text() + walls;
 }
 
 std::string functions_report(const std::vector<WorkerStatus>& workers, Format format) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <thread>
+#include <utility>
 
 #include "fanfold/embedded.hpp"
 #include "scatterer/cli/base/errors.hpp"
@@ -58,20 +59,26 @@ void check_function(const MapOptions& map) {
 
 }  // namespace
 
-Fleet::Fleet(const CommonOptions& common) { connect(common); }
+Fleet::Fleet(const CommonOptions& common, Console& console, bool quiet) {
+    connect(common, console, quiet);
+}
 
 Fleet::Fleet(const CommonOptions& common, const MapOptions& map, Console& console) {
     if (common.broker.empty()) start(common, map, console);
-    else connect(common);
+    else connect(common, console, map.quiet);
 }
 
 Fleet::~Fleet() = default;
 
-void Fleet::connect(const CommonOptions& common) {
+void Fleet::connect(const CommonOptions& common, Console& console, bool quiet) {
+    std::function<void(const std::string&)> say;
+    if (!quiet) say = [&console](const std::string& text) { console.say(text); };
     connected_.emplace(ConnectOptions{.broker = common.broker,
                                       .connect_timeout = common.connect_timeout,
+                                      .give_up = common.give_up,
                                       .name = {},
-                                      .keys = common.keys});
+                                      .keys = common.keys,
+                                      .on_notice = std::move(say)});
     scatterer_ = &*connected_;
 }
 

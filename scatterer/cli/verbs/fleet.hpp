@@ -17,8 +17,9 @@ namespace fanfold::scatterer::cli {
 
 class Fleet {
 public:
-    /// Connects to the broker. Throws FanfoldError when none answers.
-    explicit Fleet(const CommonOptions& common);
+    /// Connects to the broker. Throws FanfoldError when none answers. Unless `quiet`, the console
+    /// is told what is waited for.
+    Fleet(const CommonOptions& common, Console& console, bool quiet);
     /// Connects to the broker, or without one starts an embedded fleet. Throws UsageError for a
     /// function that an embedded fleet can't have.
     Fleet(const CommonOptions& common, const MapOptions& map, Console& console);
@@ -30,7 +31,7 @@ public:
     bool embedded() const { return embedded_ != nullptr; }
 
 private:
-    void connect(const CommonOptions& common);
+    void connect(const CommonOptions& common, Console& console, bool quiet);
     void start(const CommonOptions& common, const MapOptions& map, Console& console);
 
     std::unique_ptr<Embedded> embedded_;

@@ -124,9 +124,9 @@ int forget(Scatterer& scatterer, const QueryOptions& query) {
 }  // namespace
 
 int run_query(const CommandLine& line, Console& console) {
-    Fleet fleet(line.common);
-    Scatterer& scatterer = fleet.scatterer();
     const QueryOptions& query = line.query;
+    Fleet fleet(line.common, console, query.quiet);
+    Scatterer& scatterer = fleet.scatterer();
     switch (line.verb) {
         case Verb::map:
         case Verb::submit:

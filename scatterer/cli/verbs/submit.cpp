@@ -13,7 +13,7 @@ namespace fanfold::scatterer::cli {
 int run_submit(const CommandLine& line, SignalWatch& signals, Console& console) {
     Feeder feeder(line.map);
     if (line.map.dry_run) return dry_run(feeder);
-    Fleet fleet(line.common);
+    Fleet fleet(line.common, console, line.map.quiet);
     JobOptions options = job_options(line.map, feeder, console);
     options.attached = false;
     bool has_key = !options.key.empty();

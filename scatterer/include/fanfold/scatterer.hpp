@@ -293,15 +293,27 @@ struct WorkerStatus {
     std::vector<std::string> labels = {};
     std::vector<ResourceAmount> resources = {};  // all that it has, taken or not
     bool leaving = false;                        // it ends what runs, and gets nothing more
+    /// A gatherer that it can't connect to: it gets no work of that one's jobs.
+    struct Unreached {
+        std::string gatherer = {};
+        std::string endpoint = {};
+        std::chrono::milliseconds since{0};
+    };
+    std::vector<Unreached> unreached = {};
 };
 
 struct ConnectOptions {
-    std::string broker = {};  // empty: $FANFOLD_BROKER
-    std::chrono::milliseconds connect_timeout{5000};
+    std::string broker = {};                          // empty: $FANFOLD_BROKER
+    std::chrono::milliseconds connect_timeout{5000};  // of the first contact
+    // A broker that was met and falls silent is waited for; then all jobs end with an error.
+    std::chrono::milliseconds give_up{600000};
     std::string name = {};  // for logs; empty: host-pid
     // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the
     // broker is the one whose key lies there. Nothing: $FANFOLD_KEYS; empty: none.
     std::optional<std::string> keys = {};
+    /// Told what is waited for where no job is there to be told, and what jobs without an
+    /// `on_notice` of their own would be told. As that of JobOptions otherwise.
+    std::function<void(const std::string&)> on_notice = {};
 };
 
 class Scatterer {

@@ -169,7 +169,7 @@ TEST_CASE("a gatherer that comes back goes on; one that lost its memory ends wha
         fleet.pass(15s);
         CHECK(fleet.core->jobs().at(held).life->end.reason.find("is gone") != std::string::npos);
     }
-    fleet.ignore<wire::Assign, wire::Drop, wire::Ended, wire::Located, wire::Release,
+    fleet.ignore<wire::Assign, wire::Drop, wire::Ended, wire::Located, wire::Notice, wire::Release,
                  wire::SendAgain>();
 }
 

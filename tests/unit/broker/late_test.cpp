@@ -75,6 +75,7 @@ TEST_CASE("a message that comes late or again does nothing, is counted and logge
         };
         stage.senders[{"g2"}] = hall;
         stage.senders[{"g1"}] = hall;
+        stage.step(Unroutable{{"g"}});
         stage.say("g2", hello(2));
         stage.expect<wire::Welcome>("g2");
         stage.say("g1", hello(1));

@@ -200,6 +200,7 @@ TEST_CASE("a gatherer's name is its user's") {
     CHECK(stage.expect<wire::Refused>("g2").text.find("choose another with --name") !=
           std::string::npos);
     CHECK_FALSE(stage.core->sessions().contains({"g2"}));
+    stage.step(Unroutable{{"g"}});
     stage.senders[{"g3"}] = hall;
     stage.say("g3", hello);
     stage.expect<wire::Welcome>("g3");

@@ -230,6 +230,17 @@ TEST_CASE("durable gatherer: what an attached job's collector has is let go on d
     CHECK(stage.said<wire::Concluded>()->values == 200);
 }
 
+namespace {
+/// What the last heartbeat says of the store.
+std::string last_trouble(const Process& gatherer) {
+    for (auto at = gatherer.said.rbegin(); at != gatherer.said.rend(); ++at)
+        if (auto* send = std::get_if<SendBroker>(&*at))
+            if (auto* heartbeat = std::get_if<wire::Heartbeat>(&send->message))
+                return heartbeat->trouble;
+    return "no heartbeat";
+}
+}  // namespace
+
 TEST_CASE(
     "durable gatherer: while the store can't write it tells nothing, takes what fits, and goes on "
     "after that") {
@@ -241,6 +252,8 @@ TEST_CASE(
     stage.gatherer.commit_all();
     stage.gatherer.step(StoreTrouble{"cannot write /state: disk is full"});
     CHECK(stage.gatherer.errors == std::vector<std::string>{"cannot write /state: disk is full"});
+    // The broker hears of it at once, for the clients.
+    CHECK(last_trouble(stage.gatherer) == "cannot write /state: disk is full");
     stage.collect("c1");
     for (Index i = 0; i < 100; ++i) stage.results({i, i + 1});
     CHECK(stage.gatherer.core->held_bytes() < 8192);
@@ -249,6 +262,7 @@ TEST_CASE(
     CHECK_FALSE(stage.said<wire::Gathered>());
     CHECK_FALSE(stage.said<wire::Values>());
     stage.gatherer.step(StoreTrouble{});
+    CHECK(last_trouble(stage.gatherer).empty());
     auto gathered = stage.said<wire::Gathered>();
     REQUIRE(gathered);
     CHECK(gathered->ranges.front().begin == 0);

@@ -102,7 +102,7 @@ TEST_CASE(
     stage.pass(5100ms, false);
     stage.ignore<PushBlock, wire::Collect>();
     CHECK(stage.expect<JobNotice>().text ==
-          "the broker at tcp://127.0.0.1:9 is silent, reconnecting");
+          "the broker at tcp://127.0.0.1:9 is silent, reconnecting; it is given up after 5s");
     stage.expect<Reconnect>();
     stage.step(ControlOpened{{"c-two"}});
     stage.expect<wire::Hello>();
@@ -110,6 +110,7 @@ TEST_CASE(
     stage.nothing_left();  // there is no session
     stage.say(welcome());
     stage.expect<Connected>();
+    CHECK(stage.expect<JobNotice>().text == "the broker at tcp://127.0.0.1:9 answers again");
     CHECK(stage.expect<wire::Watch>().job == job);
     CHECK(stage.pushed().first == 10);
     auto last = stage.pushed();

@@ -10,13 +10,28 @@ using namespace std::chrono_literals;
 
 TEST_CASE("a job that is opened beside an unnoticed death of its gatherer goes to its next life") {
     broker::Stage stage;
-    stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
+    stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Located, wire::SendAgain,
+                 wire::Sealed>();
     stage.client("c");
     stage.worker("w");
     stage.gatherer("a", 1);
     // The same name: the first is dead, and its connection does not show it.
-    stage.gatherer("z", 2);
+    auto greet = [&] {
+        stage.say("z", wire::Hello{.role = wire::Role::gatherer,
+                                   .name = "G",
+                                   .epoch = {0, 2},
+                                   .gatherer = {.name = "G", .epoch = {0, 2}}});
+    };
+    greet();
     JobId job = stage.open(1, 2);
+    for (int second = 0; second < 6; ++second) {
+        stage.pass(1s);
+        stage.say("w", wire::Heartbeat{});
+        stage.say("c", wire::Heartbeat{});
+        if (second < 4) greet();
+    }
+    greet();
+    stage.expect<wire::Welcome>("z");
     CHECK(stage.core->jobs().at(job).assignment->gatherer == PeerId{"z"});
     CHECK(stage.core->sessions().size() == 3);
     stage.say("a", wire::Heartbeat{});

@@ -154,7 +154,7 @@ TEST_CASE("golden bytes") {
     CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) ==
           "9c01010702c40177920000029096c4009200009090c40000909090");
     CHECK(hex(encode(Heartbeat{.handled = 7, .stuck_slots = 1, .leaving = true})) ==
-          "960407909001c3");
+          "980407909001c3c40090");
     CHECK(hex(encode(Mark{.job = some_job(), .owner = {"w1"}, .number = 3, .position = 9})) ==
           "9508c410018bcfe568007fcd9032547698badcfec40277310309");
     CHECK(hex(encode(Marked{.job = some_job(), .number = 3})) ==

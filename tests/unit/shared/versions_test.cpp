@@ -12,6 +12,8 @@ TEST_CASE("a heartbeat of an earlier minor version says that its worker stays") 
     REQUIRE(heartbeat);
     CHECK(std::get<Heartbeat>(*heartbeat).stuck_slots == 1);
     CHECK_FALSE(std::get<Heartbeat>(*heartbeat).leaving);
+    CHECK(std::get<Heartbeat>(*heartbeat).trouble.empty());
+    CHECK(std::get<Heartbeat>(*heartbeat).unreached.empty());
 }
 
 TEST_CASE("a hello with as few fields as can be is one, and a version that it leaves out is 0") {

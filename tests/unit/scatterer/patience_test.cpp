@@ -1,0 +1,71 @@
+// How long a client waits for a broker and for gatherers, and what people hear of it meanwhile.
+#include <doctest/doctest.h>
+
+#include "tests/support/scatterer_harness.hpp"
+
+using namespace fanfold;
+using namespace fanfold::scatterer;
+using namespace fanfold::scatterer::testing;
+
+TEST_CASE("a broker that was met is waited for as long as --give-up says, and people are told") {
+    Stage stage(10min);
+    stage.connect();
+    stage.open_ten();
+    stage.pass(9min, false);
+    std::vector<std::string> notices;
+    for (const Action& action : stage.take_rest()) {
+        CHECK(!std::holds_alternative<JobRefused>(action));
+        CHECK(!std::holds_alternative<ConnectionNotice>(action));  // the job was told
+        if (auto* notice = std::get_if<JobNotice>(&action)) notices.push_back(notice->text);
+    }
+    REQUIRE(notices.size() == 18);  // at once, and each half minute
+    const std::string silent = "the broker at tcp://127.0.0.1:9 is silent";
+    CHECK(notices[0] == silent + ", reconnecting; it is given up after 10m");
+    CHECK(notices[1] == silent + ", for 30s by now; it is given up after 10m");
+    stage.say(welcome());
+    stage.expect<Connected>();
+    CHECK(stage.expect<JobNotice>().text == "the broker at tcp://127.0.0.1:9 answers again");
+    stage.skip<wire::Watch, wire::Collect>();
+    stage.values("G1", 1, {0, 4});
+    stage.expect_delivery({0, 4}, 1);
+}
+
+TEST_CASE("without a job, whoever holds the connection is told what is waited for") {
+    Stage stage(10min);
+    stage.connect();
+    stage.pass(6s, false);
+    CHECK(stage.expect<ConnectionNotice>().text ==
+          "the broker at tcp://127.0.0.1:9 is silent, reconnecting; it is given up after 10m");
+    stage.expect<Reconnect>();
+}
+
+TEST_CASE("a gatherer that can't be reached is told to who waits for it, and to the broker") {
+    Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.ignore<wire::Collect, wire::Watch>();
+    stage.step(Reach{.gatherer = "G1", .endpoint = "tcp://127.0.0.1:2"});
+    std::vector<wire::Unreached> walls;
+    std::string told;
+    for (int beats = 0; beats < 40 && walls.empty(); ++beats) {
+        stage.now += 100ms;
+        stage.say(wire::Heartbeat{});
+        std::vector<Action> made;
+        stage.core.step(stage.now, Tick{}, made);
+        for (const Action& action : made) {
+            if (auto* notice = std::get_if<JobNotice>(&action)) told = notice->text;
+            auto* send = std::get_if<SendBroker>(&action);
+            auto* beat = send ? std::get_if<wire::Heartbeat>(&send->message) : nullptr;
+            if (beat) walls = beat->unreached;
+        }
+    }
+    REQUIRE(walls.size() == 1);
+    CHECK(walls[0].gatherer == "G1");
+    CHECK(walls[0].endpoint == "tcp://127.0.0.1:2");
+    CHECK(walls[0].since < 5s);
+    // It may have been told in the broker's step just before.
+    if (told.empty()) told = stage.expect<JobNotice>().text;
+    CHECK(told == "gatherer G1 can't be reached at tcp://127.0.0.1:2; its results are waited for");
+    stage.step(Reach{.gatherer = "G1", .endpoint = "tcp://127.0.0.1:2", .reached = true});
+    CHECK(stage.expect<JobNotice>().text == "gatherer G1 is reached again");
+}
