@@ -9,6 +9,7 @@
 #include "scatterer/cli/base/exit_codes.hpp"
 #include "scatterer/cli/base/output.hpp"
 #include "scatterer/cli/options/parse.hpp"
+#include "scatterer/cli/verbs/doctor.hpp"
 #include "scatterer/cli/verbs/keygen.hpp"
 #include "scatterer/cli/verbs/map.hpp"
 #include "scatterer/cli/verbs/queries.hpp"
@@ -31,6 +32,7 @@ int run(const cli::CommandLine& line, cli::Console& console) {
     cli::SignalWatch signals;  // before any other thread
     switch (line.verb) {
         case cli::Verb::keygen: return cli::run_keygen(line);
+        case cli::Verb::doctor: return cli::run_doctor(line);
         case cli::Verb::map: return cli::run_map(line, signals, console);
         case cli::Verb::submit: return cli::run_submit(line, signals, console);
         case cli::Verb::jobs:

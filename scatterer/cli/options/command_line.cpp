@@ -8,10 +8,10 @@ namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr std::array all_verbs{Verb::map,   Verb::submit,  Verb::jobs,    Verb::status,
-                               Verb::wait,  Verb::results, Verb::cancel,  Verb::set,
-                               Verb::retry, Verb::forget,  Verb::workers, Verb::functions,
-                               Verb::keygen};
+constexpr std::array all_verbs{Verb::map,    Verb::submit,  Verb::jobs,    Verb::status,
+                               Verb::wait,   Verb::results, Verb::cancel,  Verb::set,
+                               Verb::retry,  Verb::forget,  Verb::workers, Verb::functions,
+                               Verb::doctor, Verb::keygen};
 
 }  // namespace
 
@@ -29,6 +29,7 @@ const char* to_string(Verb verb) {
         case Verb::forget: return "forget";
         case Verb::workers: return "workers";
         case Verb::functions: return "functions";
+        case Verb::doctor: return "doctor";
         case Verb::keygen: return "keygen";
     }
     return "";

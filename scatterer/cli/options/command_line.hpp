@@ -29,6 +29,7 @@ enum class Verb {
     forget,
     workers,
     functions,
+    doctor,
     keygen
 };
 const char* to_string(Verb verb);
@@ -91,11 +92,17 @@ struct KeygenOptions {
     bool for_broker = false;
 };
 
+/// `doctor`.
+struct DoctorOptions {
+    std::string from = "client";  // the role whose ports are tried
+};
+
 struct CommandLine {
     Verb verb = Verb::map;
     CommonOptions common;
     MapOptions map;
     QueryOptions query;
+    DoctorOptions doctor;
     KeygenOptions keygen;
 };
 

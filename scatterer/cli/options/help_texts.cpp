@@ -20,6 +20,7 @@ constexpr HelpText program_text{
   forget      forget jobs that have ended, their results and keys
   workers     list the workers
   functions   list the functions that workers offer
+  doctor      try from here each port of the fleet that a role needs
   keygen      make the keys by which programs know each other
 
 Without a broker (--broker, or FANFOLD_BROKER) map runs the whole fleet in its own process.
@@ -144,6 +145,13 @@ constexpr HelpText functions_text{
     R"(Examples:
   fanfold functions)"};
 
+constexpr HelpText doctor_text{
+    "fanfold doctor [options] [--from ROLE]",
+    R"(Tries, from this host and with its keys, each port of the fleet that a client, a worker or a
+gatherer needs, and says which are reached. Exits with 255 when one is not.)",
+    R"(Examples:
+  fanfold doctor --broker tcp://head:7411 --from worker)"};
+
 constexpr HelpText keygen_text{
     "fanfold keygen [options] --keys FOLDER",
     R"(Makes a key in FOLDER/identity, closed to others, and prints the line for the broker's file
@@ -176,6 +184,7 @@ const HelpText& help_of(Verb verb) {
         case Verb::forget: return forget_text;
         case Verb::workers: return workers_text;
         case Verb::functions: return functions_text;
+        case Verb::doctor: return doctor_text;
         case Verb::keygen: return keygen_text;
     }
     return program_text;

@@ -21,6 +21,14 @@ Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
         add_map(set, line.verb, line.map);
     } else if (line.verb == Verb::keygen) {
         add_keygen(set, line.keygen);
+    } else if (line.verb == Verb::doctor) {
+        set.value(
+            "--from ROLE",
+            [&line](const std::string& text) {
+                choose("--from", text, {"client", "worker", "gatherer"});
+                line.doctor.from = text;
+            },
+            "Whose ports: client (the default), worker or gatherer");
     } else {
         add_query(set, line.verb, line.query);
     }

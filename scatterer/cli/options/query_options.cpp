@@ -13,6 +13,7 @@ std::size_t most_jobs(Verb verb) {
     switch (verb) {
         case Verb::map:
         case Verb::submit:
+        case Verb::doctor:
         case Verb::keygen:
         case Verb::jobs:
         case Verb::workers:

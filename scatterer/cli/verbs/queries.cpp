@@ -130,6 +130,7 @@ int run_query(const CommandLine& line, Console& console) {
     switch (line.verb) {
         case Verb::map:
         case Verb::submit:
+        case Verb::doctor:
         case Verb::keygen: break;  // not queries
         case Verb::jobs: print(jobs_report(scatterer.jobs(), query.output)); break;
         case Verb::status:
