@@ -16,6 +16,7 @@ Executors::Executors(Options options)
             CommandTasks::Options{.guardian = options_.guardian,
                                   .max_output = options_.max_output,
                                   .containment = options_.containment,
+                                  .check = options_.check,
                                   .deliver = options_.deliver});
     }
     for (const std::string& name : functions_->names()) paces_->try_emplace(name);
@@ -118,6 +119,11 @@ void Executors::trim(const Trim& action) {
     }
     if (commands_ && commands_->trim(action)) return;
     options_.deliver(Trimmed{.task = action.task, .range = {}});
+}
+
+void Executors::check() {
+    if (commands_) commands_->check();
+    else options_.deliver(Checked{});
 }
 
 /// Scans the slots every limits::watch_interval, so that nothing finished waits longer than one.

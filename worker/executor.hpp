@@ -33,6 +33,7 @@ public:
         std::string guardian;  // path of the guardian program; empty: found
         std::uint64_t max_output = limits::output_bytes;  // of commands, bytes of each stream
         Containment containment = {};                     // of commands
+        std::string check = {};                           // as CommandTasks's
         Duration close_patience = limits::kill_grace;  // for handlers that still run when this ends
         std::function<void()> on_scan = {};  // each limits::watch_interval, while anything runs
     };
@@ -53,6 +54,8 @@ public:
     void stop(std::uint64_t task);
     /// Answered by Trimmed, before this returns.
     void trim(const Trim& action);
+    /// Answered by Checked.
+    void check();
 
     /// Delivers nothing any more, kills commands, cancels handlers, and waits until then for the
     /// threads to end; false when a handler has not returned. May be called again.

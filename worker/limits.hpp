@@ -19,6 +19,16 @@ inline constexpr std::size_t told_arrival = 16 * KiB;  // of payloads: the broke
 inline constexpr auto drain_patience = resend_after;   // for the last results to be confirmed
 inline constexpr int messages_per_turn = 64;  // read from the broker, before the executors' events
 
+// --- the worker's own trouble
+inline constexpr std::uint32_t troubles_until_check = 3;  // in a row
+inline constexpr auto first_rest = 1s;                    // twice as long each time,
+inline constexpr auto longest_rest = 1min;                // and that at most
+inline constexpr auto first_doubted_rest = 10s;           // when the broker doubts it
+inline constexpr auto longest_doubted_rest = 10min;
+inline constexpr auto doubts_remembered = 1h;
+inline constexpr auto check_patience = 1min;            // a check takes no longer
+inline constexpr std::size_t checked_bytes = 64 << 10;  // that must find room in a folder
+
 // --- results that are kept
 inline constexpr auto full_patience = 100ms;  // then a full worker gives back what waits
 inline constexpr auto resend_check = 500ms;

@@ -83,6 +83,9 @@ void add_limits(CLI::App& app, worker::ShellOptions& options, Declared& declared
              "most memory of each process of a command, such as 2G [no limit]");
     add_duration(app, "--limit-cpu", declared.limit_cpu,
                  "most processor time of each process of a command, in whole seconds [no limit]");
+    app.add_option("--check", options.check,
+                   "a COMMAND LINE that must succeed before this worker takes work again after "
+                   "repeated trouble [that it can start a command and write a file]");
     app.add_option("--limit-files", options.containment.limits.files,
                    "most files that a process of a command has open [no limit]")
         ->check(CLI::Range(8u, 1u << 30));

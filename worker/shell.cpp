@@ -41,6 +41,7 @@ Shell::Shell(zmq::context_t& context, ShellOptions options)
                            .guardian = {},
                            .max_output = options_.max_output,
                            .containment = options_.containment,
+                           .check = options_.check,
                            .close_patience = options_.close_patience,
                            .on_scan = [this] { leaders_.scan(); }});
     connect();
@@ -159,6 +160,7 @@ void Shell::act(Action& action) {
         void operator()(Run& run) { shell.start(std::move(run)); }
         void operator()(Stop& stop) { shell.executors_->stop(stop.task); }
         void operator()(Trim& trim) { shell.executors_->trim(trim); }
+        void operator()(Check&) { shell.executors_->check(); }
         void operator()(Reconnect&) { shell.connect(); }
         void operator()(Leave& leave) {
             shell.error_ = leave.error;

@@ -41,6 +41,7 @@ struct ShellOptions {
     Abilities abilities = {};
     std::optional<Keys> keys = {};
     Containment containment = {};
+    std::string check = {};                        // as the executors'
     Duration close_patience = limits::kill_grace;  // of the destructor, as Executors' own
     bool short_tasks_lead = true;  // tasks that are known to be short run on the thread that leads
     LogLine log = {};              // what handlers log; empty: the worker's log

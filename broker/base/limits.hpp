@@ -15,6 +15,9 @@ using namespace fanfold::limits;
 
 // --- a job's books
 inline constexpr auto limbo_time = 500ms;  // for results that were pushed before their worker died
+inline constexpr auto vanished_after = 5min;  // a worker that is gone so long never comes back
+inline constexpr std::uint32_t vanished_of_crashed = 2;  // so many of these weigh as one crash
+inline constexpr std::size_t absent_workers = 10'000;    // remembered until then
 inline constexpr std::uint32_t suspicion_shrinks = 256;  // a suspect's chunk is so much smaller
 
 // --- dispatch
@@ -39,6 +42,18 @@ inline constexpr auto flow_time = 1s;  // of what it takes
 inline constexpr std::size_t least_flow = 256 * KiB;
 inline constexpr auto shortest_flow = 100us;  // that is measured
 inline constexpr double flow_decay = 0.8;     // most that one slow delivery takes off
+// --- workers in trouble
+inline constexpr auto first_avoided = 1s;  // a worker that can't run a job's command, by that job;
+inline constexpr auto longest_avoided = 1min;               // twice as long each time
+inline constexpr std::uint32_t most_given_back = 16;        // a fragment, in trouble; then it fails
+inline constexpr std::size_t troubled_fragments = 100'000;  // remembered of a job
+inline constexpr std::uint64_t tallied = 1000;              // attempts; then all counts are halved
+inline constexpr std::size_t tallies = 100;                 // of one worker: functions or jobs
+inline constexpr double least_failures = 8;  // of a worker, before they can stand out,
+inline constexpr double least_attempts = 8;  // and of the others, to compare with,
+inline constexpr double deviations = 4;      // from what they let expect
+inline constexpr auto quick_failure = 1s;
+inline constexpr auto rest_of_an_old_worker = 1min;  // that can't be asked to check itself
 
 // --- idle slots
 inline constexpr auto worth_recalling = 1ms;  // a recall is a round trip, and so is a dispatch
@@ -81,6 +96,7 @@ static_assert(text_bytes + 2 * name_bytes + largest::numbers < header_bytes, "Er
 static_assert(largest::reported_job + 2 * report_bytes < header_bytes, "one more in a report");
 static_assert(numbers_bytes <= largest::numbers);
 static_assert(patience_with_the_dead > heartbeat_interval);
+static_assert(vanished_after > peer_timeout);
 static_assert(sweep_interval <= idle_sweep_interval && idle_sweep_interval <= heartbeat_interval);
 static_assert(later_by < flush_interval && release_delay < flush_interval);
 static_assert(least_charged < while_unknown);

@@ -6,6 +6,16 @@
 
 namespace fanfold::broker {
 
+std::string why_crashed(const History& history, std::uint32_t crash_limit) {
+    if (history.lone_crashes >= crash_limit)
+        return "its worker died each of the " + std::to_string(history.lone_crashes) +
+               " times that it ran alone";
+    if (history.vanished >= limits::vanished_of_crashed * crash_limit)
+        return std::to_string(history.vanished) +
+               " workers that ran it alone were never seen again";
+    return {};
+}
+
 std::uint32_t Attempts::dispatched(Range range) {
     const History* before = history_.at(range.begin);
     if (!before) return 1;
@@ -47,29 +57,34 @@ void Attempts::not_started(Range range, std::uint32_t attempts) {
     }
 }
 
-std::vector<Attempts::Span> Attempts::suspect(Range range, Death death, bool alone,
-                                              std::uint32_t crash_limit) {
-    std::vector<Span> guilty;
-    for (Span& known : history_.within(range)) {
+std::vector<Attempts::Span> Attempts::suspect(Range range, Death death, bool alone) {
+    std::vector<Span> suspects = history_.within(range);
+    for (Span& known : suspects) {
         History& history = known.value;
         history.most = std::max<std::uint32_t>(
             1, static_cast<std::uint32_t>(range.size() / limits::suspicion_shrinks));
         if (alone && death == Death::in_company) history.exclusive = true;
-        if (alone && death == Death::counted) ++history.lone_crashes;
+        if (alone && death == Death::unknown) ++history.away;
+        if (alone && death == Death::known) ++history.lone_crashes;
         history_.assign(known.range, history);
-        if (history.lone_crashes >= crash_limit) guilty.push_back(known);
-        else if (history.lone_crashes > 0) strike(known.range.begin);
     }
-    return guilty;
+    return suspects;
 }
 
-std::uint32_t Attempts::adopted(Range range) {
+std::optional<History> Attempts::judge(Index index, Verdict verdict) {
+    const History* known = history_.at(index);
+    if (!known || known->away == 0) return std::nullopt;
+    History history = *known;
+    --history.away;
+    if (verdict == Verdict::it_died) ++history.lone_crashes;
+    if (verdict == Verdict::it_vanished) ++history.vanished;
+    history_.assign({index, index + 1}, history);
+    return history;
+}
+
+std::uint32_t Attempts::adopted(Range range) const {
     std::uint32_t attempt = 1;
-    for (Span& known : history_.within(range)) {
-        attempt = known.value.attempts;
-        if (known.value.lone_crashes > 0) --known.value.lone_crashes;
-        history_.assign(known.range, known.value);
-    }
+    for (const Span& known : history_.within(range)) attempt = known.value.attempts;
     return attempt;
 }
 

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,16 +19,29 @@ namespace fanfold::broker {
 struct History {
     std::uint32_t attempts = 0;      // dispatches so far
     std::uint32_t failures = 0;      // that ended in an error
-    std::uint32_t lone_crashes = 0;  // alone in their chunk when their worker died
+    std::uint32_t lone_crashes = 0;  // alone in their chunk when their worker's process ended
+    std::uint32_t away = 0;          // workers that ran it alone and are gone, perhaps not for ever
+    std::uint32_t vanished = 0;      // workers that ran it alone and never came back
     std::uint32_t most = 0;          // of a suspect: fragments in its next chunk; 0: it is none
     bool exclusive = false;          // the next worker may have no other suspect
 };
+
+/// Why a fragment is final as `crashed`; empty while it is not.
+std::string why_crashed(const History& history, std::uint32_t crash_limit);
 
 enum class Death : std::uint8_t {
     in_good_order,  // the worker left: nobody is suspected
     in_company,     // several suspects ran on it alone in their chunks: none is counted, each is
                     // exclusive from now on
-    counted,        // a suspect that was alone on it is counted
+    unknown,        // it is gone, and may live: a suspect that was alone on it is accused
+    known,          // its process has ended: a suspect that was alone on it is counted
+};
+
+/// What became of a worker that was gone, for a fragment that it ran alone.
+enum class Verdict : std::uint8_t {
+    it_lives,    // nothing is counted
+    it_died,     // its process has ended, which is counted
+    it_vanished  // nothing was heard of it for long, which is counted apart
 };
 
 /// A fragment whose failure or crash was counted, and that is queued again.
@@ -55,10 +70,12 @@ public:
     void strike(Index index);
     /// The range was never started: it has had so many attempts.
     void not_started(Range range, std::uint32_t attempts);
-    /// Its worker died. Returns the fragments that have killed as many as the limit allows.
-    std::vector<Span> suspect(Range range, Death death, bool alone, std::uint32_t crash_limit);
-    /// It runs after all, so its last crash was none. Returns the number of the attempt.
-    std::uint32_t adopted(Range range);
+    /// Its worker is gone. Returns the records of the range.
+    std::vector<Span> suspect(Range range, Death death, bool alone);
+    /// The fragment was accused when its worker went. Nothing: it is settled.
+    std::optional<History> judge(Index index, Verdict verdict);
+    /// It runs after all. Returns the number of the attempt.
+    std::uint32_t adopted(Range range) const;
 
     /// The parts of the set that were dispatched before.
     std::vector<Range> tried(const RangeSet& set) const;

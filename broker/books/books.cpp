@@ -181,43 +181,58 @@ void Books::give_back(Range range, const PeerId& worker) {
     }
 }
 
-void Books::settle(Range range, bool failed) {
-    attempts_.erase(range);
-    settled_now_.push_back({range, failed});
-}
-
 void Books::make_final(wire::Failure failure, Slice output) {
     Index index = failure.index;
     settled_.add_error({.failure = std::move(failure), .output = std::move(output)});
-    settle({index, index + 1}, true);
+    attempts_.erase({index, index + 1});
+    settled_now_.push_back({{index, index + 1}, true});
 }
 
 // --- a worker is gone, or says what it has
 
-void Books::lose_worker(const Loss& loss, Time now) {
+std::vector<Index> Books::lose_worker(const Loss& loss, Time now) {
+    std::vector<Index> accused;
     for (const auto& second : loans_.second().of(loss.worker)) loans_.take_second(second.range);
     for (const auto& loan : loans_.first().of(loss.worker)) {
-        std::vector<Range> lost = loans_.lose(loan.range);
+        const std::vector<Range> lost = loans_.lose(loan.range);
         requeue(lost);
         if (loss.death == Death::in_good_order) continue;
-        for (Range part : lost) suspect(part, loan.value, loss);
+        const bool alone = loan.value.alone;
+        for (Range part : lost) {
+            queue_.move(part, Queue::Kind::suspects);
+            for (const auto& [range, history] : attempts_.suspect(part, loss.death, alone)) {
+                if (is_guilty(range.begin, history, loss)) continue;
+                if (alone && loss.death == Death::known) attempts_.strike(range.begin);
+                if (history.away >= loss.crash_limit) queue_.move(range, Queue::Kind::withheld);
+            }
+            if (alone && loss.death == Death::unknown) accused.push_back(part.begin);
+        }
     }
     kept_.lose(loss.worker, now + limits::limbo_time);
+    return accused;
 }
 
-void Books::suspect(Range range, const Loan& loan, const Loss& loss) {
-    queue_.add_suspect(range);
-    for (const auto& guilty : attempts_.suspect(range, loss.death, loan.alone, loss.crash_limit)) {
-        queue_.take(guilty.range);
-        wire::Failure failure;
-        failure.index = guilty.range.begin;
-        failure.attempt = loan.attempt;
-        failure.kind = wire::FailureKind::crashed;
-        failure.message = "its worker died each of the " +
-                          std::to_string(guilty.value.lone_crashes) + " times that it ran alone";
-        failure.worker = loss.name;
-        make_final(std::move(failure), {});
-    }
+void Books::judge(Index index, Verdict verdict, const Loss& loss) {
+    auto history = attempts_.judge(index, verdict);
+    if (!history || is_guilty(index, *history, loss)) return;
+    if (verdict == Verdict::it_died) attempts_.strike(index);
+    const Range one{index, index + 1};
+    if (history->away < loss.crash_limit && queue_.of(Queue::Kind::withheld).contains(index))
+        queue_.move(one, Queue::Kind::suspects);
+}
+
+/// Whether it has killed as many workers as the limit allows; if it waits, that is final.
+bool Books::is_guilty(Index index, const History& history, const Loss& loss) {
+    std::string why = why_crashed(history, loss.crash_limit);
+    if (why.empty() || queue_.take({index, index + 1}).empty()) return false;
+    wire::Failure failure;
+    failure.index = index;
+    failure.attempt = std::max(history.attempts, 1u);
+    failure.kind = wire::FailureKind::crashed;
+    failure.message = std::move(why);
+    failure.worker = loss.name;
+    make_final(std::move(failure), {});
+    return true;
 }
 
 void Books::requeue_limbo(Time now) { requeue(kept_.give_up(now)); }
@@ -227,20 +242,32 @@ void Books::rename_worker(const PeerId& old_id, const PeerId& new_id) {
     kept_.rename(old_id, new_id);
 }
 
-std::vector<Range> Books::reconcile(const PeerId& worker, const Inventory& inventory) {
-    std::vector<Range> let_go;
-    for (Range range : inventory.held) {
-        RangeSet booked(loans_.first().of_within(worker, range));
-        for (Range part : loans_.second().of_within(worker, range)) booked.add(part);
-        for (Range strange : booked.missing(range)) {
-            RangeSet unwanted({strange});
-            for (Range part : queue_.take(strange)) {  // it runs there already
-                unwanted.remove(part);
-                loans_.put(part, {.worker = worker, .attempt = attempts_.adopted(part)});
-            }
-            for (Range part : unwanted.ranges()) append(let_go, part);
+/// It runs there already, whatever the books say: what waits is on loan to it, and a lone fragment
+/// that was given to another meanwhile is on loan to both. Returns what it should let go.
+std::vector<Range> Books::adopt(const PeerId& worker, Range held) {
+    RangeSet booked(loans_.first().of_within(worker, held));
+    for (Range part : loans_.second().of_within(worker, held)) booked.add(part);
+    RangeSet unwanted(booked.missing(held));
+    for (Range strange : booked.missing(held)) {
+        for (Range part : queue_.take(strange)) {
+            unwanted.remove(part);
+            loans_.put(part, {.worker = worker, .attempt = attempts_.adopted(part)});
+        }
+        for (const auto& span : loans_.first().within(strange)) {
+            if (!span.value.alone || span.value.worker == worker) continue;
+            if (loans_.is_hedged(span.range.begin)) continue;
+            unwanted.remove(span.range);
+            loans_.put_second(span.range.begin,
+                              {.worker = worker, .attempt = attempts_.adopted(span.range)});
         }
     }
+    return unwanted.ranges();
+}
+
+std::vector<Range> Books::reconcile(const PeerId& worker, const Inventory& inventory) {
+    std::vector<Range> let_go;
+    for (Range range : inventory.held)
+        for (Range strange : adopt(worker, range)) append(let_go, strange);
     for (Range range : inventory.kept) {
         finish(range, worker);
         kept_.find_again(range, worker);
@@ -283,7 +310,8 @@ Books::Releases Books::gathered(const std::vector<Range>& ranges) {
             loans_.take(fresh);
             queue_.take(fresh);
             settled_.add_safe(fresh);
-            settle(fresh, false);
+            attempts_.erase(fresh);
+            settled_now_.push_back({fresh, false});
         }
     }
     return releases;
@@ -300,6 +328,7 @@ std::vector<wire::Missing> Books::unfinished() const {
     add(started, kept_.finished().set());
     add(started, kept_.limbo());
     add(started, queue_.of(Queue::Kind::suspects));
+    add(started, queue_.of(Queue::Kind::withheld));
     add(fresh, queue_.of(Queue::Kind::ordinary));
     for (Range part : attempts_.tried(fresh)) {
         fresh.remove(part);
@@ -347,6 +376,7 @@ void Books::check_invariants(bool running) const {
     };
     add(queue_.of(Queue::Kind::ordinary));
     add(queue_.of(Queue::Kind::suspects));
+    add(queue_.of(Queue::Kind::withheld));
     add(loans_.first().set());
     add(kept_.finished().set());
     add(kept_.limbo());

@@ -80,13 +80,17 @@ public:
     struct Loss {
         PeerId worker;
         std::string name;
-        Death death = Death::counted;
+        Death death = Death::known;
         std::uint32_t crash_limit = limits::crash_limit;
     };
     /// What the worker had on loan goes back to the queue; unless it left in good order, as
     /// suspects, which run in smaller chunks, at last alone. One that is counted for the
-    /// crash_limit-th time is final as `crashed`. What it kept goes to limbo.
-    void lose_worker(const Loss& loss, Time now);
+    /// crash_limit-th time is final as `crashed`. What it kept goes to limbo. Returns the fragments
+    /// that are accused until it is known what became of the worker; one of which crash_limit
+    /// workers are away is withheld.
+    std::vector<Index> lose_worker(const Loss& loss, Time now);
+    /// What became of the worker, by which the fragment was accused.
+    void judge(Index index, Verdict verdict, const Loss& loss);
     /// A worker's inventory; `handled` is the last dispatch that it saw.
     struct Inventory {
         std::uint64_t handled = 0;
@@ -127,19 +131,13 @@ public:
     const Loans& loans() const { return loans_; }
     const KeptResults& kept() const { return kept_; }
     const Settled& settled() const { return settled_; }
-    /// Whether the worker has anything on loan, or kept.
-    bool concern(const PeerId& worker) const {
-        return loans_.first().has(worker) || loans_.second().has(worker) ||
-               kept_.finished().has(worker);
-    }
     void check_invariants(bool running) const;
 
 private:
     void requeue(const std::vector<Range>& ranges);
-    /// Nothing of the range will be queued again in this round.
-    void settle(Range range, bool failed);
     void make_final(wire::Failure failure, Slice output);
-    void suspect(Range range, const Loan& loan, const Loss& loss);
+    bool is_guilty(Index index, const History& history, const Loss& loss);
+    std::vector<Range> adopt(const PeerId& worker, Range held);
 
     Index next_ = 0;
     Queue queue_;

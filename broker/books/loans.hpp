@@ -4,6 +4,8 @@
 // Invariant: a second attempt has a first one, on another worker.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -66,6 +68,11 @@ public:
     const Holdings<Loan>& first() const { return first_; }
     const Holdings<Loan>& second() const { return second_; }
     bool is_hedged(Index index) const { return second_.at(index) != nullptr; }
+    /// The number of fragments that the worker has alone in their chunks.
+    std::ptrdiff_t lone(const PeerId& worker) const {
+        return std::ranges::count_if(first_.of(worker),
+                                     [](const Span& span) { return span.value.alone; });
+    }
     /// The number of second attempts that were ever started.
     std::uint64_t hedged() const { return hedged_; }
     /// What has changed since it was last asked.

@@ -1,7 +1,10 @@
-// A job's fragments that wait to be dispatched: ordinary work, and suspects, which were on loan to
-// a worker that died. A fragment is in one of the two at most. Plain value.
+// A job's fragments that wait to be dispatched: ordinary work; suspects, which were on loan to a
+// worker that is gone; and what is withheld, since too many workers are away that ran it alone. A
+// fragment is in one of the three at most. Plain value.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -12,31 +15,37 @@ namespace fanfold::broker {
 
 class Queue {
 public:
-    enum class Kind : std::uint8_t { ordinary, suspects };
+    enum class Kind : std::uint8_t { ordinary, suspects, withheld };
 
-    void add(Range range) { ordinary_.add(range); }
-    void add_suspect(Range range) {
-        ordinary_.remove(range);
-        suspects_.add(range);
+    void add(Range range) { sets_[place(Kind::ordinary)].add(range); }
+    /// What waits already is of another kind from now on.
+    void move(Range range, Kind kind) {
+        for (Range part : take(range)) sets_[place(kind)].add(part);
     }
     /// Takes out what waits of the range, and says what it was.
     std::vector<Range> take(Range range) {
-        std::vector<Range> parts = ordinary_.within(range);
-        for (Range part : suspects_.within(range)) parts.push_back(part);
-        ordinary_.remove(range);
-        suspects_.remove(range);
+        std::vector<Range> parts;
+        for (RangeSet& set : sets_) {
+            for (Range part : set.within(range)) parts.push_back(part);
+            set.remove(range);
+        }
         return parts;
     }
-    void clear() { ordinary_.clear(), suspects_.clear(); }
+    void clear() { sets_ = {}; }
 
     std::optional<Range> front(Kind kind) const { return of(kind).front(); }
-    const RangeSet& of(Kind kind) const { return kind == Kind::suspects ? suspects_ : ordinary_; }
-    Index size() const { return ordinary_.size() + suspects_.size(); }
-    bool empty() const { return ordinary_.empty() && suspects_.empty(); }
+    const RangeSet& of(Kind kind) const { return sets_[place(kind)]; }
+    Index size() const {
+        Index size = 0;
+        for (const RangeSet& set : sets_) size += set.size();
+        return size;
+    }
+    bool empty() const { return size() == 0; }
 
 private:
-    RangeSet ordinary_;
-    RangeSet suspects_;
+    static constexpr std::size_t place(Kind kind) { return static_cast<std::size_t>(kind); }
+
+    std::array<RangeSet, 3> sets_;
 };
 
 }  // namespace fanfold::broker

@@ -72,6 +72,13 @@ std::pair<std::string, bool> Clients::wait_of(const Step& step, const Job& job) 
     if (!job.running()) return {};
     const Pool& pool = *job.waiting->pool;
     if (!job.books.queue().empty() && pool.members.empty()) return {pool.demand.unmet(), false};
+    if (!job.books.queue().empty() && pool.slots == 0) {
+        for (const PeerId& peer : pool.members)
+            if (const Session& worker = owners_.sessions.at(peer); !worker.load->trouble.empty())
+                return {"no worker takes what it could run; " + worker.name + ": " +
+                            worker.load->trouble,
+                        false};
+    }
     if (!job.books.queue().empty() && owners_.users.results_full(job))
         return {"the results that gatherers keep take as much as they may: " +
                     std::to_string(job.tenant->held.results) + " bytes, the most is " +

@@ -150,8 +150,8 @@ bool Core::route(Step& step, Received& event, Session& session) {
             // What the broker itself says, what comes by its other socket, or goes past it.
             [](OneOf<Hello, Welcome, Refused, Mark, Block, Accepted, Sealed, Located, Notice, Ended,
                      Report, Found, Retried, Adjusted, FragmentsCancelled, Dispatch, Release, Drop,
-                     SendAgain, Recall, Results, Assign, Errors, AllowedKeys, Collect, Values,
-                     Failures, Acknowledge, Concluded> auto&) { return false; }},
+                     SendAgain, Recall, Examine, Results, Assign, Errors, AllowedKeys, Collect,
+                     Values, Failures, Acknowledge, Concluded> auto&) { return false; }},
         event.message);
 }
 
@@ -177,6 +177,8 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
         case wire::Role::worker:
             dispatcher_.join(step, peer, session);
             returns_.take_over(step, joined.earlier, peer);
+            absences_.end(step, joined.earlier);
+            errors_.flush(step, absences_.on_joined(step, session));
             clients_.notify(step, session.membership->pools, 1);
             break;
         case wire::Role::gatherer:
@@ -195,7 +197,7 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
 
 void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_order) {
     Session* known = sessions_.find(peer);
-    if (!known) return;
+    if (!known || *known->absence) return;
     const std::vector<Pool*> pools = known->membership->pools;
     dispatcher_.leave(*known, peer);
     const Session session = sessions_.take_out(PeerId(peer));
@@ -205,7 +207,8 @@ void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_or
                .detail = why});
     switch (session.role) {
         case wire::Role::worker:
-            errors_.flush(step, returns_.lose(step, peer, session, in_good_order));
+            errors_.flush(step, in_good_order ? returns_.leave(step, peer, session)
+                                              : absences_.begin(step, peer, session));
             clients_.notify(step, pools, 0);
             break;
         case wire::Role::gatherer: gathering_.lose(step, peer); break;
@@ -288,6 +291,7 @@ Time Core::next_sweep() const {
 
 void Core::sweep(Step& step) {
     std::vector<std::pair<JobId, Ending>> over;
+    errors_.flush(step, absences_.sweep(step));
     for (const JobId& id : jobs_.running()) {
         Job& job = jobs_.at(id);
         job.books.requeue_limbo(step.now);

@@ -15,6 +15,7 @@
 #include "broker/core/requests.hpp"
 #include "broker/core/restoring.hpp"
 #include "broker/core/submissions.hpp"
+#include "broker/dispatch/absences.hpp"
 #include "broker/dispatch/idle_work.hpp"
 #include "broker/dispatch/returns.hpp"
 
@@ -73,9 +74,9 @@ private:
     Time now_{};
     Time swept_{};
 
-    const Owners owners_{options_,     jobs_,     users_,     sessions_, conduct_,    outbox_,
-                         persistence_, payloads_, estimates_, loads_,    dispatcher_, retention_,
-                         endings_,     errors_,   gathering_, clients_};
+    const Owners owners_{options_,     jobs_,     users_,     sessions_,  conduct_,  outbox_,
+                         persistence_, payloads_, estimates_, loads_,     troubles_, dispatcher_,
+                         retention_,   endings_,  errors_,    gathering_, clients_};
     // Each owner knows those above it.
     Jobs jobs_;
     Users users_{options_};
@@ -86,8 +87,10 @@ private:
     Payloads payloads_{options_, jobs_, users_, persistence_};
     Estimates estimates_;
     Loads loads_;
+    Troubles troubles_{owners_};
     Dispatcher dispatcher_{owners_};
     Returns returns_{owners_};
+    Absences absences_{owners_};
     IdleWork idle_work_{owners_};
     Retention retention_{owners_};
     Endings endings_{owners_};

@@ -36,7 +36,8 @@ std::string why_senseless(const wire::JobSpec& spec) {
         {"deadline", spec.deadline},
         {"timeout", spec.timeout},
         {"lease", spec.lease},
-        {"hedge_after", spec.hedge_after}};
+        {"hedge_after", spec.hedge_after},
+        {"rerun_after", spec.rerun_after}};
     for (const auto& [name, duration] : durations)
         if (duration.count() < 0)
             return std::string("the ") + name + " of " + std::to_string(duration.count()) +

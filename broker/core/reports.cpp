@@ -48,8 +48,9 @@ wire::WorkerInfo info_of(const Session& worker, LivedTime lived) {
     info.labels = {offer.labels.begin(), offer.labels.end()};
     for (const auto& [name, amount] : offer.resources) info.resources.push_back({name, amount});
     info.silent = floor<wire::Milliseconds>(lived - worker.heard);
-    info.leaving = load.leaving;
     info.unreached = worker.unreached;
+    info.leaving = load.leaving && load.trouble.empty();
+    info.trouble = load.trouble;
     return info;
 }
 
@@ -62,7 +63,7 @@ std::size_t bytes_of(const wire::JobInfo& info) {
 }
 
 std::size_t bytes_of(const wire::WorkerInfo& info) {
-    std::size_t bytes = limits::numbers_bytes + info.name.size();
+    std::size_t bytes = limits::numbers_bytes + info.name.size() + info.trouble.size();
     for (const std::string& function : info.functions) bytes += function.size();
     for (const std::string& label : info.labels) bytes += label.size();
     for (const auto& resource : info.resources)
@@ -123,7 +124,7 @@ std::string Reports::wall_of(const Job& job) const {
 void Reports::add_workers(LivedTime lived, wire::Report& report, const std::string& after) const {
     std::vector<std::pair<std::string_view, const Session*>> workers;
     for (const auto& [peer, session] : sessions_.all())
-        if (session.role == wire::Role::worker && session.name > after)
+        if (session.role == wire::Role::worker && !*session.absence && session.name > after)
             workers.emplace_back(session.name, &session);
     std::ranges::stable_sort(workers, {}, &decltype(workers)::value_type::first);
     std::size_t bytes = 0;

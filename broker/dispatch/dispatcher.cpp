@@ -26,6 +26,7 @@ void Dispatcher::stop(Job& job) {
         owners_.loads.erase_brief(*worker, job.id);
     }
     owners_.estimates.forget(job);
+    owners_.troubles.forget(job);
     owners_.jobs.stop(job);
     owners_.users.stop(job);
     pools_.exit(job);
@@ -143,9 +144,9 @@ Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
         auto head = this->head(job, queue);
         if (!head) continue;
         Pool& pool = *job.waiting->pool;
-        const Place* place = best_worker(job, *head, queueing);
+        const Place* place = best_worker(step.lived, job, *head, queueing);
         if (!place) {
-            if (head->alone) pool.choosy.insert(job.id);
+            if (head->alone || Troubles::is_choosy(job, head->first)) pool.choosy.insert(job.id);
             else why = Lending::not_wanted;
         } else if (!job.payload->blocks.in_memory(head->first)) {
             owners_.payloads.prefetch(step, job, head->first);
@@ -188,9 +189,12 @@ bool Dispatcher::window_full(const Job& job) {
 
 /// Among workers without a free slot the first is nearly always the one. Whoever can't reach the
 /// job's gatherer would keep its results for ever.
-const Place* Dispatcher::best_worker(const Job& job, const Books::Head& head, bool queueing) {
+const Place* Dispatcher::best_worker(LivedTime lived, const Job& job, const Books::Head& head,
+                                     bool queueing) const {
     int left = limits::places_tried;
+    const bool choosy = Troubles::is_choosy(job, head.first);
     for (const Place& place : job.waiting->pool->places) {
+        if (choosy && owners_.troubles.is_avoided(job, head.first, place.worker, lived)) continue;
         const Session& worker = *place.session;
         if (!worker.reaches(job.assignment->known.name)) continue;
         if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing))

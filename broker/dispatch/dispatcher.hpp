@@ -12,6 +12,7 @@
 #include "broker/dispatch/inner_jobs.hpp"
 #include "broker/dispatch/loads.hpp"
 #include "broker/dispatch/pools.hpp"
+#include "broker/dispatch/troubles.hpp"
 #include "broker/state/owners.hpp"
 #include "broker/state/payloads.hpp"
 
@@ -77,7 +78,8 @@ private:
         DispatchId dispatch;
     };
     void send_chunk(Step& step, Job& job, const Place& to, const Chunk& chunk, Slice body);
-    static const Place* best_worker(const Job& job, const Books::Head& head, bool queueing);
+    const Place* best_worker(LivedTime lived, const Job& job, const Books::Head& head,
+                             bool queueing) const;
     static bool window_full(const Job& job);
 
     const Owners& owners_;

@@ -33,10 +33,14 @@ void Loads::change(Session& worker, const Job& job, const LoanChange& change) {
     if (load.lent.empty()) load.work = load.bytes = 0;
 }
 
-bool Loads::set_usable(Session& worker, std::uint32_t stuck_slots, bool leaving) {
+bool Loads::set_usable(Session& worker, const wire::Heartbeat& heartbeat) {
     Load& load = *worker.load.write();
-    const bool others_stuck = std::exchange(load.stuck_slots, stuck_slots) != stuck_slots;
-    return std::exchange(load.leaving, leaving) != leaving || others_stuck;
+    const std::uint32_t before = worker.usable_slots();
+    load.stuck_slots = heartbeat.stuck_slots;
+    load.leaving = heartbeat.leaving;
+    load.trouble = heartbeat.trouble;
+    load.untold = false;
+    return worker.usable_slots() != before;
 }
 
 void Loads::send(const Step& step, Session& worker, std::uint64_t dispatch, std::uint64_t bytes) {
@@ -70,6 +74,7 @@ void Loads::take_over(Session& worker, const Session& before) {
     worker.load.write()->jobs = before.load->jobs;
     worker.load.write()->finished = before.load->finished;
     worker.load.write()->leaving = before.load->leaving;
+    worker.load.write()->untold = true;
 }
 
 void Loads::check_invariants(const Jobs& jobs, const Sessions& sessions) {

@@ -23,8 +23,13 @@ public:
     bool arrive(const Step& step, Session& worker, std::uint64_t dispatch);
     void change(Session& worker, const Job& job, const LoanChange& change);
 
-    /// So many of its slots are stuck, and it may be leaving. Returns whether that is news.
-    bool set_usable(Session& worker, std::uint32_t stuck_slots, bool leaving);
+    /// What it says of itself, beside what it holds. Returns whether it takes more or less now.
+    bool set_usable(Session& worker, const wire::Heartbeat& heartbeat);
+    /// It gets nothing until it says that it is well.
+    void doubt(Session& worker, std::string why) {
+        worker.load.write()->leaving = true;
+        worker.load.write()->trouble = std::move(why);
+    }
     void rest(Session& worker, LivedTime until) { worker.load.write()->rests_until = until; }
     void count_finished(Session& worker, std::uint64_t count) {
         worker.load.write()->finished += count;

@@ -15,7 +15,8 @@ Demand::Demand(const wire::JobSpec& spec)
 }
 
 bool Demand::met_by(const Session& worker) const {
-    if (worker.role != wire::Role::worker || !worker.offer.functions.contains(function))
+    if (worker.role != wire::Role::worker || *worker.absence ||
+        !worker.offer.functions.contains(function))
         return false;
     auto has = [&](const wire::Resource& wanted) {
         auto it = worker.offer.resources.find(wanted.name);

@@ -19,14 +19,30 @@ std::vector<JobId> Returns::on_done(Step& step, const PeerId& from, Session& wor
         fail(step, from, worker, failures, outputs);
         failed.push_back(failures.job);
     }
+    for (wire::Trouble& trouble : done.troubles) {
+        Job* job = owners_.jobs.find_running(trouble.job);
+        if (!job || owners_.troubles.is_given_back(step, from, *job, trouble)) continue;
+        // It will run nowhere.
+        const Loan* loan = job->books.loans().first().at(trouble.index);
+        wire::JobFailures failures{.job = trouble.job, .failures = {}};
+        failures.failures.push_back({.index = trouble.index,
+                                     .attempt = loan ? loan->attempt : 1,
+                                     .message = std::move(trouble.reason)});
+        Slice none;
+        fail(step, from, worker, failures, none);
+        failed.push_back(trouble.job);
+    }
     for (const wire::JobRanges& returned : done.returned) {
         Job* job = owners_.jobs.find_running(returned.job);
         if (!job) continue;
-        owners_.loads.rest(worker, step.lived + limits::rest_of_a_full_worker);
+        if (done.troubles.empty())  // of which it says itself whether it rests
+            owners_.loads.rest(worker, step.lived + limits::rest_of_a_full_worker);
         for (Range range : returned.ranges) job->books.give_back(range, from);
         owners_.dispatcher.apply(step, *job);
         owners_.loads.owe_brief(worker, job->id);  // perhaps it had none
     }
+    if (!failed.empty())  // perhaps it is doubted now
+        owners_.dispatcher.place(step.now, step.lived, from, worker);
     return failed;
 }
 
@@ -44,6 +60,7 @@ void Returns::finish(Step& step, const PeerId& from, Session& worker, const wire
     if (finished.empty()) return;  // of no fragment that there is
     for (const auto& [other, range] : job->books.finish(finished, from))
         owners_.outbox.release(step, other, job->id, range);
+    owners_.troubles.count(*job, worker, finished.size());
     owners_.estimates.learn(*job, worker,
                             {.count = finished.size(), .busy = run.busy, .bytes = run.bytes});
     owners_.dispatcher.apply(step, *job);
@@ -76,8 +93,10 @@ void Returns::fail(Step& step, const PeerId& from, Session& worker, wire::JobFai
                    .detail = failure.message});
         failure.worker = worker.name;
         failure.output_bytes = size;
-        if (failure.kind == wire::FailureKind::failed)
+        if (failure.kind == wire::FailureKind::failed) {
             owners_.estimates.learn_failure(*job, failure.elapsed);
+            owners_.troubles.count_failure(step, from, *job, failure);
+        }
         owners_.estimates.learn_output(*job, size);
         if (!job->books.fail_attempt(std::move(failure), std::move(output), from,
                                      job->spec->retries))
@@ -124,7 +143,7 @@ std::vector<Named> all_named(const wire::Heartbeat& heartbeat, const Session& wo
 
 void Returns::on_inventory(Step& step, const PeerId& from, Session& worker,
                            const wire::Heartbeat& heartbeat) {
-    if (owners_.loads.set_usable(worker, heartbeat.stuck_slots, heartbeat.leaving))
+    if (owners_.loads.set_usable(worker, heartbeat))
         owners_.dispatcher.place(step.now, step.lived, from, worker);
     arrive(step, from, worker, heartbeat.handled);
     const std::uint64_t handled =
@@ -146,7 +165,10 @@ void Returns::reconcile(Step& step, const PeerId& from, Session& worker, Job& jo
                         const Books::Inventory& inventory, wire::Release& release) {
     auto let_go = job.books.reconcile(from, inventory);
     owners_.dispatcher.apply(step, job);
-    owners_.loads.set_concern(worker, job.id, job.books.concern(from));
+    const Books& books = job.books;
+    owners_.loads.set_concern(worker, job.id,
+                              books.loans().first().has(from) || books.loans().second().has(from) ||
+                                  books.kept().finished().has(from));
     // Without any its brief may have been lost on the way.
     bool has_some = !inventory.held.empty() || !inventory.kept.empty();
     bool adopted = has_some && owners_.dispatcher.add_brief(job, from, worker);
@@ -161,23 +183,15 @@ void Returns::reconcile(Step& step, const PeerId& from, Session& worker, Job& jo
 
 // --- it is gone, or comes back
 
-std::vector<JobId> Returns::lose(Step& step, const PeerId& peer, const Session& worker,
-                                 bool in_good_order) {
-    auto suspects = std::ranges::count_if(worker.load->lent,
-                                          [](const auto& lent) { return lent.second.alone; });
-    Books::Loss loss{.worker = peer,
-                     .name = worker.name,
-                     .death = in_good_order  ? Death::in_good_order
-                              : suspects > 1 ? Death::in_company
-                                             : Death::counted,
-                     .crash_limit = owners_.options.crash_limit};
+std::vector<JobId> Returns::leave(Step& step, const PeerId& peer, const Session& worker) {
     for (const JobId& id : worker.load->briefs)
         if (Job* job = owners_.jobs.find(id)) owners_.dispatcher.forget_brief(*job, peer);
     std::vector<JobId> concerned = worker.load->sorted_jobs();
     for (const JobId& id : concerned) {
         Job* job = owners_.jobs.find_running(id);
         if (!job) continue;
-        job->books.lose_worker(loss, step.now);
+        job->books.lose_worker({.worker = peer, .name = worker.name, .death = Death::in_good_order},
+                               step.now);
         owners_.dispatcher.apply(step, *job);
     }
     return concerned;

@@ -20,9 +20,8 @@ public:
                                const Slice& body);
     void on_inventory(Step& step, const PeerId& from, Session& worker,
                       const wire::Heartbeat& heartbeat);
-    /// A worker is gone. Returns the jobs that have errors which are final.
-    std::vector<JobId> lose(Step& step, const PeerId& peer, const Session& worker,
-                            bool in_good_order);
+    /// A worker has left in good order. Returns the jobs that it had something of.
+    std::vector<JobId> leave(Step& step, const PeerId& peer, const Session& worker);
     /// The worker has a new connection.
     void take_over(Step& step, const PeerId& old_id, const PeerId& new_id);
 

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "broker/books/blocks.hpp"
 #include "broker/books/books.hpp"
@@ -26,6 +28,7 @@ class Payloads;
 class Persistence;
 class Pools;
 class Submissions;
+class Troubles;
 struct Line;
 struct Pool;
 struct Tenant;
@@ -115,6 +118,20 @@ struct Learnt {
     double output_bytes = 0;  // of the last one that failed
 };
 
+/// A worker that could not run a command of the job is given nothing more of it until then.
+struct Avoided {
+    LivedTime until{};
+    Duration patience{};
+};
+
+/// Which workers could not run its fragments.
+struct Trouble {
+    std::map<PeerId, Avoided> avoided;
+    std::set<PeerId> unable;                  // that can't execute a command of it
+    std::map<Index, std::vector<PeerId>> by;  // that gave the fragment back,
+    std::map<Index, PeerId> failed_at;        // and where it failed last
+};
+
 /// Numbers of its rows in the store.
 struct RowNumbers {
     std::uint64_t opened = 0, ended = 0, round = 0;
@@ -138,6 +155,7 @@ struct Job {
     Owned<Dispatcher, Standing> standing;
     Owned<Pools, Waiting> waiting;
     Owned<Estimates, Learnt> learnt;
+    Owned<Troubles, Trouble> trouble;
     Owned<Persistence, RowNumbers> rows;
 
     bool running() const { return life->end.outcome == wire::Outcome::running; }

@@ -21,7 +21,7 @@ void Outbox::tell_owner(Step& step, const Job& job, wire::Message message) {
 
 void Outbox::release(const Step& step, const PeerId& worker, const JobId& job, Range range) {
     Session* session = sessions_.find(worker);
-    if (!session) return;
+    if (!session || *session->absence) return;
     auto& releases = *session->releases.write();
     if (releases.empty()) releasing_.push_back(worker);
     auto& ranges = releases[job];

@@ -18,6 +18,7 @@ class Payloads;
 class Persistence;
 class Retention;
 class Sessions;
+class Troubles;
 class Users;
 struct Options;
 
@@ -32,6 +33,7 @@ struct Owners {
     Payloads& payloads;
     Estimates& estimates;
     Loads& loads;
+    Troubles& troubles;
     Dispatcher& dispatcher;
     Retention& retention;
     Endings& endings;

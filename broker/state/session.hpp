@@ -22,11 +22,13 @@
 
 namespace fanfold::broker {
 
+class Absences;
 class Estimates;
 class IdleWork;
 class Loads;
 class Outbox;
 class Pools;
+class Troubles;
 struct Pool;
 struct Session;
 
@@ -69,7 +71,9 @@ struct Load {
     std::uint32_t guests = 0;                    // or which take no slot
     std::map<std::string, std::uint64_t> taken;  // of its resources, by chunks on loan
     std::uint32_t stuck_slots = 0;
-    bool leaving = false;        // it wants nothing more
+    bool leaving = false;        // it wants nothing more, or nothing at present,
+    std::string trouble;         // for this reason
+    bool untold = false;         // it came back, and has not said yet what it holds
     std::uint64_t sequence = 0;  // of the last dispatch
     Flow flow;                   // of payloads; not counted of a worker that tells no arrivals
     std::uint64_t finished = 0;
@@ -105,6 +109,12 @@ struct Membership {
     std::uint32_t slots = 0;  // as what it counts in them
 };
 
+/// How many attempts at a function, or at a job's own commands, ended, and failed soon.
+struct Tally {
+    double ended = 0;
+    double failed = 0;
+};
+
 /// What was asked back from a worker.
 struct Recalls {
     std::uint64_t number = 0;        // of the last that was sent
@@ -115,15 +125,25 @@ struct Recalls {
     std::uint64_t sequence = 0;  // of its last dispatch, when it was asked
 };
 
+/// A worker that is gone, and may come back.
+struct Absence {
+    LivedTime since{};
+    // Jobs of which it holds what nobody else is given, and until when.
+    std::map<JobId, LivedTime> waiting;
+    std::vector<std::pair<JobId, Index>> accused;  // what was alone on it, and is queued again
+    bool in_company = false;                       // several were: none can be blamed
+};
+
 struct Session {
     wire::Role role = wire::Role::client;
     Sender sender;  // whose connection it is
     std::string name;
     Epoch epoch;
     std::uint16_t minor = 0;  // the version that it speaks
-    LivedTime heard{};        // its last message
-    Time beaten{};            // it was sent a heartbeat then
-    Offer offer;              // of a worker
+    LivedTime joined{};
+    LivedTime heard{};  // its last message
+    Time beaten{};      // it was sent a heartbeat then
+    Offer offer;        // of a worker
     wire::GathererRef gatherer;
     std::string address;  // of its host, where the transport has any
     /// Somebody else came with its name then: whether it lives will show.
@@ -134,12 +154,17 @@ struct Session {
     Owned<Pools, Membership> membership;
     Owned<IdleWork, Recalls> recalls;
     Owned<Estimates, std::map<std::string, double>> paces;  // by function: how much longer it takes
+    Owned<Troubles, std::map<std::string, Tally>> tallies;
     Owned<Outbox, std::map<JobId, std::vector<Range>>> releases;  // not told yet
+    // Its connection is gone: the session is kept under a name that no connection has.
+    Owned<Absences, std::optional<Absence>> absence;
 
     /// It understands Mark, tells what has arrived, and takes bodies in parts.
     bool knows_marks() const { return minor >= wire::minor_of_marks; }
     std::uint32_t usable_slots() const {
-        return load->leaving ? 0 : offer.slots - std::min(offer.slots, load->stuck_slots);
+        return load->leaving || load->untold
+                   ? 0
+                   : offer.slots - std::min(offer.slots, load->stuck_slots);
     }
     bool is_idle_worker() const {
         return role == wire::Role::worker && load->lent.empty() && load->jobs.empty();

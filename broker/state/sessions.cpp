@@ -25,7 +25,20 @@ Session& Sessions::add(const Step& step, const PeerId& peer, wire::Hello& hello,
     session.gatherer.minor = hello.minor;
     names_[session.name].insert(peer);
     if (session.role == wire::Role::gatherer) gatherers_.insert(peer);
+    session.joined = step.lived;
     hear(step, session, sender);
+    return session;
+}
+
+Session& Sessions::add_absent(const PeerId& absent, const Session& before) {
+    Session& session = all_[absent];
+    session.role = before.role;
+    session.sender = before.sender;
+    session.name = before.name;
+    session.epoch = before.epoch;
+    session.joined = before.joined;
+    session.heard = before.heard;
+    names_[session.name].insert(absent);
     return session;
 }
 
@@ -56,6 +69,7 @@ std::vector<PeerId> Sessions::beat(Step& step) {
     const Duration idle_interval = idle_beats(heartbeat(), options_.worker_timeout) * heartbeat();
     std::vector<PeerId> silent;
     for (auto& [peer, session] : all_) {
+        if (*session.absence) continue;
         if (step.lived - session.heard > options_.worker_timeout) {
             silent.push_back(peer);
         } else if (!session.is_idle_worker() ||
@@ -109,9 +123,19 @@ std::optional<PeerId> Sessions::namesake(const wire::Hello& hello) const {
     if (hello.role != wire::Role::worker || named == names_.end()) return std::nullopt;
     for (const PeerId& peer : named->second)
         if (const Session& other = at(peer);
-            other.role == wire::Role::worker && other.epoch != hello.epoch)
+            other.role == wire::Role::worker && other.epoch != hello.epoch && !*other.absence)
             return peer;
     return std::nullopt;
+}
+
+std::vector<PeerId> Sessions::other_lives(const Session& worker) const {
+    std::vector<PeerId> others;
+    for (const PeerId& id : names_.at(worker.name))
+        if (const Session& other = at(id); other.role == worker.role &&
+                                           other.epoch != worker.epoch &&
+                                           other.sender.user == worker.sender.user)
+            others.push_back(id);
+    return others;
 }
 
 std::string Sessions::name_of(const PeerId& peer) const {

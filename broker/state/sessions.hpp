@@ -24,6 +24,9 @@ public:
     /// The connection of another life that has the name which a worker or a gatherer comes with.
     /// There is one at most.
     std::optional<PeerId> namesake(const wire::Hello& hello) const;
+    /// A worker whose connection is gone, under a name that no connection has, with what it has
+    /// on loan still to be given to it.
+    Session& add_absent(const PeerId& absent, const Session& before);
     /// A message of the peer; its roles may have changed.
     void hear(const Step& step, Session& session, const Sender& sender);
     /// A part of a message of the peer.
@@ -52,6 +55,8 @@ public:
     std::optional<PeerId> gatherer_named(const std::string& name) const;
     /// The connection that this life of the peer had before.
     PeerId earlier(const PeerId& peer) const;
+    /// The sessions of other lives of a worker, which may be gone.
+    std::vector<PeerId> other_lives(const Session& worker) const;
     /// The name of the connection's session, for logs.
     std::string name_of(const PeerId& peer) const;
     /// That, its user and its host's address, as far as they are known, for the log of who did

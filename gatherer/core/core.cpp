@@ -73,8 +73,8 @@ void Core::on(Step& step, FromBroker& event) {
                    [&](OneOf<Hello, Bye, Marked, Block, Seal, Accepted, Sealed, Cancel, Watch,
                              Located, Notice, Query, Report, Find, Found, Retry, Retried, Adjust,
                              Adjusted, CancelFragments, FragmentsCancelled, Dispatch, Done, Release,
-                             Drop, SendAgain, Recall, Results, Gathered, Propose, Forgotten,
-                             Collect, Values, Failures, Acknowledge, Concluded> auto&) {
+                             Drop, SendAgain, Recall, Examine, Results, Gathered, Propose,
+                             Forgotten, Collect, Values, Failures, Acknowledge, Concluded> auto&) {
                        strike(step, misdirected(event.message, "from the broker: "));
                    }},
         event.message);
@@ -85,30 +85,31 @@ void Core::on(Step& step, Received& event) {
     using namespace wire;
     if (is_ignored(event.from, event.sender)) return;
     std::visit(
-        Overloaded{
-            [&](Collect& collect) {
-                collecting_.collect(
-                    step, jobs_.find(collect.job),
-                    {.peer = event.from, .collect = collect, .sender = event.sender});
-            },
-            [&](Acknowledge& acknowledge) {
-                if (Job* job = jobs_.find(acknowledge.job))
-                    collecting_.acknowledge(step, *job,
-                                            {.peer = event.from,
-                                             .sender = event.sender,
-                                             .position = acknowledge.position});
-            },
-            [&](Mark& mark) {
-                collecting_.on_mark(step, jobs_.find(mark.job), event.from, event.sender, mark);
-            },
-            [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
-            [&](OneOf<Hello, Welcome, Refused, Heartbeat, Marked, Block, Seal, Accepted, Sealed,
-                      Cancel, Watch, Located, Notice, Ended, Query, Report, Find, Found, Retry,
-                      Retried, Adjust, Adjusted, CancelFragments, FragmentsCancelled, Dispatch,
-                      Done, Release, Drop, SendAgain, Recall, Results, Assign, Errors, Gathered,
-                      Propose, Forget, Forgotten, AllowedKeys, Values, Failures, Concluded> auto&) {
-                strike(step, misdirected(event.message, "", event.from, event.sender));
-            }},
+        Overloaded{[&](Collect& collect) {
+                       collecting_.collect(
+                           step, jobs_.find(collect.job),
+                           {.peer = event.from, .collect = collect, .sender = event.sender});
+                   },
+                   [&](Acknowledge& acknowledge) {
+                       if (Job* job = jobs_.find(acknowledge.job))
+                           collecting_.acknowledge(step, *job,
+                                                   {.peer = event.from,
+                                                    .sender = event.sender,
+                                                    .position = acknowledge.position});
+                   },
+                   [&](Mark& mark) {
+                       collecting_.on_mark(step, jobs_.find(mark.job), event.from, event.sender,
+                                           mark);
+                   },
+                   [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
+                   [&](OneOf<Hello, Welcome, Refused, Heartbeat, Marked, Block, Seal, Accepted,
+                             Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report, Find,
+                             Found, Retry, Retried, Adjust, Adjusted, CancelFragments,
+                             FragmentsCancelled, Dispatch, Done, Release, Drop, SendAgain, Recall,
+                             Examine, Results, Assign, Errors, Gathered, Propose, Forget, Forgotten,
+                             AllowedKeys, Values, Failures, Concluded> auto&) {
+                       strike(step, misdirected(event.message, "", event.from, event.sender));
+                   }},
         event.message);
 }
 

@@ -63,6 +63,15 @@ wire::Hedging hedging_of(Hedge hedge) {
     return wire::Hedging::by_function;
 }
 
+wire::Rerun rerun_of(Rerun rerun) {
+    switch (rerun) {
+        case Rerun::automatic: return wire::Rerun::automatic;
+        case Rerun::after: return wire::Rerun::after;
+        case Rerun::never: return wire::Rerun::never;
+    }
+    return wire::Rerun::automatic;
+}
+
 /// What a job asks of a worker: names that are there, once each, and not too many.
 void check_names(const std::string& what, std::vector<std::string> names) {
     if (names.size() > limits::labels)
@@ -97,6 +106,10 @@ void check_needs(const JobOptions& options) {
         throw FanfoldError(
             "hedge_after is " + std::to_string(options.hedge_after.count()) +
             "ms; with Hedge::after say past which time a fragment is started a second time");
+    if (options.rerun == Rerun::after && options.rerun_after.count() < 0)
+        throw FanfoldError("rerun_after is " + std::to_string(options.rerun_after.count()) +
+                           "ms; with Rerun::after say after which silence of its worker a "
+                           "fragment is given to another");
     check_names("label", options.require);
     std::vector<std::string> names;
     for (const ResourceAmount& resource : options.resources) {
@@ -233,6 +246,7 @@ WorkerStatus status_of(const wire::WorkerInfo& info) {
     status.functions = info.functions;
     status.silent = milliseconds(info.silent);
     status.leaving = info.leaving;
+    status.trouble = info.trouble;
     status.labels = info.labels;
     for (const wire::Resource& resource : info.resources)
         status.resources.push_back({resource.name, resource.amount});
@@ -265,6 +279,9 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
     spec.hedging = hedging_of(options.hedge);
     if (options.hedge == Hedge::after)
         spec.hedge_after = wire::Milliseconds(options.hedge_after.count());
+    spec.rerun = rerun_of(options.rerun);
+    if (options.rerun == Rerun::after)
+        spec.rerun_after = wire::Milliseconds(options.rerun_after.count());
     spec.require = options.require;
     for (const ResourceAmount& resource : options.resources)
         spec.resources.push_back({resource.name, resource.amount});

@@ -67,6 +67,7 @@ struct Rule {
     bool operator()(const wire::Drop&) const { return false; }
     bool operator()(const wire::SendAgain&) const { return false; }
     bool operator()(const wire::Recall&) const { return false; }
+    bool operator()(const wire::Examine&) const { return false; }
     bool operator()(const wire::Assign&) const { return false; }
     bool operator()(const wire::Errors&) const { return false; }
     bool operator()(const wire::AllowedKeys&) const { return false; }

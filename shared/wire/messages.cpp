@@ -38,6 +38,7 @@ const char* name_of(const Message& message) {
                                             "Drop",
                                             "SendAgain",
                                             "Recall",
+                                            "Examine",
                                             "Results",
                                             "Assign",
                                             "Errors",

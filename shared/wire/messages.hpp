@@ -94,9 +94,10 @@ struct Heartbeat {
     std::vector<JobRanges> held{};  // worker: on loan, running or waiting for a slot
     std::vector<JobRanges> kept{};  // worker: finished, results kept until released
     std::uint32_t stuck_slots =
-        0;                  // worker: slots whose handler ran past its timeout and can't be stopped
-    bool leaving = false;   // worker: it ends what runs, and wants nothing more
-    std::string trouble{};  // gatherer: why it can store nothing at present; empty: it can
+        0;                 // worker: slots whose handler ran past its timeout and can't be stopped
+    bool leaving = false;  // worker: it ends what runs, and wants nothing more, at present at least
+    std::string trouble{};  // gatherer: why it can store nothing at present; worker: why it wants
+                            // nothing at present, with `leaving`; empty: all is well
     std::vector<Unreached> unreached{};  // worker, client: gatherers that it can't connect to
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.handled, m.held, m.kept, m.stuck_slots, m.leaving, m.trouble,
@@ -174,12 +175,15 @@ struct Done {
     std::vector<JobRanges> recalled{};  // given back because a Recall asked for them
     std::uint64_t recall = 0;           // the number of the last Recall that was obeyed
     std::uint64_t arrived = 0;          // the highest Dispatch::sequence that has come
+    std::vector<Trouble> troubles{};    // why some of what is returned could not be run
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.runs, m.failures, m.returned, m.recalled, m.recall, m.arrived);
+        return std::tie(m.runs, m.failures, m.returned, m.recalled, m.recall, m.arrived,
+                        m.troubles);
     };
     static constexpr Bound bounds[] = {
         list("runs", limits::listed), list("failures", limits::listed),
-        list("returned", limits::listed), list("recalled", limits::listed)};
+        list("returned", limits::listed), list("recalled", limits::listed),
+        list("troubles", limits::listed)};
 };
 
 /// Broker → worker: let go of these: stop what runs, drop what waits, free what is kept. Safe at
@@ -220,6 +224,15 @@ struct Recall {
     std::vector<JobRanges> items{};
     static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.items); };
     static constexpr Bound bounds[] = {list("items", limits::listed)};
+};
+
+/// Broker → worker: what runs here fails far more often than it does elsewhere. It wants nothing
+/// until it has passed a check of its own (Heartbeat::trouble).
+struct Examine {
+    static constexpr std::uint8_t kind = 36;
+    std::string reason{};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.reason); };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
 };
 
 /// Worker → gatherer (PUSH → PULL): the values of consecutive fragments, `count` MessagePack
@@ -326,7 +339,7 @@ using Message = std::variant<
     Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query,     // client
     Report, Find, Found, Retry, Retried, Adjust, Adjusted, CancelFragments,          // and broker
     FragmentsCancelled,                                                              //
-    Dispatch, Done, Release, Drop, SendAgain, Recall, Results,                       // worker
+    Dispatch, Done, Release, Drop, SendAgain, Recall, Examine, Results,              // worker
     Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys,               // gatherer
     Collect, Values, Failures, Acknowledge, Concluded>;                              // collector
 // clang-format on

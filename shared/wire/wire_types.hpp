@@ -140,6 +140,14 @@ struct OuterAttempt {
     auto operator<=>(const OuterAttempt&) const = default;
     static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.index, m.attempt); };
 };
+/// When a fragment is given to another worker, while its own is gone and nobody knows whether it
+/// lives.
+enum class Rerun : std::uint8_t {
+    automatic = 1,  // what takes long, once the worker was silent for the broker's worker timeout
+    after = 2,      // once it was silent for JobSpec::rerun_after
+    never = 3,      // once it is known to have ended
+};
+constexpr unsigned last_of(Rerun) { return 3; }
 
 /// All that the system must know of a job. Made by the client, carried by its first block.
 struct JobSpec {
@@ -175,12 +183,14 @@ struct JobSpec {
     // Of an inner job: the attempt whose handler has opened it comes last, before it the one that
     // has opened that attempt's job, and so on.
     std::vector<OuterAttempt> outer{};
+    Rerun rerun = Rerun::automatic;
+    Milliseconds rerun_after{0};
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.function, m.title, m.policy, m.quorum, m.max_failures,
                         m.max_failures_percent, m.tolerance, m.deadline, m.timeout, m.retries,
                         m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output,
                         m.preferred_gatherer, m.key, m.share, m.hedging, m.hedge_after, m.require,
-                        m.resources, m.compress, m.outer);
+                        m.resources, m.compress, m.outer, m.rerun, m.rerun_after);
     };
     static constexpr Bound bounds[] = {at_most("function", limits::name_bytes),
                                        at_most("title", limits::names_bytes),
@@ -222,6 +232,25 @@ struct Failure {
     };
     static constexpr Bound bounds[] = {cut_to("message", limits::text_bytes),
                                        at_most("worker", limits::name_bytes)};
+};
+
+/// Whose trouble it was that a fragment could not be run.
+enum class TroubleKind : std::uint8_t {
+    worker = 1,   // no folder, no space, no process, no guardian: it may well run elsewhere
+    command = 2,  // this command can't be executed here; perhaps it can elsewhere
+};
+constexpr unsigned last_of(TroubleKind) { return 2; }
+
+/// A fragment that a worker gives back since it can't run it.
+struct Trouble {
+    JobId job{};
+    Index index = 0;
+    TroubleKind kind = TroubleKind::worker;
+    std::string reason{};
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.index, m.kind, m.reason);
+    };
+    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
 };
 
 /// Who made a run of values, and when.
@@ -350,14 +379,17 @@ struct WorkerInfo {
     std::vector<Resource> resources{};   // all that it has, taken or not
     bool leaving = false;                // it gets no more work
     std::vector<Unreached> unreached{};  // gatherers: it gets no work of their jobs
+    std::string trouble{};               // why it gets none at present
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.name, m.slots, m.stuck_slots, m.running, m.finished, m.functions,
-                        m.silent, m.labels, m.resources, m.leaving, m.unreached);
+                        m.silent, m.labels, m.resources, m.leaving, m.unreached, m.trouble);
     };
-    static constexpr Bound bounds[] = {
-        at_most("name", limits::name_bytes), texts("functions", limits::named, limits::name_bytes),
-        texts("labels", limits::named, limits::label_bytes), list("resources", limits::named),
-        list("unreached", limits::gatherers)};
+    static constexpr Bound bounds[] = {at_most("name", limits::name_bytes),
+                                       texts("functions", limits::named, limits::name_bytes),
+                                       texts("labels", limits::named, limits::label_bytes),
+                                       list("resources", limits::named),
+                                       list("unreached", limits::gatherers),
+                                       cut_to("trouble", limits::reason_bytes)};
 };
 
 }  // namespace fanfold::wire

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The disk under a store fills up in the middle of a job: the log says so, the process lives on, new
 # jobs are refused. With room again, everything that was accepted arrives, also when the daemon was
-# killed while the disk was full.
+# killed while the disk was full. A worker without room for commands leaves the work to others.
 # shellcheck disable=SC1091,SC2119,SC2154  # common.sh is beside it
 
 # The disks are small ones in memory, in a mount namespace of the test's own.
@@ -105,3 +105,42 @@ for daemon in broker gatherer; do
         rm ./*.log
     done
 done
+
+# --- a worker whose disk for commands is full ---
+# Its trouble is not the fragments': the other worker does the work.
+start_broker
+start_gatherer
+mkdir sick bin
+mount -t tmpfs -o size=1m,nr_inodes=30 none sick
+trap 'status=$?; umount -l broker gatherer sick 2>/dev/null; (exit "$status"); finish' EXIT
+printf '#!/bin/sh\necho "$1"\n' >bin/repeat
+chmod +x bin/repeat
+TMPDIR=$work/sick start_worker sick --slots 2 --allow-exec
+PATH=$work/bin:$PATH start_worker well --slots 2 --allow-exec
+await_workers 2
+fill() {
+    for number in $(seq 40); do : >"sick/$number"; done 2>/dev/null
+    cat /dev/zero >sick/1 2>/dev/null
+}
+trouble_of() { fanfold workers --output json | grep "\"name\":\"$1\"" | field trouble; }
+in_trouble() { [[ -n $(trouble_of sick) ]]; }
+well_again() { [[ -z $(trouble_of sick) ]]; }
+fill
+seq 300 >numbers
+run 0 fanfold map -k -a numbers 'sleep 0.01; echo {}'
+cmp -s out numbers || fail "not each result once beside a sick worker"
+await "the sick worker says why" in_trouble
+[[ $(trouble_of sick) == *'No space left'* ]] || fail "the trouble is told as: $(trouble_of sick)"
+has_line 'worker takes nothing.*No space left' sick.log ||
+    fail "the worker does not log its trouble"
+find sick -maxdepth 1 -type f -delete
+await "the worker is well again" well_again
+
+# --- a command that only one of them has ---
+run 0 fanfold map -k -a numbers 'repeat {}'
+cmp -s out numbers || fail "not each result once where one lacks the command"
+await "the worker is well again" well_again
+
+# …and one that nobody has.
+run 1 fanfold map -k -a numbers 'no-such-tool {}'
+says 'not found'

@@ -37,7 +37,7 @@ MESSAGES = {
     26: ("Adjusted", NOBODY), 28: ("FragmentsCancelled", NOBODY),
     30: ("Dispatch", NOBODY), 32: ("Release", NOBODY),
     33: ("Drop", NOBODY), 34: ("SendAgain", NOBODY),
-    35: ("Recall", NOBODY), 50: ("Assign", NOBODY), 51: ("Errors", NOBODY),
+    35: ("Recall", NOBODY), 36: ("Examine", NOBODY), 50: ("Assign", NOBODY), 51: ("Errors", NOBODY),
     56: ("AllowedKeys", NOBODY), 61: ("Values", NOBODY),
     62: ("Failures", NOBODY), 64: ("Concluded", NOBODY),
 }

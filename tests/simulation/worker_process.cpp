@@ -84,6 +84,9 @@ void WorkerProcess::act(worker::Action& action) {
                                  [this_ = &self, task = stop.task] { this_->give_up(task); });
         }
         void operator()(worker::Trim& trim) { self.trim(trim); }
+        void operator()(worker::Check&) {
+            self.input_after(1us, [this_ = &self] { this_->step(worker::Checked{}); });
+        }
         void operator()(worker::Reconnect&) { self.connect(); }
         void operator()(worker::Leave& leave) { self.leave(leave.error); }
         void operator()(Note&) {}

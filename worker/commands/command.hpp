@@ -14,6 +14,7 @@
 
 #include "shared/base/ids.hpp"
 #include "shared/base/slice.hpp"
+#include "shared/wire/wire_types.hpp"
 
 namespace fanfold::worker {
 
@@ -42,6 +43,7 @@ struct CommandEnd {
     int signal = 0;
     std::string out;
     std::string err;
+    std::optional<wire::TroubleKind> trouble;  // whose it is, when it is not the command's own
     std::string message;  // not_started names the command or folder and the system's reason; empty
                           // for exited
     std::chrono::microseconds started{0};  // since 1970

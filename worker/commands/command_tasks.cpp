@@ -44,6 +44,8 @@ Result<Command> command_for(const Task& task, Index index, const Slice& payload,
     return command;
 }
 
+constexpr std::uint64_t check_id = 0;  // tasks are numbered from 1
+
 constexpr const char* not_its_choice =
     "this worker's functions run in surroundings of its own; leave out --env and --cwd, or start "
     "it with --allow-exec";
@@ -107,6 +109,31 @@ bool CommandTasks::trim(const Trim& action) {
     return found;
 }
 
+void CommandTasks::check() {
+    std::string line = "true";
+    if (options_.containment.own_folders)
+        line = "head -c " + std::to_string(limits::checked_bytes) + " /dev/zero >check && rm check";
+    if (!options_.check.empty()) line += " && {\n" + options_.check + "\n}";
+    runner_->start({.id = check_id,
+                    .argv = {"/bin/sh", "-c", "exec 2>&1\n" + line},
+                    .environment = {},
+                    .cwd = {},
+                    .input = {},
+                    .max_output = limits::error_tail,
+                    .timeout = limits::check_patience});
+}
+
+void CommandTasks::take_check(const CommandEnd& end) {
+    std::string why;
+    if (!is_success(end))
+        why = failure_of(end, {.timeout = limits::check_patience,
+                               .max_output = limits::error_tail,
+                               .limits = options_.containment.limits})
+                  .message;
+    if (!is_success(end) && !end.out.empty()) why += ": " + end.out;
+    outbox_.push_back(Checked{.why = std::move(why)});
+}
+
 /// Hands the runner the next command. At the end of the task, or when it is stopped, its slot is
 /// free again.
 void CommandTasks::go_on(std::uint64_t number) {
@@ -148,6 +175,7 @@ Result<Command> CommandTasks::next_command(const Active& active, const Slice& pa
 void CommandTasks::on_end(CommandEnd end) {
     std::lock_guard lock(mutex_);
     const std::uint64_t number = end.id;
+    if (number == check_id) return take_check(end);
     auto at = active_.find(number);
     if (at == active_.end()) return;
     at->second.runs = false;
@@ -174,16 +202,22 @@ void CommandTasks::report(Active& active, CommandEnd end) {
         failure_of(end, {.timeout = task.spec.timeout,
                          .max_output = output_limit(task.spec, options_.max_output),
                          .limits = options_.containment.limits});
-    report_failure(active, std::move(failure), Slice::take(streams_value(end.out, end.err)));
+    // What comes after it would fare no better.
+    if (end.trouble == wire::TroubleKind::worker) active.stopped = true;
+    report_failure(active, std::move(failure), Slice::take(streams_value(end.out, end.err)),
+                   end.trouble);
 }
 
-void CommandTasks::report_failure(Active& active, wire::Failure failure, Slice output) {
+void CommandTasks::report_failure(Active& active, wire::Failure failure, Slice output,
+                                  std::optional<wire::TroubleKind> trouble) {
     failure.index = active.running();
     flush_waiting(active);
     if (wire::pauses_at_failure(active.task.spec, active.task.attempt))
         active.task.count = active.next;  // the rest is the broker's to decide on
-    outbox_.push_back(Failed{
-        .task = active.task.number, .failure = std::move(failure), .output = std::move(output)});
+    outbox_.push_back(Failed{.task = active.task.number,
+                             .failure = std::move(failure),
+                             .output = std::move(output),
+                             .trouble = trouble});
 }
 
 void CommandTasks::flush_waiting(Active& active) {

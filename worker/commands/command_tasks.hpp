@@ -31,6 +31,7 @@ public:
         std::uint64_t max_output = limits::output_bytes;  // of each stream; a job may ask for less
         Duration kill_grace = limits::kill_grace;
         Containment containment = {};
+        std::string check = {};  // a line for the shell, which decides whether commands can be run
         std::function<void(Event)> deliver;
     };
     /// Throws StartupError when the guardian can't be started.
@@ -44,6 +45,9 @@ public:
     /// Gives up what the task has not begun from that index on, and delivers Trimmed; false if
     /// there is no such task.
     bool trim(const Trim& action);
+    /// Runs a command that writes a small file into its folder, and then the one of the options;
+    /// delivers Checked.
+    void check();
     /// Delivers the values that wait. False when no task could have any until run() is called
     /// again.
     bool scan();
@@ -63,10 +67,12 @@ private:
 
     void go_on(std::uint64_t number);
     void start_next(Active& active);
+    void take_check(const CommandEnd& end);
     Result<Command> next_command(const Active& active, const Slice& payload) const;
     void on_end(CommandEnd end);
     void report(Active& active, CommandEnd end);
-    void report_failure(Active& active, wire::Failure failure, Slice output);
+    void report_failure(Active& active, wire::Failure failure, Slice output,
+                        std::optional<wire::TroubleKind> trouble = {});
     void flush_waiting(Active& active);
     void deliver();
 

@@ -33,10 +33,12 @@ void LiveCommands::wait(Wait how) {
 }
 
 void LiveCommands::begin(Command command) {
+    if (std::string flaw = flaw_of(command); !flaw.empty())
+        return end_unstarted(command.id, CommandEnd::How::not_started, std::move(flaw));
     auto prepared = try_to_prepare(command);
     if (!prepared)
         return end_unstarted(command.id, CommandEnd::How::not_started,
-                             std::move(prepared.error().text));
+                             std::move(prepared.error().text), wire::TroubleKind::worker);
     const std::uint64_t sequence = next_sequence_++;
     const bool is_new = sequences_.emplace(command.id, sequence).second;
     FANFOLD_CHECK(is_new && "the id of a command is unique among the running ones");
@@ -57,7 +59,6 @@ void LiveCommands::begin(Command command) {
 }
 
 Result<Prepared> LiveCommands::try_to_prepare(Command& command) {
-    if (std::string flaw = flaw_of(command); !flaw.empty()) return fail(std::move(flaw));
     if (!guardian_.open()) {
         if (auto started = guardian_.start(options_.guardian); !started)
             return tl::unexpected(started.error());
@@ -181,6 +182,10 @@ void LiveCommands::finish_if_over(std::uint64_t sequence, Running& running) {
 
 void LiveCommands::finish(std::uint64_t sequence, Running& running) {
     CommandEnd end = end_of(running);
+    if (end.how == CommandEnd::How::exited && end.exit_code != 0 && !guardian_.has_space()) {
+        end.trouble = wire::TroubleKind::worker;
+        end.message = running.program + " failed, and there is no space for files in TMPDIR";
+    }
     forget(sequence, running);
     options_.on_end(std::move(end));
 }
@@ -195,11 +200,13 @@ void LiveCommands::end_early(std::uint64_t sequence, CommandEnd::How how, std::s
     options_.on_end(std::move(end));
 }
 
-void LiveCommands::end_unstarted(std::uint64_t id, CommandEnd::How how, std::string message) {
+void LiveCommands::end_unstarted(std::uint64_t id, CommandEnd::How how, std::string message,
+                                 std::optional<wire::TroubleKind> trouble) {
     options_.on_end({.id = id,
                      .how = how,
                      .out = {},
                      .err = {},
+                     .trouble = trouble,
                      .message = std::move(message),
                      .started = microseconds_since_1970()});
 }

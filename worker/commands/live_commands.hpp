@@ -74,7 +74,8 @@ private:
     void finish_if_over(std::uint64_t sequence, Running& running);
     void finish(std::uint64_t sequence, Running& running);
     void end_early(std::uint64_t sequence, CommandEnd::How how, std::string message = {});
-    void end_unstarted(std::uint64_t id, CommandEnd::How how, std::string message);
+    void end_unstarted(std::uint64_t id, CommandEnd::How how, std::string message,
+                       std::optional<wire::TroubleKind> trouble = {});
     void forget(std::uint64_t sequence, Running& running);
     void set_timer(std::uint64_t sequence, Running& running, Time due);
     void fire_timers();

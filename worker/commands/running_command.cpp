@@ -19,6 +19,8 @@ std::string system_text(int error) { return std::generic_category().message(erro
 
 std::string explain(const guardian::Report& report, const Running& running) {
     if (report.kind == guardian::ReportKind::bad_folder) {
+        if (running.cwd.empty())
+            return "cannot make a folder for commands: " + system_text(report.value);
         return "cannot enter folder " + running.cwd + ": " + system_text(report.value);
     }
     std::string reason = system_text(report.value);
@@ -30,6 +32,28 @@ std::string explain(const guardian::Report& report, const Running& running) {
         reason = "its arguments and environment are too long; hand them over on its standard input";
     return "cannot run " + running.program + ": " + reason;
 }
+
+/// Of a command that did not start. What it is too long for, it is everywhere.
+std::optional<wire::TroubleKind> trouble_of(const guardian::Report& report,
+                                            const Running& running) {
+    using enum wire::TroubleKind;
+    if (report.kind == guardian::ReportKind::bad_folder)
+        return running.cwd.empty() ? worker : command;
+    switch (report.value) {
+        case E2BIG:
+        case EINVAL: return std::nullopt;
+        case EAGAIN:
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM:
+        case ENOSPC:
+        case EIO: return worker;
+        default: return command;
+    }
+}
+
+/// What shells, env, nice, timeout and others say of a program that they can't find or execute.
+bool says_no_program(int exit_code) { return exit_code == 126 || exit_code == 127; }
 
 bool holds_zero(const std::vector<std::string>& texts) {
     return std::any_of(texts.begin(), texts.end(),
@@ -106,11 +130,14 @@ CommandEnd end_of(Running& running) {
     if (report.kind != guardian::ReportKind::ended) {
         end.how = CommandEnd::How::not_started;
         end.message = explain(report, running);
+        end.trouble = trouble_of(report, running);
         return end;
     }
     set_status(end, report.value);
     if (report.stopped != 0) end.how = running.why;
     if (running.over_limit) end.how = CommandEnd::How::over_limit;
+    if (end.how == CommandEnd::How::exited && says_no_program(end.exit_code))
+        end.trouble = wire::TroubleKind::command;
     end.message = message_of(end, running);
     return end;
 }
@@ -122,8 +149,10 @@ CommandEnd early_end_of(Running& running, CommandEnd::How how, std::string messa
     end.elapsed =
         std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - running.begin);
     end.message = message.empty() ? message_of(end, running) : std::move(message);
+    if (how == CommandEnd::How::not_started) end.trouble = wire::TroubleKind::worker;
     if (how == CommandEnd::How::signaled) {
         end.signal = SIGKILL;
+        end.trouble = wire::TroubleKind::worker;
         end.message =
             running.program + " was killed: its guardian process died; it may be run again";
     }

@@ -87,8 +87,8 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
 Time Core::next_wakeup() const {
     if (left()) return Time::max();
     if (session_.state() == BrokerSession::State::unconnected) return now_;
-    Time next =
-        std::min({session_.next(now_, lived_.now()), work_.next_wakeup(), results_.next_check()});
+    Time next = std::min({session_.next(now_, lived_.now()), work_.next_wakeup(),
+                          results_.next_check(), health_.next_wakeup()});
     if (done_since_ && connected()) next = std::min(next, *done_since_ + limits::done_patience);
     if (drain_until_ && *drain_until_ > now_) next = std::min(next, *drain_until_);
     return next;
@@ -102,7 +102,12 @@ void Core::route(Step& step, Event& event) {
         },
         [&](Arriving&) { session_.heard(lived_.now()); },
         [&](Values& values) { take_values(step, values); },
-        [&](Failed& failed) { work_.take_failure(step, failed, briefs_); },
+        [&](Failed& failed) {
+            if (failed.trouble == wire::TroubleKind::worker)
+                health_.trouble(step, failed.failure.message);
+            work_.take_failure(step, failed, briefs_);
+        },
+        [&](Checked& checked) { health_.take_checked(step, checked.why); },
         [&](Finished& finished) { work_.take_finished(step, finished); },
         [&](Overran& overran) { work_.take_overrun(step, overran, briefs_); },
         [&](Trimmed& trimmed) { work_.take_trimmed(step, trimmed); },
@@ -146,6 +151,7 @@ void Core::route(Step& step, wire::Message& message, Slice& body) {
             if (connected()) return work_.recall(step, recall);
             step.act(Note{.level = Level::debug, .what = "recall ignored, it is of no session"});
         },
+        [&](wire::Examine& examine) { health_.doubted(step, examine.reason); },
         [&](ForOthers auto&) {
             step.act(Note{.level = Level::warn,
                           .what = "message that is not for a worker",
@@ -174,7 +180,8 @@ void Core::say_heartbeat(Step& step) {
                               .held = {},
                               .kept = {},
                               .stuck_slots = slots_without_work(),
-                              .leaving = drain_until_.has_value(),
+                              .leaving = drain_until_.has_value() || health_.rests(),
+                              .trouble = health_.reason(),
                               .unreached = walls_.list(lived_.now())};
     for (const auto& [job, held] : work_.held())
         heartbeat.held.push_back({.job = job, .ranges = held.ranges()});
@@ -186,6 +193,7 @@ void Core::say_heartbeat(Step& step) {
 }
 
 void Core::keep_time(Step& step) {
+    health_.keep_time(step);
     const bool stood = connected();
     BrokerSession::Due due = session_.due(step.now, lived_.now());
     if (due.reconnect) {
@@ -283,11 +291,14 @@ void Core::take_dispatch(Step& step, wire::Dispatch& message, Slice body) {
         return work_.give_back(step, chunk.job, chunk.range, "a fragment of its job has failed");
     if (drain_until_ && !work_.slots().has_outer_of(brief->spec))
         return work_.give_back(step, chunk.job, chunk.range, "worker drains");
+    if (health_.rests() && !work_.slots().has_outer_of(brief->spec))
+        return work_.give_back(step, chunk.job, chunk.range, "worker takes nothing");
     work_.take(step, chunk, brief->spec, results_.indices(chunk.job));
 }
 
 void Core::take_values(Step& step, const Values& event) {
     if (event.count == 0) return;
+    health_.ran();
     const auto reported = work_.take_values(event);
     for (Range part : reported.parts) {
         auto body = cut_objects(
@@ -338,6 +349,8 @@ void Core::settle(Step& step) {
     const Slots& slots = work_.slots();
     if (slots.all_stuck() && options_.spare_slots == 0) return leave(step, all_stuck_text(slots));
     if (drain_until_) work_.give_back_unneeded(step, briefs_, "worker drains");
+    if (health_.rests()) work_.give_back_unneeded(step, briefs_, "worker takes nothing");
+    if (health_.take_changed() && connected()) say_heartbeat(step);
     if (slots.all_stuck()) work_.fail_queue(step, not_run_text(slots));
     work_.start_tasks(step, briefs_, !results_.full());
     if (auto recall = work_.obeyed_recall()) done_.obeyed(*recall);

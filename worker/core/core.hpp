@@ -15,6 +15,7 @@
 
 #include "shared/events/broker_session.hpp"
 #include "worker/core/dispatch_numbers.hpp"
+#include "worker/core/health.hpp"
 #include "worker/core/results.hpp"
 #include "worker/core/work.hpp"
 #include "worker/limits.hpp"
@@ -85,6 +86,7 @@ private:
     Work work_;
     Results results_;
     DoneBatch done_;
+    Health health_;
     std::optional<Time> done_since_;   // something is to be told
     std::optional<Time> drain_until_;  // the worker drains, and waits so long for kept results
 };

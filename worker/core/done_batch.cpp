@@ -89,6 +89,11 @@ void DoneBatch::failed(const JobId& job, wire::Failure failure, Slice output) {
 
 void DoneBatch::returned(const JobId& job, Range range) { returned_[job].add(range); }
 
+void DoneBatch::troubled(wire::Trouble trouble) {
+    returned(trouble.job, {trouble.index, trouble.index + 1});
+    troubles_.push_back(std::move(trouble));
+}
+
 void DoneBatch::recalled(const JobId& job, Range range) { recalled_[job].add(range); }
 
 std::vector<DoneMessage> DoneBatch::take() {
@@ -104,6 +109,9 @@ std::vector<DoneMessage> DoneBatch::take() {
         done.failures.back().failures.push_back(std::move(item.failure));
         filler.add_output(std::move(item.output));
     }
+    // Before what they explain.
+    for (wire::Trouble& item : troubles_)
+        filler.with_room(failure_bytes + item.reason.size(), 0).troubles.push_back(std::move(item));
     filler.add_ranges(returned_, &wire::Done::returned);
     filler.add_ranges(recalled_, &wire::Done::recalled);
     if (answers_recall() || tells_arrivals()) filler.with_room(number_bytes, 0);
@@ -118,6 +126,7 @@ std::vector<DoneMessage> DoneBatch::take() {
     failures_.clear();
     returned_.clear();
     recalled_.clear();
+    troubles_.clear();
     return messages;
 }
 

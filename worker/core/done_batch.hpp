@@ -26,6 +26,8 @@ public:
     /// An output past limits::body_bytes can't travel and is left out.
     void failed(const JobId& job, wire::Failure failure, Slice output);
     void returned(const JobId& job, Range range);
+    /// A fragment is given back, since it can't be run here.
+    void troubled(wire::Trouble trouble);
     /// Given back because a Recall asks for it.
     void recalled(const JobId& job, Range range);
     /// This dispatch has come, with so many bytes of payloads.
@@ -60,6 +62,7 @@ private:
     std::vector<FailedFragment> failures_;
     std::map<JobId, RangeSet> returned_;
     std::map<JobId, RangeSet> recalled_;
+    std::vector<wire::Trouble> troubles_;  // of what is returned
     std::uint64_t recall_ = 0;
     std::uint64_t recall_told_ = 0;
     std::uint64_t arrived_ = 0;

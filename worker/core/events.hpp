@@ -45,6 +45,7 @@ struct Failed {
     std::uint64_t task = 0;
     wire::Failure failure;  // attempt and worker are filled in by the core
     Slice output;
+    std::optional<wire::TroubleKind> trouble = {};  // it is no failure of the fragment's
 };
 /// The slot is free again. What the task had not reported is as if never started.
 struct Finished {
@@ -68,10 +69,14 @@ struct Waits {
     std::uint64_t task = 0;
     bool waits = false;
 };
+/// What came of a Check: why the worker can't run commands, or nothing.
+struct Checked {
+    std::string why;
+};
 /// The operator wants the worker to leave: finish what runs, return the rest, then Leave.
 struct Drain {};
 using Event = std::variant<FromBroker, Arriving, Values, Failed, Finished, Overran, Trimmed, Waits,
-                           Drain, Reach, Garbled, Tick>;
+                           Checked, Drain, Reach, Garbled, Tick>;
 
 // --- actions
 struct SendBroker {
@@ -109,6 +114,8 @@ struct Trim {
     std::uint64_t task = 0;
     Index from = 0;
 };
+/// Find out whether commands can be run. Checked follows.
+struct Check {};
 /// The broker has been silent past its timeout: the shell makes a new connection (with a new
 /// routing id), the core says Hello again.
 struct Reconnect {};
@@ -118,6 +125,6 @@ struct Leave {
     std::string error;
 };
 using Action =
-    std::variant<SendBroker, PushResults, PushMark, Run, Stop, Trim, Reconnect, Leave, Note>;
+    std::variant<SendBroker, PushResults, PushMark, Run, Stop, Trim, Check, Reconnect, Leave, Note>;
 
 }  // namespace fanfold::worker

@@ -162,6 +162,14 @@ void Work::take_failure(Step& step, Failed& event, const Briefs& briefs) {
     failure.attempt = reported.attempt;
     failure.worker = options_.worker;
     failure.message.resize(cut_between_characters(failure.message, limits::text_bytes).size());
+    if (event.trouble) {
+        give_back(step, reported.job, range, failure.message.c_str());
+        return step.done.troubled(
+            {.job = reported.job,
+             .index = failure.index,
+             .kind = *event.trouble,
+             .reason = std::string(cut_between_characters(failure.message, limits::reason_bytes))});
+    }
     step.act(Note{.level = Level::debug,
                   .what = "fragment failed",
                   .job = reported.job,

@@ -27,6 +27,8 @@ public:
     /// go to this.
     Result<void> start(const std::string& program);
     bool open() const { return link_.open(); }
+    /// Whether the folders of commands, if they get any, have room for a small file.
+    bool has_space() const { return link_.has_space(); }
 
     void push(Request request) { outbox_.push_back(std::move(request)); }
     /// Sends what there is room for. False when the guardian is gone.

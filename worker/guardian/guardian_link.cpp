@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -205,6 +206,13 @@ void Link::end() {
     socket_.close();
     if (!wait_for_exit()) kill_rest();
     remove_places();
+}
+
+bool Link::has_space() const {
+    struct statvfs system {};
+    if (folder_.empty() || ::statvfs(folder_.c_str(), &system) != 0) return true;
+    const bool has_names = system.f_files == 0 || system.f_favail > 0;
+    return has_names && system.f_bavail * system.f_frsize >= limits::checked_bytes;
 }
 
 void Link::rouse() const {

@@ -28,6 +28,8 @@ public:
     bool open() const { return socket_.open(); }
     int socket() const { return socket_.get(); }
 
+    /// Whether the folders of commands, if they get any, have room for a small file.
+    bool has_space() const;
     /// Lets it run on if a command has stopped it.
     void rouse() const;
     /// Closes the socket and waits until the guardian has killed everything and is gone.

@@ -11,7 +11,10 @@ namespace fanfold::worker::guardian {
 
 std::string WorkFolders::make(std::uint64_t id) const {
     std::string path = path_of(id);
-    return ::mkdir(path.c_str(), S_IRWXU) == 0 ? path : std::string();
+    if (::mkdir(path.c_str(), S_IRWXU) == 0) return path;
+    // Somebody has tidied up.
+    const bool again = errno == ENOENT && ::mkdir(base_.c_str(), S_IRWXU) == 0;
+    return again && ::mkdir(path.c_str(), S_IRWXU) == 0 ? path : std::string();
 }
 
 void WorkFolders::drop(std::uint64_t id) {

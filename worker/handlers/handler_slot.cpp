@@ -66,7 +66,8 @@ void HandlerSlot::end_without_thread(const std::string& why) {
     const Time now = Clock::now();
     report_.begin_run(now);
     while (next() < end_)
-        report_.fail(failure_of("the worker has no thread for it: " + why), now, now);
+        report_.fail(failure_of("the worker has no thread for it: " + why), now, now,
+                     wire::TroubleKind::worker);
     end();
 }
 

@@ -51,14 +51,15 @@ void TaskReport::deliver_part(ValueBuffer::Part part, Time now) {
     run_started_ = std::max(now, run_started_);
 }
 
-void TaskReport::fail(wire::Failure failure, Time now, std::optional<Time> began) {
+void TaskReport::fail(wire::Failure failure, Time now, std::optional<Time> began,
+                      std::optional<wire::TroubleKind> trouble) {
     if (!began) began = now - (now - run_started_) / (values_.waiting() + 1);
     const Index index = values_.next();
     deliver_part(values_.take_all(index + 1), *began);
     failure.index = index;
     failure.started = run_stamp_;
     failure.elapsed = between(*began, now);
-    deliver(Failed{.task = task_, .failure = std::move(failure), .output = {}});
+    deliver(Failed{.task = task_, .failure = std::move(failure), .output = {}, .trouble = trouble});
     begin_run(now);
 }
 

@@ -37,7 +37,8 @@ public:
     void keep_whole(ValueBuffer::Part part, Time now) { deliver_part(std::move(part), now); }
     /// Takes a failure of the fragment that runs, which began at `began`. Where no clock was read,
     /// it is taken to have lasted as long as each of those before it.
-    void fail(wire::Failure failure, Time now, std::optional<Time> began);
+    void fail(wire::Failure failure, Time now, std::optional<Time> began,
+              std::optional<wire::TroubleKind> trouble = {});
 
     /// Delivers what was there at the scan before. Called every limits::watch_interval.
     void scan(Time now);

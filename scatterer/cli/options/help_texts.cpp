@@ -134,7 +134,8 @@ is forgotten anyway after the broker's --keep.))",
 
 constexpr HelpText workers_text{
     "fanfold workers [options]",
-    "Lists the workers: slots, what runs, what they offer, their labels and resources.",
+    "Lists the workers: slots, what runs, what they offer, their labels and resources, and why one "
+    "gets nothing at present.",
     R"(Examples:
   fanfold workers --output json | jq .slots
   fanfold workers --output json | jq 'select(.labels | index("gpu")) | .resources')"};

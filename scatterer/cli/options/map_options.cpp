@@ -106,6 +106,10 @@ void add_environment(OptionSet& set, JobOptions& job) {
         "--hedge auto|off|D", [&](Text text) { hedge_value(job, text); },
         "A second attempt, on another worker, beside a fragment that runs far longer than others "
         "(auto) or than D; the first result counts (as the function's workers say)");
+    set.value(
+        "--rerun-after D|never", [&](Text text) { rerun_value(job, text); },
+        "After which silence of a worker that may live what it ran is given to another; never: "
+        "once it is known to have ended (the broker's --worker-timeout)");
     set.flag("--compress", job.compress,
              "Compress what goes over TCP, where that makes it smaller");
 }

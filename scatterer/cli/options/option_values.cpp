@@ -143,6 +143,15 @@ void hedge_value(JobOptions& job, const std::string& text) {
     job.hedge_after = std::chrono::ceil<std::chrono::milliseconds>(*duration);
 }
 
+void rerun_value(JobOptions& job, const std::string& text) {
+    job.rerun = text == "never" ? Rerun::never : Rerun::after;
+    if (job.rerun == Rerun::never) return;
+    auto duration = parse_duration(text);
+    if (!duration || duration->count() < 0)
+        throw bad_value("--rerun-after", text, "a time such as 0s, 30s or 10m, or never is wanted");
+    job.rerun_after = std::chrono::ceil<std::chrono::milliseconds>(*duration);
+}
+
 void require_value(JobOptions& job, const std::string& text) {
     if (text.empty())
         throw bad_value("--require", text, "a label that workers have is wanted, such as gpu");

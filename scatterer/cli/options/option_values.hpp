@@ -37,6 +37,8 @@ void max_failures_value(JobOptions& job, const std::string& text);
 void halt_value(JobOptions& job, const std::string& text);
 /// --hedge auto|off|DURATION
 void hedge_value(JobOptions& job, const std::string& text);
+/// --rerun-after DURATION|never
+void rerun_value(JobOptions& job, const std::string& text);
 /// --require LABEL, once more
 void require_value(JobOptions& job, const std::string& text);
 /// --resource NAME=AMOUNT, once more; K, M, G, T are powers of 1024

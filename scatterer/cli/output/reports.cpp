@@ -200,7 +200,7 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
     std::string lines;
     std::string walls;
     Table table({"WORKER", ">SLOTS", ">STUCK", ">RUNNING", ">FINISHED", ">SILENT", "LABELS",
-                 "RESOURCES", "FUNCTIONS"});
+                 "RESOURCES", "FUNCTIONS", "TROUBLE"});
     for (const WorkerStatus& worker : workers) {
         if (format == Format::json)
             lines += line_of({{"name", worker.name},
@@ -209,6 +209,7 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
                               {"running", worker.running},
                               {"finished", worker.finished},
                               {"leaving", worker.leaving},
+                              {"trouble", worker.trouble},
                               {"silent", seconds(worker.silent)},
                               {"labels", worker.labels},
                               {"resources", json_of(worker.resources)},
@@ -218,7 +219,7 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
         table.add({worker.name, to_string(worker.slots), to_string(worker.stuck_slots),
                    to_string(worker.running), to_string(worker.finished), time_text(worker.silent),
                    joined(worker.labels), resources_text(worker.resources),
-                   joined(worker.functions)});
+                   joined(worker.functions), worker.trouble});
     }
     return format == Format::json ? lines : table.text() + walls;
 }

@@ -66,6 +66,14 @@ enum class Hedge : std::uint8_t {
     after,      // past JobOptions::hedge_after
 };
 
+/// When a fragment is given to another worker, while its own is gone and nobody knows whether it
+/// lives.
+enum class Rerun : std::uint8_t {
+    automatic,  // what takes long: once the worker was silent for the broker's --worker-timeout
+    after,      // once it was silent for JobOptions::rerun_after
+    never,      // once it is known to have ended
+};
+
 const char* to_string(FragmentOutcome outcome);
 const char* to_string(JobOutcome outcome);
 
@@ -96,7 +104,9 @@ struct JobOptions {
     std::uint32_t max_running = 0;  // fragments at workers at one time; 0: no limit
     /// Second attempts of stragglers, for functions that may run twice.
     Hedge hedge = Hedge::by_function;
-    std::chrono::milliseconds hedge_after{0};    // with Hedge::after: past this a second one starts
+    std::chrono::milliseconds hedge_after{0};  // with Hedge::after: past this a second one starts
+    Rerun rerun = Rerun::automatic;
+    std::chrono::milliseconds rerun_after{0};    // with Rerun::after
     std::vector<std::string> require = {};       // labels that a worker must have
     std::vector<ResourceAmount> resources = {};  // what each running fragment takes of its worker's
     bool compress = false;                       // what goes over TCP, where that makes it smaller
@@ -300,6 +310,7 @@ struct WorkerStatus {
         std::chrono::milliseconds since{0};
     };
     std::vector<Unreached> unreached = {};
+    std::string trouble = {};  // why it gets nothing at present; empty: it is well
 };
 
 struct ConnectOptions {

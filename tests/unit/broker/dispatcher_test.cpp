@@ -133,7 +133,7 @@ TEST_CASE(
         ++deaths;
         fleet.step(Unroutable{{name}});
         name = "w" + std::to_string(deaths);
-        fleet.worker(name.c_str(), 1, 10 + static_cast<std::uint64_t>(deaths));
+        fleet.worker(name.c_str(), 1, 10 + static_cast<std::uint64_t>(deaths), "w");
     }
     CHECK(fleet.core->jobs().at(job).books.settled().failed().size() == 1);
     CHECK(deaths == 4);  // once in company, three times alone

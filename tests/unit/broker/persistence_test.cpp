@@ -95,9 +95,11 @@ TEST_CASE("lone crashes are counted across restarts") {
          ++death) {  // in the first it is not yet alone by intent
         CHECK(stage.job(job).books.settled().failed().size() == 0);
         std::string name = "w" + std::to_string(death);
-        stage.worker(name.c_str(), 1, death);
+        stage.worker(name.c_str(), 1, death, "w");
         stage.step(Unroutable{{name}});
         if (death == 1) continue;
+        stage.worker("next", 1, 100 + death, "w");  // so that it is known
+        stage.say("next", wire::Bye{});
         stage.restart();
         stage.client("c");
         stage.gatherer("g");

@@ -113,13 +113,18 @@ TEST_CASE("messages keep what they carry") {
                  .index = 4, .kind = FailureKind::timeout, .message = "slow", .exit_code = -1}}}}};
     CHECK(round_trip(done).failures[0].failures[0].kind == FailureKind::timeout);
     CHECK(round_trip(done).failures[0].failures[0].exit_code == -1);
+    done.troubles = {{.job = some_job(), .index = 3, .kind = TroubleKind::command, .reason = "x"}};
+    CHECK(round_trip(done).troubles.at(0).index == 3);
+    CHECK(round_trip(done).troubles.at(0).kind == TroubleKind::command);
     JobSpec spec{.share = {.priority = -3, .weight = 2.5, .max_running = 4},
                  .hedging = Hedging::after,
                  .hedge_after = Milliseconds(250),
                  .require = {"gpu"},
                  .resources = {{"mem", 2'000'000'000}},
                  .compress = true,
-                 .outer = {{.job = some_job(), .index = 7, .attempt = 3}}};
+                 .outer = {{.job = some_job(), .index = 7, .attempt = 3}},
+                 .rerun = Rerun::after,
+                 .rerun_after = Milliseconds(9)};
     JobSpec same = round_trip(Assign{.job = some_job(), .spec = spec}).spec;
     CHECK(same.share.priority == -3);
     CHECK(same.share.weight == 2.5);
@@ -129,6 +134,8 @@ TEST_CASE("messages keep what they carry") {
     CHECK(same.resources == spec.resources);
     CHECK(same.compress);
     CHECK(same.outer == spec.outer);
+    CHECK(same.rerun == Rerun::after);
+    CHECK(same.rerun_after == Milliseconds(9));
     CHECK_FALSE(round_trip(Refused{.code = RefusalCode::version, .text = "no"}).job.has_value());
 }
 
@@ -162,7 +169,7 @@ TEST_CASE("golden bytes") {
     CHECK(hex(encode(Part{.body_bytes = 300, .header = "h"})) == "9307cd012cc40168");
     CHECK(hex(encode(Collect{.job = some_job(), .credit = 9, .minor = 7})) ==
           "983c01c410018bcfe568007fcd9032547698badcfec2c2000907");
-    CHECK(hex(encode(Done{.arrived = 5})) == "971f909090900005");
+    CHECK(hex(encode(Done{.arrived = 5})) == "981f90909090000590");
     CHECK(hex(encode(Refused{.code = RefusalCode::unknown_session, .text = "Hello?"})) ==
           "94030ac40648656c6c6f3fc0");
     // Integers of every width, a list of more than 15, whole and other numbers, long texts.

@@ -53,6 +53,9 @@ TEST_SUITE("commands") {
         const CommandEnd missing = runs.run(command({"no-such-program-here"}));
         CHECK(missing.how == How::not_started);
         CHECK(missing.message == "cannot run no-such-program-here: not found in PATH");
+        CHECK(missing.trouble == wire::TroubleKind::command);
+        CHECK(runs.run(shell("no-such-program-here")).trouble == wire::TroubleKind::command);
+        CHECK_FALSE(runs.run(shell("exit 1")).trouble.has_value());
         const CommandEnd plain = runs.run(command({"/etc/passwd"}));
         CHECK(plain.how == How::not_started);
         CHECK(plain.message.find("/etc/passwd: permission denied") != std::string::npos);
@@ -66,6 +69,7 @@ TEST_SUITE("commands") {
               std::string::npos);
         const CommandEnd too_long = runs.run(command({"true", std::string(300'000, 'x')}));
         CHECK(too_long.how == How::not_started);
+        CHECK_FALSE(too_long.trouble.has_value());
         CHECK(too_long.message.find("too long") != std::string::npos);
         CHECK(runs.run(command({"true"})).how == How::exited);
     }
