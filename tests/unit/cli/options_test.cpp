@@ -200,6 +200,9 @@ TEST_CASE("what a job asks of its workers") {
 TEST_CASE("second attempts of stragglers") {
     CHECK(map_of({"--hedge", "auto", "--bind", "tcp://*:0", "x"}).job.hedge == Hedge::automatic);
     CHECK(map_of({"--hedge", "off", "x"}).job.hedge == Hedge::never);
+    CHECK(map_of({"x"}).job.rerun == Rerun::automatic);
+    CHECK(map_of({"--rerun-after", "never", "x"}).job.rerun == Rerun::never);
+    CHECK(map_of({"--rerun-after", "90s", "x"}).job.rerun_after == 90s);
     auto job = map_of({"--hedge", "1.5", "--bind", "tcp://*:0", "x"}).job;
     CHECK(job.hedge == Hedge::after);
     CHECK(job.hedge_after == 1500ms);
