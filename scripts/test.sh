@@ -108,7 +108,7 @@ stage_asan() {
     # have not, and of the tests that are run again with keys two are enough.
     check "asan build" build asan && work_ahead "$@" &&
         run_tests asan --exclude-regex \
-            'simulation/(planted_bugs|stragglers|makespan)|secure/(map|worker)'
+            'simulation/(planted_bugs|stragglers|makespan)|secure/(fleet|map|worker)'
 }
 
 stage_tsan() {

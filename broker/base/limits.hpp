@@ -63,8 +63,9 @@ inline constexpr auto longest_scan_interval = 100ms;
 inline constexpr auto scan_cost = 1us;  // of each thing looked at, at most
 
 // --- sending
-inline constexpr auto later_by = 2ms;       // what is off the path of small jobs
-inline constexpr auto release_delay = 2ms;  // letting go is told in batches
+inline constexpr auto verdict_patience = 1s;  // with a gatherer that has a failure too many
+inline constexpr auto later_by = 2ms;         // what is off the path of small jobs
+inline constexpr auto release_delay = 2ms;    // letting go is told in batches
 
 // --- time
 inline constexpr auto sweep_interval = 100ms;

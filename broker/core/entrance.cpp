@@ -77,7 +77,6 @@ bool Entrance::is_name_taken(Step& step, const Received& event, const wire::Hell
                        place(other.gatherer, other.address) + "; this one, at " +
                        place(hello.gatherer, event.address) + ", needs another --name" +
                        (gathers ? " and a --state of its own" : "");
-    step.note({.level = Level::warn, .what = "two of one name", .peer = name, .detail = text});
     step.refuse(event.from, wire::RefusalCode::conflict, std::move(text));
     return true;
 }

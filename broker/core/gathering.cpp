@@ -90,8 +90,10 @@ Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered
         return nullptr;
     }
     job->assignment.write()->held_bytes = gathered.held_bytes;
+    const bool had_errors = !job->books.errors().empty();
     for (const auto& [worker, range] : job->books.gathered(gathered.ranges))
         owners_.outbox.release(step, worker, job->id, range);
+    if (had_errors && job->books.errors().empty()) Dispatcher::await_verdict(step.now, *job);
     if (owners_.options.durable && !gathered.ranges.empty()) {
         owners_.payloads.note_safe(*job);
         owners_.outbox.hurry_releases(step);  // what is let go of must be known to be safe first
@@ -138,9 +140,9 @@ void Gathering::on_heartbeat(Step& step, const PeerId& from, const wire::Heartbe
 bool Gathering::on_unreached(Step& step, Session& session, std::vector<wire::Unreached> unreached) {
     auto before = std::exchange(session.unreached, std::move(unreached));
     auto names = [](const std::vector<wire::Unreached>& walls) {
-        std::set<std::string> names;
-        for (const wire::Unreached& wall : walls) names.insert(wall.gatherer);
-        return names;
+        std::set<std::string> all;
+        for (const wire::Unreached& wall : walls) all.insert(wall.gatherer);
+        return all;
     };
     const std::set<std::string> then = names(before), now = names(session.unreached);
     if (then == now) return false;

@@ -54,7 +54,14 @@ void Dispatcher::ready(Time now, Job& job) {
 
 bool Dispatcher::past_tolerance(const Job& job) {
     auto most = wire::tolerated(*job.spec, job.total());
-    return most && job.books.settled().failed().size() > *most;
+    return most && !job.books.settled().errors().empty() &&
+           job.books.settled().failed().size() > *most;
+}
+
+void Dispatcher::await_verdict(Time now, Job& job) {
+    auto most = wire::tolerated(*job.spec, job.total());
+    if (most && job.books.settled().failed().size() > *most)
+        job.standing.write()->rests_until = now + limits::verdict_patience;
 }
 
 void Dispatcher::adjust(Time now, Job& job, const wire::Adjust& adjust) {

@@ -10,7 +10,6 @@
 
 #include "broker/dispatch/estimates.hpp"
 #include "broker/dispatch/inner_jobs.hpp"
-#include "broker/dispatch/loads.hpp"
 #include "broker/dispatch/pools.hpp"
 #include "broker/dispatch/troubles.hpp"
 #include "broker/state/owners.hpp"
@@ -33,6 +32,9 @@ public:
     /// More has failed than the job tolerates: nothing of it begins any more, and its gatherer will
     /// end it.
     static bool past_tolerance(const Job& job);
+    /// The gatherer has the last of its failures, and says next whether they are too many: of what
+    /// was cancelled it may have values.
+    static void await_verdict(Time now, Job& job);
     void park(Job& job) { pools_.park(job); }
     void adjust(Time now, Job& job, const wire::Adjust& adjust);
     /// After anything that moved fragments of the job.

@@ -27,7 +27,8 @@ std::vector<JobId> Returns::on_done(Step& step, const PeerId& from, Session& wor
         wire::JobFailures failures{.job = trouble.job, .failures = {}};
         failures.failures.push_back({.index = trouble.index,
                                      .attempt = loan ? loan->attempt : 1,
-                                     .message = std::move(trouble.reason)});
+                                     .message = std::move(trouble.reason),
+                                     .exit_code = trouble.exit_code});
         Slice none;
         fail(step, from, worker, failures, none);
         failed.push_back(trouble.job);

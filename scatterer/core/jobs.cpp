@@ -138,14 +138,13 @@ void Jobs::on_concluded(Step& step, const GathererKey& from, const wire::Conclud
 }
 
 void Jobs::on_marked(Step& step, const GathererKey& from, const wire::Marked& marked) {
-    ClientJob* job = find(marked.job);
-    if (Collection* collection = job ? job->collected_at(from) : nullptr)
+    if (Collection* collection = collected_at(find(marked.job), from))
         collection->on_marked(step, marked);
 }
 
 void Jobs::hear(const Step& step, const GathererKey& from) {
     for (auto& [id, job] : jobs_)
-        if (Collection* collection = job.collected_at(from)) collection->heard(step);
+        if (Collection* collection = collected_at(&job, from)) collection->heard(step);
 }
 
 void Jobs::turned_away(Step& step, const GathererKey& by, const wire::Refused& refused) {

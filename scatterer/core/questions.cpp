@@ -61,7 +61,9 @@ bool Questions::on_refused(Step& step, const JobId& job, const wire::Refused& re
     Result<Reply> reply = fail(refused.text);
     bool retry = answer_about<wire::Retry>(step, job, reply);
     bool adjust = answer_about<wire::Adjust>(step, job, reply);
-    bool cancel = answer_about<wire::CancelFragments>(step, job, reply);
+    // What else is refused is the job itself, which the question waits for.
+    bool cancel = refused.code != wire::RefusalCode::overloaded &&
+                  answer_about<wire::CancelFragments>(step, job, reply);
     return answer_about<wire::Forget>(step, job, reply) || retry || adjust || cancel;
 }
 

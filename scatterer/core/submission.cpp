@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "scatterer/core/session.hpp"
+
 namespace fanfold::scatterer {
 
 Submission::Submission(OpenJob opening, std::uint64_t credit)
@@ -66,7 +68,7 @@ bool Submission::on_accepted(const Step& step, const wire::Accepted& accepted) {
 void Submission::on_marked(Step& step, const wire::Marked& marked) {
     if (!asked_ || marked.number < *asked_) return;
     asked_.reset();
-    if (sent_ == 0 || next_ >= asked_about_) return;
+    if (sent_ == 0 || kept_.front().block.end() > asked_about_) return;
     step.act(Note{.level = Level::warn,
                   .what = "blocks were lost or had no room, sent again",
                   .job = job_,

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "shared/base/limits.hpp"
@@ -183,8 +184,11 @@ std::optional<Incoming> receive_packed(zmq::socket_t& socket, Parts* parts,
     // Only the gatekeeper sets this: a plain peer could claim it, so that nobody looks at it there.
     if (const char* user = zmq_msg_gets(frame.handle(), "User-Id")) incoming.user_id = user;
     if (!incoming.from.bytes.empty())
-        if (const char* address = zmq_msg_gets(frame.handle(), "Peer-Address"))
-            incoming.address = address;
+        if (const char* address = zmq_msg_gets(frame.handle(), "Peer-Address")) {
+            const std::string_view text = address;  // sockets speak IPv6, and IPv4 comes mapped
+            const bool is_mapped = text.starts_with("::ffff:");
+            incoming.address = is_mapped ? text.substr(7) : text;
+        }
     incoming.header_bytes = frame.size();
     incoming.ignored = ignores && ignores(incoming.from, incoming.user_id);
     if (incoming.ignored) {

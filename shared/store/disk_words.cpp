@@ -33,7 +33,7 @@ std::string words_of(const Refusal& refusal) {
     const int kind = refusal.result & 0xff;  // the rest says in which call
     if (kind == SQLITE_IOERR || refusal.system_error == EROFS)
         return words_of_error(refusal.system_error);
-    const std::string text = sqlite3_errstr(refusal.result);
+    std::string text = sqlite3_errstr(refusal.result);
     switch (kind) {
         case SQLITE_FULL: return text + "; make room on that disk";
         case SQLITE_READONLY:

@@ -247,8 +247,9 @@ struct Trouble {
     Index index = 0;
     TroubleKind kind = TroubleKind::worker;
     std::string reason{};
+    std::int32_t exit_code = -1;  // of a command that exited; else -1
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.job, m.index, m.kind, m.reason);
+        return std::tie(m.job, m.index, m.kind, m.reason, m.exit_code);
     };
     static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
 };

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/common.sh"
 export FANFOLD_BROKER=$broker_endpoint
 RANDOM=${FANFOLD_TEST_SEED:-4711}
+few=8 many=10  # places that are damaged, of each kind
+[[ -z ${FANFOLD_SANITIZER:-} ]] || few=2 many=3
 
 # --- a life that ends well and one that ends by SIGKILL ---
 # Some of it all is in the database, the rest in its log.
@@ -172,12 +174,12 @@ for daemon in broker gatherer; do
     try "$daemon" "nothing was done to it"
 
     positions=(0 1 31 32 33 $((log_bytes - 1)) $((log_bytes - frame)))
-    for ((i = 0; i < 8; i++)); do
+    for ((i = 0; i < few; i++)); do
         somewhere "$frames"
         border=$((32 + frame * place))
         positions+=("$border" $((border + 1)) $((border + 24)))
     done
-    for ((i = 0; i < 10; i++)); do somewhere "$log_bytes" && positions+=("$place"); done
+    for ((i = 0; i < many; i++)); do somewhere "$log_bytes" && positions+=("$place"); done
     for position in "${positions[@]}"; do
         fresh_copy
         truncate -s "$position" "$log"
@@ -185,10 +187,10 @@ for daemon in broker gatherer; do
     done
 
     positions=(0 5 12 17 20 26)  # the log's header
-    for ((i = 0; i < 8; i++)); do
+    for ((i = 0; i < few; i++)); do
         somewhere "$frames" && positions+=($((32 + frame * place + RANDOM % 24)))
     done
-    for ((i = 0; i < 10; i++)); do somewhere "$log_bytes" && positions+=("$place"); done
+    for ((i = 0; i < many; i++)); do somewhere "$log_bytes" && positions+=("$place"); done
     for position in "${positions[@]}"; do
         fresh_copy
         flip "$log" "$position"
@@ -196,10 +198,10 @@ for daemon in broker gatherer; do
     done
 
     positions=(1 16 18 19 27 30 35 59 63 98)  # the database's header
-    for ((i = 0; i < 8; i++)); do
+    for ((i = 0; i < few; i++)); do
         somewhere $((database_bytes / 65536)) && positions+=($((65536 * place + RANDOM % 40)))
     done
-    for ((i = 0; i < 10; i++)); do somewhere "$database_bytes" && positions+=("$place"); done
+    for ((i = 0; i < many; i++)); do somewhere "$database_bytes" && positions+=("$place"); done
     for position in "${positions[@]}"; do
         fresh_copy
         flip "$database" "$position"

@@ -113,6 +113,7 @@ start_gatherer
 mkdir sick bin
 mount -t tmpfs -o size=1m,nr_inodes=30 none sick
 trap 'status=$?; umount -l broker gatherer sick 2>/dev/null; (exit "$status"); finish' EXIT
+# shellcheck disable=SC2016  # the script itself expands its argument
 printf '#!/bin/sh\necho "$1"\n' >bin/repeat
 chmod +x bin/repeat
 TMPDIR=$work/sick start_worker sick --slots 2 --allow-exec
@@ -142,5 +143,5 @@ cmp -s out numbers || fail "not each result once where one lacks the command"
 await "the worker is well again" well_again
 
 # …and one that nobody has.
-run 1 fanfold map -k -a numbers 'no-such-tool {}'
+run 101 fanfold map -k -a numbers 'no-such-tool {}'
 says 'not found'

@@ -135,7 +135,7 @@ has_line 'a peer is cut off.*peer=wicked-worker' broker.log ||
     fail "the wicked worker was not cut off"
 has_line 'passed over what is stale.*earlier-life.*; [0-9]{2,} so far' broker.log ||
     fail "replayed messages are not counted"
-has_line 'refused.*earlier-life.*has been started again since' broker.log ||
+has_line 'refused.*earlier-life.*belongs to a gatherer of a later start' broker.log ||
     fail "the log has no gatherer of an earlier life"
 ! has_line '^forged line' broker.log || fail "a line of the log is forged"
 echo "$count fragments of the long job ran"

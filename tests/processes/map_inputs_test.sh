@@ -99,7 +99,7 @@ prints '' sh -c 'fanfold map --function fanfold.echo <&-'
 prints '' sh -c 'fanfold map "echo {}" ::: a >&-'
 run 1 sh -c 'fanfold map "echo {}; exit 1" ::: a <&- 2>&-'
 same "stdout beside a closed stderr" a "$(cat out)"
-start closed sh -c 'exec fanfold-broker --volatile --bind "tcp://127.0.0.1:*" <&- >&- 2>&-'
+start closed env -u FANFOLD_KEYS sh -c 'exec fanfold-broker --volatile --bind "tcp://127.0.0.1:*" <&- >&- 2>&-'
 await "a daemon opens its stderr" \
     test "/proc/${started[closed]}/fd/2" -ef /dev/null
 stop closed

@@ -91,7 +91,7 @@ prints $'0\n0' fanfold map -j 3 --gather available --deadline "$soon" \
     'echo $$ >>pids; sleep {}; echo {}' ::: 0 0 300
 run 1 fanfold map -k -j 3 --deadline "$soon" 'echo $$ >>pids; sleep {}; echo {}' ::: 0 0 300
 same "values before the deadline" $'0\n0' "$(cat out)"
-says 'expired.*1 of 3 missing.*: 2$'
+says 'expired.*1 of 3 missing.*: 3$'
 run 3 fanfold map -j 1 --deadline 1s 'echo $$ >>pids; sleep {}' ::: 300 1 2
 says 'never started: 2-3'
 run 0 fanfold map --max-failures 1 'exit {}' ::: 0 1 0

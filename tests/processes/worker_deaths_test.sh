@@ -65,7 +65,7 @@ await "results of what was quick" has_lines 2 map.out
 stop w4 KILL
 ended map
 same "the exit code at the deadline" 3 "$code"
-has_line 'expired.*no worker offers.*3 of 5 missing: .*2-' map.log ||
+has_line 'expired.*no worker offers.*3 of 5 missing: .*3-' map.log ||
     fail "no outcome with its reason: $(cat map.log)"
 
 # --- a worker that is silent for longer than --worker-timeout, and comes back ---

@@ -13,7 +13,7 @@ Scenario scenario_of(const RunOptions& options) {
     if (options.scenario) return *options.scenario;
     return options.many_kills ? make_kills(options.seed) : make_scenario(options.seed);
 }
-constexpr double slowest_link = 50'000;  // bytes a second
+constexpr double slowest_link = 200'000;  // bytes a second
 }  // namespace
 
 World::World(const RunOptions& options)

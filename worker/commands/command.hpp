@@ -43,7 +43,7 @@ struct CommandEnd {
     int signal = 0;
     std::string out;
     std::string err;
-    std::optional<wire::TroubleKind> trouble;  // whose it is, when it is not the command's own
+    std::optional<wire::TroubleKind> trouble{};  // whose it is, when it is not the command's own
     std::string message;  // not_started names the command or folder and the system's reason; empty
                           // for exited
     std::chrono::microseconds started{0};  // since 1970

@@ -152,7 +152,6 @@ CommandEnd early_end_of(Running& running, CommandEnd::How how, std::string messa
     if (how == CommandEnd::How::not_started) end.trouble = wire::TroubleKind::worker;
     if (how == CommandEnd::How::signaled) {
         end.signal = SIGKILL;
-        end.trouble = wire::TroubleKind::worker;
         end.message =
             running.program + " was killed: its guardian process died; it may be run again";
     }

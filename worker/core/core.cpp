@@ -169,7 +169,7 @@ void Core::begin_session() {
     done_.begin_session();
     work_.begin_session();
     briefs_.forget_unless(
-        [this](const JobId& job) { return work_.holds(job) || results_.keeps(job); });
+        [this](const JobId& job) { return work_.held().contains(job) || results_.keeps(job); });
 }
 
 /// The inventory. What has ended is told before, so that a fragment that is in neither is one that
@@ -282,12 +282,12 @@ void Core::take_dispatch(Step& step, wire::Dispatch& message, Slice body) {
                       std::move(body)};
     if (message.brief) {
         briefs_.learn(message.job, *message.brief);
-        work_.go_on(message.job);
+        work_.paused().erase(message.job);
     }
     const wire::JobBrief* brief = briefs_.find(message.job);
     if (brief == nullptr)
         return work_.give_back(step, chunk.job, chunk.range, "its job is not known");
-    if (work_.pauses(chunk.job))
+    if (work_.paused().contains(chunk.job))
         return work_.give_back(step, chunk.job, chunk.range, "a fragment of its job has failed");
     if (drain_until_ && !work_.slots().has_outer_of(brief->spec))
         return work_.give_back(step, chunk.job, chunk.range, "worker drains");
@@ -325,12 +325,6 @@ void Core::release(Step& step, const wire::Release& message) {
             results_.release(step, item.job, range);
             work_.release(step, item.job, range);
         }
-        step.act(Note{.level = Level::trace,
-                      .what = "released",
-                      .job = item.job,
-                      .range = item.ranges.empty()
-                                   ? Range{}
-                                   : Range{item.ranges.front().begin, item.ranges.back().end}});
     }
 }
 
@@ -340,7 +334,7 @@ void Core::drop(Step& step, const JobId& job) {
     const Range all{0, std::numeric_limits<Index>::max()};
     results_.release(step, job, all);
     work_.release(step, job, all);
-    work_.go_on(job);
+    work_.paused().erase(job);
     briefs_.forget(job);
 }
 

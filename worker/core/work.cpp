@@ -47,7 +47,7 @@ void Work::take(Step& step, const Chunk& chunk, const wire::JobSpec& spec, const
                   .job = chunk.job,
                   .range = chunk.range,
                   .attempt = chunk.attempt});
-    if (offers(spec.function)) {
+    if (std::ranges::binary_search(options_.functions, spec.function)) {
         for (Range part : fresh) held_[chunk.job].add(part);
         queue_parts(step, chunk, fresh, false);
     } else {
@@ -168,7 +168,8 @@ void Work::take_failure(Step& step, Failed& event, const Briefs& briefs) {
             {.job = reported.job,
              .index = failure.index,
              .kind = *event.trouble,
-             .reason = std::string(cut_between_characters(failure.message, limits::reason_bytes))});
+             .reason = std::string(cut_between_characters(failure.message, limits::reason_bytes)),
+             .exit_code = failure.exit_code});
     }
     step.act(Note{.level = Level::debug,
                   .what = "fragment failed",
@@ -223,7 +224,7 @@ void Work::pause(Step& step, const JobId& job) {
 void Work::give_up(Step& step, const Slots::Unbegun& unbegun) {
     const JobId& job = unbegun.chunk.job;
     give_recalled(step, job, unbegun.recalled.ranges());
-    if (pauses(job)) give_recalled(step, job, unbegun.again.ranges());
+    if (paused_.contains(job)) give_recalled(step, job, unbegun.again.ranges());
     else queue_parts(step, unbegun.chunk, unbegun.again.ranges(), true);
 }
 
@@ -314,10 +315,6 @@ void Work::hold_no_more(const JobId& job, Range range) {
     if (held == held_.end()) return;
     held->second.remove(range);
     if (held->second.empty()) held_.erase(held);
-}
-
-bool Work::offers(const std::string& function) const {
-    return std::binary_search(options_.functions.begin(), options_.functions.end(), function);
 }
 
 void Work::check_invariants() const {

@@ -58,12 +58,9 @@ public:
     /// The broker numbers its Recalls anew.
     void begin_session();
 
-    /// Nothing of the job begins: a fragment has failed, and the broker decides what that means.
-    bool pauses(const JobId& job) const { return paused_.contains(job); }
-    /// The broker has heard of the failure, or the job is over.
-    void go_on(const JobId& job) { paused_.erase(job); }
-
-    bool holds(const JobId& job) const { return held_.contains(job); }
+    /// Jobs of which nothing begins: a fragment has failed, and the broker decides what that means.
+    /// Each is taken out once the broker has heard of the failure, or the job is over.
+    std::set<JobId>& paused() { return paused_; }
     /// Never an empty set.
     const std::map<JobId, RangeSet>& held() const { return held_; }
     const Slots& slots() const { return slots_; }
@@ -78,7 +75,6 @@ private:
     void give_recalled(Step& step, const JobId& job, const std::vector<Range>& ranges);
     void fail(Step& step, const Chunk& chunk, Range part, const std::string& why);
     void hold_no_more(const JobId& job, Range range);
-    bool offers(const std::string& function) const;
     void start_guests(Step& step, const Briefs& briefs);
 
     Options options_;

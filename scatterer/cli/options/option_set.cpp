@@ -20,7 +20,7 @@ std::string with_value(std::string word) {
 }
 
 std::string as_given(std::string word) {
-    if (with_value(word.substr(0, word.size() - 1)) == word) word.pop_back();
+    if (word.starts_with("--") && word.ends_with(empty_value)) word.pop_back();
     return word;
 }
 

@@ -56,12 +56,12 @@ std::string unquoted(std::string_view command) {
     };
     for (std::size_t i = 0; i < command.size(); ++i) {
         const char c = command[i];
+        const bool is_shells = inside == '"' && (c == '$' || c == '`');
         const bool escapes = c == '\\' && inside != '\'' && i + 1 < command.size();
         if (c == inside) inside = 0;
         else if (inside == 0 && (c == '\'' || c == '"')) inside = c;
         else if (escapes) add_quoted(command[++i]);
-        else if (inside == '"' && (c == '$' || c == '`')) text += c;
-        else if (inside != 0) add_quoted(c);
+        else if (inside != 0 && !is_shells) add_quoted(c);
         else text += c;
     }
     return text;

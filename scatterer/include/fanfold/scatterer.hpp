@@ -296,8 +296,7 @@ struct WorkerStatus {
     std::string name = {};
     std::uint32_t slots = 0;
     std::uint32_t stuck_slots = 0;
-    std::uint64_t running = 0;   // fragments
-    std::uint64_t finished = 0;  // fragments
+    std::uint64_t running = 0, finished = 0;  // fragments
     std::vector<std::string> functions = {};
     std::chrono::milliseconds silent{0};  // since its last message
     std::vector<std::string> labels = {};
@@ -305,8 +304,7 @@ struct WorkerStatus {
     bool leaving = false;                        // it ends what runs, and gets nothing more
     /// A gatherer that it can't connect to: it gets no work of that one's jobs.
     struct Unreached {
-        std::string gatherer = {};
-        std::string endpoint = {};
+        std::string gatherer = {}, endpoint = {};
         std::chrono::milliseconds since{0};
     };
     std::vector<Unreached> unreached = {};

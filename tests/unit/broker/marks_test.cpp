@@ -2,6 +2,7 @@
 // does because time has passed.
 #include <doctest/doctest.h>
 
+#include "shared/wire/objects.hpp"
 #include "tests/support/broker_harness.hpp"
 
 using namespace fanfold;

@@ -12,6 +12,7 @@ namespace {
 /// Two workers of one slot: `sick` and `well`.
 struct Ward : Stage {
     Ward() {
+        peers_minor = wire::version_minor;
         client("c");
         gatherer("g");
         worker("sick");

@@ -193,7 +193,7 @@ TEST_CASE("without a replacement string the values are appended") {
     CHECK(made({"wc", "-l"}).title() == "wc -l");
     CHECK(made({"wc", "-l", "{}"}).title() == "wc -l {}");
     // Braces that are no replacement string stay.
-    CHECK(argv({"p {a} {-} {1,2} {{}} {.x}"}, {"v"})[2] == "p {a} {-} {1,2} {'v'} {.x}");
+    CHECK(argv({"p '{a}' {-} {1,2} {{}} {.x}"}, {"v"})[2] == "p '{a}' {-} {1,2} {'v'} {.x}");
 }
 
 TEST_CASE("several values are quoted singly") {

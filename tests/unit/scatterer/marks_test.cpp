@@ -56,8 +56,8 @@ TEST_CASE("blocks on a slow link are sent once, whatever time passes") {
     }
     SUBCASE("a block was lost: it and what follows go again, once") {
         stage.accept(5);
+        CHECK(stage.expect<wire::Seal>().total == 10);
         stage.say(wire::Marked{.job = job, .number = marks.front().number});
-        stage.skip<wire::Seal>();
         CHECK(stage.pushed().first == 5);
         stage.say(wire::Marked{.job = job, .number = marks.back().number});
         stage.nothing_left();
@@ -68,6 +68,24 @@ TEST_CASE("blocks on a slow link are sent once, whatever time passes") {
         CHECK(stage.pushed().first == 5);
         stage.nothing_left();
     }
+}
+
+TEST_CASE("the only block of a job without fragments may be lost as any other") {
+    Stage stage;
+    stage.step(ControlOpened{{"c-one"}});
+    stage.expect<wire::Hello>();
+    auto hello = welcome();
+    hello.minor = wire::minor_of_marks;
+    hello.gatherers.clear();
+    stage.say(hello);
+    stage.expect<Connected>();
+    stage.open();
+    stage.step(SealJob{job, 0});
+    CHECK(stage.pushed().total == 0);
+    stage.pass(2500ms);
+    auto mark = stage.expect<PushMark>().message;
+    stage.say(wire::Marked{.job = job, .number = mark.number});
+    CHECK(stage.pushed().total == 0);
 }
 
 TEST_CASE("a broker from before the marks is sent blocks again when they stand still") {

@@ -38,7 +38,7 @@ TEST_SUITE("net") {
     TEST_CASE("Who does not read is sent no more than so much; then, once he has read, more") {
         zmq::context_t context;
         std::vector<std::string> bound;
-        zmq::socket_t router =
+        net::BoundSocket router =
             net::bind(context, zmq::socket_type::router, {"tcp://127.0.0.1:*"}, "--bind", bound);
         zmq::socket_t reader =
             net::connect(context, zmq::socket_type::dealer, bound.front(), {"creader"});

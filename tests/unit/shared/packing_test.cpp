@@ -44,7 +44,7 @@ std::string compressed(std::string_view bytes) {
 struct Receiver {
     zmq::context_t context;
     std::vector<std::string> bound;
-    zmq::socket_t socket =
+    net::BoundSocket socket =
         net::bind(context, zmq::socket_type::pull, {"tcp://127.0.0.1:*"}, "--bind", bound);
     zmq::socket_t sender = net::connect(context, zmq::socket_type::push, bound.front());
 

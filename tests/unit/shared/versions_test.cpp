@@ -31,13 +31,15 @@ TEST_CASE("a hello with as few fields as can be is one, and a version that it le
     CHECK(hello_of("\x94\x01\x01\x05\x02").role == Role::worker);
 }
 
-TEST_CASE("a specification of an earlier minor version is part of nothing") {
+TEST_CASE(
+    "a specification of an earlier minor version is part of nothing, and runs again by itself") {
     std::string spec = fields::encode_fields(JobSpec{.function = "f"});
-    REQUIRE(spec.back() == '\x90');  // outer, empty
-    spec.pop_back();
-    --spec[2];  // of the array's 16 bit length
+    REQUIRE(spec.ends_with(std::string("\x90\x01\x00", 3)));  // outer, rerun, rerun_after
+    spec.resize(spec.size() - 3);
+    spec[2] = static_cast<char>(spec[2] - 3);  // of the array's 16 bit length
     auto earlier = fields::decode_fields<JobSpec>(spec);
     REQUIRE(earlier);
     CHECK(earlier->function == "f");
     CHECK(earlier->outer.empty());
+    CHECK(earlier->rerun == Rerun::automatic);
 }

@@ -1,6 +1,7 @@
 // Loss known by order: what a worker asks by a Mark, and what the broker's heartbeats tell it.
 #include <doctest/doctest.h>
 
+#include "shared/wire/objects.hpp"
 #include "tests/support/worker_harness.hpp"
 
 namespace fanfold::worker {
