@@ -24,6 +24,12 @@ struct History {
     std::uint32_t vanished = 0;      // workers that ran it alone and never came back
     std::uint32_t most = 0;          // of a suspect: fragments in its next chunk; 0: it is none
     bool exclusive = false;          // the next worker may have no other suspect
+
+    /// Whether it is `crashed` once the workers that are gone are known to have died: no other one
+    /// is risked before.
+    bool awaits_judgement(std::uint32_t crash_limit) const {
+        return away > 0 && lone_crashes + away >= crash_limit;
+    }
 };
 
 /// Why a fragment is final as `crashed`; empty while it is not.

@@ -203,7 +203,8 @@ std::vector<Index> Books::lose_worker(const Loss& loss, Time now) {
             for (const auto& [range, history] : attempts_.suspect(part, loss.death, alone)) {
                 if (is_guilty(range.begin, history, loss)) continue;
                 if (alone && loss.death == Death::known) attempts_.strike(range.begin);
-                if (history.away >= loss.crash_limit) queue_.move(range, Queue::Kind::withheld);
+                if (history.awaits_judgement(loss.crash_limit))
+                    queue_.move(range, Queue::Kind::withheld);
             }
             if (alone && loss.death == Death::unknown) accused.push_back(part.begin);
         }
@@ -217,7 +218,8 @@ void Books::judge(Index index, Verdict verdict, const Loss& loss) {
     if (!history || is_guilty(index, *history, loss)) return;
     if (verdict == Verdict::it_died) attempts_.strike(index);
     const Range one{index, index + 1};
-    if (history->away < loss.crash_limit && queue_.of(Queue::Kind::withheld).contains(index))
+    if (!history->awaits_judgement(loss.crash_limit) &&
+        queue_.of(Queue::Kind::withheld).contains(index))
         queue_.move(one, Queue::Kind::suspects);
 }
 

@@ -86,8 +86,8 @@ public:
     /// What the worker had on loan goes back to the queue; unless it left in good order, as
     /// suspects, which run in smaller chunks, at last alone. One that is counted for the
     /// crash_limit-th time is final as `crashed`. What it kept goes to limbo. Returns the fragments
-    /// that are accused until it is known what became of the worker; one of which crash_limit
-    /// workers are away is withheld.
+    /// that are accused until it is known what became of the worker; one that may be guilty
+    /// already is withheld.
     std::vector<Index> lose_worker(const Loss& loss, Time now);
     /// What became of the worker, by which the fragment was accused.
     void judge(Index index, Verdict verdict, const Loss& loss);

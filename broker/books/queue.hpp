@@ -1,5 +1,5 @@
 // A job's fragments that wait to be dispatched: ordinary work; suspects, which were on loan to a
-// worker that is gone; and what is withheld, since too many workers are away that ran it alone. A
+// worker that is gone; and what is withheld, since it may have killed as many as it may. A
 // fragment is in one of the three at most. Plain value.
 #pragma once
 

@@ -211,3 +211,36 @@ TEST_CASE(
           std::string::npos);
     CHECK(stage.books(job).settled().failed().size() == 1);
 }
+
+TEST_CASE("a fragment that has killed nearly enough is given to nobody while the last is away") {
+    Blips stage;
+    JobId job = stage.open(1, 1);
+    std::string peer = "w";
+    for (std::uint64_t life = 2; life < 5; ++life) {  // the first run is not counted
+        stage.expect<wire::Dispatch>(peer.c_str());
+        stage.step(Unroutable{{peer}});
+        peer = stage.returns("w", life);
+    }
+    stage.expect<wire::Dispatch>(peer.c_str());
+    stage.step(Unroutable{{peer}});
+    stage.worker("v", 1, 9);
+    CHECK(stage.gets_nothing("v"));
+    SUBCASE("it has ended") {
+        stage.returns("w", 5);
+        CHECK(stage.expect<wire::Errors>("g").failures.at(0).kind == wire::FailureKind::crashed);
+    }
+    SUBCASE("it lives, and has lost what it ran") {
+        peer = stage.returns("w", 4);
+        stage.say(peer.c_str(), wire::Heartbeat{.handled = 1});
+        CHECK(stage.expect_all<wire::Dispatch>("v").size() +
+                  stage.expect_all<wire::Dispatch>(peer.c_str()).size() ==
+              1);
+    }
+    SUBCASE("it is never seen again") {
+        stage.say("v", wire::Bye{});
+        stage.silence(broker::limits::vanished_after + 1s);
+        stage.worker("v", 1, 9);
+        stage.expect<wire::Dispatch>("v");
+    }
+    CHECK(stage.books(job).queue().empty());
+}
