@@ -42,9 +42,11 @@ inline constexpr auto flow_time = 1s;  // of what it takes
 inline constexpr std::size_t least_flow = 256 * KiB;
 inline constexpr auto shortest_flow = 100us;  // that is measured
 inline constexpr double flow_decay = 0.8;     // most that one slow delivery takes off
+
 // --- workers in trouble
 inline constexpr auto first_avoided = 1s;  // a worker that can't run a job's command, by that job;
 inline constexpr auto longest_avoided = 1min;               // twice as long each time
+inline constexpr std::size_t avoided_workers = 10'000;      // remembered of a job
 inline constexpr std::uint32_t most_given_back = 16;        // a fragment, in trouble; then it fails
 inline constexpr std::size_t troubled_fragments = 100'000;  // remembered of a job
 inline constexpr std::uint64_t tallied = 1000;              // attempts; then all counts are halved

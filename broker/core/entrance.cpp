@@ -53,7 +53,7 @@ bool Entrance::is_name_of_another(const wire::Hello& hello, const Sender& sender
 /// A name belongs to who lives, which only the other's next words or its closed connection can
 /// show. Until then nothing is said: whoever is not answered says Hello again.
 bool Entrance::is_name_taken(Step& step, const Received& event, const wire::Hello& hello) {
-    auto namesake = owners_.sessions.namesake(hello);
+    auto namesake = owners_.sessions.namesake(hello, event.sender.user);
     if (!namesake) return false;
     Session& other = owners_.sessions.at(*namesake);
     const bool gathers = hello.role == wire::Role::gatherer;

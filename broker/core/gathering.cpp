@@ -161,8 +161,9 @@ bool Gathering::on_unreached(Step& step, Session& session, std::vector<wire::Unr
         for (const JobId& id : owners_.jobs.running())
             if (const Job& job = owners_.jobs.at(id); job.assignment->known.name == wall.gatherer)
                 tell_clients(step, job,
-                             "worker " + session.name + " can't reach " + where +
-                                 ": it gets no more work of this job");
+                             wire::Notice{.job = id,
+                                          .text = "worker " + session.name + " can't reach " +
+                                                  where + ": it gets no more work of this job"});
     }
     for (const wire::Unreached& wall : before)
         if (!now.contains(wall.gatherer))
@@ -176,15 +177,14 @@ bool Gathering::on_unreached(Step& step, Session& session, std::vector<wire::Unr
 void Gathering::tell_clients(Step& step, const Job& job) const {
     std::string text = why_waiting(job);
     if (text.empty()) text = "gatherer " + job.assignment->known.name + " goes on with it";
-    tell_clients(step, job, text);
+    tell_clients(step, job, wire::Notice{.job = job.id, .text = std::move(text)});
 }
 
-void Gathering::tell_clients(Step& step, const Job& job, const std::string& text) const {
+void Gathering::tell_clients(Step& step, const Job& job, const wire::Message& message) const {
     std::set<PeerId> clients = job.life->watchers;
     clients.insert(job.client->peer);
     for (const PeerId& client : clients)
-        if (owners_.sessions.find(client))
-            step.send(client, wire::Notice{.job = job.id, .text = text});
+        if (owners_.sessions.find(client)) step.send(client, message);
 }
 
 std::string Gathering::why_waiting(const Job& job) const {
@@ -265,10 +265,7 @@ void Gathering::distrust_revoked(Step& step) {
         known.public_key.clear();
         if (job.running()) owners_.persistence.located(step, job);
         tell_workers(step, job);
-        std::set<PeerId> clients = job.life->watchers;
-        clients.insert(job.client->peer);
-        for (const PeerId& client : clients)
-            if (owners_.sessions.find(client)) step.send(client, located(job));
+        tell_clients(step, job, located(job));
     }
 }
 

@@ -70,7 +70,7 @@ private:
     void tell(Step& step, Job& job);
     void tell_workers(Step& step, const Job& job) const;
     void tell_clients(Step& step, const Job& job) const;
-    void tell_clients(Step& step, const Job& job, const std::string& text) const;
+    void tell_clients(Step& step, const Job& job, const wire::Message& message) const;
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
     bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
 

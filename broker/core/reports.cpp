@@ -1,7 +1,6 @@
 #include "broker/core/reports.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 namespace fanfold::broker {
@@ -90,6 +89,7 @@ void Reports::on_query(Step& step, const PeerId& from, const wire::Query& query)
 void Reports::add_jobs(Time now, wire::Report& report, const std::vector<JobId>& jobs,
                        const JobId& after) const {
     std::size_t bytes = 0;
+    const Walls walls = this->walls();
     for (const JobId& id : jobs) {
         if (id <= after) continue;
         report.more = bytes > limits::report_bytes;
@@ -97,27 +97,36 @@ void Reports::add_jobs(Time now, wire::Report& report, const std::vector<JobId>&
         const Job& job = jobs_.all().at(id);
         wire::JobInfo& info = report.jobs.emplace_back(info_of(job, now));
         if (job.running()) info.notice = gathering_.why_waiting(job);
-        if (job.running() && info.notice.empty()) info.notice = wall_of(job);
+        if (job.running() && info.notice.empty()) info.notice = wall_of(job, walls);
         if (job.running() && info.notice.empty()) info.notice = job.client->notice;
         bytes += bytes_of(info);
     }
 }
 
+Reports::Walls Reports::walls() const {
+    Walls walls;
+    for (const auto& [peer, session] : sessions_.all()) {
+        if (session.role != wire::Role::worker) continue;
+        for (const wire::Unreached& unreached : session.unreached) {
+            Wall& wall = walls[unreached.gatherer];
+            if (wall.last == &session) continue;  // of the same gatherer's other endpoint
+            if (!wall.first) wall.first = &session;
+            wall.last = &session;
+            ++wall.workers;
+        }
+    }
+    return walls;
+}
+
 /// Who can't reach its gatherer, its client or workers; empty: everybody can.
-std::string Reports::wall_of(const Job& job) const {
+std::string Reports::wall_of(const Job& job, const Walls& walls) const {
     const std::string& gatherer = job.assignment->known.name;
     const Session* client = sessions_.find(job.client->peer);
     if (client && !client->reaches(gatherer)) return "its client can't reach gatherer " + gatherer;
-    std::size_t workers = 0;
-    const Session* first = nullptr;
-    for (const auto& [peer, session] : sessions_.all()) {
-        if (session.role != wire::Role::worker || session.reaches(gatherer)) continue;
-        ++workers;
-        if (!first) first = &session;
-    }
-    if (!first) return {};
-    return std::to_string(workers) + " of the workers can't reach gatherer " + gatherer +
-           " and get no work of this job, " + first->name + " among them";
+    auto wall = walls.find(gatherer);
+    if (wall == walls.end()) return {};
+    return std::to_string(wall->second.workers) + " of the workers can't reach gatherer " +
+           gatherer + " and get no work of this job, " + wall->second.first->name + " among them";
 }
 
 /// Those of one name come together; the rest of them is left out where there is no room.

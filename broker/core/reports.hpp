@@ -2,7 +2,9 @@
 // takes. Owned by the core's thread.
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker/core/gathering.hpp"
@@ -23,7 +25,14 @@ private:
                   const JobId& after) const;
     void add_workers(LivedTime lived, wire::Report& report, const std::string& after) const;
 
-    std::string wall_of(const Job& job) const;
+    /// The workers that can't reach a gatherer, by its name.
+    struct Wall {
+        std::size_t workers = 0;
+        const Session *first = nullptr, *last = nullptr;
+    };
+    using Walls = std::map<std::string_view, Wall>;
+    Walls walls() const;
+    std::string wall_of(const Job& job, const Walls& walls) const;
 
     const Jobs& jobs_;
     const Sessions& sessions_;

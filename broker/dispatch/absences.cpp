@@ -46,7 +46,7 @@ Absences::Jobs Absences::begin(Step& step, const PeerId& peer, const Session& wo
     absence->in_company = lone > 1;
     if (is_replaced(worker)) return forget(step, absent, Verdict::it_died);
     make_room(step, concerned);
-    add(concerned, sweep(step));
+    sweep(step, absent, concerned);
     return concerned;
 }
 
@@ -100,7 +100,7 @@ void Absences::give_up(Step& step, const PeerId& absent, Job& job, Death death) 
     owners_.loads.set_concern(worker, job.id, false);
 }
 
-Absences::Jobs Absences::forget(Step& step, const PeerId& absent, Verdict verdict) {
+Absences::Jobs Absences::forget(Step& step, PeerId absent, Verdict verdict) {
     Session& worker = owners_.sessions.at(absent);
     Absence& absence = **worker.absence.write();
     Jobs concerned;
@@ -125,28 +125,29 @@ Absences::Jobs Absences::forget(Step& step, const PeerId& absent, Verdict verdic
         step.note({.what = verdict == Verdict::it_died ? "a worker that was gone has ended"
                                                        : "a worker that was gone is given up",
                    .peer = worker.name});
-    owners_.sessions.take_out(PeerId(absent));
+    owners_.sessions.take_out(absent);
     return concerned;
 }
 
 Absences::Jobs Absences::sweep(Step& step) {
     Jobs concerned;
-    for (const PeerId& absent : std::vector<PeerId>(absent_.begin(), absent_.end())) {
-        Absence& absence = **owners_.sessions.at(absent).absence.write();
-        for (auto it = absence.waiting.begin(); it != absence.waiting.end();) {
-            Job* job = owners_.jobs.find_running(it->first);
-            if (job && it->second > step.lived) {
-                ++it;
-                continue;
-            }
-            if (job) give_up(step, absent, *job, Death::unknown), concerned.push_back(job->id);
-            it = absence.waiting.erase(it);
-        }
-        const bool over = step.lived - absence.since >= limits::vanished_after;
-        if (over && absence.waiting.empty())
-            add(concerned, forget(step, absent, Verdict::it_vanished));
-    }
+    for (auto it = absent_.begin(); it != absent_.end();) sweep(step, *it++, concerned);
     return concerned;
+}
+
+void Absences::sweep(Step& step, const PeerId& absent, Jobs& concerned) {
+    Absence& absence = **owners_.sessions.at(absent).absence.write();
+    for (auto it = absence.waiting.begin(); it != absence.waiting.end();) {
+        Job* job = owners_.jobs.find_running(it->first);
+        if (job && it->second > step.lived) {
+            ++it;
+            continue;
+        }
+        if (job) give_up(step, absent, *job, Death::unknown), concerned.push_back(job->id);
+        it = absence.waiting.erase(it);
+    }
+    const bool over = step.lived - absence.since >= limits::vanished_after;
+    if (over && absence.waiting.empty()) add(concerned, forget(step, absent, Verdict::it_vanished));
 }
 
 /// Those that were gone first are given up first.

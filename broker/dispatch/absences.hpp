@@ -32,7 +32,9 @@ public:
     Jobs sweep(Step& step);
 
 private:
-    Jobs forget(Step& step, const PeerId& absent, Verdict verdict);
+    void sweep(Step& step, const PeerId& absent, Jobs& concerned);
+    /// `absent` is copied: what the caller has may be the name that is forgotten.
+    Jobs forget(Step& step, PeerId absent, Verdict verdict);
     void give_up(Step& step, const PeerId& absent, Job& job, Death death);
     void make_room(Step& step, Jobs& failed);
     LivedTime patience(const Job& job, const Session& worker, LivedTime lived) const;

@@ -151,9 +151,10 @@ Dispatcher::Lending Dispatcher::lend_next(Step& step, Job& job, bool queueing) {
         auto head = this->head(job, queue);
         if (!head) continue;
         Pool& pool = *job.waiting->pool;
-        const Place* place = best_worker(step.lived, job, *head, queueing);
+        const auto [place, passed_over] = best_worker(step.lived, job, *head, queueing);
         if (!place) {
-            if (head->alone || Troubles::is_choosy(job, head->first)) pool.choosy.insert(job.id);
+            // Then only this job waits, and its line goes on.
+            if (head->alone || passed_over) pool.choosy.insert(job.id);
             else why = Lending::not_wanted;
         } else if (!job.payload->blocks.in_memory(head->first)) {
             owners_.payloads.prefetch(step, job, head->first);
@@ -196,19 +197,21 @@ bool Dispatcher::window_full(const Job& job) {
 
 /// Among workers without a free slot the first is nearly always the one. Whoever can't reach the
 /// job's gatherer would keep its results for ever.
-const Place* Dispatcher::best_worker(LivedTime lived, const Job& job, const Books::Head& head,
-                                     bool queueing) const {
+Dispatcher::Choice Dispatcher::best_worker(LivedTime lived, const Job& job, const Books::Head& head,
+                                           bool queueing) const {
+    Choice choice;
     int left = limits::places_tried;
-    const bool choosy = Troubles::is_choosy(job, head.first);
     for (const Place& place : job.waiting->pool->places) {
-        if (choosy && owners_.troubles.is_avoided(job, head.first, place.worker, lived)) continue;
         const Session& worker = *place.session;
-        if (!worker.reaches(job.assignment->known.name)) continue;
-        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing))
-            return &place;
+        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing)) {
+            if (worker.reaches(job.assignment->known.name) &&
+                !owners_.troubles.is_avoided(job, head.first, place.worker, lived))
+                return {.place = &place};
+            choice.passed_over = true;
+        }
         if (place.full && (head.alone || --left == 0)) break;
     }
-    return nullptr;
+    return choice;
 }
 
 void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place& to, Room room) {

@@ -80,8 +80,12 @@ private:
         DispatchId dispatch;
     };
     void send_chunk(Step& step, Job& job, const Place& to, const Chunk& chunk, Slice body);
-    const Place* best_worker(LivedTime lived, const Job& job, const Books::Head& head,
-                             bool queueing) const;
+    struct Choice {
+        const Place* place = nullptr;
+        bool passed_over = false;  // a worker has room, but not for this
+    };
+    Choice best_worker(LivedTime lived, const Job& job, const Books::Head& head,
+                       bool queueing) const;
     static bool window_full(const Job& job);
 
     const Owners& owners_;

@@ -179,7 +179,7 @@ const Place* IdleWork::second_place(const Job& job, const PeerId& first) const {
     bool must_say = job.spec->hedging == wire::Hedging::by_function;
     for (const Place& place : job.waiting->pool->places) {
         if (place.full) return nullptr;
-        if (place.worker != first &&
+        if (place.worker != first && place.session->reaches(job.assignment->known.name) &&
             (!must_say || place.session->offer.idempotent.contains(job.spec->function)))
             return &place;
     }

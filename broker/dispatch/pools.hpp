@@ -68,8 +68,8 @@ struct Pool {
         places{};  // those of which something could be had now; the first is served first
     std::uint64_t slots = 0;  // usable ones of the members
     Line for_slots{}, to_queue{};
-    std::set<JobId>
-        choosy{};  // jobs whose suspects wait for a worker that takes them, until one changes
+    /// Jobs whose next fragment not every worker may have, until one changes.
+    std::set<JobId> choosy{};
     explicit Pool(Demand what) : demand(std::move(what)) {
         for_slots.pool = to_queue.pool = this, to_queue.queueing = true;
     }

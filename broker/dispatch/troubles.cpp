@@ -21,19 +21,20 @@ bool avoids(const Trouble& trouble, Index index, const PeerId& worker, LivedTime
     return avoided != trouble.avoided.end() && avoided->second.until > lived;
 }
 
-template <class Set>
-bool has_all(const Set& set, const std::set<PeerId>& members) {
-    return std::ranges::all_of(
-        members, [&](const PeerId& peer) { return std::ranges::find(set, peer) != set.end(); });
+bool has_all(const std::set<PeerId>& set, const std::set<PeerId>& members) {
+    return std::ranges::includes(set, members);
+}
+
+bool fails_mostly(const Tally& tally) {
+    return tally.failed >= limits::least_failures && tally.failed * 2 > tally.ended;
 }
 }  // namespace
 
 bool stands_out(const Tally& one, const Tally& others) {
-    if (one.failed < limits::least_failures || others.ended < limits::least_attempts) return false;
+    if (!fails_mostly(one) || others.ended < limits::least_attempts) return false;
     const double rate = (others.failed + 1) / (others.ended + 2);
     const double expected = one.ended * rate;
-    return one.failed * 2 > one.ended &&
-           one.failed - expected > limits::deviations * std::sqrt(expected * (1 - rate));
+    return one.failed - expected > limits::deviations * std::sqrt(expected * (1 - rate));
 }
 
 // --- given back
@@ -43,14 +44,18 @@ bool Troubles::is_given_back(const Step& step, const PeerId& from, Job& job,
     Trouble& trouble = *job.trouble.write();
     if (trouble.by.size() >= limits::troubled_fragments && !trouble.by.contains(told.index))
         return false;
-    std::vector<PeerId>& by = trouble.by[told.index];
-    by.push_back(from);
-    if (by.size() > limits::most_given_back) return false;
+    Trouble::Returned& returned = trouble.by[told.index];
+    returned.workers.insert(from);
+    if (++returned.times > limits::most_given_back) return false;
     if (told.kind == wire::TroubleKind::worker) return true;  // it rests by itself
+    // Each connection of a worker has another name.
+    if (trouble.unable.size() >= limits::avoided_workers)
+        trouble.unable.clear(), trouble.avoided.clear();
     trouble.unable.insert(from);
     const std::set<PeerId>& members = job.waiting->pool->members;
     const bool none_ran = job.books.kept().size() + job.books.settled().safe().size() == 0;
-    if (has_all(by, members) || (none_ran && has_all(trouble.unable, members))) return false;
+    if (has_all(returned.workers, members) || (none_ran && has_all(trouble.unable, members)))
+        return false;
     Avoided& avoided = trouble.avoided[from];
     avoided.patience =
         std::clamp<Duration>(2 * avoided.patience, limits::first_avoided, limits::longest_avoided);
@@ -109,7 +114,8 @@ void Troubles::count_failure(Step& step, const PeerId& from, Job& job,
     const bool quick = failure.elapsed <= limits::quick_failure ||
                        static_cast<double>(Duration(failure.elapsed).count()) <= each;
     if (quick) own.failed += 1;
-    if (!quick || worker->load->leaving) return;
+    if (!quick || worker->load->leaving || !fails_mostly(own)) return;
+    if (std::fmod(own.failed, limits::least_failures) >= 1) return;  // it was just looked at
     const Tally rest = others(job, *worker, key_of(job));
     if (!stands_out(own, rest)) return;
     auto text = [](const Tally& tally) {
@@ -122,11 +128,10 @@ void Troubles::count_failure(Step& step, const PeerId& from, Job& job,
 }
 
 void Troubles::doubt(Step& step, const PeerId& peer, Session& worker, std::string why) {
-    constexpr std::uint16_t knows_examine = 7;
     worker.tallies.write()->clear();
     step.note(
         {.level = Level::warn, .what = "worker is doubted", .peer = worker.name, .detail = why});
-    if (worker.minor >= knows_examine) {
+    if (worker.knows_marks()) {
         owners_.loads.doubt(worker, why);
         step.send(peer, wire::Examine{.reason = std::move(why)});
     } else {

@@ -25,10 +25,6 @@ public:
     void count_failure(Step& step, const PeerId& from, Job& job, const wire::Failure& failure);
     void forget(Job& job) { *job.trouble.write() = {}; }
 
-    /// Whether it matters to the fragment which worker it gets.
-    static bool is_choosy(const Job& job, Index index) {
-        return !job.trouble->avoided.empty() || job.trouble->failed_at.contains(index);
-    }
     /// Whether another worker of its pool had better run the fragment.
     bool is_avoided(const Job& job, Index index, const PeerId& worker, LivedTime lived) const;
 

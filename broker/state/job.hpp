@@ -126,10 +126,14 @@ struct Avoided {
 
 /// Which workers could not run its fragments.
 struct Trouble {
+    struct Returned {
+        std::set<PeerId> workers;
+        std::uint32_t times = 0;
+    };
     std::map<PeerId, Avoided> avoided;
-    std::set<PeerId> unable;                  // that can't execute a command of it
-    std::map<Index, std::vector<PeerId>> by;  // that gave the fragment back,
-    std::map<Index, PeerId> failed_at;        // and where it failed last
+    std::set<PeerId> unable;            // that can't execute a command of it
+    std::map<Index, Returned> by;       // that gave the fragment back,
+    std::map<Index, PeerId> failed_at;  // and where it failed last
 };
 
 /// Numbers of its rows in the store.

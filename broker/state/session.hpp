@@ -159,7 +159,8 @@ struct Session {
     // Its connection is gone: the session is kept under a name that no connection has.
     Owned<Absences, std::optional<Absence>> absence;
 
-    /// It understands Mark, tells what has arrived, and takes bodies in parts.
+    /// It speaks 1.7: it understands Mark and Examine, tells what has arrived, and takes bodies in
+    /// parts.
     bool knows_marks() const { return minor >= wire::minor_of_marks; }
     std::uint32_t usable_slots() const {
         return load->leaving || load->untold

@@ -114,7 +114,7 @@ PeerId Sessions::earlier(const PeerId& peer) const {
     return earlier;
 }
 
-std::optional<PeerId> Sessions::namesake(const wire::Hello& hello) const {
+std::optional<PeerId> Sessions::namesake(const wire::Hello& hello, const std::string& user) const {
     if (hello.role == wire::Role::gatherer) {
         auto peer = gatherer_named(hello.gatherer.name);
         return peer && at(*peer).epoch != hello.epoch ? peer : std::nullopt;
@@ -122,8 +122,9 @@ std::optional<PeerId> Sessions::namesake(const wire::Hello& hello) const {
     auto named = names_.find(hello.name);
     if (hello.role != wire::Role::worker || named == names_.end()) return std::nullopt;
     for (const PeerId& peer : named->second)
-        if (const Session& other = at(peer);
-            other.role == wire::Role::worker && other.epoch != hello.epoch && !*other.absence)
+        if (const Session& other = at(peer); other.role == wire::Role::worker &&
+                                             other.epoch != hello.epoch &&
+                                             other.sender.user == user && !*other.absence)
             return peer;
     return std::nullopt;
 }

@@ -22,8 +22,8 @@ public:
     /// A new session; `hello` is used up.
     Session& add(const Step& step, const PeerId& peer, wire::Hello& hello, const Sender& sender);
     /// The connection of another life that has the name which a worker or a gatherer comes with.
-    /// There is one at most.
-    std::optional<PeerId> namesake(const wire::Hello& hello) const;
+    /// There is one at most. A worker's name is its user's own.
+    std::optional<PeerId> namesake(const wire::Hello& hello, const std::string& user) const;
     /// A worker whose connection is gone, under a name that no connection has, with what it has
     /// on loan still to be given to it.
     Session& add_absent(const PeerId& absent, const Session& before);

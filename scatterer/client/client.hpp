@@ -20,7 +20,7 @@ namespace fanfold::scatterer {
 
 struct ClientOptions {
     std::string broker{};  // endpoint of its control socket, checked
-    std::string name{};    // for logs; empty: host-pid
+    std::string name{};    // for logs; empty: process_name()
     Duration connect_timeout = limits::connect_timeout;
     Duration give_up = limits::give_up;
     std::optional<Keys> keys{};

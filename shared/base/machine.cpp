@@ -13,7 +13,14 @@ std::random_device& device() {
     static thread_local std::random_device source;
     return source;
 }
-constexpr char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// Fills up to `size` with random letters and digits.
+std::string fill(std::string text, std::size_t size) {
+    constexpr char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    std::uniform_int_distribution<std::size_t> pick(0, sizeof letters - 2);
+    while (text.size() < size) text += letters[pick(device())];
+    return text;
+}
 }  // namespace
 
 std::string host_name() {
@@ -22,11 +29,7 @@ std::string host_name() {
     return host.data();
 }
 
-std::string random_suffix() {
-    std::string suffix = "-";
-    while (suffix.size() < 7) suffix += letters[device()() % (sizeof letters - 1)];
-    return suffix;
-}
+std::string random_suffix() { return fill("-", 7); }
 
 std::string process_name() {
     return host_name() + "-" + std::to_string(getpid()) + random_suffix();
@@ -34,12 +37,7 @@ std::string process_name() {
 
 std::uint64_t random_number() { return std::uint64_t{device()()} << 32 | device()(); }
 
-PeerId random_peer_id(char kind) {
-    std::uniform_int_distribution<std::size_t> pick(0, sizeof letters - 2);
-    std::string id(1, kind);
-    while (id.size() < 12) id += letters[pick(device())];
-    return {id};
-}
+PeerId random_peer_id(char kind) { return {fill(std::string(1, kind), 12)}; }
 
 std::chrono::microseconds microseconds_since_1970() {
     return std::chrono::duration_cast<std::chrono::microseconds>(

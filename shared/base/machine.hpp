@@ -13,7 +13,7 @@ namespace fanfold {
 /// This host's name, or "?" where it has none.
 std::string host_name();
 
-/// A name for this process that people can place: host-pid.
+/// A name for this process that people can place: host-pid-suffix.
 std::string process_name();
 
 /// "-k3x9ab": tells those apart that are copies of one another otherwise.

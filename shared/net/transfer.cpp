@@ -171,6 +171,15 @@ void unpack(Incoming& incoming) {
     incoming.packed.reset();
 }
 
+namespace {
+std::string address_of(zmq::message_t& message) {
+    const char* address = zmq_msg_gets(message.handle(), "Peer-Address");
+    const std::string_view text = address ? address : "";
+    const bool is_mapped = text.starts_with("::ffff:");  // sockets speak IPv6
+    return std::string(is_mapped ? text.substr(7) : text);
+}
+}  // namespace
+
 std::optional<Incoming> receive_packed(zmq::socket_t& socket, Parts* parts,
                                        const Ignores& ignores) {
     zmq::message_t frame;
@@ -183,12 +192,6 @@ std::optional<Incoming> receive_packed(zmq::socket_t& socket, Parts* parts,
     }
     // Only the gatekeeper sets this: a plain peer could claim it, so that nobody looks at it there.
     if (const char* user = zmq_msg_gets(frame.handle(), "User-Id")) incoming.user_id = user;
-    if (!incoming.from.bytes.empty())
-        if (const char* address = zmq_msg_gets(frame.handle(), "Peer-Address")) {
-            const std::string_view text = address;  // sockets speak IPv6, and IPv4 comes mapped
-            const bool is_mapped = text.starts_with("::ffff:");
-            incoming.address = is_mapped ? text.substr(7) : text;
-        }
     incoming.header_bytes = frame.size();
     incoming.ignored = ignores && ignores(incoming.from, incoming.user_id);
     if (incoming.ignored) {
@@ -207,6 +210,8 @@ std::optional<Incoming> receive_packed(zmq::socket_t& socket, Parts* parts,
         incoming.body = slice_of(std::move(frame));
     }
     read(incoming, header.to_string_view(), parts);
+    if (incoming.message && std::holds_alternative<wire::Hello>(*incoming.message))
+        incoming.address = address_of(header);
     return incoming;
 }
 

@@ -34,7 +34,7 @@ struct Incoming {
     PeerId from;  // of a ROUTER; else empty
     Result<wire::Message> message;
     Slice body;
-    std::string address{};  // of a ROUTER's peer: of its host, where the transport has any
+    std::string address{};  // of the host a Hello comes from, where the transport has any
     std::string user_id{};  // of a socket with a gatekeeper: the key that was proved
     std::size_t header_bytes = 0;
     bool ignored = false;                   // and so not read: there is no message

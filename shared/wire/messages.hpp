@@ -32,7 +32,7 @@ struct Hello {
     std::uint16_t major = version_major;
     std::uint16_t minor = version_minor;
     Role role = Role::client;
-    std::string name{};       // stable, for people and logs: host-pid unless the user chose one
+    std::string name{};       // stable, for people and logs: the user's, or process_name()
     Epoch epoch{};            // of this life of the peer
     std::uint32_t slots = 0;  // worker: executions at a time
     std::vector<std::string>

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 const PeerId collector{"collector"};
 constexpr Duration between_runs = 10us;
-constexpr Duration beat_interval = 400ms;
+constexpr Duration gatherer_beats = 400ms;
 
 gatherer::Options options() {
     gatherer::Options options;
@@ -24,7 +24,7 @@ PlayedGatherer::PlayedGatherer(GatheringPlan plan) : plan_(plan), core_(options(
     step(gatherer::FromBroker{
         wire::Welcome{.epoch = {.number = 0, .incarnation = 1}, .heartbeat = 500ms, .timeout = 5s},
         {}});
-    beat_at_ = now_ + beat_interval;
+    beat_at_ = now_ + gatherer_beats;
 }
 
 void PlayedGatherer::open(std::uint64_t total) {
@@ -79,7 +79,7 @@ void PlayedGatherer::answer(wire::Message& message) {
 }
 
 void PlayedGatherer::beat() {
-    beat_at_ = now_ + beat_interval;
+    beat_at_ = now_ + gatherer_beats;
     step(gatherer::FromBroker{wire::Heartbeat{}, {}});
     step(Received{collector, wire::Acknowledge{.job = job_, .position = 0}, {}});
 }

@@ -56,7 +56,9 @@ same "--tag on stderr" $'a\ta\nb\tb' "$(cat err)"
 # Where few files may be open, fewer run at a time, and it says so.
 run 0 bash -c 'ulimit -n 64; exec fanfold map -k -j 32 "sleep 0.1; echo {}" ::: $(seq 20)'
 same "what runs with few files" "$(seq 20)" "$(cat out)"
-says '^fanfold: 4 fragments at a time instead of 32: .*ulimit -n'
+says '^fanfold: fragments at a time: 4 instead of 32: .*ulimit -n'
+run 255 bash -c 'ulimit -n 34; exec fanfold map echo ::: 1'
+says '^fanfold: the limit of open files is 34, and the program itself needs 40; .*ulimit -n'
 mkdir folder
 prints "$work/folder x=y z" fanfold map --cwd folder --env NAME='x=y' --env OTHER=z \
     'echo "$(pwd -P) $NAME $OTHER"; :' ::: a

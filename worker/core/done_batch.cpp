@@ -89,10 +89,7 @@ void DoneBatch::failed(const JobId& job, wire::Failure failure, Slice output) {
 
 void DoneBatch::returned(const JobId& job, Range range) { returned_[job].add(range); }
 
-void DoneBatch::troubled(wire::Trouble trouble) {
-    returned(trouble.job, {trouble.index, trouble.index + 1});
-    troubles_.push_back(std::move(trouble));
-}
+void DoneBatch::troubled(wire::Trouble trouble) { troubles_.push_back(std::move(trouble)); }
 
 void DoneBatch::recalled(const JobId& job, Range range) { recalled_[job].add(range); }
 

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -26,13 +27,13 @@ public:
     /// An output past limits::body_bytes can't travel and is left out.
     void failed(const JobId& job, wire::Failure failure, Slice output);
     void returned(const JobId& job, Range range);
-    /// A fragment is given back, since it can't be run here.
+    /// Why a fragment is returned that can't be run here.
     void troubled(wire::Trouble trouble);
     /// Given back because a Recall asks for it.
     void recalled(const JobId& job, Range range);
     /// This dispatch has come, with so many bytes of payloads.
     void arrived(std::uint64_t dispatch, std::uint64_t bytes) {
-        arrived_ = dispatch;
+        arrived_ = std::max(arrived_, dispatch);
         untold_bytes_ += bytes;
     }
     /// All that the Recalls up to this number ask for has been given back, or stays.

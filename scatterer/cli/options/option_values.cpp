@@ -98,15 +98,21 @@ void gather_value(JobOptions& job, const std::string& text) {
     }
 }
 
+namespace {
+/// P% from 0 to 100.
+bool read_percentage(const std::string& text, double& percent) {
+    return text.ends_with('%') && read_whole(text.substr(0, text.size() - 1), percent) &&
+           percent >= 0 && percent <= 100;
+}
+}  // namespace
+
 void max_failures_value(JobOptions& job, const std::string& text) {
-    if (text.ends_with('%')) {
-        double percent = 0;
-        if (!read_whole(text.substr(0, text.size() - 1), percent) ||
-            !(percent >= 0 && percent <= 100))
-            throw bad_value("--max-failures", text, "a percentage from 0% to 100% is wanted");
+    if (double percent = 0; read_percentage(text, percent)) {
         job.max_failures_percent = percent;
         return;
     }
+    if (text.ends_with('%'))
+        throw bad_value("--max-failures", text, "a percentage from 0% to 100% is wanted");
     std::uint64_t number = 0;
     if (!read_whole(text, number))
         throw bad_value("--max-failures", text,
@@ -118,8 +124,11 @@ void halt_value(JobOptions& job, const std::string& text) {
     constexpr std::string_view fail = "now,fail=", success = "now,success=";
     if (text == "never" || text == "0") return;
     std::uint64_t number = 0;
-    if (text.starts_with(fail) && text.ends_with('%'))
-        return max_failures_value(job, text.substr(fail.size()));
+    if (double percent = 0;
+        text.starts_with(fail) && read_percentage(text.substr(fail.size()), percent)) {
+        job.max_failures_percent = percent;
+        return;
+    }
     if (text.starts_with(fail) && read_whole(text.substr(fail.size()), number) && number > 0) {
         job.max_failures = number - 1;
         return;

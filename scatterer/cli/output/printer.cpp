@@ -51,18 +51,20 @@ void Printer::print_texts(const ResultRun& run) {
     for (std::uint32_t i = 0; i < run.count; ++i) {
         const tags::Head head = tags::read(rest);
         std::size_t length = head.length;
+        std::string_view text;
         if (head.is_content()) {
-            buffer += head.content(rest);
+            text = head.content(rest);
         } else {
             auto whole = wire::object_length(rest);
             if (!whole)
                 throw FanfoldError("the values from " + std::to_string(run.first) +
                                    " on are cut off");
             length = *whole;
-            buffer += text_of_value(rest.substr(0, length), scratch_);
+            text = text_of_value(rest.substr(0, length), scratch_);
         }
+        buffer += text;
         // A declared command's output has one already.
-        if (length == 0 || rest[length - 1] != '\n') buffer += '\n';
+        if (!text.ends_with('\n')) buffer += '\n';
         rest.remove_prefix(length);
         output_.settle();
     }

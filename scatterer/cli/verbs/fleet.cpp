@@ -21,24 +21,29 @@ constexpr std::array<std::string_view, 4> built_in{"fanfold.echo", "fanfold.slee
 // What this program has open beside its commands, and what it opens for one of them: both ends of
 // two pipes, or three.
 constexpr std::uint64_t own_descriptors = 48;
+constexpr std::uint64_t least_descriptors = 40;
 constexpr std::uint64_t descriptors_each(bool pipe) { return pipe ? 6 : 4; }
 
 /// So many slots as the limit of open files has room for; 0: one for each processor.
 std::uint32_t slots_within_limit(const MapOptions& map, Console& console) {
+    const std::uint32_t asked = map.slots.value_or(0);
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return asked;
+    const std::string it_is = "the limit of open files is " + std::to_string(limit.rlim_cur);
+    if (limit.rlim_cur < least_descriptors)
+        throw SystemError(it_is + ", and the program itself needs " +
+                          std::to_string(least_descriptors) + "; raise it with ulimit -n");
+    if (!map.function.empty()) return asked;
     const std::uint32_t wanted =
         map.slots.value_or(std::max(1u, std::thread::hardware_concurrency()));
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return map.slots.value_or(0);
     const std::uint64_t each = descriptors_each(map.command.pipe);
     const std::uint64_t left =
         limit.rlim_cur - std::min<std::uint64_t>(limit.rlim_cur, own_descriptors);
     const std::uint64_t most = std::max<std::uint64_t>(1, left / each);
-    if (wanted <= most || !map.function.empty()) return map.slots.value_or(0);
+    if (wanted <= most) return asked;
     if (!map.quiet)
-        console.say(std::to_string(most) + " fragments at a time instead of " +
-                    std::to_string(wanted) + ": the limit of open files is " +
-                    std::to_string(limit.rlim_cur) + ", and each command takes " +
+        console.say("fragments at a time: " + std::to_string(most) + " instead of " +
+                    std::to_string(wanted) + ": " + it_is + ", and each command takes " +
                     std::to_string(each) + "; raise it with ulimit -n");
     return static_cast<std::uint32_t>(most);
 }

@@ -316,7 +316,7 @@ struct ConnectOptions {
     std::chrono::milliseconds connect_timeout{5000};  // of the first contact
     // A broker that was met and falls silent is waited for; then all jobs end with an error.
     std::chrono::milliseconds give_up{600000};
-    std::string name = {};  // for logs; empty: host-pid
+    std::string name = {};  // for logs; empty: host-pid-suffix
     // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the
     // broker is the one whose key lies there. Nothing: $FANFOLD_KEYS; empty: none.
     std::optional<std::string> keys = {};

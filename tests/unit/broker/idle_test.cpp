@@ -235,6 +235,15 @@ TEST_CASE(
         site.pass(200ms);
         CHECK(site.dispatched("b").empty());
     }
+    SUBCASE("the other worker can't reach the job's gatherer") {
+        site.open(1, 1);
+        site.ignore<wire::Notice>();
+        site.join("b", {.idempotent = {"f"}});
+        site.say("b", wire::Heartbeat{
+                          .unreached = {{.gatherer = "G", .endpoint = "tcp://h:1", .since = 3s}}});
+        site.pass(200ms);
+        CHECK(site.dispatched("b").empty());
+    }
     SUBCASE("after a time") {
         site.open(1, 1, hedged(wire::Hedging::after, 2s));
         site.join("b");

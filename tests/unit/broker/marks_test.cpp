@@ -16,6 +16,11 @@ struct MarkingFleet : Stage {
         gatherer("g");
         worker("w");
     }
+    void open_one() {
+        open(1, 1);
+        opened_by("c");
+        assigned("g");
+    }
 };
 
 std::uint64_t highest_sent(Stage& stage) {
@@ -42,9 +47,7 @@ void live_without_arrivals(Stage& stage, Duration time) {
 
 TEST_CASE("a dispatch on a slow link is not given to another, whatever time passes") {
     MarkingFleet fleet;
-    fleet.open(1, 1);
-    fleet.opened_by("c");
-    fleet.assigned("g");
+    fleet.open_one();
     fleet.expect<wire::Dispatch>("w");
     fleet.worker("w2");
     live_without_arrivals(fleet, 60s);
@@ -55,9 +58,7 @@ TEST_CASE("a dispatch on a slow link is not given to another, whatever time pass
 
 TEST_CASE("a dispatch that the broker's heartbeat has overtaken is lost, and comes again") {
     MarkingFleet fleet;
-    fleet.open(1, 1);
-    fleet.opened_by("c");
-    fleet.assigned("g");
+    fleet.open_one();
     CHECK(fleet.expect<wire::Dispatch>("w").sequence == 1);
     CHECK(highest_sent(fleet) == 1);
     fleet.say("w", wire::Heartbeat{.handled = 1});
@@ -116,9 +117,7 @@ TEST_CASE("a gatherer's answer goes on to its worker, behind the releases") {
 
 TEST_CASE("final errors on a slow link are asked for, and sent again when they are lost") {
     MarkingFleet fleet;
-    fleet.open(1, 1);
-    fleet.opened_by("c");
-    fleet.assigned("g");
+    fleet.open_one();
     fleet.expect<wire::Dispatch>("w");
     fleet.failed("w", job_number(1), 0);
     fleet.expect<wire::Errors>("g");

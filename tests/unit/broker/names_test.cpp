@@ -163,3 +163,27 @@ TEST_CASE("a worker that can't reach a job's gatherer gets no more work of it, a
     stage.say("walled", wire::Heartbeat{});
     CHECK(stage.expect<wire::Dispatch>("walled").job == other);
 }
+
+TEST_CASE("a job that waits at a wall keeps no other job of its turn waiting") {
+    Stage stage;
+    stage.client("c");
+    stage.gatherer("g");
+    stage.say("h", wire::Hello{.role = wire::Role::gatherer,
+                               .name = "H",
+                               .epoch = {0, 2},
+                               .gatherer = {.name = "H", .epoch = {0, 2}}});
+    stage.worker("walled");
+    stage.ignore<wire::Accepted, wire::Assign, wire::Sealed, wire::Welcome>();
+    const wire::Heartbeat walled{
+        .unreached = {{.gatherer = "G", .endpoint = "tcp://10.0.0.1:7421", .since = 3s}}};
+    stage.say("walled", walled);
+    const JobId waiting = stage.open(1, 1);
+    auto spec = Stage::spec();
+    spec.preferred_gatherer = "H";
+    const JobId other = stage.open(2, 1, spec);
+    CHECK(stage.expect<wire::Dispatch>("walled").job == other);
+    stage.done("walled", other, {0, 1});
+    stage.nothing_left();
+    stage.say("walled", wire::Heartbeat{.handled = 1, .kept = {{other, {{0, 1}}}}});
+    CHECK(stage.expect<wire::Dispatch>("walled").job == waiting);
+}

@@ -70,6 +70,20 @@ TEST_CASE("a submitter's own jobs are listed, an administrator's list has all") 
     CHECK(stage.expect<wire::Ended>("r").outcome == wire::Outcome::cancelled);
 }
 
+TEST_CASE("a worker's name keeps only its own user's out") {
+    Tenants<Stage> stage;
+    const Sender eve{.user = "eve", .roles = works, .public_key = "key of eve"};
+    stage.step(keys({ada, bob, root, hall, mill, eve}));
+    stage.senders[{"x"}] = eve;
+    stage.senders[{"y"}] = mill;
+    wire::Hello hello{.role = wire::Role::worker, .name = "w", .epoch = {0, 9}, .slots = 1};
+    stage.say("x", hello);
+    CHECK(stage.core->sessions().contains({"x"}));
+    stage.say("y", hello);
+    CHECK_FALSE(stage.core->sessions().contains({"y"}));
+    CHECK(stage.core->sessions().contains({"w"}));
+}
+
 TEST_CASE("keys are per user") {
     Tenants<Stage> stage;
     JobId first = stage.opened(1, "a", ada, "nightly");

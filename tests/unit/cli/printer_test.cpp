@@ -106,6 +106,13 @@ TEST_CASE("strings and bytes print raw, anything else as JSON") {
           "a\n\n" + std::string(40, 'x') + "\n\xff\n7\n{\"k\":1}\n");
 }
 
+TEST_CASE("a newline follows each value that does not end in one, whatever its bytes are") {
+    std::string values = packed("line\n") + packed(10) + packed(2570) +
+                         packed(std::vector<int>{1, 10}) + packed("\n") + packed(5);
+    CHECK(print({}, {.first = 0, .count = 6, .values = values}).out ==
+          "line\n10\n2570\n[1,10]\n\n5\n");
+}
+
 TEST_CASE("a map's keys become strings, and keys within keys don't grow without bound") {
     CHECK(json_of(packed(std::map<int, int>{{1, 2}})) == R"({"1":2})");
     CHECK(json_of(packed(std::map<std::vector<int>, int>{{{1, 2}, 3}})) == R"({"[1,2]":3})");

@@ -32,6 +32,16 @@ void push_ten(Stage& stage) {
     CHECK(stage.pushed().first == 5);
 }
 
+/// They are accepted, and their gatherer is known.
+void locate_ten(Stage& stage) {
+    push_ten(stage);
+    stage.accept(10);
+    stage.say(wire::Sealed{job, 10});
+    stage.expect<JobSealed>();
+    stage.say(wire::Located{job, 1, gatherer_with_marks()});
+    stage.expect<JobLocated>();
+}
+
 /// What is asked of the gatherer meanwhile.
 std::vector<wire::Mark> asked(Stage& stage) { return stage.expect_all<wire::Mark>("G1"); }
 }  // namespace
@@ -107,12 +117,7 @@ TEST_CASE("a broker from before the marks is sent blocks again when they stand s
 TEST_CASE(
     "results on a slow link are asked for by a mark, and collected anew where they are lost") {
     Stage stage;
-    push_ten(stage);
-    stage.accept(10);
-    stage.say(wire::Sealed{job, 10});
-    stage.expect<JobSealed>();
-    stage.say(wire::Located{job, 1, gatherer_with_marks()});
-    stage.expect<JobLocated>();
+    locate_ten(stage);
     stage.values("G1", 1, {0, 3});
     stage.expect_delivery({0, 3}, 1);
     stage.step(Consumed{job, stage.last_receipt, 3});
@@ -143,12 +148,7 @@ TEST_CASE(
 
 TEST_CASE("a gatherer whose long value is on its way is not silent") {
     Stage stage;
-    push_ten(stage);
-    stage.accept(10);
-    stage.say(wire::Sealed{job, 10});
-    stage.expect<JobSealed>();
-    stage.say(wire::Located{job, 1, gatherer_with_marks()});
-    stage.expect<JobLocated>();
+    locate_ten(stage);
     wire::Ended ended{.job = job, .assignment = 1, .outcome = wire::Outcome::complete};
     ended.total = ended.values = 10;
     stage.say(ended);

@@ -162,7 +162,7 @@ RawHandler make_raw(Handler handler) {
 struct WorkerOptions {
     std::string broker = {};     // its control endpoint; empty: $FANFOLD_BROKER
     std::uint32_t slots = 1;     // executions at a time, 4096 at most; 0: one for each processor
-    std::string name = {};       // for people and logs; empty: host-pid
+    std::string name = {};       // for people and logs; empty: host-pid-suffix
     std::size_t max_output = 0;  // of commands, bytes of each stream; 0: 64 MiB
     // The log is the process's: of several workers in it, the last that begins to run sets it up.
     std::string log_level = "info";   // trace, debug, info, warn, error, off
