@@ -111,7 +111,8 @@ done
 start_broker
 start_gatherer
 mkdir sick bin
-mount -t tmpfs -o size=1m,nr_inodes=30 none sick
+# The sanitizer for threads has files of a megabyte there.
+mount -t tmpfs -o size=16m,nr_inodes=40 none sick
 trap 'status=$?; umount -l broker gatherer sick 2>/dev/null; (exit "$status"); finish' EXIT
 # shellcheck disable=SC2016  # the script itself expands its argument
 printf '#!/bin/sh\necho "$1"\n' >bin/repeat
@@ -120,7 +121,7 @@ TMPDIR=$work/sick start_worker sick --slots 2 --allow-exec
 PATH=$work/bin:$PATH start_worker well --slots 2 --allow-exec
 await_workers 2
 fill() {
-    for number in $(seq 40); do : >"sick/$number"; done 2>/dev/null
+    for number in $(seq 50); do : >"sick/$number"; done 2>/dev/null
     cat /dev/zero >sick/1 2>/dev/null
 }
 trouble_of() { fanfold workers --output json | grep "\"name\":\"$1\"" | field trouble; }

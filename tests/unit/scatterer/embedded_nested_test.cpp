@@ -19,6 +19,13 @@ namespace {
 
 constexpr auto nested_patience = 60s;
 
+// The one for threads ends a program whose thread has 64 mutexes, one of each job that it reads.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool has_many_mutexes = false;
+#else
+constexpr bool has_many_mutexes = true;
+#endif
+
 /// What a call on another thread returns; a test that waits for ever fails instead.
 template <class Call>
 auto nested_in_time(Call call) {
@@ -75,7 +82,7 @@ TEST_CASE("nested: jobs lie within one another ten deep, and beside one another"
     CHECK(wide.count(6) == 127);
 }
 
-TEST_CASE("nested: a recursion without end is an error") {
+TEST_CASE("nested: a recursion without end is an error" * doctest::skip(!has_many_mutexes)) {
     Recursive one(1, 1);
     std::string message = nested_in_time([&] {
         Job job = one.fleet.scatterer().scatter("count", std::vector<int>{1000});
