@@ -56,6 +56,9 @@ void add_options(CLI::App& app, Settings& settings) {
     app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
     add_duration(app, "--worker-timeout", options.worker_timeout,
                  "silence after which a worker counts as gone");
+    app.add_flag_callback(
+        "--no-relay", [&options] { options.relays = false; },
+        "pass no results on from workers that can't reach their gatherer");
     app.add_option("--crash-limit", options.crash_limit,
                    "a fragment that kills its worker so often, running alone, ends as crashed")
         ->capture_default_str()

@@ -33,6 +33,7 @@ Options core_options(const ShellOptions& options, const std::vector<std::string>
             .worker_timeout = options.worker_timeout,
             .crash_limit = options.crash_limit,
             .memory_bytes = options.memory_bytes,
+            .relay_credit = options.relays ? limits::relay_credit : 0,
             .durable = !options.state.empty(),
             .started = net::Loop::now(),
             .started_since_1970 =

@@ -27,6 +27,7 @@ struct ShellOptions {
     std::uint32_t crash_limit = limits::crash_limit;
     bool fixed_fleet = false;
     std::uint64_t memory_bytes = limits::broker_memory_bytes;
+    bool relays = true;  // results of workers that can't reach their gatherer are passed on
     Duration keep = limits::keep_ended;
     UserLimits user_limits{};
     std::string state{};           // folder of its store; empty: all is in memory

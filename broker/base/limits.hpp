@@ -43,6 +43,10 @@ inline constexpr std::size_t least_flow = 256 * KiB;
 inline constexpr auto shortest_flow = 100us;  // that is measured
 inline constexpr double flow_decay = 0.8;     // most that one slow delivery takes off
 
+// --- results that workers can't push to their gatherer
+inline constexpr std::uint64_t relay_credit = 1 << 20;   // of one worker, on their way at a time
+inline constexpr std::uint64_t relayed_bytes = 8 << 20;  // of one gatherer, or one run of values
+
 // --- workers in trouble
 inline constexpr auto first_avoided = 1s;  // a worker that can't run a job's command, by that job;
 inline constexpr auto longest_avoided = 1min;               // twice as long each time

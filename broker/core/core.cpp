@@ -114,15 +114,7 @@ bool Core::route(Step& step, Received& event, Session& session) {
     return std::visit(
         Overloaded{
             [&](Bye&) { return lose(step, from, "it said goodbye", true), true; },
-            [&](Heartbeat& m) {
-                of(Role::worker, [&] { returns_.on_inventory(step, from, session, m); });
-                of(Role::gatherer, [&] { gathering_.on_heartbeat(step, from, m); });
-                if (session.role != Role::gatherer &&
-                    gathering_.on_unreached(step, session, std::move(m.unreached)))
-                    of(Role::worker,
-                       [&] { dispatcher_.place(step.now, step.lived, from, session); });
-                return true;
-            },
+            [&](Heartbeat& m) { return on_heartbeat(step, from, session, m), true; },
             [&](Done& m) {
                 return of(Role::worker, [&] {
                     auto failed = returns_.on_done(step, from, session, m, event.body);
@@ -136,8 +128,12 @@ bool Core::route(Step& step, Received& event, Session& session) {
                         clients_.tell_credit(step, *job);
                 });
             },
+            [&](Relay&) { return of(Role::worker, [&] { relays_.take(step, event); }); },
             [&](Marked& m) {
-                return of(Role::gatherer, [&] { gathering_.on_marked(step, from, m); });
+                return of(Role::gatherer, [&] {
+                    relays_.answered(from, m);
+                    gathering_.on_marked(step, from, m);
+                });
             },
             [&](Propose& m) {
                 return of(Role::gatherer, [&] { gathering_.on_propose(step, from, m); });
@@ -153,6 +149,18 @@ bool Core::route(Step& step, Received& event, Session& session) {
                      SendAgain, Recall, Examine, Results, Assign, Errors, AllowedKeys, Collect,
                      Values, Failures, Acknowledge, Concluded> auto&) { return false; }},
         event.message);
+}
+
+void Core::on_heartbeat(Step& step, const PeerId& from, Session& session,
+                        wire::Heartbeat& heartbeat) {
+    switch (session.role) {
+        case wire::Role::worker: returns_.on_inventory(step, from, session, heartbeat); break;
+        case wire::Role::gatherer: return gathering_.on_heartbeat(step, from, heartbeat);
+        case wire::Role::client: break;
+    }
+    if (gathering_.on_unreached(step, session, std::move(heartbeat.unreached)) &&
+        session.role == wire::Role::worker)
+        dispatcher_.place(step.now, step.lived, from, session);
 }
 
 void Core::ask(Step& step, const PeerId& from, Request request) {
@@ -191,7 +199,10 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
     if (!earlier) return;
     dispatcher_.leave(*earlier, joined.earlier);
     // It may have gathered under another name: those jobs are not the new one's.
-    if (earlier->role == wire::Role::gatherer) gathering_.lose(step, joined.earlier);
+    if (earlier->role == wire::Role::gatherer) {
+        gathering_.lose(step, joined.earlier);
+        relays_.lose(step, joined.earlier);
+    }
     sessions_.take_out(joined.earlier);
 }
 
@@ -211,7 +222,10 @@ void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_or
                                               : absences_.begin(step, peer, session));
             clients_.notify(step, pools, 0);
             break;
-        case wire::Role::gatherer: gathering_.lose(step, peer); break;
+        case wire::Role::gatherer:
+            gathering_.lose(step, peer);
+            relays_.lose(step, peer);
+            break;
         case wire::Role::client: clients_.lose_client(step, peer); break;
     }
 }
@@ -326,6 +340,7 @@ void Core::check_invariants() const {
     payloads_.check_invariants();
     dispatcher_.check_invariants();
     retention_.check_invariants();
+    relays_.check_invariants();
     for (const JobId& id : jobs_.running())
         if (const PeerId& gatherer = jobs_.all().at(id).assignment->gatherer;
             !gatherer.bytes.empty())

@@ -11,6 +11,7 @@
 
 #include "broker/core/directory.hpp"
 #include "broker/core/entrance.hpp"
+#include "broker/core/relays.hpp"
 #include "broker/core/reports.hpp"
 #include "broker/core/requests.hpp"
 #include "broker/core/restoring.hpp"
@@ -60,6 +61,7 @@ private:
     void on(Step& step, Fetched& event);
     void on(Step& step, Tick& event);
     bool route(Step& step, Received& event, Session& session);
+    void on_heartbeat(Step& step, const PeerId& from, Session& session, wire::Heartbeat& heartbeat);
     using Request =
         std::variant<wire::Seal*, wire::Query*, wire::Find*, wire::Cancel*, wire::CancelFragments*,
                      wire::Watch*, wire::Adjust*, wire::Retry*, wire::Forget*>;
@@ -96,6 +98,7 @@ private:
     Endings endings_{owners_};
     ErrorBatches errors_{owners_};
     Gathering gathering_{owners_};
+    Relays relays_{owners_};
     Clients clients_{owners_};
     Submissions submissions_{owners_};
     Requests requests_{owners_};

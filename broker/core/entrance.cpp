@@ -91,6 +91,7 @@ wire::Welcome Entrance::welcome_of(const Sender& sender) {
         most > 0 ? std::min<std::uint64_t>(most, limits::payload_bytes) : limits::payload_bytes;
     welcome.block_bytes = limits::block_bytes;
     welcome.job_credit = owners_.payloads.room_of(sender.user);
+    welcome.relay_credit = owners_.options.relay_credit;
     return welcome;
 }
 

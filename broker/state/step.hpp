@@ -43,6 +43,7 @@ struct Options {
     std::uint32_t crash_limit = limits::crash_limit;
     std::uint64_t memory_bytes = limits::broker_memory_bytes;  // of payloads held; durable: what
                                                                // exceeds it is in the store alone
+    std::uint64_t relay_credit = limits::relay_credit;         // of a worker; 0: no relay
     bool durable = false;                                      // Persist actions are wanted
     Time started{};                                   // a moment of the clock that steps are told,
     std::chrono::milliseconds started_since_1970{0};  // and when that was

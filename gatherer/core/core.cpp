@@ -62,6 +62,12 @@ void Core::on(Step& step, FromBroker& event) {
                    [&](Assign& assign) { jobs_.assign(step, assign); },
                    [&](Errors& errors) { jobs_.add_errors(step, std::move(errors), event.body); },
                    [&](Mark& mark) { on_mark(step, mark); },
+                   [&](Relay& relay) {
+                       jobs_.add_results(step, relay.results, event.body, {});
+                       answer(step, {.job = relay.results.job,
+                                     .owner = std::move(relay.owner),
+                                     .number = relay.number});
+                   },
                    [&](Ended& ended) {
                        if (Job* job = jobs_.find(ended.job)) outcomes_.on_ended(step, *job, ended);
                    },
@@ -106,8 +112,8 @@ void Core::on(Step& step, Received& event) {
                              Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report, Find,
                              Found, Retry, Retried, Adjust, Adjusted, CancelFragments,
                              FragmentsCancelled, Dispatch, Done, Release, Drop, SendAgain, Recall,
-                             Examine, Results, Assign, Errors, Gathered, Propose, Forget, Forgotten,
-                             AllowedKeys, Values, Failures, Concluded> auto&) {
+                             Examine, Results, Relay, Assign, Errors, Gathered, Propose, Forget,
+                             Forgotten, AllowedKeys, Values, Failures, Concluded> auto&) {
                        strike(step, misdirected(event.message, "", event.from, event.sender));
                    }},
         event.message);
@@ -124,9 +130,12 @@ void Core::on(Step& step, Pulled& event) {
 
 /// Behind results, or errors: what has come of them is told first.
 void Core::on_mark(Step& step, const wire::Mark& mark) {
-    Job* job = jobs_.find(mark.job);
-    if (!job && early_.has_results(mark.job)) return;  // they are told of once it is known
-    if (job) confirmations_.flush_unless_empty(step, *job);
+    // Those that are early are told of once the job is known.
+    if (jobs_.find(mark.job) || !early_.has_results(mark.job)) answer(step, mark);
+}
+
+void Core::answer(Step& step, const wire::Mark& mark) {
+    if (Job* job = jobs_.find(mark.job)) confirmations_.flush_unless_empty(step, *job);
     broker_.send(step, wire::Marked{.job = mark.job, .owner = mark.owner, .number = mark.number});
 }
 

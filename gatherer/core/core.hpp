@@ -81,6 +81,7 @@ private:
     void on(Step& step, Pulled& event);
     void on(Step& step, Garbled& event);
     void on_mark(Step& step, const wire::Mark& mark);
+    void answer(Step& step, const wire::Mark& mark);
 
     void resume(Step& step);
     void strike(Step& step, const Admission::Offence& offence);

@@ -16,8 +16,8 @@ concept ForOthers =
     OneOf<Message, wire::Hello, wire::Mark, wire::Block, wire::Seal, wire::Cancel, wire::Watch,
           wire::Query, wire::Find, wire::Retry, wire::Adjust, wire::CancelFragments, wire::Dispatch,
           wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Examine,
-          wire::Results, wire::Assign, wire::Errors, wire::Gathered, wire::Propose, wire::Forget,
-          wire::AllowedKeys, wire::Collect, wire::Acknowledge>;
+          wire::Results, wire::Relay, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
+          wire::Forget, wire::AllowedKeys, wire::Collect, wire::Acknowledge>;
 /// What a broker does not send to a client, and what a gatherer does not.
 template <class Message>
 concept NotOfBroker =

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "scatterer/core/session.hpp"
+#include "shared/base/duration.hpp"
+
 namespace fanfold::scatterer {
 
 namespace {
@@ -89,14 +92,24 @@ bool Jobs::notify_all(Step& step, const std::string& text) {
 void Jobs::tell_of_walls(Step& step, const std::vector<wire::Unreached>& walls) {
     if (walls.empty() && walls_.empty()) return;
     std::set<std::string> now;
-    auto tell = [&](const std::string& gatherer, const std::string& text) {
+    auto tell = [&](const std::string& gatherer, const std::string& text, bool last = false) {
         for (auto& [id, job] : jobs_)
-            if (collects_from(job, gatherer)) job.on(step, wire::Notice{id, text});
+            if (!collects_from(job, gatherer)) continue;
+            else if (last) job.refuse(step, text);
+            else job.on(step, wire::Notice{id, text});
     };
+    const Duration patience = step.session.give_up();
     for (const wire::Unreached& wall : walls) {
         now.insert(wall.gatherer);
-        tell(wall.gatherer, "gatherer " + wall.gatherer + " can't be reached at " + wall.endpoint +
-                                "; its results are waited for");
+        const std::string what =
+            "gatherer " + wall.gatherer + " can't be reached at " + wall.endpoint;
+        if (wall.since < patience)
+            tell(wall.gatherer, what + "; it is given up after " + to_string(patience));
+        else
+            tell(wall.gatherer,
+                 what + " from here: it was tried for " + to_string(patience) +
+                     ", and has the job's results",
+                 true);
         if (!walls_.contains(wall.gatherer))
             step.act(Note{.level = Level::warn,
                           .what = "a gatherer can't be reached",

@@ -44,7 +44,8 @@ public:
     void refuse(Step& step, const JobId& job, const std::string& text);
     /// Whether there was anybody to tell.
     bool notify_all(Step& step, const std::string& text);
-    /// Gatherers that can't be connected to: those who wait for their results hear of it.
+    /// Gatherers that can't be connected to: those who wait for their results hear of it, and in
+    /// the end wait no more.
     void tell_of_walls(Step& step, const std::vector<wire::Unreached>& walls);
     void on_memory_lost(Step& step);
     void on_session_lost(Step& step, const std::string& why);

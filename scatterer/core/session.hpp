@@ -52,6 +52,7 @@ public:
     /// Whether people were told of the present wait for the broker: its end is worth a word too.
     bool told_of_wait() const { return told_of_wait_; }
     const std::string& broker() const { return options_.broker; }
+    Duration give_up() const { return options_.give_up; }
     bool accepts_calls() const { return failure_.empty(); }
     /// Why calls are not accepted.
     const std::string& failure() const { return failure_; }

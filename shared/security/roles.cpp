@@ -43,6 +43,7 @@ struct Rule {
 
     bool operator()(const wire::Done&) const { return works(); }
     bool operator()(const wire::Results&) const { return works(); }
+    bool operator()(const wire::Relay&) const { return works(); }
 
     bool operator()(const wire::Gathered&) const { return gathers(); }
     bool operator()(const wire::Marked&) const { return gathers(); }

@@ -6,52 +6,15 @@
 namespace fanfold::wire {
 
 const char* name_of(const Message& message) {
-    static constexpr const char* names[] = {"Hello",
-                                            "Welcome",
-                                            "Refused",
-                                            "Heartbeat",
-                                            "Bye",
-                                            "Mark",
-                                            "Marked",
-                                            "Block",
-                                            "Seal",
-                                            "Accepted",
-                                            "Sealed",
-                                            "Cancel",
-                                            "Watch",
-                                            "Located",
-                                            "Notice",
-                                            "Ended",
-                                            "Query",
-                                            "Report",
-                                            "Find",
-                                            "Found",
-                                            "Retry",
-                                            "Retried",
-                                            "Adjust",
-                                            "Adjusted",
-                                            "CancelFragments",
-                                            "FragmentsCancelled",
-                                            "Dispatch",
-                                            "Done",
-                                            "Release",
-                                            "Drop",
-                                            "SendAgain",
-                                            "Recall",
-                                            "Examine",
-                                            "Results",
-                                            "Assign",
-                                            "Errors",
-                                            "Gathered",
-                                            "Propose",
-                                            "Forget",
-                                            "Forgotten",
-                                            "AllowedKeys",
-                                            "Collect",
-                                            "Values",
-                                            "Failures",
-                                            "Acknowledge",
-                                            "Concluded"};
+    // clang-format off
+    static constexpr const char* names[] = {
+        "Hello", "Welcome", "Refused", "Heartbeat", "Bye", "Mark", "Marked", "Block", "Seal",
+        "Accepted", "Sealed", "Cancel", "Watch", "Located", "Notice", "Ended", "Query", "Report",
+        "Find", "Found", "Retry", "Retried", "Adjust", "Adjusted", "CancelFragments",
+        "FragmentsCancelled", "Dispatch", "Done", "Release", "Drop", "SendAgain", "Recall",
+        "Examine", "Results", "Relay", "Assign", "Errors", "Gathered", "Propose", "Forget",
+        "Forgotten", "AllowedKeys", "Collect", "Values", "Failures", "Acknowledge", "Concluded"};
+    // clang-format on
     static_assert(std::size(names) == std::variant_size_v<Message>);
     return names[message.index()];
 }
@@ -60,6 +23,7 @@ std::optional<JobId> job_of(const Message& message) {
     return std::visit(
         [](const auto& known) -> std::optional<JobId> {
             if constexpr (requires { known.job; }) return known.job;
+            else if constexpr (requires { known.results.job; }) return known.results.job;
             else return std::nullopt;
         },
         message);

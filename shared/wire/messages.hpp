@@ -66,9 +66,11 @@ struct Welcome {
     std::uint64_t block_bytes =
         0;  // most bytes of one block's body, but for a single larger fragment
     std::uint64_t job_credit = 0;  // body bytes that a new job may send before the first Accepted
+    std::uint64_t relay_credit =
+        0;  // to a worker: body bytes of Relays on their way at a time; 0: none is passed on
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.major, m.minor, m.epoch, m.blocks, m.gatherers, m.heartbeat, m.timeout,
-                        m.payload_bytes, m.block_bytes, m.job_credit);
+                        m.payload_bytes, m.block_bytes, m.job_credit, m.relay_credit);
     };
     static constexpr Bound bounds[] = {texts("blocks", limits::endpoints, limits::endpoint_bytes),
                                        list("gatherers", limits::gatherers)};
@@ -248,6 +250,17 @@ struct Results {
     };
 };
 
+/// Worker → broker → gatherer (control): results for a gatherer that the worker can't reach, and a
+/// Mark behind them.
+struct Relay {
+    static constexpr std::uint8_t kind = 41;
+    Results results{};
+    PeerId owner{};  // from the broker: the worker, as in Mark
+    std::uint64_t number = 0;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.results, m.owner, m.number); };
+    static constexpr Bound bounds[] = {at_most("owner", limits::routing_id_bytes)};
+};
+
 // --- broker ↔ gatherer (control)
 
 /// Broker → gatherer: the job is yours. Sent again, with the same assignment, when the total
@@ -339,7 +352,7 @@ using Message = std::variant<
     Block, Seal, Accepted, Sealed, Cancel, Watch, Located, Notice, Ended, Query,     // client
     Report, Find, Found, Retry, Retried, Adjust, Adjusted, CancelFragments,          // and broker
     FragmentsCancelled,                                                              //
-    Dispatch, Done, Release, Drop, SendAgain, Recall, Examine, Results,              // worker
+    Dispatch, Done, Release, Drop, SendAgain, Recall, Examine, Results, Relay,       // worker
     Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys,               // gatherer
     Collect, Values, Failures, Acknowledge, Concluded>;                              // collector
 // clang-format on

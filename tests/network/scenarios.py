@@ -127,15 +127,17 @@ def gatherer_everywhere(stage):
     stage.fleet.gatherer = "tcp://0.0.0.0:7421"
 
 
+GIVE_UP = ("--give-up", "10s")
+
 WALLS = [
     Scenario("wall: worker-1, gatherer", sized(20, seconds=0.5), links=wall("worker-1", "gatherer"),
              disturbed=10),
     Scenario("wall: both workers, gatherer", sized(20, seconds=0.5), disturbed=10,
              links=lambda network: [wall(each, "gatherer")(network) for each in WORKERS]),
     Scenario("wall: client, gatherer", sized(20, seconds=0.5), links=wall("client", "gatherer"),
-             disturbed=10),
+             disturbed=10, words=GIVE_UP, told=True),
     Scenario("gatherer at 0.0.0.0", sized(20, seconds=0.5), prepare=gatherer_everywhere,
-             disturbed=10, told=True),
+             disturbed=10, words=GIVE_UP, told=True),
 ]
 
 

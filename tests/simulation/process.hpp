@@ -33,6 +33,8 @@ public:
     bool alive() const { return alive_; }
     bool paused() const { return paused_; }
     HostId host() const { return host_; }
+    /// Its connections to that host fail, or work again, as its sockets would tell.
+    virtual void reach(HostId, bool) {}
     /// Nothing is left to do in it; what is left is told otherwise.
     virtual std::string leftovers() const { return {}; }
 

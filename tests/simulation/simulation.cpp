@@ -90,6 +90,13 @@ void Simulation::disturb(HostId a, HostId b, Duration length) {
     }
 }
 
+/// A worker hears of its gatherers alone.
+void Simulation::tell_of_wall(HostId a, HostId b, bool reached) {
+    const auto [gatherer, worker] = std::minmax(a, b);
+    if (!is_worker(worker) || gatherer == scenario_.broker()) return;
+    if (hosts_[worker] && hosts_[worker]->alive()) hosts_[worker]->reach(gatherer, reached);
+}
+
 void Simulation::apply(const Fault& fault) {
     HostId a = fault.host, b = fault.other;
     std::string both = name_of(a) + " and " + name_of(b);
@@ -101,10 +108,12 @@ void Simulation::apply(const Fault& fault) {
             remark("nothing passes between " + both);
             disturb(a, b, fault.length);
             network_.block(a, b);
+            tell_of_wall(a, b, false);
             return scheduler_.after(fault.length, [this, a, b, both, dead = fault.flag] {
                 remark("the way is free between " + both +
                        (dead ? ", the connections are dead" : ""));
                 network_.unblock(a, b, dead);
+                tell_of_wall(a, b, true);
             });
         case FaultKind::slowed:
             remark("it is slow between " + both);

@@ -48,6 +48,7 @@ private:
     void disturb(HostId a, HostId b, Duration length);
     bool drained() const;
     void judge_leftovers();
+    void tell_of_wall(HostId a, HostId b, bool reached);
     bool is_worker(HostId host) const {
         return host >= scenario_.worker(0) && host < scenario_.client(0);
     }

@@ -40,6 +40,13 @@ void WorkerProcess::close_sockets(bool silently) {
     for (auto& [name, gatherer] : gatherers_) world_.network().close(gatherer.connection, silently);
 }
 
+void WorkerProcess::reach(HostId other, bool reached) {
+    const std::string endpoint = to_string(Endpoint{other, Port::results});
+    input([this, name = world_.name_of(other), endpoint, reached] {
+        step(Reach{.gatherer = name, .endpoint = endpoint, .reached = reached});
+    });
+}
+
 std::string WorkerProcess::leftovers() const {
     std::string text;
     if (core_.held() > 0) text += " holds " + std::to_string(core_.held()) + " fragments";

@@ -15,6 +15,7 @@ class WorkerProcess : public Process {
 public:
     WorkerProcess(World& world, HostId host, const WorkerPlan& plan);
     void start() override;
+    void reach(HostId other, bool reached) override;
     std::string leftovers() const override;
 
 protected:

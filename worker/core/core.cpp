@@ -19,9 +19,9 @@ concept ForOthers =
           wire::Sealed, wire::Cancel, wire::Watch, wire::Located, wire::Notice, wire::Ended,
           wire::Query, wire::Report, wire::Find, wire::Found, wire::Retry, wire::Retried,
           wire::Adjust, wire::Adjusted, wire::CancelFragments, wire::FragmentsCancelled, wire::Done,
-          wire::Results, wire::Assign, wire::Errors, wire::Gathered, wire::Propose, wire::Forget,
-          wire::Forgotten, wire::AllowedKeys, wire::Collect, wire::Values, wire::Failures,
-          wire::Acknowledge, wire::Concluded>;
+          wire::Results, wire::Relay, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
+          wire::Forget, wire::Forgotten, wire::AllowedKeys, wire::Collect, wire::Values,
+          wire::Failures, wire::Acknowledge, wire::Concluded>;
 
 void send(Step& step, wire::Message message, Slice body = {}) {
     step.act(SendBroker{std::move(message), std::move(body)});
@@ -37,27 +37,6 @@ wire::Hello hello_of(const Options& options) {
             .idempotent = options.idempotent,
             .labels = options.labels,
             .resources = options.resources};
-}
-
-std::string stuck_functions(const Slots& slots) {
-    std::string text;
-    for (const std::string& function : slots.stuck_functions())
-        text += (text.empty() ? "'" : ", '") + function + "'";
-    return text;
-}
-
-std::string all_stuck_text(const Slots& slots) {
-    return (slots.places() == 1 ? "its only slot is stuck in a handler that ran past its timeout"
-                                : "all " + std::to_string(slots.places()) +
-                                      " slots are stuck in handlers that ran past their timeout") +
-           ": " + stuck_functions(slots);
-}
-
-std::string not_run_text(const Slots& slots) {
-    return "not run: handlers that ran past their timeout hold all " +
-           std::to_string(slots.places()) + " threads of this worker: " + stuck_functions(slots) +
-           "; let them return when Context::cancelled() says so, or give their jobs a longer "
-           "timeout";
 }
 
 }  // namespace
@@ -139,7 +118,10 @@ void Core::route(Step& step, wire::Message& message, Slice& body) {
             const bool lost = connected() && dispatches_.mark(heartbeat.handled);
             if (lost || session_.wants_answer(step.now)) say_heartbeat(step);
         },
-        [&](wire::Marked& marked) { results_.on_marked(step, marked, briefs_); },
+        [&](wire::Marked& marked) {
+            if (!relay_.on_marked(step.now, marked, results_))
+                results_.on_marked(step, marked, briefs_);
+        },
         [&](wire::Dispatch& dispatch) { take_dispatch(step, dispatch, std::move(body)); },
         [&](wire::Release& released) { release(step, released); },
         [&](wire::Drop& dropped) { drop(step, dropped.job); },
@@ -164,8 +146,9 @@ void Core::route(Step& step, wire::Message& message, Slice& body) {
 // --- the session
 
 /// The broker numbers what it sends anew, and a job's first dispatch brings its brief again.
-void Core::begin_session() {
+void Core::begin_session(std::uint64_t relay_credit) {
     dispatches_.begin_session();
+    relay_.begin_session(relay_credit);
     done_.begin_session();
     work_.begin_session();
     briefs_.forget_unless(
@@ -208,6 +191,8 @@ void Core::keep_time(Step& step) {
     if (due.hello) send(step, session_.hello());
     if (due.heartbeat) say_heartbeat(step);
     results_.ask_of_overdue(step, briefs_);
+    if (!walls_.empty() && connected())
+        relay_.send(step, results_, briefs_, walls_.list(lived_.now()));
 }
 
 void Core::leave(Step& step, std::string error) {
@@ -235,7 +220,7 @@ void Core::take_welcome(Step& step, const wire::Welcome& message) {
                        : before == message.epoch ? "connected to broker again"
                                                  : "connected to another life of the broker";
     step.act(Note{.level = Level::info, .what = what});
-    begin_session();
+    begin_session(message.relay_credit);
     say_heartbeat(step);
 }
 

@@ -16,6 +16,7 @@
 #include "shared/events/broker_session.hpp"
 #include "worker/core/dispatch_numbers.hpp"
 #include "worker/core/health.hpp"
+#include "worker/core/relay.hpp"
 #include "worker/core/results.hpp"
 #include "worker/core/work.hpp"
 #include "worker/limits.hpp"
@@ -57,7 +58,7 @@ private:
     // the session
     void take_welcome(Step& step, const wire::Welcome& message);
     void take_refusal(Step& step, wire::Refused& message);
-    void begin_session();
+    void begin_session(std::uint64_t relay_credit = 0);
     void say_heartbeat(Step& step);
     void keep_time(Step& step);
     void leave(Step& step, std::string error);
@@ -85,6 +86,7 @@ private:
     Briefs briefs_;
     Work work_;
     Results results_;
+    Relay relay_;
     DoneBatch done_;
     Health health_;
     std::optional<Time> done_since_;   // something is to be told

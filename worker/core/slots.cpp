@@ -238,4 +238,27 @@ void Slots::check_invariants(std::map<JobId, RangeSet>& found) const {
     }
 }
 
+namespace {
+std::string stuck_functions(const Slots& slots) {
+    std::string text;
+    for (const std::string& function : slots.stuck_functions())
+        text += (text.empty() ? "'" : ", '") + function + "'";
+    return text;
+}
+}  // namespace
+
+std::string all_stuck_text(const Slots& slots) {
+    return (slots.places() == 1 ? "its only slot is stuck in a handler that ran past its timeout"
+                                : "all " + std::to_string(slots.places()) +
+                                      " slots are stuck in handlers that ran past their timeout") +
+           ": " + stuck_functions(slots);
+}
+
+std::string not_run_text(const Slots& slots) {
+    return "not run: handlers that ran past their timeout hold all " +
+           std::to_string(slots.places()) + " threads of this worker: " + stuck_functions(slots) +
+           "; let them return when Context::cancelled() says so, or give their jobs a longer "
+           "timeout";
+}
+
 }  // namespace fanfold::worker

@@ -130,4 +130,9 @@ private:
     std::uint32_t trims_ = 0;  // of all tasks, those that are over included
 };
 
+/// Why the worker leaves when all its slots are stuck, and it has no spare ones.
+std::string all_stuck_text(const Slots& slots);
+/// Why a fragment fails when all its threads are.
+std::string not_run_text(const Slots& slots);
+
 }  // namespace fanfold::worker

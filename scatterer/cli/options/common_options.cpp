@@ -48,8 +48,9 @@ void add_common(OptionSet& set, CommonOptions& common) {
               "The broker, such as tcp://127.0.0.1:7411 (else $FANFOLD_BROKER); '' for none");
     set.value("--connect-timeout D", connect_timeout,
               "How long to wait for the first answer of the broker (5s)");
-    set.value("--give-up D", give_up,
-              "How long to wait for a broker that has answered, and is silent (10min)");
+    set.value(
+        "--give-up D", give_up,
+        "How long to wait for a broker that falls silent, or a gatherer out of reach (10min)");
     set.value(
         "--keys FOLDER", [&common](const std::string& text) { common.keys = text; },
         "Where its keys are (else $FANFOLD_KEYS): all traffic is encrypted; '' for none");

@@ -314,7 +314,7 @@ struct WorkerStatus {
 struct ConnectOptions {
     std::string broker = {};                          // empty: $FANFOLD_BROKER
     std::chrono::milliseconds connect_timeout{5000};  // of the first contact
-    // A broker that was met and falls silent is waited for; then all jobs end with an error.
+    // A broker that falls silent is waited for, or a gatherer out of reach; then jobs end by error.
     std::chrono::milliseconds give_up{600000};
     std::string name = {};  // for logs; empty: host-pid-suffix
     // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the

@@ -82,3 +82,31 @@ TEST_CASE("a collector's mark acknowledges, and says how far it was sent the job
         stage.skip<Note, wire::Gathered>();
     }
 }
+
+TEST_CASE(
+    "what a worker has sent by way of the broker is stored, and its mark answered behind it") {
+    Stage stage;
+    const auto relay = [&](JobId job, Range range, std::uint64_t number) {
+        stage.step(
+            FromBroker{wire::Relay{.results = {.job = job,
+                                               .first = range.begin,
+                                               .count = static_cast<std::uint32_t>(range.size()),
+                                               .meta = {}},
+                                   .owner = {"w-one"},
+                                   .number = number},
+                       Slice::take(std::string(range.size(), '\x07'))});
+    };
+    const auto answered = [&](std::uint64_t number) {
+        auto marked = stage.expect<wire::Marked>();
+        CHECK(marked.owner.bytes == "w-one");
+        CHECK(marked.number == number);
+    };
+    stage.assign(10);
+    for (std::uint64_t number : {3, 4}) {  // and once more
+        relay(stage.job, {0, 4}, number);
+        CHECK(stage.gathered() == std::vector<Range>{{0, 4}});
+        answered(number);
+    }
+    relay(fanfold::testing::job_number(9), {0, 1}, 5);  // of a job that is not known
+    answered(5);
+}

@@ -40,7 +40,7 @@ TEST_CASE("without a job, whoever holds the connection is told what is waited fo
 }
 
 TEST_CASE("a gatherer that can't be reached is told to who waits for it, and to the broker") {
-    Stage stage;
+    Stage stage(1min);
     stage.connect();
     stage.open_ten();
     stage.ignore<wire::Collect, wire::Watch>();
@@ -58,7 +58,17 @@ TEST_CASE("a gatherer that can't be reached is told to who waits for it, and to 
     CHECK(walls[0].gatherer == "G1");
     CHECK(walls[0].endpoint == "tcp://127.0.0.1:2");
     CHECK(walls[0].since < 5s);
-    CHECK(told == "gatherer G1 can't be reached at tcp://127.0.0.1:2; its results are waited for");
-    stage.step(Reach{.gatherer = "G1", .endpoint = "tcp://127.0.0.1:2", .reached = true});
-    CHECK(stage.expect<JobNotice>().text == "gatherer G1 is reached again");
+    CHECK(told == "gatherer G1 can't be reached at tcp://127.0.0.1:2; it is given up after 1m");
+    SUBCASE("it is reached again") {
+        stage.step(Reach{.gatherer = "G1", .endpoint = "tcp://127.0.0.1:2", .reached = true});
+        CHECK(stage.expect<JobNotice>().text == "gatherer G1 is reached again");
+    }
+    SUBCASE("it is not: the job is told so for the last time, and the others go on") {
+        stage.ignore<JobNotice>();
+        stage.pass(1min);
+        CHECK(stage.expect<JobRefused>().text ==
+              "gatherer G1 can't be reached at tcp://127.0.0.1:2 from here: it was tried for 1m, "
+              "and has the job's results");
+        CHECK(stage.core.next_wakeup() < Time::max());
+    }
 }

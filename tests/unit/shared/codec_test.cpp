@@ -156,10 +156,12 @@ TEST_CASE("golden bytes") {
               .count = 2,
               .meta = {.worker = "w", .started = Microseconds(3), .elapsed = Microseconds(4)}})) ==
           "9528c410018bcfe568007fcd9032547698badcfe010294c40177010304");
+    CHECK(hex(encode(Relay{.results = {.first = 1, .count = 2}, .number = 3})) ==
+          "942994c41000000000000000000000000000000000010294c400010000c40003");
     CHECK(hex(encode(Hello{.minor = 4, .role = Role::worker, .name = "w", .slots = 2})) ==
           "9c01010402c40177920000029096c4009200009090c40000909090");
     CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) ==
-          "9c01010702c40177920000029096c4009200009090c40000909090");
+          "9c01010802c40177920000029096c4009200009090c40000909090");
     CHECK(hex(encode(Heartbeat{.handled = 7, .stuck_slots = 1, .leaving = true})) ==
           "980407909001c3c40090");
     CHECK(hex(encode(Mark{.job = some_job(), .owner = {"w1"}, .number = 3, .position = 9})) ==
@@ -184,7 +186,7 @@ TEST_CASE("golden bytes") {
         "9513cf000001000000000001c4c8");
     CHECK(hex(encode(Find{.key = std::string(300, 'a')})).substr(0, 14) == "941500c5012c61");
     CHECK(hex(encode(Welcome{.minor = 5, .blocks = std::vector<std::string>(16, "b")}))
-              .substr(0, 26) == "9b020105920000dc0010c40162");
+              .substr(0, 26) == "9c020105920000dc0010c40162");
 }
 
 TEST_CASE(
