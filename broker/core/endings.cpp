@@ -45,6 +45,7 @@ void Endings::shorten(Job& job) {
     wire::JobSpec& spec = *job.spec.write();
     spec.environment = {};
     spec.cwd = {};
+    spec.cwd_identity = {};
     spec.require = {};
     spec.resources = {};
     if (spec.key.empty())

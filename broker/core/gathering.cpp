@@ -67,6 +67,7 @@ void Gathering::tell(Step& step, Job& job) {
     // Those are for who runs it.
     message.spec.environment.clear();
     message.spec.cwd.clear();
+    message.spec.cwd_identity.clear();
     message.spec.require.clear();
     message.spec.resources.clear();
     if (job.spec->deadline.count() > 0) {

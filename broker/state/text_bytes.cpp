@@ -30,7 +30,7 @@ std::size_t text_bytes(const wire::JobSpec& spec) {
     return bytes_of(spec.function) + bytes_of(spec.title) + bytes_of(spec.owner.bytes) +
            bytes_of(spec.cwd) + bytes_of(spec.environment) + bytes_of(spec.preferred_gatherer) +
            bytes_of(spec.key) + bytes_of(spec.require) + bytes_of(spec.resources) +
-           spec.outer.size() * sizeof(wire::OuterAttempt);
+           bytes_of(spec.cwd_identity) + spec.outer.size() * sizeof(wire::OuterAttempt);
 }
 
 }  // namespace fanfold::broker

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "shared/base/limits.hpp"
+#include "shared/base/same_folder.hpp"
 #include "shared/wire/fields.hpp"
 
 namespace fanfold {
@@ -271,6 +272,8 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
         spec.lease = std::chrono::duration_cast<wire::Milliseconds>(limits::client_lease);
     spec.ordered = options.ordered;
     spec.cwd = options.cwd;
+    if (options.cwd_else_fresh) spec.cwd_identity = identity_of_folder(options.cwd);
+    if (options.cwd_else_fresh && spec.cwd_identity.empty()) spec.cwd.clear();
     spec.environment = options.environment;
     spec.max_output = options.max_output;
     spec.key = options.key;

@@ -146,14 +146,15 @@ struct Embedded::State {
     }
 
     void start_worker() {
-        worker::ShellOptions shell{.broker = control(),
-                                   .name = "embedded",
-                                   .slots = options.slots,
-                                   .functions = functions,
-                                   .max_output = options.max_output,
-                                   .containment = {.grace_at_end = true},
-                                   .close_patience = {},
-                                   .log = options.on_log};
+        worker::ShellOptions shell{
+            .broker = control(),
+            .name = "embedded",
+            .slots = options.slots,
+            .functions = functions,
+            .max_output = options.max_output,
+            .containment = {.own_folders = options.fresh_folders, .grace_at_end = true},
+            .close_patience = {},
+            .log = options.on_log};
         if (shell.slots == 0) shell.slots = std::max(1u, std::thread::hardware_concurrency());
         shell.slots = std::min(shell.slots, limits::slots);
         shell.spare_slots = shell.slots;

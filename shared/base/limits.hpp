@@ -47,6 +47,7 @@ inline constexpr std::size_t digest_bytes = 16;         // XXH3, 128 bits
 inline constexpr std::size_t reason_bytes = 4 * KiB;    // of an end, a notice, a refusal
 inline constexpr std::size_t label_bytes = text_bytes;  // a label, a resource's name
 inline constexpr std::size_t key_bytes = text_bytes;    // a job's
+inline constexpr std::size_t identity_bytes = 4 * KiB;  // of a folder
 inline constexpr std::size_t named = names_bytes / 16;  // functions, labels, variables of one list
 inline constexpr std::size_t endpoints = 16;            // of one socket
 inline constexpr std::size_t gatherers = 256;           // of one broker
@@ -66,7 +67,7 @@ inline constexpr std::size_t gatherer =
     name_bytes + 2 * endpoints * (endpoint_bytes + 3) + public_key_bytes + numbers;
 inline constexpr std::size_t outer_attempt = 40;
 inline constexpr std::size_t spec =
-    names_bytes + routing_id_bytes + nesting_depth * outer_attempt + numbers;
+    names_bytes + routing_id_bytes + nesting_depth * outer_attempt + identity_bytes + numbers;
 // As it may come in. The broker itself makes two lists, and the gatherer as many ranges as one has.
 inline constexpr std::size_t outcome =
     reason_bytes + missing_reasons * (name_bytes + missing_ranges * range + 10) + numbers;

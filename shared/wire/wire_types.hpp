@@ -186,12 +186,14 @@ struct JobSpec {
     std::vector<OuterAttempt> outer{};
     Rerun rerun = Rerun::automatic;
     Milliseconds rerun_after{0};
+    std::string cwd_identity{};  // of the folder `cwd` as its submitter has it: elsewhere commands
+                                 // get a fresh one; empty: `cwd` it is, or a failure
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.function, m.title, m.policy, m.quorum, m.max_failures,
                         m.max_failures_percent, m.tolerance, m.deadline, m.timeout, m.retries,
                         m.attached, m.lease, m.ordered, m.owner, m.cwd, m.environment, m.max_output,
                         m.preferred_gatherer, m.key, m.share, m.hedging, m.hedge_after, m.require,
-                        m.resources, m.compress, m.outer, m.rerun, m.rerun_after);
+                        m.resources, m.compress, m.outer, m.rerun, m.rerun_after, m.cwd_identity);
     };
     static constexpr Bound bounds[] = {at_most("function", limits::name_bytes),
                                        at_most("title", limits::names_bytes),
@@ -202,7 +204,8 @@ struct JobSpec {
                                        at_most("key", limits::key_bytes),
                                        texts("require", limits::named, limits::label_bytes),
                                        list("resources", limits::named),
-                                       list("outer", limits::nesting_depth)};
+                                       list("outer", limits::nesting_depth),
+                                       at_most("cwd_identity", limits::identity_bytes)};
 };
 
 /// Ranges of one job.

@@ -53,7 +53,7 @@ prints 'mine' fanfold map --env SECRET=mine 'echo $SECRET; :' ::: x
 prints $'0\n1\n2' fanfold map 'ls /proc/$$/fd; :' ::: x
 
 # A folder of its own, empty, gone afterwards; unless the job names one.
-run 0 fanfold map -k 'pwd; ls -A | wc -l; mkdir -p a/b; touch a/b/file; sleep 0.1; :' ::: 1 2
+run 0 fanfold map -k --cwd fresh 'pwd; ls -A | wc -l; mkdir -p a/b; touch a/b/file; sleep 0.1; :' ::: 1 2
 same "two folders" 2 "$(grep -c /fanfold-commands- out)"
 same "both different and empty" 3 "$(sort -u out | wc -l)"
 grep / out >folders
@@ -152,7 +152,7 @@ prints again fanfold map 'echo again; :' ::: x
 
 # --- the worker's end, even by SIGKILL, takes commands and folders with it ---
 : >pids
-start killed fanfold map \
+start killed fanfold map --cwd fresh \
     'pwd >'"$work"'/folder; echo $$ >>'"$work"'/pids; touch file; sleep 300; :' ::: x
 await "the command runs" has_lines 1 pids
 stop open KILL

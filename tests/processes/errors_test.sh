@@ -103,8 +103,8 @@ export FANFOLD_BROKER=$broker_endpoint
 wrong "cannot bind $broker_endpoint: .*in use" \
     fanfold map --broker '' --bind "$broker_endpoint" echo ::: a
 wrong "cannot bind $broker_endpoint: .*in use" fanfold-gatherer --bind "$broker_endpoint"
-wrong "is for an embedded fleet.*$broker_endpoint.*FANFOLD_BROKER" fanfold map -j 2 echo ::: a
-wrong "--declare is for an embedded fleet" fanfold map --declare 'x=cat' --function x ::: a
+wrong "--declare is for an embedded fleet.*$broker_endpoint.*FANFOLD_BROKER" \
+    fanfold map --declare 'x=cat' --function x ::: a
 wrong "--bind is for an embedded fleet" fanfold map --bind tcp://127.0.0.1:1 echo ::: a
 wrong "there is no last job" fanfold status last
 wrong "unknown job 'abcdef'" fanfold results abcdef

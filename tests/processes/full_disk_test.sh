@@ -129,7 +129,7 @@ in_trouble() { [[ -n $(trouble_of sick) ]]; }
 well_again() { [[ -z $(trouble_of sick) ]]; }
 fill
 seq 300 >numbers
-run 0 fanfold map -k -a numbers 'sleep 0.01; echo {}'
+run 0 fanfold map -k --cwd fresh -a numbers 'sleep 0.01; echo {}'
 cmp -s out numbers || fail "not each result once beside a sick worker"
 await "the sick worker says why" in_trouble
 [[ $(trouble_of sick) == *'No space left'* ]] || fail "the trouble is told as: $(trouble_of sick)"

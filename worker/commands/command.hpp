@@ -48,6 +48,7 @@ struct CommandEnd {
                           // for exited
     std::chrono::microseconds started{0};  // since 1970
     std::chrono::microseconds elapsed{0};
+    std::string left{};  // names of what was in its own folder, which is gone
 };
 
 }  // namespace fanfold::worker

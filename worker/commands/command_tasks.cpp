@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/base/same_folder.hpp"
 #include "shared/wire/codec.hpp"
 #include "shared/wire/tolerance.hpp"
 #include "worker/commands/command_values.hpp"
@@ -75,7 +76,11 @@ void CommandTasks::run(Task task, const Function& function) {
     {
         std::lock_guard lock(mutex_);
         std::uint64_t number = task.number;
-        active_.emplace(number, Active{.task = std::move(task), .function = &function});
+        const wire::JobSpec& spec = task.spec;
+        const bool away = !spec.cwd_identity.empty() && !is_folder(spec.cwd, spec.cwd_identity);
+        if (away) task.spec.cwd.clear();
+        active_.emplace(number,
+                        Active{.task = std::move(task), .function = &function, .away = away});
         go_on(number);
         anything_to_deliver = !outbox_.empty();
     }
@@ -184,11 +189,16 @@ void CommandTasks::on_end(CommandEnd end) {
     go_on(number);
 }
 
+std::string CommandTasks::outputs_of(const Active& active, const CommandEnd& end) {
+    if (!active.away) return streams_value(end.out, end.err);
+    return streams_value(end.out, end.err, end.left);
+}
+
 void CommandTasks::report(Active& active, CommandEnd end) {
     const Task& task = active.task;
     if (is_success(end)) {
         bool exec = std::holds_alternative<Exec>(*active.function);
-        std::string value = exec ? streams_value(end.out, end.err) : output_value(end.out);
+        std::string value = exec ? outputs_of(active, end) : output_value(end.out);
         active.waiting.push_back(Values{.task = task.number,
                                         .first = active.running(),
                                         .count = 1,
@@ -202,10 +212,13 @@ void CommandTasks::report(Active& active, CommandEnd end) {
         failure_of(end, {.timeout = task.spec.timeout,
                          .max_output = output_limit(task.spec, options_.max_output),
                          .limits = options_.containment.limits});
+    if (active.away)
+        failure.message +=
+            "; it ran in a fresh folder, for this worker has not the one of its "
+            "submitter, or may not write there: see --cwd";
     // What comes after it would fare no better.
     if (end.trouble == wire::TroubleKind::worker) active.stopped = true;
-    report_failure(active, std::move(failure), Slice::take(streams_value(end.out, end.err)),
-                   end.trouble);
+    report_failure(active, std::move(failure), Slice::take(outputs_of(active, end)), end.trouble);
 }
 
 void CommandTasks::report_failure(Active& active, wire::Failure failure, Slice output,

@@ -61,6 +61,7 @@ private:
         std::size_t offset = 0;  // of its payload
         bool runs = false;       // the command of the fragment before that
         bool stopped = false;
+        bool away = false;  // from its submitter's folder, which is not here: in fresh ones
         std::vector<Event> waiting = {};  // values of short commands
 
         Index running() const { return task.first + next - 1; }
@@ -70,6 +71,7 @@ private:
     void start_next(Active& active);
     void take_check(const CommandEnd& end);
     Result<Command> next_command(const Active& active, const Slice& payload) const;
+    static std::string outputs_of(const Active& active, const CommandEnd& end);
     void on_end(CommandEnd end);
     void report(Active& active, CommandEnd end);
     void report_failure(Active& active, wire::Failure failure, Slice output,

@@ -111,12 +111,14 @@ std::string output_value(std::string_view out) {
     return is_utf8(out) ? wire::pack_text(out) : wire::pack_bytes(out);
 }
 
-std::string streams_value(std::string_view out, std::string_view err) {
+std::string streams_value(std::string_view out, std::string_view err,
+                          std::optional<std::string_view> left) {
     std::string value;
     value.reserve(out.size() + err.size() + 16);
-    wire::append_array(value, 2);
+    wire::append_array(value, left ? 3 : 2);
     wire::append_bytes(value, out);
     wire::append_bytes(value, err);
+    if (left) wire::append_bytes(value, *left);
     return value;
 }
 

@@ -29,8 +29,10 @@ Result<ExecPayload> exec_payload(const Slice& payload);
 /// The value of a declared command: text where its output is UTF-8, else bytes.
 std::string output_value(std::string_view out);
 
-/// The MessagePack array [stdout, stderr].
-std::string streams_value(std::string_view out, std::string_view err);
+/// The MessagePack array [stdout, stderr], and, where it ran in a fresh folder in place of its
+/// submitter's, names of what it left there.
+std::string streams_value(std::string_view out, std::string_view err,
+                          std::optional<std::string_view> left = {});
 
 /// Whether it exited with 0.
 bool is_success(const CommandEnd& end);

@@ -127,6 +127,7 @@ CommandEnd end_of(Running& running) {
     CommandEnd end = common_end(running);
     end.started = microseconds(report.started);
     end.elapsed = microseconds(report.elapsed);
+    end.left = report.left;
     if (report.kind != guardian::ReportKind::ended) {
         end.how = CommandEnd::How::not_started;
         end.message = explain(report, running);

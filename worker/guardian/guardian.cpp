@@ -39,7 +39,7 @@ void Guardian::run() {
         follow_terminal();
         for (const Report& end : stopped_.settle(Clock::now())) {
             reports_.push_back(end);
-            folders_.drop(end.id);
+            drop_folder(reports_.back());
             leftovers_.expect(end.id, Clock::now(), 0ns);
         }
         if (leftovers_.due()) scan_leftovers(Clock::now());
@@ -106,7 +106,7 @@ void Guardian::spawn() {
                                             .group = marks_.make_group(running.id)});
     else request_ = {};
     if (spawned.pid == 0) {
-        if (own_folder) folders_.drop(running.id);
+        if (own_folder) (void)folders_.drop(running.id);
         marks_.drop(running.id);
         reports_.push_back({.kind = spawned.kind,
                             .value = spawned.error,
@@ -165,9 +165,14 @@ void Guardian::take_exit(const Running& running, int status) {
         stopped_.take_exit(ended);
     } else {
         reports_.push_back(ended);
-        folders_.drop(running.id);
+        drop_folder(reports_.back());
         leftovers_.expect(running.id, now, limits::leftovers_interval);
     }
+}
+
+void Guardian::drop_folder(Report& ended) {
+    const std::string names = folders_.drop(ended.id);
+    names.copy(ended.left, sizeof ended.left - 1);
 }
 
 void Guardian::scan_leftovers(Clock::time_point now) {

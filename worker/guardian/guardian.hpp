@@ -50,6 +50,7 @@ private:
     void reap();
     void follow_terminal();
     void take_exit(const Running& running, int status);
+    void drop_folder(Report& ended);
     void scan_leftovers(Clock::time_point now);
     void kill_everything();
 

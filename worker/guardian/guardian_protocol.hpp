@@ -21,7 +21,7 @@
 namespace fanfold::worker::guardian {
 
 inline constexpr int socket_number = 3;  // the only descriptor it inherits besides 0, 1 and 2
-inline constexpr const char* wire_version = "4";  // raised with every change of this file
+inline constexpr const char* wire_version = "5";  // raised with every change of this file
 inline constexpr std::size_t inline_text_bytes = 16 << 10;
 inline constexpr std::size_t most_descriptors = 4;  // of one request
 inline constexpr std::size_t most_reports = 64;     // of one packet
@@ -69,6 +69,7 @@ struct Report {
     std::uint64_t stopped = 0;  // ended: 1 when a stop reached it before its end
     std::int64_t started = 0;   // microseconds since 1970
     std::int64_t elapsed = 0;   // microseconds
+    char left[128] = {};  // ended: names of what is in its own folder, which goes; cut, with a zero
 };
 
 /// The environment entry by which a guardian's processes are known, even when they have left their

@@ -7,7 +7,23 @@
 #include <filesystem>
 #include <system_error>
 
+#include "worker/limits.hpp"
+
 namespace fanfold::worker::guardian {
+
+namespace {
+std::string names_in(const std::string& path) {
+    std::string names;
+    std::error_code over;
+    for (std::filesystem::directory_iterator entry(path, over), end; !over && entry != end;
+         entry.increment(over)) {
+        const std::string name = entry->path().filename();
+        if (names.size() + name.size() > limits::left_names_bytes) return names + " and more";
+        names += (names.empty() ? "" : ", ") + name;
+    }
+    return names;
+}
+}  // namespace
 
 std::string WorkFolders::make(std::uint64_t id) const {
     std::string path = path_of(id);
@@ -17,13 +33,14 @@ std::string WorkFolders::make(std::uint64_t id) const {
     return again && ::mkdir(path.c_str(), S_IRWXU) == 0 ? path : std::string();
 }
 
-void WorkFolders::drop(std::uint64_t id) {
-    if (!wanted()) return;
+std::string WorkFolders::drop(std::uint64_t id) {
+    if (!wanted()) return {};
     const std::string path = path_of(id);
-    if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return;
+    if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
+    std::string names = names_in(path);
     const pid_t remover = ::fork();
     if (remover > 0) removers_.insert(remover);
-    if (remover != 0) return;
+    if (remover != 0) return names;
     std::error_code ignored;  // what is left goes with the base folder
     std::filesystem::remove_all(path, ignored);
     ::_exit(0);

@@ -21,8 +21,9 @@ public:
     /// it can't.
     std::string make(std::uint64_t id) const;
     /// The command has ended: removes its folder with all that is in it, on a process of its own
-    /// when that may take long.
-    void drop(std::uint64_t id);
+    /// when that may take long. Returns names of what is in it: the first ones, and that there are
+    /// more.
+    std::string drop(std::uint64_t id);
     const std::set<pid_t>& removers() const { return removers_; }
     /// A child has ended, which may have been such a process.
     void take_remover(pid_t pid) { removers_.erase(pid); }

@@ -49,6 +49,14 @@ struct CommonOptions {
 };
 
 /// `map` and `submit`.
+/// Where commands run.
+enum class Place : std::uint8_t {
+    usual,   // here where the worker has this folder, else in a fresh one
+    here,    // in this folder, or not at all
+    fresh,   // each in a folder of its own
+    folder,  // in JobOptions::cwd
+};
+
 struct MapOptions {
     std::vector<std::string> words;  // COMMAND and SOURCEs
     SourceOptions sources;
@@ -57,6 +65,7 @@ struct MapOptions {
     std::string function;                                // empty: commands
     bool json_lines = false;
     JobOptions job;
+    Place place = Place::usual;
     std::optional<std::uint32_t> slots;
     std::string bind;
     bool insecure = false;

@@ -85,9 +85,14 @@ void add_policy(OptionSet& set, JobOptions& job) {
     });
 }
 
-void add_environment(OptionSet& set, JobOptions& job) {
-    set.value("--cwd FOLDER", job.cwd,
-              "Where commands run [without a broker: here; on a fleet: a fresh folder each]");
+void add_environment(OptionSet& set, MapOptions& map) {
+    JobOptions& job = map.job;
+    auto place = [&map](Text text) {
+        map.place = text == "here" ? Place::here : text == "fresh" ? Place::fresh : Place::folder;
+        map.job.cwd = map.place == Place::folder ? text : std::string();
+    };
+    set.value("--cwd here|fresh|FOLDER", place,
+              "Where commands run [here where the worker has this folder, else a fresh one each]");
     auto environment = [&](Text text) {
         assignment_value("--env", text);
         job.environment.push_back(text);
@@ -120,7 +125,7 @@ void add_embedded_fleet(OptionSet& set, MapOptions& map) {
         [&](Text text) {
             map.slots = small_number("-j", text, {.least = 1, .most = limits::most_slots});
         },
-        "Embedded fleet: fragments at a time (one for each processor)");
+        "Fragments at a time (one for each processor); on a fleet as --max-running");
     set.value(
         "--declare NAME=COMMAND",
         [&](Text text) { map.declared.push_back(assignment_value("--declare", text)); },
@@ -234,7 +239,7 @@ void check_declared(const MapOptions& map) {
 void add_map(OptionSet& set, Verb verb, MapOptions& map) {
     add_inputs(set, map);
     add_policy(set, map.job);
-    add_environment(set, map.job);
+    add_environment(set, map);
     if (verb == Verb::map) {
         add_embedded_fleet(set, map);
         add_results(set, map);
@@ -252,10 +257,9 @@ void check_map(const CommandLine& line) {
     if (line.verb == Verb::submit) return;
     check_declared(map);
     if (line.common.broker.empty()) return check_embedded_needs(map);
-    const char* embedded_option = map.slots               ? "-j"
-                                  : !map.declared.empty() ? "--declare"
-                                  : !map.bind.empty()     ? "--bind"
-                                                          : nullptr;
+    const char* embedded_option = !map.declared.empty() ? "--declare"
+                                  : !map.bind.empty()   ? "--bind"
+                                                        : nullptr;
     if (embedded_option)
         throw UsageError(std::string(embedded_option) +
                          " is for an embedded fleet, but there is a broker: " + line.common.broker +

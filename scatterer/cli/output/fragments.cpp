@@ -6,9 +6,13 @@ namespace fanfold::scatterer::cli {
 
 CommandOutput command_output(std::string_view object) {
     auto elements = object.empty() ? std::nullopt : wire::elements_of(object);
-    if (!elements || elements->size() != 2) return {};
-    return {wire::text_of((*elements)[0]).value_or(std::string_view{}),
-            wire::text_of((*elements)[1]).value_or(std::string_view{})};
+    if (!elements || elements->size() < 2 || elements->size() > 3) return {};
+    const auto text = [&](std::size_t at) {
+        return wire::text_of((*elements)[at]).value_or(std::string_view{});
+    };
+    CommandOutput output{.out = text(0), .err = text(1)};
+    if (elements->size() == 3) output.left = text(2);
+    return output;
 }
 
 CommandOutput command_output(const Fragment& fragment) {

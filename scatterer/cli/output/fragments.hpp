@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,9 +27,10 @@ struct Fragment {
 struct CommandOutput {
     std::string_view out = {};
     std::string_view err = {};
+    std::optional<std::string_view> left = {};  // in a fresh folder in place of its submitter's
 };
 
-/// Reads the array [stdout, stderr]; empty views for anything else.
+/// Reads the array [stdout, stderr], or [stdout, stderr, left]; empty views for anything else.
 CommandOutput command_output(std::string_view object);
 /// Of a command's value, or of its failure.
 CommandOutput command_output(const Fragment& fragment);

@@ -40,6 +40,7 @@ void Printer::print(const Fragment& fragment, Label label) {
         else if (!fragment.failure) print_value(fragment.value, label);
         if (fragment.failure) report(fragment, label);
     }
+    if (options_.commands && !options_.quiet) left_behind_.take(fragment, command_output(fragment));
     output_.settle();
 }
 
@@ -107,6 +108,9 @@ void Printer::print_json(const Fragment& fragment, Label label) {
         append_json_bytes(json, both.out);
         json += ",\"stderr\":";
         append_json_bytes(json, both.err);
+        if (!both.left || both.left->empty()) return;
+        json += ",\"left_behind\":";
+        append_json_bytes(json, *both.left);
     };
     json += "{\"index\":" + std::to_string(fragment.index);
     json += ",\"seq\":" + std::to_string(fragment.index + 1);

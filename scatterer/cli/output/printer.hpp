@@ -14,6 +14,7 @@
 #include "scatterer/cli/base/console.hpp"
 #include "scatterer/cli/base/output.hpp"
 #include "scatterer/cli/output/fragments.hpp"
+#include "scatterer/cli/output/left_behind.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -32,7 +33,7 @@ struct Label {
 class Printer {
 public:
     Printer(PrinterOptions options, Output& output, Console& console)
-        : options_(options), output_(output), console_(console) {}
+        : options_(options), output_(output), console_(console), left_behind_(console) {}
 
     /// A whole run of which nobody wants the single fragments: the quick way.
     void print(const ResultRun& run);
@@ -48,6 +49,7 @@ private:
     PrinterOptions options_;
     Output& output_;
     Console& console_;
+    LeftBehind left_behind_;
     std::string scratch_;
 };
 

@@ -97,7 +97,8 @@ void Fleet::start(const CommonOptions& common, const MapOptions& map, Console& c
                                                    .allow_exec = true,
                                                    .max_output = map.job.max_output,
                                                    .keys = common.keys,
-                                                   .insecure = map.insecure});
+                                                   .insecure = map.insecure,
+                                                   .fresh_folders = map.place == Place::fresh});
     scatterer_ = &embedded_->scatterer();
     if (map.insecure && !map.bind.empty())
         console.say("INSECURE: whoever reaches " + map.bind +

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <thread>
 
 #include "fanfold/embedded.hpp"
@@ -37,11 +36,10 @@ public:
 
     int run() {
         if (map_.dry_run) return dry_run(feeder_);
-        JobOptions options = job_options(map_, feeder_, console_);
-        // The folder is one of this host. What it means to a remote worker is the worker's
-        // business.
-        if (fleet_->embedded() && !options.cwd.empty())
-            options.cwd = std::filesystem::absolute(options.cwd).string();
+        JobOptions options =
+            job_options(map_, feeder_, console_, fleet_->embedded() && map_.bind.empty());
+        if (!fleet_->embedded() && map_.slots && options.max_running == 0)
+            options.max_running = *map_.slots;
         Job job = fleet_->scatterer().open(function_of(map_), std::move(options));
         if (map_.resume && has_key() && !job.existed())
             throw SystemError("no job has the key '" + map_.job.key +

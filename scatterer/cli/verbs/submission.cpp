@@ -1,5 +1,8 @@
 #include "scatterer/cli/verbs/submission.hpp"
 
+#include <filesystem>
+#include <system_error>
+
 #include "scatterer/cli/base/exit_codes.hpp"
 #include "scatterer/cli/base/output.hpp"
 #include "shared/wire/wire_types.hpp"
@@ -10,8 +13,32 @@ std::string function_of(const MapOptions& map) {
     return map.function.empty() ? std::string(wire::command_function) : map.function;
 }
 
-JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& console) {
+namespace {
+/// Empty where it has been removed.
+std::string this_folder() {
+    std::error_code gone;
+    return std::filesystem::current_path(gone).string();
+}
+
+void choose_folder(JobOptions& job, const MapOptions& map, bool own_workers_alone) {
+    switch (map.place) {
+        case Place::fresh: return;
+        case Place::folder:
+            if (const std::string here = this_folder(); !here.empty() && !job.cwd.empty())
+                job.cwd = (std::filesystem::path(here) / job.cwd).string();
+            return;
+        case Place::usual: job.cwd_else_fresh = true; [[fallthrough]];
+        case Place::here:
+            if (map.function.empty() && !own_workers_alone) job.cwd = this_folder();
+            job.cwd_else_fresh = job.cwd_else_fresh && !job.cwd.empty();
+    }
+}
+}  // namespace
+
+JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& console,
+                       bool own_workers_alone) {
     JobOptions job = map.job;
+    choose_folder(job, map, own_workers_alone);
     job.title = feeder.title();
     if (!map.quiet) job.on_notice = [&console](const std::string& text) { console.say(text); };
     return job;

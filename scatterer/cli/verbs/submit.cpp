@@ -14,7 +14,7 @@ int run_submit(const CommandLine& line, SignalWatch& signals, Console& console) 
     Feeder feeder(line.map);
     if (line.map.dry_run) return dry_run(feeder);
     Fleet fleet(line.common, console, line.map.quiet);
-    JobOptions options = job_options(line.map, feeder, console);
+    JobOptions options = job_options(line.map, feeder, console, false);
     options.attached = false;
     bool has_key = !options.key.empty();
     Job job = fleet.scatterer().open(function_of(line.map), std::move(options));

@@ -42,6 +42,8 @@ struct EmbeddedOptions {
     /// $FANFOLD_KEYS names the folder; an empty text means no keys.
     std::optional<std::string> keys = {};
     bool insecure = false;  // `bind` may be reached by other hosts without keys
+    // Commands run in a fresh folder each, unless their job names one; else in this process's own.
+    bool fresh_folders = false;
 };
 
 /// Declare functions first; the fleet starts with the first call of scatterer(). It belongs to the

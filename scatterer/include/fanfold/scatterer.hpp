@@ -111,7 +111,8 @@ struct JobOptions {
     std::vector<ResourceAmount> resources = {};  // what each running fragment takes of its worker's
     bool compress = false;                       // what goes over TCP, where that makes it smaller
     std::string cwd = {};                        // for commands: working folder
-    std::vector<std::string> environment = {};   // for commands: NAME=VALUE
+    bool cwd_else_fresh = false;  // a fresh folder where a worker has not `cwd`, that very folder
+    std::vector<std::string> environment = {};  // for commands: NAME=VALUE
     std::uint64_t max_output = 0;  // of commands: bytes of each stream; 0: the worker's limit
     /// Of a job that a handler opens: the handler's Context. An attached job is cancelled when that
     /// attempt of the handler's fragment ends, times out or is cancelled, or its worker dies. On
@@ -314,9 +315,8 @@ struct WorkerStatus {
 struct ConnectOptions {
     std::string broker = {};                          // empty: $FANFOLD_BROKER
     std::chrono::milliseconds connect_timeout{5000};  // of the first contact
-    // A broker that falls silent is waited for, or a gatherer out of reach; then jobs end by error.
-    std::chrono::milliseconds give_up{600000};
-    std::string name = {};  // for logs; empty: host-pid-suffix
+    std::chrono::milliseconds give_up{600000};  // of a broker or gatherer that is out of reach
+    std::string name = {};                      // for logs; empty: host-pid-suffix
     // The folder with its keys, made by `fanfold keygen`: then all traffic is encrypted, and the
     // broker is the one whose key lies there. Nothing: $FANFOLD_KEYS; empty: none.
     std::optional<std::string> keys = {};

@@ -120,7 +120,7 @@ struct Reader : Durable {
         block.spec->require.clear();
         block.spec->resources.clear();
         block.spec->key.replace(0, 1, std::to_string(n));
-        block.spec->title.resize(limits::names_bytes - 4 * limits::text_bytes - 2048, 'x');
+        block.spec->title.resize(limits::names_bytes - 4 * limits::text_bytes - 8192, 'x');
         block.cuts.clear();
         wire::Digest digest;
         digest.add("\x01\x02\x03");

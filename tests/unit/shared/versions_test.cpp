@@ -34,12 +34,14 @@ TEST_CASE("a hello with as few fields as can be is one, and a version that it le
 TEST_CASE(
     "a specification of an earlier minor version is part of nothing, and runs again by itself") {
     std::string spec = fields::encode_fields(JobSpec{.function = "f"});
-    REQUIRE(spec.ends_with(std::string("\x90\x01\x00", 3)));  // outer, rerun, rerun_after
-    spec.resize(spec.size() - 3);
-    spec[2] = static_cast<char>(spec[2] - 3);  // of the array's 16 bit length
+    // outer, rerun, rerun_after, cwd_identity
+    REQUIRE(spec.ends_with(std::string("\x90\x01\x00\xc4\x00", 5)));
+    spec.resize(spec.size() - 5);
+    spec[2] = static_cast<char>(spec[2] - 4);  // of the array's 16 bit length
     auto earlier = fields::decode_fields<JobSpec>(spec);
     REQUIRE(earlier);
     CHECK(earlier->function == "f");
     CHECK(earlier->outer.empty());
     CHECK(earlier->rerun == Rerun::automatic);
+    CHECK(earlier->cwd_identity.empty());
 }
