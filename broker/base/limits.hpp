@@ -46,6 +46,7 @@ inline constexpr double flow_decay = 0.8;     // most that one slow delivery tak
 // --- results that workers can't push to their gatherer
 inline constexpr std::uint64_t relay_credit = 1 << 20;   // of one worker, on their way at a time
 inline constexpr std::uint64_t relayed_bytes = 8 << 20;  // of one gatherer, or one run of values
+inline constexpr std::uint64_t relay_cost = 256;         // of one run in memory, beside its values
 
 // --- workers in trouble
 inline constexpr auto first_avoided = 1s;  // a worker that can't run a job's command, by that job;

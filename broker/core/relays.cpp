@@ -47,7 +47,7 @@ bool Relays::send(Step& step, Received& event) {
     const PeerId& to = job->assignment->gatherer;
     const Session* gatherer = owners_.sessions.find(to);
     if (!gatherer || gatherer->minor < wire::minor_of_relays) return false;
-    const std::uint64_t bytes = event.body.size();
+    const std::uint64_t bytes = event.body.size() + limits::relay_cost;
     Relayed& relayed = relayed_[to];
     if (relayed.bytes > 0 && relayed.bytes + bytes > limits::relayed_bytes) return false;
     relayed.runs.push_back({event.from, job->id, relay.number, bytes});

@@ -267,9 +267,11 @@ void Submissions::on_seal(Step& step, const PeerId& from, const wire::Seal& seal
     if (job->user != sender.user)
         return owners_.conduct.deny(step, from, sender, "Seal of a job of " + user_text(job->user),
                                     seal.job);
-    if (job->client->token != seal.token)
+    if (job->client->token != seal.token) {
+        if (!job->spec->key.empty()) return refuse_earlier(step, from, *job);
         return owners_.conduct.pass_over(step, from, "Seal with another token than the job's",
                                          seal.job);
+    }
     const auto total = job->total();
     if (!job->running() && !total) return step.send(from, job->life->end);
     if (total ? *total != seal.total : seal.total < job->books.next())
@@ -294,10 +296,26 @@ void Submissions::on_mark(Step& step, const wire::Mark& mark, const Sender& send
         return owners_.conduct.pass_over(step, {}, "Mark of nobody who is here", mark.job);
     wire::Marked marked{.job = mark.job, .number = mark.number};
     Job* job = owners_.jobs.find(mark.job);
-    if (!job || !job->running() || job->client->peer != mark.owner)
+    if (!job || !job->running() || job->client->peer != mark.owner) {
+        const bool taken = job && job->running() && !job->total() && !job->spec->key.empty() &&
+                           !job->client->peer.bytes.empty();
+        if (taken) refuse_earlier(step, mark.owner, *job);
         return step.send(mark.owner, std::move(marked));
+    }
     owners_.clients.tell_credit(step, *job, true);
     owners_.outbox.tell_owner(step, *job, std::move(marked));
+}
+
+/// Another client has taken the job over while this one was gone.
+void Submissions::refuse_earlier(Step& step, const PeerId& peer, const Job& job) {
+    const std::string which =
+        "job " + to_string(job.id) + " with the key '" + job.spec->key + "'; ";
+    step.refuse(
+        peer, RefusalCode::conflict,
+        job.total()
+            ? "another client has just submitted " + which + "the same command again finds it"
+            : "another client is submitting " + which + "wait for its end, or use another key",
+        job.id);
 }
 
 void Submissions::seal_when_whole(Step& step, Job& job) {

@@ -42,6 +42,7 @@ private:
     bool fits(Step& step, Job& job, const wire::Block& block, const std::optional<Slice>& body);
     void accept(Step& step, Job& job, const wire::Block& block, Slice body,
                 std::optional<wire::Digest> digest);
+    static void refuse_earlier(Step& step, const PeerId& peer, const Job& job);
     void seal_when_whole(Step& step, Job& job);
     bool may_own(const PeerId& peer, const Sender& sender) const;
 

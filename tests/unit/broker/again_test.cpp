@@ -114,6 +114,32 @@ TEST_CASE("a client that dies while another asks for its key loses it at once") 
     CHECK_FALSE(stage.expect<wire::Found>("d").busy);
 }
 
+TEST_CASE("who comes back to a submission that another has taken over is told so") {
+    Durable stage;
+    stage.fleet();
+    JobId job = begin(stage, "K");
+    stage.skip("c");
+    stage.step(Unroutable{{"c"}});
+    stage.client("d", 6);
+    CHECK(find(stage, "d", "K").job == job);
+    stage.client("c2");  // the same life as c
+    stage.say("c2", wire::Seal{.job = job, .token = 1, .total = 3});
+    auto refused = stage.expect<wire::Refused>("c2");
+    CHECK(refused.code == wire::RefusalCode::conflict);
+    CHECK(refused.job == job);
+    CHECK(refused.text.find("another client is submitting job ") == 0);
+    stage.step(Pulled{wire::Mark{.job = job, .owner = {"c2"}, .number = 1}, {}, {}});
+    CHECK(stage.expect<wire::Refused>("c2").job == job);
+    stage.expect<wire::Marked>("c2");
+    wire::Block rest{.job = job, .token = 9, .first = 2, .count = 1, .stride = 16, .total = 3};
+    rest.digest = digest_of("\x01\x02\x03");
+    stage.block(rest, Slice::copy("\x03"));
+    stage.say("c2", wire::Seal{.job = job, .token = 1, .total = 3});
+    CHECK(stage.expect<wire::Refused>("c2").text.find("has just submitted job ") !=
+          std::string::npos);
+    CHECK(stage.job(job).total() == 3);
+}
+
 TEST_CASE("an unfinished submission with a key waits for its client longer than one without") {
     Durable stage;
     stage.fleet();

@@ -70,7 +70,7 @@ TEST_CASE("what exceeds what a gatherer may have on its way is turned down at on
     ways.expect<wire::Relay>("g");
     ways.relay("v", 1, {1, 2}, 2000);
     CHECK(ways.expect<wire::Marked>("v").number == 1);
-    ways.relay("v", 2, {1, 2}, 500);
+    ways.relay("v", 2, {1, 2}, 300);
     ways.expect<wire::Relay>("g");
     ways.answered("v", 2);  // and so all that was sent before
     ways.relay("v", 3, {1, 2}, 2 * large);
