@@ -7,7 +7,7 @@
 . "$(dirname "$0")/common.sh"
 export FANFOLD_BROKER=$broker_endpoint
 
-durable_broker() { start_broker --worker-timeout 2s --state state; }
+durable_broker() { start_broker --worker-timeout "${soon}s" --state state; }
 durable_gatherer() { start_gatherer --state state; }
 durable_broker
 durable_gatherer

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/common.sh"
 export FANFOLD_BROKER=$broker_endpoint
 
-start_broker --worker-timeout 2s --state state
+start_broker --worker-timeout "${soon}s" --state state
 start_gatherer --state state
 for name in w1 w2; do start_worker "$name" --slots 2 --allow-exec; done
 await_workers 2
@@ -100,7 +100,7 @@ start_with_a_part submitting fanfold submit --job-key bigger --function fanfold.
 await "a part of the submission is accepted" accepted bigger 50000
 for name in submitting broker gatherer; do stop "$name" KILL; done
 part_is_over
-start_broker --worker-timeout 2s --state state
+start_broker --worker-timeout "${soon}s" --state state
 start_gatherer --state state
 refused "job key 'bigger': the inputs differ from those of job [0-9a-f-]+ among the first [0-9]+ fragments" \
     fanfold submit --job-key bigger --function fanfold.echo :::: other
