@@ -28,10 +28,11 @@ constexpr const char* footer =
   fanfold-worker --label gpu --resource mem=16G  for fanfold map --require gpu --resource mem=2G
   fanfold-worker --function size='wc -c' --idempotent size      may be hedged
 
-Commands get a folder of their own, which goes with them, and of the worker's environment only
-PATH, HOME, LANG, LC_*, TZ, USER, LOGNAME, SHELL and TMPDIR. Nothing that they start outlives
-them, and they leave no core dump. Without --allow-exec a job chooses a function that is offered
-here, and its payloads, and nothing else.
+Commands run in their submitter's folder where this host has it, too, else in one of their own,
+which goes with them. They get of the worker's environment only PATH, HOME, LANG, LC_*, TZ, USER,
+LOGNAME, SHELL and TMPDIR. Nothing that they start outlives them, and they leave no core dump.
+Without --allow-exec a job chooses a function that is offered here, and its payloads, and nothing
+else.
 
 Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for trying
 out a fleet. On SIGTERM it finishes what runs and gives the rest back; a second one ends it at
