@@ -5,8 +5,8 @@
 #   format    the formatter agrees with every source file; shellcheck with every script
 #   release   the release build and all of its tests
 #   asan      unit tests, most simulations and real processes under AddressSanitizer and UBSan
-#   tsan      the same where there are threads, but for chaos and damaged stores, under
-#             ThreadSanitizer
+#   tsan      the same where there are threads, but for chaos, damaged stores and bounds of
+#             memory, under ThreadSanitizer
 #   fuzz      each fuzzer for some seconds, from what is kept of earlier ones
 #   lint      clang-tidy
 # Without a stage: all of them, in this order; --quick: only release.
@@ -113,10 +113,10 @@ stage_asan() {
 
 stage_tsan() {
     # The simulator has one thread, and so has what reads options and inputs: there is nothing for
-    # this sanitizer in it. The bounds of the two others are for programs at their own speed.
+    # this sanitizer in it. The bounds of the three others are for programs at their own speed.
     check "tsan build" build tsan && work_ahead "$@" &&
         run_tests tsan --label-exclude simulation --exclude-regex \
-            'processes/(chaos|damaged_store|errors|map_inputs|map_options)|secure/map_inputs'
+            'processes/(chaos|damaged_store|errors|map_inputs|map_options|memory)|secure/map_inputs'
 }
 
 stage_fuzz() {
