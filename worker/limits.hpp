@@ -33,7 +33,7 @@ inline constexpr std::size_t checked_bytes = 64 << 10;  // that must find room i
 inline constexpr auto full_patience = 100ms;  // then a full worker gives back what waits
 inline constexpr auto resend_check = 500ms;
 inline constexpr auto longest_resend_patience = 30s;
-inline constexpr auto relay_again = 2s;  // after the broker or the gatherer had no room for some
+inline constexpr auto relay_again = 2s;  // when they had no room for the second time; 4, 8, … 30 s
 inline constexpr std::uint64_t resend_bytes = std::uint64_t{32} << 20;  // of one job, at once
 inline constexpr std::uint64_t inventory_ranges = 50'000;  // kept; a heartbeat names each of them
 

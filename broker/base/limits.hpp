@@ -44,7 +44,7 @@ inline constexpr auto shortest_flow = 100us;  // that is measured
 inline constexpr double flow_decay = 0.8;     // most that one slow delivery takes off
 
 // --- results that workers can't push to their gatherer
-inline constexpr std::uint64_t relay_credit = 1 << 20;   // of one worker, on their way at a time
+inline constexpr std::uint64_t relay_credit = 1 << 20;   // of one worker to one gatherer
 inline constexpr std::uint64_t relayed_bytes = 8 << 20;  // of one gatherer, or one run of values
 inline constexpr std::uint64_t relay_cost = 256;         // of one run in memory, beside its values
 

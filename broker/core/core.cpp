@@ -131,8 +131,8 @@ bool Core::route(Step& step, Received& event, Session& session) {
             [&](Relay&) { return of(Role::worker, [&] { relays_.take(step, event); }); },
             [&](Marked& m) {
                 return of(Role::gatherer, [&] {
-                    relays_.answered(from, m);
                     gathering_.on_marked(step, from, m);
+                    relays_.answered(step, session, m);
                 });
             },
             [&](Propose& m) {
@@ -191,6 +191,7 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
             break;
         case wire::Role::gatherer:
             gathering_.adopt(step, peer);
+            relays_.begin(step, session);
             retention_.hurry(step.now);
             break;
         case wire::Role::client: clients_.adopt_client(step, peer); break;
@@ -198,10 +199,11 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
     Session* earlier = sessions_.find(joined.earlier);
     if (!earlier) return;
     dispatcher_.leave(*earlier, joined.earlier);
+    relays_.forget_worker(joined.earlier);
     // It may have gathered under another name: those jobs are not the new one's.
     if (earlier->role == wire::Role::gatherer) {
         gathering_.lose(step, joined.earlier);
-        relays_.lose(step, joined.earlier);
+        relays_.lose(*earlier);
     }
     sessions_.take_out(joined.earlier);
 }
@@ -220,11 +222,12 @@ void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_or
         case wire::Role::worker:
             errors_.flush(step, in_good_order ? returns_.leave(step, peer, session)
                                               : absences_.begin(step, peer, session));
+            relays_.forget_worker(peer);
             clients_.notify(step, pools, 0);
             break;
         case wire::Role::gatherer:
             gathering_.lose(step, peer);
-            relays_.lose(step, peer);
+            relays_.lose(session);
             break;
         case wire::Role::client: clients_.lose_client(step, peer); break;
     }
@@ -326,6 +329,7 @@ void Core::sweep(Step& step) {
         if (end.outcome != wire::Outcome::running) over.emplace_back(id, std::move(end));
     }
     dispatcher_.wake(step);
+    relays_.sweep(step);
     dispatcher_.inner().touch_all();
     for (auto& [id, ending] : over) endings_.end(step, jobs_.at(id), std::move(ending));
     retention_.forget_ended(step);

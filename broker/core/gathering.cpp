@@ -110,7 +110,7 @@ Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered
     return job;
 }
 
-void Gathering::on_marked(Step& step, const PeerId& from, wire::Marked& marked) const {
+void Gathering::on_marked(Step& step, const PeerId& from, wire::Marked marked) const {
     if (marked.owner.bytes.empty()) {
         Job* job = owners_.jobs.find_running(marked.job);
         if (job && job->assignment->gatherer == from) owners_.errors.on_marked(step, *job, marked);

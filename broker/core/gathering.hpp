@@ -36,7 +36,7 @@ public:
     /// Returns the job that goes on, if any: its client may have credit.
     Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
     /// An answer for this broker, or for a worker: who hears it must have heard what is safe.
-    void on_marked(Step& step, const PeerId& from, wire::Marked& marked) const;
+    void on_marked(Step& step, const PeerId& from, wire::Marked marked) const;
     /// Which gatherers a worker or a client can't reach. True when that has changed.
     bool on_unreached(Step& step, Session& session, std::vector<wire::Unreached> unreached);
     /// Whether it can store what it gathers.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <string>
 #include <utility>
 
 #include "broker/state/conduct.hpp"
@@ -26,62 +25,108 @@ std::string flaw(const wire::Results& results, const Slice& body,
                std::to_string(results.count) + " MessagePack objects";
     return {};
 }
+
+void answer(Step& step, const PeerId& worker, const JobId& job, std::uint64_t number) {
+    step.send(worker, wire::Marked{.job = job, .number = number});
+}
 }  // namespace
 
 void Relays::take(Step& step, Received& event) {
-    const auto& [results, owner, number] = std::get<wire::Relay>(event.message);
-    const wire::Marked marked{.job = results.job, .number = number};
-    if (!send(step, event)) step.send(event.from, marked);
+    const auto& relay = std::get<wire::Relay>(event.message);
+    const Run run{.worker = event.from, .job = relay.results.job, .number = relay.number};
+    switch (send(step, event)) {
+        case Fate::sent: return;
+        case Fate::refused: return answer(step, run.worker, run.job, run.number);
+        case Fate::waits:
+            const std::string& gatherer = owners_.jobs.at(run.job).assignment->known.name;
+            ways_[gatherer].waiting[run.worker] = run;
+    }
 }
 
-/// False: there is no room, or no way.
-bool Relays::send(Step& step, Received& event) {
+Relays::Fate Relays::send(Step& step, Received& event) {
     auto& relay = std::get<wire::Relay>(event.message);
-    Job* job = owners_.jobs.find_running(relay.results.job);
-    if (!job || owners_.options.relay_credit == 0) return false;
+    const Job* job = owners_.jobs.find_running(relay.results.job);
+    if (!job || owners_.options.relay_credit == 0) return Fate::refused;
     if (std::string why = flaw(relay.results, event.body, job->total()); !why.empty()) {
         owners_.conduct.strike(step, event.from, event.sender, "dropped results that make no sense",
                                std::move(why), event.body.size());
-        return false;
+        return Fate::refused;
     }
-    const PeerId& to = job->assignment->gatherer;
-    const Session* gatherer = owners_.sessions.find(to);
-    if (!gatherer || gatherer->minor < wire::minor_of_relays) return false;
+    const Session* gatherer = owners_.sessions.find(job->assignment->gatherer);
+    if (!gatherer) return Fate::waits;
+    if (gatherer->minor < wire::minor_of_relays) return Fate::refused;
+    Way& way = ways_[job->assignment->known.name];
     const std::uint64_t bytes = event.body.size() + limits::relay_cost;
-    Relayed& relayed = relayed_[to];
-    if (relayed.bytes > 0 && relayed.bytes + bytes > limits::relayed_bytes) return false;
-    relayed.runs.push_back({event.from, job->id, relay.number, bytes});
-    relayed.bytes += bytes;
+    if (way.bytes > 0 && way.bytes + bytes > limits::relayed_bytes) return Fate::waits;
+    way.sent.push_back({event.from, job->id, relay.number, bytes});
+    way.bytes += bytes;
     relay.owner = event.from;
-    step.send(to, std::move(relay), std::move(event.body), true);
-    return true;
+    step.send(job->assignment->gatherer, std::move(relay), std::move(event.body), true);
+    return Fate::sent;
 }
 
-void Relays::answered(const PeerId& gatherer, const wire::Marked& marked) {
-    auto at = relayed_.find(gatherer);
-    if (at == relayed_.end()) return;
-    Relayed& relayed = at->second;
-    const auto run = std::ranges::find_if(relayed.runs, [&](const Run& of) {
+void Relays::answered(Step& step, const Session& gatherer, const wire::Marked& marked) {
+    auto at = ways_.find(gatherer.gatherer.name);
+    if (at == ways_.end()) return;
+    Way& way = at->second;
+    const auto run = std::ranges::find_if(way.sent, [&](const Run& of) {
         return of.worker == marked.owner && of.number == marked.number;
     });
-    if (run == relayed.runs.end()) return;
-    for (auto each = relayed.runs.begin(); each != run + 1; ++each) relayed.bytes -= each->bytes;
-    relayed.runs.erase(relayed.runs.begin(), run + 1);
-    if (relayed.runs.empty()) relayed_.erase(at);
+    if (run == way.sent.end()) return;
+    for (auto each = way.sent.begin(); each != run + 1; ++each) way.bytes -= each->bytes;
+    way.sent.erase(way.sent.begin(), run + 1);
+    if (way.bytes <= limits::relayed_bytes / 2) wake_next(step, way);
 }
 
-void Relays::lose(Step& step, const PeerId& gatherer) {
-    auto lost = relayed_.extract(gatherer);
-    if (lost.empty()) return;
-    for (const Run& run : lost.mapped().runs)
-        if (owners_.sessions.find(run.worker))
-            step.send(run.worker, wire::Marked{.job = run.job, .number = run.number});
+/// One after the other.
+void Relays::wake_next(Step& step, Way& way) {
+    if (way.waiting.empty()) return;
+    auto next = way.waiting.upper_bound(way.woken);
+    if (next == way.waiting.end()) next = way.waiting.begin();
+    const auto& [worker, run] = *next;
+    answer(step, worker, run.job, run.number);
+    way.woken = worker;
+    way.waiting.erase(next);
+}
+
+void Relays::begin(Step& step, const Session& gatherer) {
+    lose(gatherer);
+    auto way = ways_.extract(gatherer.gatherer.name);
+    if (way.empty()) return;
+    for (const auto& [worker, run] : way.mapped().waiting)
+        answer(step, worker, run.job, run.number);
+}
+
+void Relays::lose(const Session& gatherer) {
+    auto at = ways_.find(gatherer.gatherer.name);
+    if (at == ways_.end()) return;
+    Way& way = at->second;
+    for (const Run& run : std::exchange(way.sent, {})) {
+        if (!owners_.sessions.find(run.worker)) continue;
+        Run& last = way.waiting.try_emplace(run.worker, run).first->second;
+        if (last.number < run.number) last = run;
+    }
+    way.bytes = 0;
+}
+
+void Relays::sweep(Step& step) {
+    for (auto& [gatherer, way] : ways_)
+        if (way.sent.empty() && owners_.sessions.gatherer_named(gatherer)) wake_next(step, way);
+    std::erase_if(ways_, [](const auto& each) {
+        return each.second.sent.empty() && each.second.waiting.empty();
+    });
+}
+
+void Relays::forget_worker(const PeerId& worker) {
+    for (auto& [gatherer, way] : ways_) way.waiting.erase(worker);
 }
 
 void Relays::check_invariants() const {
-    for (const auto& [gatherer, relayed] : relayed_) {
-        FANFOLD_CHECK(owners_.sessions.find(gatherer) != nullptr);
-        FANFOLD_CHECK(relayed.bytes <= limits::relayed_bytes || relayed.runs.size() == 1);
+    for (const auto& [gatherer, way] : ways_) {
+        FANFOLD_CHECK(way.sent.empty() || owners_.sessions.gatherer_named(gatherer));
+        FANFOLD_CHECK(way.bytes <= limits::relayed_bytes || way.sent.size() == 1);
+        for (const auto& [worker, run] : way.waiting)
+            FANFOLD_CHECK(owners_.sessions.find(worker) != nullptr);
     }
 }
 

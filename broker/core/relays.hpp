@@ -1,18 +1,20 @@
-// Results that workers can't push to their gatherer go through the broker, a few at a time. What
-// exceeds that is dropped: the worker is told Marked at once, and sends it again. Owned by the
-// core's thread.
+// Results that workers can't push to their gatherer go through the broker, a few at a time. Who
+// finds no room, or whose gatherer is away, hears Marked once there is a way: until then it sends
+// nothing again. Owned by the core's thread.
 //
-// Invariant: what is on its way to a gatherer is limits::relayed_bytes or one run of values.
+// Invariants: what is on its way to a gatherer is limits::relayed_bytes or one run of values, and
+// nothing is on its way to one that is away; whoever waits is here.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <string>
 
 #include "broker/state/job.hpp"
 #include "broker/state/owners.hpp"
+#include "broker/state/session.hpp"
 #include "broker/state/step.hpp"
-#include "shared/base/slice.hpp"
 
 namespace fanfold::broker {
 
@@ -21,10 +23,15 @@ public:
     explicit Relays(const Owners& owners) : owners_(owners) {}
 
     void take(Step& step, Received& event);
-    /// The gatherer has had it, and what was sent to it before.
-    void answered(const PeerId& gatherer, const wire::Marked& marked);
-    /// What was on its way will not come.
-    void lose(Step& step, const PeerId& gatherer);
+    /// The gatherer has had this run, and what was sent to it before.
+    void answered(Step& step, const Session& gatherer, const wire::Marked& marked);
+    /// The gatherer is here, over a new connection.
+    void begin(Step& step, const Session& gatherer);
+    /// What was on its way to the gatherer will not come.
+    void lose(const Session& gatherer);
+    void forget_worker(const PeerId& worker);
+    /// Who was woken may have nothing to send any more: then it is another's turn.
+    void sweep(Step& step);
 
     void check_invariants() const;
 
@@ -35,13 +42,17 @@ private:
         std::uint64_t number = 0;
         std::uint64_t bytes = 0;
     };
-    struct Relayed {
-        std::deque<Run> runs;  // in their order
+    struct Way {
+        std::deque<Run> sent;  // in their order
         std::uint64_t bytes = 0;
+        std::map<PeerId, Run> waiting;  // by worker, the last of each
+        PeerId woken;                   // the last one
     };
-    bool send(Step& step, Received& event);
+    enum class Fate : std::uint8_t { sent, waits, refused };
+    Fate send(Step& step, Received& event);
+    void wake_next(Step& step, Way& way);
 
-    std::map<PeerId, Relayed> relayed_;  // by gatherer
+    std::map<std::string, Way> ways_;  // by the gatherer's name
     const Owners& owners_;
 };
 

@@ -308,14 +308,10 @@ void Submissions::on_mark(Step& step, const wire::Mark& mark, const Sender& send
 
 /// Another client has taken the job over while this one was gone.
 void Submissions::refuse_earlier(Step& step, const PeerId& peer, const Job& job) {
-    const std::string which =
-        "job " + to_string(job.id) + " with the key '" + job.spec->key + "'; ";
-    step.refuse(
-        peer, RefusalCode::conflict,
-        job.total()
-            ? "another client has just submitted " + which + "the same command again finds it"
-            : "another client is submitting " + which + "wait for its end, or use another key",
-        job.id);
+    step.refuse(peer, RefusalCode::conflict,
+                "another client has taken over the submission of job " + to_string(job.id) +
+                    " with the key '" + job.spec->key + "'; the same command again finds it",
+                job.id);
 }
 
 void Submissions::seal_when_whole(Step& step, Job& job) {

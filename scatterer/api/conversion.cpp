@@ -1,6 +1,8 @@
 #include "scatterer/api/conversion.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "shared/base/limits.hpp"
@@ -272,8 +274,12 @@ wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
         spec.lease = std::chrono::duration_cast<wire::Milliseconds>(limits::client_lease);
     spec.ordered = options.ordered;
     spec.cwd = options.cwd;
-    if (options.cwd_else_fresh) spec.cwd_identity = identity_of_folder(options.cwd);
-    if (options.cwd_else_fresh && spec.cwd_identity.empty()) spec.cwd.clear();
+    if (options.cwd_else_fresh) {  // by a path that means the same to every process
+        std::error_code none;
+        spec.cwd = std::filesystem::canonical(options.cwd, none).string();
+        spec.cwd_identity = identity_of_folder(spec.cwd);
+        if (spec.cwd_identity.empty()) spec.cwd.clear();
+    }
     spec.environment = options.environment;
     spec.max_output = options.max_output;
     spec.key = options.key;

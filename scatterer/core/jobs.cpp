@@ -92,24 +92,23 @@ bool Jobs::notify_all(Step& step, const std::string& text) {
 void Jobs::tell_of_walls(Step& step, const std::vector<wire::Unreached>& walls) {
     if (walls.empty() && walls_.empty()) return;
     std::set<std::string> now;
-    auto tell = [&](const std::string& gatherer, const std::string& text, bool last = false) {
+    auto each = [&](const std::string& gatherer, auto tell) {
         for (auto& [id, job] : jobs_)
-            if (!collects_from(job, gatherer)) continue;
-            else if (last) job.refuse(step, text);
-            else job.on(step, wire::Notice{id, text});
+            if (collects_from(job, gatherer)) tell(id, job);
     };
     const Duration patience = step.session.give_up();
     for (const wire::Unreached& wall : walls) {
         now.insert(wall.gatherer);
         const std::string what =
             "gatherer " + wall.gatherer + " can't be reached at " + wall.endpoint;
-        if (wall.since < patience)
-            tell(wall.gatherer, what + "; it is given up after " + to_string(patience));
-        else
-            tell(wall.gatherer,
-                 what + " from here: it was tried for " + to_string(patience) +
-                     ", and has the job's results",
-                 true);
+        each(wall.gatherer, [&](const JobId& id, ClientJob& job) {
+            if (wall.since < patience)
+                job.on(step,
+                       wire::Notice{id, what + "; it is given up after " + to_string(patience)});
+            else
+                job.refuse(step, what + " from here: it was tried for " + to_string(patience) +
+                                     ", and has the job's results");
+        });
         if (!walls_.contains(wall.gatherer))
             step.act(Note{.level = Level::warn,
                           .what = "a gatherer can't be reached",
@@ -117,7 +116,10 @@ void Jobs::tell_of_walls(Step& step, const std::vector<wire::Unreached>& walls) 
                           .detail = wall.endpoint});
     }
     for (const std::string& before : std::exchange(walls_, std::move(now)))
-        if (!walls_.contains(before)) tell(before, "gatherer " + before + " is reached again");
+        if (!walls_.contains(before))
+            each(before, [&](const JobId& id, ClientJob& job) {
+                job.on(step, wire::Notice{id, "gatherer " + before + " is reached again"});
+            });
 }
 
 void Jobs::on_memory_lost(Step& step) {

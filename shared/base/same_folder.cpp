@@ -16,15 +16,9 @@ namespace fanfold {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> shared_types{
-    "nfs",  "nfs4",   "cifs",           "smb3",       "ceph", "lustre",
-    "gpfs", "beegfs", "fuse.glusterfs", "fuse.sshfs", "afs",  "9p"};
-
-std::string boot_of_this_host() {
-    std::string boot;
-    std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
-    return boot;
-}
+/// Those whose source names their server, and whose inodes are the server's.
+constexpr std::array<std::string_view, 7> shared_types{"nfs",  "nfs4",   "cifs",          "smb3",
+                                                       "ceph", "lustre", "fuse.glusterfs"};
 
 /// Type and source of what is mounted there, if other hosts may have it, too: proc(5), mountinfo.
 std::string share_of(dev_t device) {
@@ -44,27 +38,50 @@ std::string share_of(dev_t device) {
     return {};
 }
 
+std::string numbered(const std::string& what, const struct stat& folder) {
+    return what.empty() ? what : what + " " + std::to_string(folder.st_ino);
+}
+
+/// What it is on this host, until it is started again.
+std::string host_line(const struct stat& folder) {
+    static const std::string boot = [] {
+        std::string id;
+        std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+        return id;
+    }();
+    return boot.empty() ? boot : numbered(boot + " " + std::to_string(folder.st_dev), folder);
+}
+
+std::string share_line(const struct stat& folder) {
+    return numbered(share_of(folder.st_dev), folder);
+}
+
+bool stat_folder(const std::string& path, struct stat& folder) {
+    return ::stat(path.c_str(), &folder) == 0 && S_ISDIR(folder.st_mode);
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+    return !line.empty() && ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
 }  // namespace
 
 std::string identity_of_folder(const std::string& path) {
     struct stat folder {};
-    if (::stat(path.c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode)) return {};
-    static const std::string boot = boot_of_this_host();
-    const std::string inode = " " + std::to_string(folder.st_ino) + "\n";
+    if (!stat_folder(path, folder)) return {};
     std::string identity;
-    if (!boot.empty()) identity = boot + " " + std::to_string(folder.st_dev) + inode;
-    if (const std::string share = share_of(folder.st_dev); !share.empty())
-        identity += share + inode;
+    for (const std::string& line : {host_line(folder), share_line(folder)})
+        if (!line.empty()) identity += line + "\n";
     return identity.size() <= limits::identity_bytes ? identity : std::string();
 }
 
 bool is_folder(const std::string& path, const std::string& identity) {
-    std::istringstream wanted(identity);
-    std::string own = "\n" + identity_of_folder(path);
-    for (std::string line; std::getline(wanted, line);)
-        if (!line.empty() && own.find("\n" + line + "\n") != std::string::npos)
-            return ::access(path.c_str(), W_OK | X_OK) == 0;
-    return false;
+    struct stat folder {};
+    if (!stat_folder(path, folder)) return false;
+    // Nearly always the first, which needs no list of mounts.
+    const bool same =
+        has_line(identity, host_line(folder)) || has_line(identity, share_line(folder));
+    return same && ::access(path.c_str(), W_OK | X_OK) == 0;
 }
 
 }  // namespace fanfold

@@ -43,6 +43,11 @@ touch ../go
 ended slow
 same "the exit code" 0 "$code"
 
+run 0 fanfold submit -j 1 true ::: 1
+same "-j of submit" 1 "$(fanfold status --output json last | field max_running)"
+run 255 fanfold map --cwd '' true ::: 1
+says "^fanfold: --cwd '': here, fresh, or a folder is wanted"
+
 # --- a worker that has not the folder: it is mounted for the client alone ---
 alone=(unshare -m bash -c 'mount -t tmpfs none . && cd "$PWD" && "$@"' alone)
 if ! "${alone[@]}" true 2>/dev/null; then
@@ -63,6 +68,7 @@ import ast, sys
 names = ast.literal_eval(sys.stdin.read())["left_behind"].split(", ")
 print(", ".join(sorted(names)))')"
 run 1 "${alone[@]}" fanfold map cat ::: out-1.txt
-says 'out-1.txt: No such file.*it ran in a fresh folder, for this worker has not the one of its'
+says 'exit code 1 in a fresh folder, for its worker has not this one \(see --cwd\)'
+same "its stderr is told once" 1 "$(grep -c 'No such file' err)"
 run 0 "${alone[@]}" fanfold map --cwd "$work" 'pwd; :' ::: x
 silent

@@ -76,9 +76,9 @@ void CommandTasks::run(Task task, const Function& function) {
     {
         std::lock_guard lock(mutex_);
         std::uint64_t number = task.number;
-        const wire::JobSpec& spec = task.spec;
+        wire::JobSpec& spec = task.spec;
         const bool away = !spec.cwd_identity.empty() && !is_folder(spec.cwd, spec.cwd_identity);
-        if (away) task.spec.cwd.clear();
+        if (away) spec.cwd.clear();
         active_.emplace(number,
                         Active{.task = std::move(task), .function = &function, .away = away});
         go_on(number);
@@ -190,8 +190,9 @@ void CommandTasks::on_end(CommandEnd end) {
 }
 
 std::string CommandTasks::outputs_of(const Active& active, const CommandEnd& end) {
-    if (!active.away) return streams_value(end.out, end.err);
-    return streams_value(end.out, end.err, end.left);
+    std::optional<std::string_view> left;
+    if (active.away) left = end.left;
+    return streams_value(end.out, end.err, left);
 }
 
 void CommandTasks::report(Active& active, CommandEnd end) {
@@ -211,11 +212,8 @@ void CommandTasks::report(Active& active, CommandEnd end) {
     wire::Failure failure =
         failure_of(end, {.timeout = task.spec.timeout,
                          .max_output = output_limit(task.spec, options_.max_output),
-                         .limits = options_.containment.limits});
-    if (active.away)
-        failure.message +=
-            "; it ran in a fresh folder, for this worker has not the one of its "
-            "submitter, or may not write there: see --cwd";
+                         .limits = options_.containment.limits,
+                         .away = active.away});
     // What comes after it would fare no better.
     if (end.trouble == wire::TroubleKind::worker) active.stopped = true;
     report_failure(active, std::move(failure), Slice::take(outputs_of(active, end)), end.trouble);

@@ -132,8 +132,12 @@ wire::Failure failure_of(const CommandEnd& end, const FailureContext& context) {
     switch (end.how) {
         case CommandEnd::How::exited:
             failure.exit_code = end.exit_code;
-            failure.message = with_stderr("exit code " + std::to_string(end.exit_code), end.err) +
-                              with_limits(context.limits);
+            failure.message = "exit code " + std::to_string(end.exit_code);
+            if (context.away)
+                failure.message +=
+                    " in a fresh folder, for its worker has not this one (see --cwd)";
+            failure.message =
+                with_stderr(std::move(failure.message), end.err) + with_limits(context.limits);
             break;
         case CommandEnd::How::signaled:
             failure.signal = end.signal;

@@ -42,6 +42,7 @@ struct FailureContext {
     wire::Milliseconds timeout{0};
     std::uint64_t max_output = 0;
     CommandLimits limits{};
+    bool away = false;  // in a fresh folder in place of its submitter's
 };
 
 /// What became of a command that did not; index and attempt are the caller's to fill in.

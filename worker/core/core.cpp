@@ -191,8 +191,7 @@ void Core::keep_time(Step& step) {
     if (due.hello) send(step, session_.hello());
     if (due.heartbeat) say_heartbeat(step);
     results_.ask_of_overdue(step, briefs_);
-    if (!walls_.empty() && connected())
-        relay_.send(step, results_, briefs_, walls_.list(lived_.now()));
+    if (connected()) relay_.send(step, results_, briefs_, walls_, lived_.now());
 }
 
 void Core::leave(Step& step, std::string error) {

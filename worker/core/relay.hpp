@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <vector>
+#include <string>
 
+#include "shared/events/walls.hpp"
 #include "worker/core/briefs.hpp"
 #include "worker/core/results.hpp"
 
@@ -14,10 +16,11 @@ namespace fanfold::worker {
 class Relay {
 public:
     /// Nothing is on its way. A credit of 0: this broker passes nothing on.
-    void begin_session(std::uint64_t credit) { credit_ = credit, sent_.reset(); }
-    /// Unless some are on their way, or the last were turned down just now.
-    void send(Step& step, const Results& results, const Briefs& briefs,
-              const std::vector<wire::Unreached>& walls);
+    void begin_session(std::uint64_t credit) { credit_ = credit, ways_.clear(); }
+    /// What may be sent. Looks no more often than limits::resend_check, and when something is
+    /// answered.
+    void send(Step& step, const Results& results, const Briefs& briefs, const Walls& walls,
+              LivedTime lived);
     /// What came of those that were sent has been told before. False: the Mark was another's.
     bool on_marked(Time now, const wire::Marked& marked, const Results& results);
 
@@ -27,12 +30,20 @@ private:
     struct Sent {
         JobId job;
         Index first = 0;
+        std::uint64_t last_number = 0;
     };
+    struct Way {
+        std::optional<Sent> sent;  // of one job at a time
+        JobId last{};              // the job whose turn it was
+        Time not_before{};
+        Duration patience{};  // when the next answer, too, finds them not released
+    };
+    void send(Step& step, const JobId& job, const KeptResults& kept, Way& way);
+
     std::uint64_t credit_ = 0;
     std::uint64_t number_ = first_number;  // the last one
-    std::optional<Sent> sent_;
-    JobId last_{};  // the job whose turn it was
-    Time not_before_{};
+    std::map<std::string, Way> ways_;      // by gatherer
+    Time next_look_{};
 };
 
 }  // namespace fanfold::worker

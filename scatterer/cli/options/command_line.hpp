@@ -48,7 +48,6 @@ struct CommonOptions {
     std::string log_format = "text";
 };
 
-/// `map` and `submit`.
 /// Where commands run.
 enum class Place : std::uint8_t {
     usual,   // here where the worker has this folder, else in a fresh one
@@ -57,6 +56,7 @@ enum class Place : std::uint8_t {
     folder,  // in JobOptions::cwd
 };
 
+/// `map` and `submit`.
 struct MapOptions {
     std::vector<std::string> words;  // COMMAND and SOURCEs
     SourceOptions sources;

@@ -88,6 +88,7 @@ void add_policy(OptionSet& set, JobOptions& job) {
 void add_environment(OptionSet& set, MapOptions& map) {
     JobOptions& job = map.job;
     auto place = [&map](Text text) {
+        if (text.empty()) throw UsageError("--cwd '': here, fresh, or a folder is wanted");
         map.place = text == "here" ? Place::here : text == "fresh" ? Place::fresh : Place::folder;
         map.job.cwd = map.place == Place::folder ? text : std::string();
     };
@@ -120,12 +121,6 @@ void add_environment(OptionSet& set, MapOptions& map) {
 }
 
 void add_embedded_fleet(OptionSet& set, MapOptions& map) {
-    set.value(
-        "-j,--slots N",
-        [&](Text text) {
-            map.slots = small_number("-j", text, {.least = 1, .most = limits::most_slots});
-        },
-        "Fragments at a time (one for each processor); on a fleet as --max-running");
     set.value(
         "--declare NAME=COMMAND",
         [&](Text text) { map.declared.push_back(assignment_value("--declare", text)); },
@@ -240,6 +235,12 @@ void add_map(OptionSet& set, Verb verb, MapOptions& map) {
     add_inputs(set, map);
     add_policy(set, map.job);
     add_environment(set, map);
+    set.value(
+        "-j,--slots N",
+        [&](Text text) {
+            map.slots = small_number("-j", text, {.least = 1, .most = limits::most_slots});
+        },
+        "Fragments at a time (one for each processor); on a fleet as --max-running");
     if (verb == Verb::map) {
         add_embedded_fleet(set, map);
         add_results(set, map);

@@ -33,14 +33,16 @@ void Printer::print(const ResultRun& run) {
 }
 
 void Printer::print(const Fragment& fragment, Label label) {
+    const bool holds_both = options_.commands || fragment.failure;
+    const CommandOutput both = holds_both ? command_output(fragment) : CommandOutput{};
     if (options_.json) {
-        print_json(fragment, label);
+        print_json(fragment, both, label);
     } else {
-        if (options_.commands) print_command(fragment, label);
+        if (options_.commands) print_command(both, label);
         else if (!fragment.failure) print_value(fragment.value, label);
-        if (fragment.failure) report(fragment, label);
+        if (fragment.failure) report(fragment, options_.commands ? both.err : "", label);
     }
-    if (options_.commands && !options_.quiet) left_behind_.take(fragment, command_output(fragment));
+    if (!options_.quiet) left_behind_.take(fragment, both);
     output_.settle();
 }
 
@@ -79,8 +81,7 @@ void Printer::print_value(std::string_view value, Label label) {
     if (!text.ends_with('\n')) buffer += '\n';
 }
 
-void Printer::print_command(const Fragment& fragment, Label label) {
-    CommandOutput both = command_output(fragment);
+void Printer::print_command(const CommandOutput& both, Label label) {
     append_tagged(output_.buffer(), both.out, label.tag);
     if (both.err.empty()) return;
     output_.flush();  // on a terminal, stderr follows the stdout of the same command
@@ -89,21 +90,20 @@ void Printer::print_command(const Fragment& fragment, Label label) {
     console_.pass(scratch_);
 }
 
-void Printer::report(const Fragment& fragment, Label label) {
+void Printer::report(const Fragment& fragment, std::string_view shown, Label label) {
     const FragmentResult& failure = *fragment.failure;
     // Those that were cancelled are many, and alike; the job's last line lists them.
     if (options_.quiet || failure.outcome == FragmentOutcome::cancelled) return;
     output_.flush();
-    std::string_view shown = options_.commands ? command_output(fragment).err : std::string_view{};
     std::string line =
         "fragment " + std::to_string(fragment.index + 1) + ' ' + why_failed(failure, shown);
     if (!label.command.empty()) line += ": " + std::string(label.command);
     console_.say(line);
 }
 
-void Printer::print_json(const Fragment& fragment, Label label) {
+void Printer::print_json(const Fragment& fragment, const CommandOutput& both, Label label) {
     std::string& json = output_.buffer();
-    auto append_outputs = [&](CommandOutput both) {
+    auto append_outputs = [&] {
         json += "\"stdout\":";
         append_json_bytes(json, both.out);
         json += ",\"stderr\":";
@@ -123,10 +123,10 @@ void Printer::print_json(const Fragment& fragment, Label label) {
         append_json_string(json, error_text(*failure));
         if (failure->exit_code >= 0) json += ",\"exit_code\":" + std::to_string(failure->exit_code);
         if (failure->signal > 0) json += ",\"signal\":" + std::to_string(failure->signal);
-        if (!failure->output.empty()) json += ',', append_outputs(command_output(fragment));
+        if (!failure->output.empty()) json += ',', append_outputs();
     } else {
         json += ",\"value\":";
-        if (options_.commands) json += '{', append_outputs(command_output(fragment)), json += '}';
+        if (options_.commands) json += '{', append_outputs(), json += '}';
         else append_json(json, fragment.value);
     }
     json += ",\"attempt\":" + std::to_string(fragment.attempt) + ",\"worker\":";

@@ -41,10 +41,11 @@ public:
 
 private:
     void print_texts(const ResultRun& run);
-    void print_json(const Fragment& fragment, Label label);
-    void print_command(const Fragment& fragment, Label label);
+    void print_json(const Fragment& fragment, const CommandOutput& both, Label label);
+    void print_command(const CommandOutput& both, Label label);
     void print_value(std::string_view value, Label label);
-    void report(const Fragment& fragment, Label label);
+    /// `shown` of its stderr is above the line.
+    void report(const Fragment& fragment, std::string_view shown, Label label);
 
     PrinterOptions options_;
     Output& output_;

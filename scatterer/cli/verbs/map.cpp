@@ -36,10 +36,7 @@ public:
 
     int run() {
         if (map_.dry_run) return dry_run(feeder_);
-        JobOptions options =
-            job_options(map_, feeder_, console_, fleet_->embedded() && map_.bind.empty());
-        if (!fleet_->embedded() && map_.slots && options.max_running == 0)
-            options.max_running = *map_.slots;
+        JobOptions options = job_options(map_, feeder_, console_, fleet_->embedded());
         Job job = fleet_->scatterer().open(function_of(map_), std::move(options));
         if (map_.resume && has_key() && !job.existed())
             throw SystemError("no job has the key '" + map_.job.key +

@@ -20,25 +20,21 @@ std::string this_folder() {
     return std::filesystem::current_path(gone).string();
 }
 
-void choose_folder(JobOptions& job, const MapOptions& map, bool own_workers_alone) {
-    switch (map.place) {
-        case Place::fresh: return;
-        case Place::folder:
-            if (const std::string here = this_folder(); !here.empty() && !job.cwd.empty())
-                job.cwd = (std::filesystem::path(here) / job.cwd).string();
-            return;
-        case Place::usual: job.cwd_else_fresh = true; [[fallthrough]];
-        case Place::here:
-            if (map.function.empty() && !own_workers_alone) job.cwd = this_folder();
-            job.cwd_else_fresh = job.cwd_else_fresh && !job.cwd.empty();
-    }
+/// Workers of this very process run commands in its own folder anyhow, and functions run where
+/// their worker wants.
+void choose_folder(JobOptions& job, const MapOptions& map, bool embedded) {
+    const bool runs_here = (embedded && map.bind.empty()) || !map.function.empty();
+    if (map.place == Place::fresh || (runs_here && map.place != Place::folder)) return;
+    job.cwd_else_fresh = map.place == Place::usual;
+    job.cwd = (std::filesystem::path(this_folder()) / job.cwd).string();
 }
 }  // namespace
 
 JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& console,
-                       bool own_workers_alone) {
+                       bool embedded) {
     JobOptions job = map.job;
-    choose_folder(job, map, own_workers_alone);
+    choose_folder(job, map, embedded);
+    if (!embedded && map.slots && job.max_running == 0) job.max_running = *map.slots;
     job.title = feeder.title();
     if (!map.quiet) job.on_notice = [&console](const std::string& text) { console.say(text); };
     return job;

@@ -11,10 +11,9 @@ namespace fanfold::scatterer::cli {
 
 /// The name of the function that runs the fragments.
 std::string function_of(const MapOptions& map);
-/// The job's options. Its notices go to the console, which must outlive the job. Workers of this
-/// very process run commands in its own folder anyhow.
+/// The job's options. Its notices go to the console, which must outlive the job.
 JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& console,
-                       bool own_workers_alone);
+                       bool embedded);
 
 /// What a person can do when a job with a key has not ended well; the job stays until they do.
 std::string ways_out(const std::string& id, JobOutcome outcome);

@@ -16,7 +16,8 @@ struct Ways : Stage {
         peers_minor = wire::version_minor;
         worker("w", 4);
         worker("v", 4, 2);
-        ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Release, wire::Sealed>();
+        ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Notice, wire::Release,
+               wire::Sealed>();
         job = open(1, 4);
     }
     void relay(const char* peer, std::uint64_t number, Range range, std::size_t bytes_each = 1) {
@@ -42,6 +43,16 @@ struct Ways : Stage {
         say("g", wire::Marked{.job = job, .owner = {worker}, .number = number});
         CHECK(expect<wire::Marked>(worker).number == number);
     }
+    /// Time in which all are heard.
+    void live(Duration time) {
+        for (; time > Duration(0); time -= 500ms) {
+            for (const char* peer : {"c", "g"})
+                if (core->sessions().contains({peer})) say(peer, wire::Heartbeat{});
+            for (const char* peer : {"w", "v"})
+                say(peer, wire::Heartbeat{.handled = 100, .kept = {{job, {{0, 4}}}}});
+            pass(500ms);
+        }
+    }
     JobId job;
 };
 }  // namespace
@@ -63,35 +74,65 @@ TEST_CASE("results go on to the job's gatherer with whom to answer, and the answ
     ways.answered("w", 7);
 }
 
-TEST_CASE("what exceeds what a gatherer may have on its way is turned down at once") {
+TEST_CASE("what exceeds what a gatherer may have on its way waits for its answers") {
     Ways ways;
     const std::size_t large = broker::limits::relayed_bytes - 1000;
     ways.relay("w", 1, {0, 1}, large);
     ways.expect<wire::Relay>("g");
     ways.relay("v", 1, {1, 2}, 2000);
-    CHECK(ways.expect<wire::Marked>("v").number == 1);
-    ways.relay("v", 2, {1, 2}, 300);
+    ways.relay("v", 2, {2, 3}, 2000);
+    CHECK(ways.expect_all<wire::Marked>("v").empty());
+    ways.relay("v", 3, {3, 4}, 300);
     ways.expect<wire::Relay>("g");
-    ways.answered("v", 2);  // and so all that was sent before
-    ways.relay("v", 3, {1, 2}, 2 * large);
-    ways.expect<wire::Relay>("g");
-    ways.relay("w", 2, {0, 1});
-    CHECK(ways.expect<wire::Marked>("w").number == 2);
+    ways.answered("w", 1);
+    CHECK(ways.expect<wire::Marked>("v").number == 2);  // the last that waits: it may come again
+    ways.relay("v", 4, {1, 2}, 2 * large);              // past the bound: not beside another
+    CHECK(ways.expect_all<wire::Relay>("g").empty());
     ways.answered("v", 3);
-    ways.relay("w", 3, {0, 1});
+    CHECK(ways.expect<wire::Marked>("v").number == 4);
+    ways.relay("v", 5, {1, 2}, 2 * large);
     ways.expect<wire::Relay>("g");
 }
 
-TEST_CASE("of a gatherer that goes nothing is on its way any more") {
+TEST_CASE("those that wait are woken one after the other, and none is forgotten") {
+    Ways ways;
+    ways.relay("w", 1, {0, 1}, 2 * broker::limits::relayed_bytes);
+    ways.expect<wire::Relay>("g");
+    ways.relay("w", 2, {1, 2});
+    ways.relay("v", 1, {2, 3});
+    ways.answered("w", 1);
+    auto woken = [&] {
+        return std::pair(ways.expect_all<wire::Marked>("v").size(),
+                         ways.expect_all<wire::Marked>("w").size());
+    };
+    CHECK(woken() == std::pair<std::size_t, std::size_t>(1, 0));
+    // It has nothing to send any more.
+    ways.live(2s);
+    CHECK(woken() == std::pair<std::size_t, std::size_t>(0, 1));
+}
+
+TEST_CASE("while a gatherer is away nobody sends anything again, and then everybody") {
     Ways ways;
     ways.relay("w", 1, {0, 1});
-    ways.relay("v", 4, {1, 2});
+    ways.relay("w", 2, {1, 2});
     CHECK(ways.expect_all<wire::Relay>("g").size() == 2);
     ways.step(Unroutable{{"g"}});
-    CHECK(ways.expect<wire::Marked>("w").number == 1);
+    ways.relay("v", 4, {2, 3});
+    ways.live(10s);
+    CHECK(ways.expect_all<wire::Marked>("w").empty());
+    CHECK(ways.expect_all<wire::Marked>("v").empty());
+    ways.gatherer("g2");
+    auto answers = ways.expect_all<wire::Marked>("w");
+    REQUIRE(answers.size() == 1);
+    CHECK(answers[0].number == 2);
     CHECK(ways.expect<wire::Marked>("v").number == 4);
-    ways.relay("w", 2, {0, 1});
-    CHECK(ways.expect<wire::Marked>("w").number == 2);
+    ways.relay("w", 3, {0, 1});
+    CHECK(ways.expect<wire::Relay>("g2").number == 3);
+    // One that is gone itself is not waited for.
+    ways.step(Unroutable{{"w"}});
+    ways.step(Unroutable{{"g2"}});
+    ways.gatherer("g3");
+    CHECK(ways.expect_all<wire::Marked>("w").empty());
 }
 
 TEST_CASE("what can't be passed on is turned down") {

@@ -10,28 +10,13 @@ using namespace testing;
 namespace {
 constexpr std::uint64_t credit = 4;
 
-/// A worker with the values of four fragments, each a run of one byte, at a wall before `g1`.
+/// A worker with the values of eight fragments, each a run of one byte, at a wall before `g1`.
 struct Walled : Stage {
     explicit Walled(std::uint64_t relay_credit = credit) {
         tick();
         expect<wire::Hello>();
         greet(relay_credit);
-        wire::GathererRef gatherer = first_gatherer;
-        gatherer.minor = wire::minor_of_relays;
-        wire::JobSpec spec{.function = "square", .owner = {}};
-        for (Index first = 0; first < 8; ++first) {
-            say(wire::Dispatch{.sequence = ++sequence,
-                               .job = job_one,
-                               .first = first,
-                               .count = 1,
-                               .brief = wire::JobBrief{spec, 1, gatherer}},
-                numbers(first, 1));
-            auto run = expect<Run>();
-            values(run.task.number, first, 1);
-            expect<PushResults>();
-            finished(run.task.number);
-            expect<wire::Done>();
-        }
+        for (Index first = 0; first < 8; ++first) finish(job_one, first);
         ignore<wire::Heartbeat, PushMark>();
         step(Reach{.gatherer = "g1", .endpoint = "tcp://h:1"});
     }
@@ -43,6 +28,22 @@ struct Walled : Stage {
                           .timeout = 5s,
                           .relay_credit = relay_credit});
         expect<wire::Heartbeat>();
+    }
+    void finish(const JobId& job, Index first) {
+        wire::GathererRef gatherer = first_gatherer;
+        gatherer.minor = wire::minor_of_relays;
+        wire::JobSpec spec{.function = "square", .owner = {}};
+        say(wire::Dispatch{.sequence = ++sequence,
+                           .job = job,
+                           .first = first,
+                           .count = 1,
+                           .brief = wire::JobBrief{spec, 1, gatherer}},
+            numbers(first, 1));
+        auto run = expect<Run>();
+        values(run.task.number, first, 1);
+        expect<PushResults>();
+        finished(run.task.number);
+        expect<wire::Done>();
     }
     /// What goes to the broker meanwhile.
     std::vector<wire::Relay> relayed(Duration time = 500ms) {
@@ -72,10 +73,24 @@ TEST_CASE("worker: what can't be pushed goes by way of the broker, by its credit
         stage.answer(sent.back(), {0, 4});
         CHECK(stage.expect_all<wire::Relay>().size() == credit);
     }
-    SUBCASE("what there was no room for is sent again a little later") {
+    SUBCASE("what there was no room for is sent again, then after 2 s, 4 s …") {
         stage.answer(sent.back(), {});
-        CHECK(stage.expect_all<wire::Relay>().empty());
-        CHECK(stage.relayed(3s).size() == credit);
+        auto again = stage.expect_all<wire::Relay>();
+        REQUIRE(again.size() == credit);
+        for (Duration patience : {2s, 4s, 8s, 16s, 30s, 30s}) {
+            stage.answer(again.back(), {});
+            CHECK(stage.expect_all<wire::Relay>().empty());
+            CHECK(stage.relayed(patience - 500ms).empty());
+            again = stage.relayed(1s);
+            REQUIRE(again.size() == credit);
+        }
+        stage.answer(again.back(), {0, 4});
+        CHECK(stage.expect_all<wire::Relay>().size() == credit);
+    }
+    SUBCASE("of a job that is over nothing is waited for") {
+        stage.say(wire::Drop{job_one});
+        stage.finish(job_two, 0);
+        CHECK(stage.relayed(1s).size() == 1);
     }
     SUBCASE("another session knows of none on its way") {
         stage.say(wire::Refused{.code = wire::RefusalCode::unknown_session, .text = "who?"});
