@@ -48,6 +48,9 @@ inline constexpr std::uint64_t relay_credit = 1 << 20;   // of one worker to one
 inline constexpr std::uint64_t relayed_bytes = 8 << 20;  // of one gatherer, or one run of values
 inline constexpr std::uint64_t relay_cost = 256;         // of one run in memory, beside its values
 
+// --- jobs that only gatherers know
+inline constexpr std::size_t asked_jobs = 200'000;  // that one is to describe
+
 // --- workers in trouble
 inline constexpr auto first_avoided = 1s;  // a worker that can't run a job's command, by that job;
 inline constexpr auto longest_avoided = 1min;               // twice as long each time

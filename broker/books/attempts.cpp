@@ -16,6 +16,16 @@ std::string why_crashed(const History& history, std::uint32_t crash_limit) {
     return {};
 }
 
+wire::Failure failure_of(Index index, std::uint32_t attempts, wire::FailureKind kind,
+                         const std::string& why) {
+    wire::Failure failure;
+    failure.index = index;
+    failure.attempt = std::max(attempts, 1u);
+    failure.kind = kind;
+    failure.message = why;
+    return failure;
+}
+
 std::uint32_t Attempts::dispatched(Range range) {
     const History* before = history_.at(range.begin);
     if (!before) return 1;

@@ -13,6 +13,7 @@
 
 #include "shared/base/range_set.hpp"
 #include "shared/base/span_map.hpp"
+#include "shared/wire/wire_types.hpp"
 
 namespace fanfold::broker {
 
@@ -34,6 +35,9 @@ struct History {
 
 /// Why a fragment is final as `crashed`; empty while it is not.
 std::string why_crashed(const History& history, std::uint32_t crash_limit);
+/// Of a fragment that nobody has run to its end.
+wire::Failure failure_of(Index index, std::uint32_t attempts, wire::FailureKind kind,
+                         const std::string& why);
 
 enum class Death : std::uint8_t {
     in_good_order,  // the worker left: nobody is suspected

@@ -137,6 +137,19 @@ std::uint64_t Blocks::let_go(Range range, bool retain) {
     return freed;
 }
 
+std::uint64_t Blocks::need_again(Range range) {
+    std::uint64_t needed = 0;
+    while (!range.empty()) {
+        auto& [first, block] = *at(range.begin);
+        Range part = overlap(range, {first, first + block.count});
+        range.begin = part.end;
+        FANFOLD_CHECK(block.let_go >= part.size());
+        if (block.let_go == block.count) needed += block.bytes;
+        block.let_go -= static_cast<std::uint32_t>(part.size());
+    }
+    return needed;
+}
+
 void Blocks::retain(const RangeSet& safe) {
     for (auto it = blocks_.begin(); it != blocks_.end();)
         it = safe.covers({it->first, it->first + it->second.count}) ? erase(it) : std::next(it);

@@ -54,6 +54,9 @@ public:
     /// nothing is needed is freed. Returns the body bytes that count no more against the job's
     /// credit.
     std::uint64_t let_go(Range range, bool retain);
+    /// The range, which was let go and is in blocks, is needed again. Returns the body bytes that
+    /// count against the job's credit again.
+    std::uint64_t need_again(Range range);
     /// The first fragments of blocks that were freed since it was last asked.
     std::vector<Index> take_freed() { return std::exchange(freed_, {}); }
     /// The job has ended: keeps only the blocks with fragments that are not safe.

@@ -4,10 +4,11 @@
 
 namespace fanfold::broker {
 
+using wire::FailureKind;
+
 namespace {
-void append(std::vector<Range>& ranges, Range range) {
-    if (!ranges.empty() && ranges.back().end == range.begin) ranges.back().end = range.end;
-    else ranges.push_back(range);
+void requeue(Queue& queue, Attempts& attempts, const std::vector<Range>& ranges) {
+    for (Range range : ranges) queue.add(range), attempts.queued_again(range);
 }
 }  // namespace
 
@@ -38,6 +39,8 @@ bool Books::restore(Restored rows) {
             settled_.add_safe(fresh);
         }
     }
+    for (Range range : rows.failed)
+        for (Range part : queue_.take(overlap(range, {0, next_}))) settled_.add_failed(part);
     for (const auto& [index, history] : rows.tried)
         if (queue_.of(Queue::Kind::ordinary).contains(index)) attempts_.restore(index, history);
     return settled_.both().size() + queue_.size() == next_;
@@ -78,13 +81,6 @@ std::uint32_t Books::hedge(Index index, const PeerId& worker, DispatchId dispatc
     return attempt;
 }
 
-void Books::requeue(const std::vector<Range>& ranges) {
-    for (Range range : ranges) {
-        queue_.add(range);
-        attempts_.queued_again(range);
-    }
-}
-
 // --- ended
 
 Books::Releases Books::finish(Range range, const PeerId& worker) {
@@ -122,7 +118,7 @@ bool Books::fail_attempt(wire::Failure failure, Slice output, const PeerId& work
     if (!second && !is_of(loans_.first().at(index))) return false;
     bool another_runs = loans_.is_hedged(index);
     if (second) loans_.take_second(one);
-    else requeue(loans_.lose(one));
+    else requeue(queue_, attempts_, loans_.lose(one));
     std::uint32_t failures = attempts_.failed(index);
     if (another_runs) return true;
     if (failures <= retries) return attempts_.strike(index), true;
@@ -151,12 +147,9 @@ Books::Releases Books::cancel(Range range, const std::string& reason) {
     for (Range part : over.ranges())
         for (Index index = part.begin; index < part.end; ++index) {
             const History* history = attempts_.at(index);
-            wire::Failure failure;
-            failure.index = index;
-            failure.attempt = history ? std::max(history->attempts, 1u) : 1;
-            failure.kind = wire::FailureKind::cancelled;
-            failure.message = reason;
-            make_final(std::move(failure), {});
+            make_final(
+                failure_of(index, history ? history->attempts : 1, FailureKind::cancelled, reason),
+                {});
         }
     return in_vain;
 }
@@ -176,7 +169,7 @@ void Books::give_back(Range range, const PeerId& worker) {
             continue;
         }
         std::vector<Range> lost = loans_.lose(span.range);
-        requeue(lost);
+        requeue(queue_, attempts_, lost);
         for (Range part : lost) attempts_.not_started(part, used);
     }
 }
@@ -195,7 +188,7 @@ std::vector<Index> Books::lose_worker(const Loss& loss, Time now) {
     for (const auto& second : loans_.second().of(loss.worker)) loans_.take_second(second.range);
     for (const auto& loan : loans_.first().of(loss.worker)) {
         const std::vector<Range> lost = loans_.lose(loan.range);
-        requeue(lost);
+        requeue(queue_, attempts_, lost);
         if (loss.death == Death::in_good_order) continue;
         const bool alone = loan.value.alone;
         for (Range part : lost) {
@@ -227,17 +220,13 @@ void Books::judge(Index index, Verdict verdict, const Loss& loss) {
 bool Books::is_guilty(Index index, const History& history, const Loss& loss) {
     std::string why = why_crashed(history, loss.crash_limit);
     if (why.empty() || queue_.take({index, index + 1}).empty()) return false;
-    wire::Failure failure;
-    failure.index = index;
-    failure.attempt = std::max(history.attempts, 1u);
-    failure.kind = wire::FailureKind::crashed;
-    failure.message = std::move(why);
+    wire::Failure failure = failure_of(index, history.attempts, FailureKind::crashed, why);
     failure.worker = loss.name;
     make_final(std::move(failure), {});
     return true;
 }
 
-void Books::requeue_limbo(Time now) { requeue(kept_.give_up(now)); }
+void Books::requeue_limbo(Time now) { requeue(queue_, attempts_, kept_.give_up(now)); }
 
 void Books::rename_worker(const PeerId& old_id, const PeerId& new_id) {
     loans_.rename(old_id, new_id);
@@ -267,15 +256,15 @@ std::vector<Range> Books::adopt(const PeerId& worker, Range held) {
 }
 
 std::vector<Range> Books::reconcile(const PeerId& worker, const Inventory& inventory) {
-    std::vector<Range> let_go;
+    RangeSet let_go;
     for (Range range : inventory.held)
-        for (Range strange : adopt(worker, range)) append(let_go, strange);
+        for (Range strange : adopt(worker, range)) let_go.add(strange);
     for (Range range : inventory.kept) {
         finish(range, worker);
         kept_.find_again(range, worker);
         RangeSet unwanted({range});
         for (Range part : kept_.finished().of_within(worker, range)) unwanted.remove(part);
-        for (Range part : unwanted.ranges()) append(let_go, part);
+        for (Range part : unwanted.ranges()) let_go.add(part);
     }
     // What it does not name: the dispatch, or what was said of it, was lost on the way.
     const RangeSet has(inventory.held), still(inventory.kept);
@@ -284,14 +273,15 @@ std::vector<Range> Books::reconcile(const PeerId& worker, const Inventory& inven
             for (Range lost : has.missing(second.range)) loans_.take_second(lost);
     for (const auto& loan : loans_.first().of(worker))
         if (loan.value.dispatch.is_handled(inventory.handled))
-            for (Range lost : has.missing(loan.range)) requeue(loans_.lose(lost));
+            for (Range lost : has.missing(loan.range))
+                requeue(queue_, attempts_, loans_.lose(lost));
     for (const auto& span : kept_.finished().of(worker)) {
         // It has let go of results that are not safe.
         std::vector<Range> lost = still.missing(span.range);
         for (Range range : lost) kept_.erase(range);
-        requeue(lost);
+        requeue(queue_, attempts_, lost);
     }
-    return let_go;
+    return let_go.ranges();
 }
 
 Books::Releases Books::gathered(const std::vector<Range>& ranges) {
@@ -319,32 +309,48 @@ Books::Releases Books::gathered(const std::vector<Range>& ranges) {
     return releases;
 }
 
+std::vector<Range> Books::take_back(const std::vector<Range>& ranges) {
+    RangeSet again(ranges);
+    for (Range range : ranges)
+        for (Range part : settled_.cancelled().within(range)) {
+            again.remove(part);
+            for (Index index = part.begin; index < part.end; ++index)
+                settled_.errors().add(
+                    {.failure = failure_of(index, 1, FailureKind::cancelled, "it was cancelled"),
+                     .output = {}});
+        }
+    for (Range range : again.ranges()) {
+        FANFOLD_CHECK(settled_.both().covers(range));
+        settled_.take_back(range);
+        queue_.add(range);
+        taken_back_.add(range);
+    }
+    return again.ranges();
+}
+
 // --- rounds
 
 std::vector<wire::Missing> Books::unfinished() const {
-    RangeSet started, fresh;
-    auto add = [](RangeSet& to, const RangeSet& set) {
-        for (Range range : set.ranges()) to.add(range);
-    };
-    add(started, loans_.first().set());
-    add(started, kept_.finished().set());
-    add(started, kept_.limbo());
-    add(started, queue_.of(Queue::Kind::suspects));
-    add(started, queue_.of(Queue::Kind::withheld));
-    add(fresh, queue_.of(Queue::Kind::ordinary));
+    RangeSet started, fresh = queue_.of(Queue::Kind::ordinary), lost;
+    for (const RangeSet& set :
+         {loans_.first().set(), kept_.finished().set(), RangeSet(kept_.limbo()),
+          RangeSet(queue_.of(Queue::Kind::suspects)), RangeSet(queue_.of(Queue::Kind::withheld))})
+        for (Range range : set.ranges()) started.add(range);
     for (Range part : attempts_.tried(fresh)) {
         fresh.remove(part);
         started.add(part);
     }
+    for (Range range : taken_back_.ranges())
+        for (Range part : fresh.within(range)) lost.add(part);
+    for (Range range : lost.ranges()) fresh.remove(range);
     std::vector<wire::Missing> missing;
-    auto list = [&](const char* reason, const RangeSet& set) {
-        if (set.empty()) return;
-        auto ranges = set.ranges();
+    const std::pair<const char*, const RangeSet*> reasons[] = {
+        {"lost", &lost}, {"cancelled", &started}, {"never started", &fresh}};
+    for (const auto& [reason, set] : reasons) {
+        auto ranges = set->ranges();
         ranges.resize(std::min(ranges.size(), limits::missing_ranges));
-        missing.push_back({reason, std::move(ranges)});
-    };
-    list("cancelled", started);
-    list("never started", fresh);
+        if (!ranges.empty()) missing.push_back({reason, std::move(ranges)});
+    }
     return missing;
 }
 

@@ -42,6 +42,7 @@ public:
         Index next = 0;   // so many were accepted
         std::vector<Range> safe;
         std::vector<FinalError> errors;
+        std::vector<Range> failed;  // whose errors its gatherer has
         std::map<Index, History> tried;
     };
     /// Whether every fragment that was accepted is there.
@@ -107,10 +108,14 @@ public:
     /// The gatherer has these safe. Returns the workers that may let go, with what: of kept
     /// results, and of loans that are not wanted any more.
     Releases gathered(const std::vector<Range>& ranges);
+    /// The gatherer has lost what it had of these, whose errors are not here either: they are
+    /// queued again, but for those that were cancelled, which errors() has once more. Returns what
+    /// is queued again.
+    std::vector<Range> take_back(const std::vector<Range>& ranges);
 
     // --- rounds
     /// Fragments that never ran to an end, as the outcome lists them: dispatched at least once, and
-    /// not.
+    /// not; and those whose value was lost.
     std::vector<wire::Missing> unfinished() const;
     /// Drops every book that only a running job needs.
     void close();
@@ -134,7 +139,6 @@ public:
     void check_invariants(bool running) const;
 
 private:
-    void requeue(const std::vector<Range>& ranges);
     void make_final(wire::Failure failure, Slice output);
     bool is_guilty(Index index, const History& history, const Loss& loss);
     std::vector<Range> adopt(const PeerId& worker, Range held);
@@ -145,6 +149,7 @@ private:
     Loans loans_;
     KeptResults kept_;
     Settled settled_;
+    RangeSet taken_back_;
     std::vector<SettledRange> settled_now_;
 };
 

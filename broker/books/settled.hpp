@@ -17,16 +17,24 @@ public:
     void add_error(FinalError error) {
         Index index = error.failure.index;
         failed_.add({index, index + 1});
+        if (error.failure.kind == wire::FailureKind::cancelled) cancelled_.add({index, index + 1});
         both_.add({index, index + 1});
         errors_.add(std::move(error));
     }
     /// The gatherer has the errors of the range.
     void confirm(Range range) { errors_.confirm(range); }
     void drop_errors() { errors_.clear(); }
+    /// Failed, by the word of a gatherer that has the errors.
+    void add_failed(Range range) { failed_.add(range), both_.add(range); }
+    /// The gatherer has lost what it had of the range.
+    void take_back(Range range) {
+        for (RangeSet* set : {&safe_, &failed_, &cancelled_, &both_}) set->remove(range);
+    }
     /// Only what is safe stays settled. Returns what had failed.
     std::vector<Range> start_round() {
         auto failed = failed_.ranges();
         failed_.clear();
+        cancelled_.clear();
         errors_.clear();
         both_ = safe_;
         return failed;
@@ -34,6 +42,7 @@ public:
 
     const RangeSet& safe() const { return safe_; }
     const RangeSet& failed() const { return failed_; }
+    const RangeSet& cancelled() const { return cancelled_; }  // of those that failed
     const RangeSet& both() const { return both_; }
     /// Those that the gatherer has not confirmed. Who tells them notes it there.
     FinalErrors& errors() { return errors_; }
@@ -47,6 +56,7 @@ public:
 private:
     RangeSet safe_;
     RangeSet failed_;
+    RangeSet cancelled_;
     RangeSet both_;
     FinalErrors errors_;
 };

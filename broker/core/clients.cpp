@@ -178,6 +178,18 @@ void Clients::lose_client(const Step& step, const PeerId& peer) {
     }
 }
 
+void Clients::hear(Job& job, const PeerId& peer) {
+    if (job.client->peer == peer && owners_.sessions.find(peer))
+        job.client.write()->lease_until.reset();
+}
+
+void Clients::claim(Job& job, const PeerId& peer) {
+    Client& client = *job.client.write();
+    client.peer = peer;
+    client.incarnation = owners_.sessions.at(peer).epoch.incarnation;
+    client.lease_until.reset();
+}
+
 void Clients::adopt_client(Step& step, const PeerId& peer) {
     const Session& session = owners_.sessions.at(peer);
     for (const JobId& id : owners_.jobs.running()) {
@@ -197,7 +209,8 @@ void Clients::adopt(Step& step, Job& job, const PeerId& peer, const Session& ses
     client.incarnation = session.epoch.incarnation;
     if (is_early) owners_.persistence.opened(step, job);
     client.peer = peer;
-    client.lease_until.reset();
+    // It may have handed the job over in another life of the broker: whoever has it still says so.
+    if (is_early || session.minor < wire::minor_of_holds) client.lease_until.reset();
     tell_credit(step, job, true);
     if (job.total()) step.send(peer, wire::Sealed{.job = job.id, .total = *job.total()});
     // What it was told of that before its hello, or over its last connection, may be lost.

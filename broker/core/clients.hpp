@@ -45,6 +45,10 @@ public:
     /// A client comes with the key of a job that is not whole, and whose own client is gone.
     void take_over(Step& step, Job& job, const PeerId& peer, std::uint64_t token);
     void lose_client(const Step& step, const PeerId& peer);
+    /// The peer speaks of the job, which may be its own.
+    void hear(Job& job, const PeerId& peer);
+    /// The peer knows the job's token: it is its own.
+    void claim(Job& job, const PeerId& peer);
     void adopt_client(Step& step, const PeerId& peer);
     /// Its client is gone for longer than the lease.
     static bool is_unleased(const Job& job, Time now) {

@@ -122,32 +122,17 @@ bool Core::route(Step& step, Received& event, Session& session) {
                     idle_work_.on_recalled(step, from, session, m);
                 });
             },
-            [&](Gathered& m) {
-                return of(Role::gatherer, [&] {
-                    if (Job* job = gathering_.on_gathered(step, from, m))
-                        clients_.tell_credit(step, *job);
-                });
-            },
             [&](Relay&) { return of(Role::worker, [&] { relays_.take(step, event); }); },
-            [&](Marked& m) {
-                return of(Role::gatherer, [&] {
-                    gathering_.on_marked(step, from, m);
-                    relays_.answered(step, session, m);
-                });
-            },
-            [&](Propose& m) {
-                return of(Role::gatherer, [&] { gathering_.on_propose(step, from, m); });
-            },
-            [&](Forgotten& m) {
-                return of(Role::gatherer, [&] { retention_.on_forgotten(step, session, m); });
+            [&](OneOf<Gathered, Marked, Propose, Forgotten, Holds, Described> auto& m) {
+                return of(Role::gatherer, [&] { hear(step, from, session, &m); });
             },
             [&](OneOf<Seal, Cancel, CancelFragments, Watch, Query, Find, Adjust, Retry,
                       Forget> auto& m) { return of(Role::client, [&] { ask(step, from, &m); }); },
             // What the broker itself says, what comes by its other socket, or goes past it.
             [](OneOf<Hello, Welcome, Refused, Mark, Block, Accepted, Sealed, Located, Notice, Ended,
                      Report, Found, Retried, Adjusted, FragmentsCancelled, Dispatch, Release, Drop,
-                     SendAgain, Recall, Examine, Results, Assign, Errors, AllowedKeys, Collect,
-                     Values, Failures, Acknowledge, Concluded> auto&) { return false; }},
+                     SendAgain, Recall, Examine, Results, Assign, Errors, AllowedKeys, Describe,
+                     Collect, Values, Failures, Acknowledge, Concluded> auto&) { return false; }},
         event.message);
 }
 
@@ -161,6 +146,29 @@ void Core::on_heartbeat(Step& step, const PeerId& from, Session& session,
     if (gathering_.on_unreached(step, session, std::move(heartbeat.unreached)) &&
         session.role == wire::Role::worker)
         dispatcher_.place(step.now, step.lived, from, session);
+}
+
+void Core::hear(Step& step, const PeerId& from, Session& session, Word word) {
+    std::visit(Overloaded{[&](wire::Gathered* m) {
+                              reconciling_.on_gathered(from, *m);
+                              if (Job* job = gathering_.on_gathered(step, from, *m))
+                                  clients_.tell_credit(step, *job);
+                          },
+                          [&](wire::Marked* m) {
+                              gathering_.on_marked(step, from, *m);
+                              reconciling_.on_marked(step, from, *m);
+                              relays_.answered(step, session, *m);
+                          },
+                          [&](wire::Propose* m) { gathering_.on_propose(step, from, *m); },
+                          [&](wire::Forgotten* m) {
+                              retention_.on_forgotten(step, session, *m);
+                              reconciling_.on_forgotten(from, m->job);
+                          },
+                          [&](wire::Holds* m) { reconciling_.on_holds(step, from, *m); },
+                          [&](wire::Described* m) {
+                              reconciling_.on_described(step, from, std::move(*m));
+                          }},
+               word);
 }
 
 void Core::ask(Step& step, const PeerId& from, Request request) {
@@ -191,6 +199,7 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
             break;
         case wire::Role::gatherer:
             gathering_.adopt(step, peer);
+            reconciling_.begin(step, peer);
             relays_.begin(step, session);
             retention_.hurry(step.now);
             break;
@@ -203,6 +212,7 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
     // It may have gathered under another name: those jobs are not the new one's.
     if (earlier->role == wire::Role::gatherer) {
         gathering_.lose(step, joined.earlier);
+        reconciling_.lose(joined.earlier);
         relays_.lose(*earlier);
     }
     sessions_.take_out(joined.earlier);
@@ -227,6 +237,7 @@ void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_or
             break;
         case wire::Role::gatherer:
             gathering_.lose(step, peer);
+            reconciling_.lose(peer);
             relays_.lose(session);
             break;
         case wire::Role::client: clients_.lose_client(step, peer); break;
@@ -330,6 +341,7 @@ void Core::sweep(Step& step) {
     }
     dispatcher_.wake(step);
     relays_.sweep(step);
+    reconciling_.sweep(step);
     dispatcher_.inner().touch_all();
     for (auto& [id, ending] : over) endings_.end(step, jobs_.at(id), std::move(ending));
     retention_.forget_ended(step);
@@ -345,6 +357,7 @@ void Core::check_invariants() const {
     dispatcher_.check_invariants();
     retention_.check_invariants();
     relays_.check_invariants();
+    reconciling_.check_invariants();
     for (const JobId& id : jobs_.running())
         if (const PeerId& gatherer = jobs_.all().at(id).assignment->gatherer;
             !gatherer.bytes.empty())

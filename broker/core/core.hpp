@@ -11,6 +11,7 @@
 
 #include "broker/core/directory.hpp"
 #include "broker/core/entrance.hpp"
+#include "broker/core/reconciling.hpp"
 #include "broker/core/relays.hpp"
 #include "broker/core/reports.hpp"
 #include "broker/core/requests.hpp"
@@ -47,8 +48,7 @@ public:
     const Sessions::All& sessions() const { return sessions_.all(); }
     const Jobs::All& jobs() const { return jobs_.all(); }
     std::uint64_t denied() const { return users_.denied(); }
-    std::uint64_t stale() const { return conduct_.stale(); }
-    const Misbehaviour& misbehaviour() const { return conduct_.misbehaviour(); }
+    const Conduct& conduct() const { return conduct_; }
 
 private:
     void on(Step& step, Received& event);
@@ -66,6 +66,10 @@ private:
         std::variant<wire::Seal*, wire::Query*, wire::Find*, wire::Cancel*, wire::CancelFragments*,
                      wire::Watch*, wire::Adjust*, wire::Retry*, wire::Forget*>;
     void ask(Step& step, const PeerId& from, Request request);
+    /// What a gatherer says.
+    using Word = std::variant<wire::Gathered*, wire::Marked*, wire::Propose*, wire::Forgotten*,
+                              wire::Holds*, wire::Described*>;
+    void hear(Step& step, const PeerId& from, Session& session, Word word);
     void join(Step& step, const PeerId& peer, const Entrance::Joined& joined);
     void lose(Step& step, const PeerId& peer, const char* why, bool in_good_order = false);
     void sweep(Step& step);
@@ -106,6 +110,7 @@ private:
     Reports reports_{jobs_, sessions_, gathering_};
     Entrance entrance_{owners_};
     Restoring restoring_{owners_};
+    Reconciling reconciling_{owners_, restoring_};
 };
 
 }  // namespace fanfold::broker

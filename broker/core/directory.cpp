@@ -9,8 +9,8 @@ void Directory::on_find(Step& step, const PeerId& from, const wire::Find& find) 
     auto already =
         std::ranges::count_if(finds_, [&](const Waiting& other) { return other.from == from; });
     if (already >= limits::waiting_finds) return void(answer(step, from, find, true));
-    const Job& job = *jobs_.find_key(sessions_.at(from).sender.user, find.key);
-    step.send(job.client->peer, wire::Heartbeat{});  // shows whether it is there
+    if (const Job* job = jobs_.find_key(sessions_.at(from).sender.user, find.key))
+        step.send(job->client->peer, wire::Heartbeat{});  // shows whether it is there
     std::erase_if(finds_, [&](const Waiting& waiting) {
         return waiting.from == from && waiting.find.number == find.number;
     });
@@ -18,9 +18,11 @@ void Directory::on_find(Step& step, const PeerId& from, const wire::Find& find) 
         {.from = from, .find = find, .until = step.now + limits::patience_with_the_dead});
 }
 
-/// False: another client seems to have the job, and it is not yet time to say so.
+/// False: another client seems to have the job, or a gatherer may have it, and it is not yet time
+/// to say so.
 bool Directory::answer(Step& step, const PeerId& from, const wire::Find& find, bool at_last) {
     Job* job = jobs_.find_key(sessions_.at(from).sender.user, find.key);
+    if (!job && !at_last && sessions_.await_jobs()) return false;
     if (!job) return step.send(from, wire::Found{.number = find.number}), true;
     bool submitting = job->running() && !job->total();
     bool busy = submitting && !job->client->peer.bytes.empty() && job->client->token != find.token;

@@ -81,6 +81,49 @@ void Endings::complete(Step& step, Job& job) {
     owners_.persistence.ended(step, job, {});
 }
 
+bool Endings::lose_values(Step& step, Job& job, std::uint64_t left) {
+    const std::uint64_t had = job.life->end.values;
+    return left < had &&
+           lose(step, job, left,
+                std::to_string(had - left) + " of its " + std::to_string(had) + " values");
+}
+
+bool Endings::lose_results(Step& step, Job& job) {
+    const wire::Ended& end = job.life->end;
+    const bool promised =
+        end.outcome == wire::Outcome::complete || end.outcome == wire::Outcome::partial;
+    // It may have had failures alone.
+    return (end.values > 0 || (promised && end.total.value_or(0) > 0)) &&
+           lose(step, job, 0, "its results");
+}
+
+bool Endings::lose(Step& step, Job& job, std::uint64_t left, const std::string& what) {
+    wire::Ended& end = job.life.write()->end;
+    if (end.lost) return false;
+    if (end.outcome == wire::Outcome::complete || end.outcome == wire::Outcome::partial)
+        end.outcome = wire::Outcome::failed;
+    end.reason += (end.reason.empty() ? "gatherer " : "; gatherer ") + job.assignment->known.name +
+                  " has lost " + what + " since";
+    end.values = left;
+    end.lost = true;
+    owners_.payloads.close(job, false);
+    owners_.persistence.ended(step, job, owners_.payloads.take_freed(job));
+    step.note({.level = Level::debug,
+               .what = "an ended job's gatherer has less of it than it had",
+               .job = job.id,
+               .peer = job.assignment->known.name,
+               .detail = what});
+    return true;
+}
+
+void Endings::take_round(Step& step, Job& job, std::uint32_t round) {
+    Life& life = *job.life.write();
+    life.round = round;
+    if (job.running()) return;
+    life.end.assignment = job.assignment->number;
+    step.send(job.assignment->gatherer, life.end);
+}
+
 void Endings::watch(Step& step, Job& job, const PeerId& peer) {
     if (job.running()) job.life.write()->watchers.insert(peer);
     else step.send(peer, job.life->end);

@@ -30,6 +30,14 @@ public:
     /// way.
     void complete(Step& step, Job& job);
 
+    /// The gatherer has so many values of the job, which has ended; less than there were: who asks
+    /// from now on is told so. Whether that is news.
+    bool lose_values(Step& step, Job& job, std::uint64_t left);
+    /// It has nothing of it.
+    bool lose_results(Step& step, Job& job);
+    /// The gatherer counts its rounds from there; one that has ended has ended for it, too.
+    void take_round(Step& step, Job& job, std::uint32_t round);
+
     /// The peer is told of the job's end; at once if it has ended.
     void watch(Step& step, Job& job, const PeerId& peer);
     void unwatch(Job& job, const PeerId& peer) { job.life.write()->watchers.erase(peer); }
@@ -46,6 +54,7 @@ public:
     std::vector<Range> reopen(const Step& step, Job& job);
 
 private:
+    bool lose(Step& step, Job& job, std::uint64_t left, const std::string& what);
     void shorten(Job& job);
     void tell(Step& step, Job& job, bool is_news);
 

@@ -7,6 +7,14 @@
 
 namespace fanfold::broker {
 
+namespace {
+/// Unless the job may be taken over from the gatherer.
+void forget_there(Step& step, const Owners& owners, const PeerId& gatherer, const JobId& job) {
+    if (!owners.sessions.at(gatherer).knows_holds() || owners.retention.has_tombstone(job))
+        step.send(gatherer, wire::Forget{job});
+}
+}  // namespace
+
 // --- which job is whose
 
 PeerId Gathering::choose(const std::string& preferred) const {
@@ -63,7 +71,8 @@ void Gathering::tell(Step& step, Job& job) {
                          .spec = *job.spec,
                          .total = job.total(),
                          .round = job.life->round,
-                         .user = job.user};
+                         .user = job.user,
+                         .again = assignment.again};
     // Those are for who runs it.
     message.spec.environment.clear();
     message.spec.cwd.clear();
@@ -82,7 +91,7 @@ void Gathering::tell(Step& step, Job& job) {
 
 Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered) {
     Job* job = owners_.jobs.find(gathered.job);
-    if (!job) return step.send(from, wire::Forget{gathered.job}), nullptr;
+    if (!job) return forget_there(step, owners_, from, gathered.job), nullptr;
     if (!job->running()) return step.send(from, job->life->end), nullptr;  // it has not heard
     if (job->assignment->gatherer != from || gathered.round != job->life->round) {
         owners_.conduct.pass_over(step, from,
@@ -214,7 +223,7 @@ bool Gathering::wins_over_cancel(const Job& job, const PeerId& from,
 
 void Gathering::on_propose(Step& step, const PeerId& from, const wire::Propose& propose) {
     Job* job = owners_.jobs.find(propose.job);
-    if (!job) return step.send(from, wire::Forget{propose.job});
+    if (!job) return forget_there(step, owners_, from, propose.job);
     if (!job->running()) {
         if (wins_over_cancel(*job, from, propose)) owners_.endings.complete(step, *job);
         return step.send(from, job->life->end);
@@ -272,6 +281,7 @@ void Gathering::distrust_revoked(Step& step) {
 
 void Gathering::adopt(Step& step, const PeerId& peer) {
     const wire::GathererRef gatherer = owners_.sessions.at(peer).gatherer;
+    const bool knows_holds = owners_.sessions.at(peer).knows_holds();
     std::vector<JobId> lost;
     for (const JobId& id : owners_.jobs.running()) {
         Job& job = owners_.jobs.at(id);
@@ -279,11 +289,12 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
         if (assignment.known.name != gatherer.name) continue;
         bool same_life = assignment.known.epoch == gatherer.epoch;
         bool forgot = lost_memory(assignment.known.epoch, gatherer.epoch);
-        if (forgot && !job.books.settled().both().empty()) {
+        if (forgot && !knows_holds && !job.books.settled().both().empty()) {
             lost.push_back(id);
             continue;
         }
         assignment.orphaned.reset();
+        assignment.again = true;
         assignment.gatherer = peer;
         assignment.known = gatherer;
         if (std::exchange(assignment.told_away, false)) tell_clients(step, job);
@@ -302,6 +313,20 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
                             {.reason = "its gatherer " + gatherer.name +
                                        " was started again and has lost the results in its memory",
                              .lost = true});
+}
+
+void Gathering::follow(Step& step, Job& job, const wire::GathererRef& gatherer) {
+    wire::GathererRef& known = job.assignment.write()->known;
+    const bool moved = known.results != gatherer.results || known.collect != gatherer.collect ||
+                       known.public_key != gatherer.public_key;
+    known = gatherer;
+    if (moved) owners_.persistence.located(step, job);
+}
+
+void Gathering::take_number(Step& step, Job& job, std::uint32_t number) {
+    job.assignment.write()->number = number;
+    owners_.persistence.located(step, job);
+    if (job.running()) assign(step, job);
 }
 
 std::string Gathering::why_orphaned(const Job& job, LivedTime lived) const {

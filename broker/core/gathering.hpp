@@ -48,11 +48,13 @@ public:
     /// from it: workers and clients of its jobs are told that it is nowhere, until it comes back
     /// with another key.
     void distrust_revoked(Step& step);
-    /// The jobs that were the gatherer's own go on with it; those whose results it lost with its
-    /// memory end.
+    /// The jobs that were the gatherer's own go on with it. Those whose results it lost with its
+    /// memory end, unless what it has will be compared.
     void adopt(Step& step, const PeerId& peer);
     /// What the job waits for, of its gatherer; empty: nothing.
     std::string why_waiting(const Job& job) const;
+    /// The owner, and whoever waits for the job's end.
+    void tell_clients(Step& step, const Job& job, const wire::Message& message) const;
     /// Says so to its clients where the gatherer is away for longer than a restart takes.
     void tell_of_absence(Step& step, Job& job);
     /// Why the job is not to wait for its gatherer any longer; empty: it is.
@@ -60,6 +62,10 @@ public:
     /// Whether the name is the one of another user's gatherer, for which jobs wait.
     bool is_awaited_of_another(const std::string& name, const std::string& user) const;
 
+    /// A job that has ended is asked for where its gatherer is now.
+    void follow(Step& step, Job& job, const wire::GathererRef& gatherer);
+    /// The gatherer counts its assignments from there.
+    void take_number(Step& step, Job& job, std::uint32_t number);
     /// Why the job's values are gone; empty if they are not.
     std::string why_lost(const Job& job) const;
     /// Another round, for the gatherer of the last one.
@@ -70,7 +76,6 @@ private:
     void tell(Step& step, Job& job);
     void tell_workers(Step& step, const Job& job) const;
     void tell_clients(Step& step, const Job& job) const;
-    void tell_clients(Step& step, const Job& job, const wire::Message& message) const;
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
     bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
 

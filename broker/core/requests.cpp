@@ -77,6 +77,7 @@ void Requests::on_cancel_fragments(Step& step, const PeerId& from,
 void Requests::on_watch(Step& step, const PeerId& from, const wire::Watch& watch) {
     Job* job = find_or_refuse(step, from, watch.job, "Watch");
     if (!job) return;
+    owners_.clients.hear(*job, from);
     step.send(from, Gathering::located(*job));
     owners_.endings.watch(step, *job, from);
 }

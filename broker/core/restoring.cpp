@@ -79,6 +79,7 @@ void Restoring::set(const Record& record, rows::Forgotten row) {
 void Restoring::set(Job& job, Rows&, const Record&, rows::Location row) {
     job.assignment.write()->number = row.assignment;
     job.assignment.write()->known = std::move(row.gatherer);
+    job.assignment.write()->taken_over = row.taken_over;
 }
 
 void Restoring::set(Job& job, Rows& rows, const Record& record, rows::Block row) {
@@ -106,7 +107,8 @@ void Restoring::set(Job&, Rows& rows, const Record& record, rows::Error row) {
     rows.books.errors.push_back({.failure = std::move(row.failure), .output = {}, .written = true});
 }
 
-void Restoring::set(Job&, Rows& rows, const Record&, rows::Safe row) {
+void Restoring::set(Job& job, Rows& rows, const Record& record, rows::Safe row) {
+    job.rows.write()->safe = std::max(job.rows->safe, record.number + 1);
     rows.books.safe.insert(rows.books.safe.end(), row.ranges.begin(), row.ranges.end());
 }
 
@@ -159,6 +161,7 @@ void Restoring::set(Job& job, Rows&, const Record& record, rows::Round row) {
 /// Makes its books from its rows. Returns why that can't be; empty when all is there.
 std::string Restoring::rebuild(Job& job, Rows& rows) {
     if (!rows.damage.empty()) return rows.damage;
+    if (job.assignment->taken_over) rows.books.blocks.add({0, rows.books.next});
     const bool whole = job.books.restore(std::move(rows.books));
     owners_.payloads.weigh(job);
     owners_.payloads.settle(job, job.books.take_changes().settled);
@@ -203,7 +206,8 @@ void Restoring::finish() {
             owners_.retention.add(job);
             continue;
         }
-        job.standing.write()->rests_until = options.started + options.worker_timeout;
+        job.standing.write()->rests_until =
+            job.assignment->taken_over ? Time::max() : options.started + options.worker_timeout;
         job.assignment.write()->orphaned = LivedTime{};
         owners_.dispatcher.start(options.started, job);
         owners_.clients.restore_lease(job);
@@ -225,6 +229,50 @@ void Restoring::end_damaged(Step& step) {
             owners_.endings.end(step, *job, {.reason = std::move(reason), .lost = true});
     }
     rows_.clear();
+}
+
+// --- from a gatherer
+
+Job& Restoring::adopt(Step& step, const PeerId& gatherer, wire::Described described) {
+    wire::Assign& assign = described.assign;
+    if (!sound_weight(assign.spec.share.weight)) assign.spec.share.weight = 1;
+    Tenant& tenant = owners_.users.tenant(assign.user);
+    Job& job = owners_.jobs.add(assign.job, std::move(assign.spec), std::move(assign.user), tenant);
+    owners_.jobs.add_key(job);  // a job without its key is found by its id
+    owners_.endings.open(job, step.now);
+    owners_.dispatcher.open(job);
+    Life& life = *job.life.write();
+    life.round = assign.round;
+    Assignment& assignment = *job.assignment.write();
+    assignment.number = assign.assignment;
+    assignment.known = owners_.sessions.at(gatherer).gatherer;
+    assignment.gatherer = gatherer;
+    assignment.again = assignment.taken_over = true;
+    Submission& submission = *job.submission.write();
+    submission.total = submission.announced = assign.total;
+    Books::Restored books;
+    books.next = assign.total.value_or(described.next);
+    books.blocks.add({0, books.next});  // which are not there
+    books.failed = std::move(described.failed);
+    (void)job.books.restore(std::move(books));
+    owners_.payloads.weigh(job);
+    if (described.end.outcome == wire::Outcome::running) {
+        job.standing.write()->rests_until = Time::max();
+        owners_.dispatcher.start(step.now, job);
+        owners_.persistence.opened(step, job);
+        owners_.persistence.accepted(step, job);
+        owners_.persistence.sealed(step, job);
+        return job;
+    }
+    life.end = std::move(described.end);
+    life.end.job = job.id;
+    life.end.total = assign.total;
+    life.ended_at = step.now;
+    job.books.close();
+    owners_.payloads.close(job, false);
+    owners_.retention.add(job);
+    owners_.persistence.ended(step, job, {});
+    return job;
 }
 
 }  // namespace fanfold::broker

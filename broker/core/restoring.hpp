@@ -1,7 +1,8 @@
 // How the broker finds its jobs again after it was killed: it takes the rows that the store has,
 // and makes the owners' facts from them before the first step. A row that can't be read,
-// contradicts others or is missing fails its own job by name, and nothing else. Owned by the core's
-// thread.
+// contradicts others or is missing fails its own job by name, and nothing else. And a job that only
+// its gatherer knows, as the broker's state is older: it is made from what that says. Owned by the
+// core's thread.
 #pragma once
 
 #include <map>
@@ -23,6 +24,8 @@ public:
     void finish();
     /// In the first step: ends the jobs that can't be made again.
     void end_damaged(Step& step);
+    /// It has no payloads: if it has not ended, nothing of it is dispatched.
+    Job& adopt(Step& step, const PeerId& gatherer, wire::Described described);
 
 private:
     /// What the rows of one job say, beside what its owners know already.

@@ -51,15 +51,11 @@ void Retention::bury(Step& step, const Job& job) {
     ask_to_forget(step, id, gatherer);
 }
 
-/// False when that is no longer needed.
-bool Retention::ask_to_forget(Step& step, const JobId& job, const wire::GathererRef& known) {
+void Retention::ask_to_forget(Step& step, const JobId& job, const wire::GathererRef& known) {
     for (const PeerId& peer : owners_.sessions.gatherers()) {
         const wire::GathererRef& gatherer = owners_.sessions.at(peer).gatherer;
-        if (gatherer.name != known.name) continue;
-        if (lost_memory(known.epoch, gatherer.epoch)) return false;
-        step.send(peer, wire::Forget{job});
+        if (gatherer.name == known.name) step.send(peer, wire::Forget{job});
     }
-    return true;
 }
 
 void Retention::remind(Step& step) {
@@ -67,8 +63,8 @@ void Retention::remind(Step& step) {
     next_reminder_ = step.now + limits::resend_after;
     for (auto it = tombstones_.begin(); it != tombstones_.end();) {
         const auto& [id, stone] = *it;
-        if (step.now - stone.since < owners_.options.keep &&
-            ask_to_forget(step, id, stone.gatherer)) {
+        if (step.now - stone.since < owners_.options.keep) {
+            ask_to_forget(step, id, stone.gatherer);
             ++it;
         } else {
             owners_.persistence.erase(step, id);

@@ -51,7 +51,7 @@ private:
     void shorten(Step& step, Lists& lists, std::size_t most);
     void bury(Step& step, const Job& job);
     void forget_oldest(Step& step, List& list);
-    bool ask_to_forget(Step& step, const JobId& job, const wire::GathererRef& known);
+    void ask_to_forget(Step& step, const JobId& job, const wire::GathererRef& known);
 
     const Owners& owners_;
     Lists attached_;  // nobody asks for these for long

@@ -130,6 +130,7 @@ void Submissions::on_block(Step& step, const wire::Block& block, std::optional<S
                                               "waits until other jobs go on"});
     if (opened) job = open(step, block, sender);
     if (!job) return;
+    owners_.clients.hear(*job, job->client->peer);
     Submission& submission = *job->submission.write();
     if (!job->running())  // its client may have a new connection since
         return step.send(block.spec ? block.spec->owner : job->client->peer, job->life->end);
@@ -227,6 +228,8 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
 
 Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
+    // A gatherer may have a job with this key: the client sends its block again.
+    if (!spec.key.empty() && owners_.sessions.await_jobs()) return nullptr;
     if (auto refused = why_not_open(step, block, sender)) {
         // A gatherer may be on its way: the client sends its block again.
         bool too_early =
@@ -272,6 +275,7 @@ void Submissions::on_seal(Step& step, const PeerId& from, const wire::Seal& seal
         return owners_.conduct.pass_over(step, from, "Seal with another token than the job's",
                                          seal.job);
     }
+    owners_.clients.claim(*job, from);
     const auto total = job->total();
     if (!job->running() && !total) return step.send(from, job->life->end);
     if (total ? *total != seal.total : seal.total < job->books.next())
@@ -302,6 +306,7 @@ void Submissions::on_mark(Step& step, const wire::Mark& mark, const Sender& send
         if (taken) refuse_earlier(step, mark.owner, *job);
         return step.send(mark.owner, std::move(marked));
     }
+    owners_.clients.hear(*job, mark.owner);
     owners_.clients.tell_credit(step, *job, true);
     owners_.outbox.tell_owner(step, *job, std::move(marked));
 }

@@ -81,7 +81,9 @@ struct Assignment {
     PeerId gatherer;  // its session; empty while it is away
     wire::GathererRef known;
     std::uint32_t number = 1;
-    Time again_at{};  // it is told again then, should the message have been lost,
+    bool again = false;       // the gatherer has had it before
+    bool taken_over = false;  // from the gatherer: there are no payloads of it here
+    Time again_at{};          // it is told again then, should the message have been lost,
     Duration patience{};
     std::uint64_t held_bytes = 0;       // at the gatherer, not let go
     std::optional<LivedTime> orphaned;  // its gatherer is away since then,
@@ -139,6 +141,7 @@ struct Trouble {
 /// Numbers of its rows in the store.
 struct RowNumbers {
     std::uint64_t opened = 0, ended = 0, round = 0;
+    std::uint64_t safe = 0;  // how many, from 0
     RangeSet tried;
 };
 

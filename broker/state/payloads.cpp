@@ -77,6 +77,12 @@ void Payloads::settle(Job& job, const std::vector<SettledRange>& settled) {
     account(job);
 }
 
+void Payloads::need_again(Job& job, const std::vector<Range>& ranges) {
+    Payload& payload = *job.payload.write();
+    for (Range range : ranges) payload.freed_bytes -= payload.blocks.need_again(range);
+    note_safe(job);
+}
+
 // --- from the store
 
 void Payloads::prefetch(Step& step, Job& job, Index index) {

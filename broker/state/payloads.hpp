@@ -40,6 +40,8 @@ public:
     void weigh(Job& job);
     /// What the job's books have settled is needed no more.
     void settle(Job& job, const std::vector<SettledRange>& settled);
+    /// What was settled is needed again, and there.
+    void need_again(Job& job, const std::vector<Range>& ranges);
 
     /// The payload is wanted: it is fetched, and a few blocks after it.
     void prefetch(Step& step, Job& job, Index index);

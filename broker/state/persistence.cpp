@@ -57,7 +57,9 @@ void Persistence::opened(Step& step, Job& job) {
 
 void Persistence::located(Step& step, const Job& job) {
     put(step, job.id, 0,
-        rows::Location{.assignment = job.assignment->number, .gatherer = job.assignment->known});
+        rows::Location{.assignment = job.assignment->number,
+                       .gatherer = job.assignment->known,
+                       .taken_over = job.assignment->taken_over});
 }
 
 void Persistence::block(Step& step, const wire::Block& block, const Slice& body) {
@@ -82,6 +84,12 @@ void Persistence::error(Step& step, const Job& job, const FinalError& error) {
     put(step, job.id, error.failure.index, rows::Error{.failure = error.failure}, error.output);
 }
 
+void Persistence::erase_errors(Step& step, const JobId& job, const std::vector<Range>& ranges) {
+    for (Range range : ranges)
+        for (Index index = range.begin; index < range.end; ++index)
+            erase_row(step, job, rows::Kind::error, index);
+}
+
 void Persistence::tried(Step& step, Job& job, const std::vector<Struck>& struck) {
     if (!durable()) return;
     for (const auto& [index, history] : struck) {
@@ -93,7 +101,8 @@ void Persistence::tried(Step& step, Job& job, const std::vector<Struck>& struck)
     }
 }
 
-void Persistence::safe(Step& step, const Job& job, const std::vector<Index>& freed_blocks) {
+void Persistence::safe(Step& step, Job& job, const std::vector<Index>& freed_blocks) {
+    if (!durable()) return;
     constexpr auto most = static_cast<std::ptrdiff_t>(limits::safe_ranges_in_row);
     auto ranges = job.books.settled().safe().ranges();
     std::uint64_t number = 0;
@@ -102,6 +111,8 @@ void Persistence::safe(Step& step, const Job& job, const std::vector<Index>& fre
         put(step, job.id, number, rows::Safe{.ranges = {begin, end}});
         begin = end;
     }
+    const std::uint64_t before = std::exchange(job.rows.write()->safe, number);
+    for (; number < before; ++number) erase_row(step, job.id, rows::Kind::safe, number);
     for (Index first : freed_blocks) erase_row(step, job.id, rows::Kind::block, first);
 }
 
@@ -146,9 +157,7 @@ void Persistence::retried(Step& step, Job& job, const std::vector<Range>& failed
     if (earlier != 0 && earlier != numbers.round)
         erase_row(step, job.id, rows::Kind::round, earlier);
     erase_row(step, job.id, rows::Kind::ended, numbers.ended);
-    for (Range range : failed)
-        for (Index index = range.begin; index < range.end; ++index)
-            erase_row(step, job.id, rows::Kind::error, index);
+    erase_errors(step, job.id, failed);
 }
 
 void Persistence::forgotten(Step& step, const JobId& job, const wire::GathererRef& gatherer) {

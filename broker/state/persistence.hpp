@@ -21,10 +21,11 @@ public:
     void accepted(Step& step, const Job& job);
     void sealed(Step& step, const Job& job);
     void error(Step& step, const Job& job, const FinalError& error);
+    void erase_errors(Step& step, const JobId& job, const std::vector<Range>& ranges);
     /// How often it was tried counts for ever.
     void tried(Step& step, Job& job, const std::vector<Struck>& struck);
     /// Few rows, however many results came. Of the blocks nothing is needed any more.
-    void safe(Step& step, const Job& job, const std::vector<Index>& freed_blocks);
+    void safe(Step& step, Job& job, const std::vector<Index>& freed_blocks);
     void shared(Step& step, const Job& job);
     /// What only a running job needs is let go of; what a retry would need stays.
     void ended(Step& step, Job& job, const std::vector<Index>& freed_blocks);

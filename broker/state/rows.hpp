@@ -52,7 +52,10 @@ struct Location {
     static constexpr Kind kind = Kind::location;
     std::uint32_t assignment = 0;
     wire::GathererRef gatherer{};
-    static constexpr auto fields = [](auto& r) { return std::tie(r.assignment, r.gatherer); };
+    bool taken_over = false;  // from it: there are no blocks
+    static constexpr auto fields = [](auto& r) {
+        return std::tie(r.assignment, r.gatherer, r.taken_over);
+    };
 };
 
 /// A block's header.

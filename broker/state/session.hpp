@@ -148,6 +148,7 @@ struct Session {
     std::string address;  // of its host, where the transport has any
     /// Somebody else came with its name then: whether it lives will show.
     std::optional<LivedTime> challenged;
+    bool told_jobs = false;                  // of a gatherer: it has said which jobs it has
     std::string trouble;                     // of a gatherer: why it can store nothing at present
     std::vector<wire::Unreached> unreached;  // gatherers that it can't connect to
     Owned<Loads, Load> load;
@@ -162,6 +163,8 @@ struct Session {
     /// It speaks 1.7: it understands Mark and Examine, tells what has arrived, and takes bodies in
     /// parts.
     bool knows_marks() const { return minor >= wire::minor_of_marks; }
+    /// A gatherer that says which jobs it has.
+    bool knows_holds() const { return minor >= wire::minor_of_holds; }
     std::uint32_t usable_slots() const {
         return load->leaving || load->untold
                    ? 0

@@ -96,6 +96,13 @@ bool Sessions::has_room_for(const wire::Hello& hello) const {
            });
 }
 
+bool Sessions::await_jobs() const {
+    return std::ranges::any_of(gatherers_, [this](const PeerId& peer) {
+        const Session& gatherer = at(peer);
+        return gatherer.knows_holds() && !gatherer.told_jobs;
+    });
+}
+
 std::optional<PeerId> Sessions::gatherer_named(const std::string& name) const {
     std::optional<PeerId> found;
     for (const PeerId& peer : gatherers_)

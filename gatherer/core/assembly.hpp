@@ -28,7 +28,7 @@ namespace fanfold::gatherer {
 
 /// A run of values from one message, or one failure.
 struct Entry {
-    std::uint64_t sequence = 0;  // its place in the order of storing, from 0 without gaps
+    std::uint64_t sequence = 0;  // its place in the order of storing
     std::uint32_t count = 1;     // of fragments
     Slice body;                  // the values, or the failure's outputs; empty while it is spilled
     wire::RunMeta meta;          // of values

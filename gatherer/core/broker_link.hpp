@@ -28,6 +28,7 @@ public:
     Greeting on_welcome(Step& step, const wire::Welcome& welcome);
     void keep_epoch(Step& step);
 
+    bool knows_holds() const { return session_.knows_holds(); }
     /// Whether the broker can be told anything. Otherwise all of it is sent again when it can.
     bool can_send() const { return session_.standing() && !persistence_.troubled(); }
     /// Drops the message unless can_send().

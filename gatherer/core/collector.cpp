@@ -70,13 +70,17 @@ Parcel Collector::pack(const Found& found, Slice body) const {
     const Entry& entry = *found.entry;
     std::uint64_t position = position_after(found);
     if (entry.failure)
-        return {wire::Failures{.job = job_, .position = position, .failures = {*entry.failure}},
+        return {wire::Failures{.job = job_,
+                               .position = position,
+                               .failures = {*entry.failure},
+                               .after = position_},
                 std::move(body)};
     return {wire::Values{.job = job_,
                          .position = position,
                          .first = found.first + found.skip,
                          .count = entry.count - found.skip,
-                         .meta = entry.meta},
+                         .meta = entry.meta,
+                         .after = position_},
             std::move(body)};
 }
 

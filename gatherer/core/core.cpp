@@ -54,35 +54,37 @@ void Core::on(Step& step, FromBroker& event) {
     using namespace wire;
     broker_.on_message(step);
     std::visit(
-        Overloaded{[&](Welcome& welcome) {
-                       jobs_.on_welcome(step, broker_.on_welcome(step, welcome));
-                       broker_.keep_epoch(step);
-                   },
-                   [&](Refused& refused) { broker_.on_refused(step, refused); }, [](Heartbeat&) {},
-                   [&](Assign& assign) { jobs_.assign(step, assign); },
-                   [&](Errors& errors) { jobs_.add_errors(step, std::move(errors), event.body); },
-                   [&](Mark& mark) { on_mark(step, mark); },
-                   [&](Relay& relay) {
-                       jobs_.add_results(step, relay.results, event.body, {});
-                       answer(step, {.job = relay.results.job,
-                                     .owner = std::move(relay.owner),
-                                     .number = relay.number});
-                   },
-                   [&](Ended& ended) {
-                       if (Job* job = jobs_.find(ended.job)) outcomes_.on_ended(step, *job, ended);
-                   },
-                   [&](Forget& forget) { jobs_.on_forget(step, forget.job); },
-                   [&](AllowedKeys& allowed) {
-                       admission_.on_keys(std::move(allowed));
-                       collecting_.drop_denied(step, jobs_.all());
-                   },
-                   [&](OneOf<Hello, Bye, Marked, Block, Seal, Accepted, Sealed, Cancel, Watch,
-                             Located, Notice, Query, Report, Find, Found, Retry, Retried, Adjust,
-                             Adjusted, CancelFragments, FragmentsCancelled, Dispatch, Done, Release,
-                             Drop, SendAgain, Recall, Examine, Results, Gathered, Propose,
-                             Forgotten, Collect, Values, Failures, Acknowledge, Concluded> auto&) {
-                       strike(step, misdirected(event.message, "from the broker: "));
-                   }},
+        Overloaded{
+            [&](Welcome& welcome) {
+                jobs_.on_welcome(step, broker_.on_welcome(step, welcome));
+                broker_.keep_epoch(step);
+            },
+            [&](Refused& refused) { broker_.on_refused(step, refused); }, [](Heartbeat&) {},
+            [&](Assign& assign) { jobs_.assign(step, assign); },
+            [&](Errors& errors) { jobs_.add_errors(step, std::move(errors), event.body); },
+            [&](Mark& mark) { on_mark(step, mark); },
+            [&](Relay& relay) {
+                jobs_.add_results(step, relay.results, event.body, {});
+                answer(step, {.job = relay.results.job,
+                              .owner = std::move(relay.owner),
+                              .number = relay.number});
+            },
+            [&](Ended& ended) {
+                if (Job* job = jobs_.find(ended.job)) outcomes_.on_ended(step, *job, ended);
+            },
+            [&](Forget& forget) { jobs_.on_forget(step, forget.job); },
+            [&](Describe& describe) { jobs_.on_describe(step, describe); },
+            [&](AllowedKeys& allowed) {
+                admission_.on_keys(std::move(allowed));
+                collecting_.drop_denied(step, jobs_.all());
+            },
+            [&](OneOf<Hello, Bye, Marked, Block, Seal, Accepted, Sealed, Cancel, Watch, Located,
+                      Notice, Query, Report, Find, Found, Retry, Retried, Adjust, Adjusted,
+                      CancelFragments, FragmentsCancelled, Dispatch, Done, Release, Drop, SendAgain,
+                      Recall, Examine, Results, Gathered, Propose, Forgotten, Holds, Described,
+                      Collect, Values, Failures, Acknowledge, Concluded> auto&) {
+                strike(step, misdirected(event.message, "from the broker: "));
+            }},
         event.message);
 }
 
@@ -91,31 +93,31 @@ void Core::on(Step& step, Received& event) {
     using namespace wire;
     if (is_ignored(event.from, event.sender)) return;
     std::visit(
-        Overloaded{[&](Collect& collect) {
-                       collecting_.collect(
-                           step, jobs_.find(collect.job),
-                           {.peer = event.from, .collect = collect, .sender = event.sender});
-                   },
-                   [&](Acknowledge& acknowledge) {
-                       if (Job* job = jobs_.find(acknowledge.job))
-                           collecting_.acknowledge(step, *job,
-                                                   {.peer = event.from,
-                                                    .sender = event.sender,
-                                                    .position = acknowledge.position});
-                   },
-                   [&](Mark& mark) {
-                       collecting_.on_mark(step, jobs_.find(mark.job), event.from, event.sender,
-                                           mark);
-                   },
-                   [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
-                   [&](OneOf<Hello, Welcome, Refused, Heartbeat, Marked, Block, Seal, Accepted,
-                             Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report, Find,
-                             Found, Retry, Retried, Adjust, Adjusted, CancelFragments,
-                             FragmentsCancelled, Dispatch, Done, Release, Drop, SendAgain, Recall,
-                             Examine, Results, Relay, Assign, Errors, Gathered, Propose, Forget,
-                             Forgotten, AllowedKeys, Values, Failures, Concluded> auto&) {
-                       strike(step, misdirected(event.message, "", event.from, event.sender));
-                   }},
+        Overloaded{
+            [&](Collect& collect) {
+                collecting_.collect(
+                    step, jobs_.find(collect.job),
+                    {.peer = event.from, .collect = collect, .sender = event.sender});
+            },
+            [&](Acknowledge& acknowledge) {
+                if (Job* job = jobs_.find(acknowledge.job))
+                    collecting_.acknowledge(step, *job,
+                                            {.peer = event.from,
+                                             .sender = event.sender,
+                                             .position = acknowledge.position});
+            },
+            [&](Mark& mark) {
+                collecting_.on_mark(step, jobs_.find(mark.job), event.from, event.sender, mark);
+            },
+            [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
+            [&](OneOf<Hello, Welcome, Refused, Heartbeat, Marked, Block, Seal, Accepted, Sealed,
+                      Cancel, Watch, Located, Notice, Ended, Query, Report, Find, Found, Retry,
+                      Retried, Adjust, Adjusted, CancelFragments, FragmentsCancelled, Dispatch,
+                      Done, Release, Drop, SendAgain, Recall, Examine, Results, Relay, Assign,
+                      Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys, Holds, Describe,
+                      Described, Values, Failures, Concluded> auto&) {
+                strike(step, misdirected(event.message, "", event.from, event.sender));
+            }},
         event.message);
 }
 

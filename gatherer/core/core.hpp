@@ -99,8 +99,10 @@ private:
                            {admission_, early_, memory_, confirmations_, broker_, persistence_}};
     Outcomes outcomes_{
         {collecting_, memory_, confirmations_, broker_, persistence_, options_.keep}};
+    Inventory inventory_{broker_};
     Jobs jobs_{options_.state,
-               {outcomes_, collecting_, admission_, early_, memory_, confirmations_, persistence_}};
+               {outcomes_, collecting_, admission_, early_, memory_, confirmations_, inventory_,
+                persistence_}};
     Restoring restoring_{memory_, persistence_};
     bool resumed_ = false;  // by the first step
 };

@@ -4,34 +4,13 @@
 #include <utility>
 
 #include "gatherer/core/limits.hpp"
+#include "gatherer/core/soundness.hpp"
 #include "shared/base/result.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::gatherer {
 
 namespace {
-
-/// Why the run can't be one of its job; empty when it can.
-std::string flaw(const wire::Results& results, std::optional<std::uint64_t> total) {
-    if (results.count == 0) return "a run of no fragments";
-    if (results.count > std::numeric_limits<Index>::max() - results.first)
-        return "fragment " + std::to_string(results.first) + " and " +
-               std::to_string(results.count - 1) + " more overflow the index";
-    Index end = results.first + results.count;
-    if (total && end > *total)
-        return "fragment " + std::to_string(end - 1) + " of a job that has " +
-               std::to_string(*total) + " fragments";
-    return {};
-}
-
-/// Whether the outputs are as long as the failures say, and each is of a fragment below `end`.
-bool are_sound(const std::vector<wire::Failure>& failures, Index end, std::uint64_t outputs) {
-    for (const auto& failure : failures) {
-        if (failure.output_bytes > outputs || failure.index >= end) return false;
-        outputs -= failure.output_bytes;
-    }
-    return outputs == 0;
-}
 
 /// For a log line; nothing when a peer's figure makes no sense.
 Duration taken(wire::Microseconds elapsed) {
@@ -73,6 +52,7 @@ void Jobs::assign(Step& step, const wire::Assign& assign) {
         .spec = assign.spec,
         .round = {.assignment = assign.assignment, .number = assign.round, .opened = step.now}});
     Job& job = *jobs_.emplace(assign.job, std::move(made)).first->second;
+    if (assign.again) pass_earlier_sequences(step, job);
     parts_.persistence.put_job(step, job);
     step.actions.push_back(Note{.level = Level::debug,
                                 .what = "job assigned",
@@ -106,7 +86,10 @@ void Jobs::assign_again(Step& step, Job& job, const wire::Assign& assign) {
     if (raised) parts_.persistence.put_job(step, job);
     if (raised && !job.life.gathering() && !job.life.answered()) parts_.outcomes.propose(step, job);
     // A broker for whom it still runs is in another life than the one that knew the outcome.
-    else if (job.life.ended() && job.life.answered()) parts_.outcomes.propose_once(step, job);
+    else if (job.life.ended() && job.life.answered()) {
+        parts_.confirmations.repeat(step, job);
+        parts_.outcomes.propose_once(step, job);
+    }
     if (assign.total) set_total(step, job, *assign.total);
 }
 
@@ -274,28 +257,38 @@ void Jobs::forget(Step& step, Job& job) {
 // --- the broker's lives, the store, memory, time
 
 void Jobs::on_welcome(Step& step, Greeting greeting) {
-    switch (greeting) {
-        case Greeting::again:
-        case Greeting::doubted: return;
-        case Greeting::resumed: return repeat_all(step);
-        case Greeting::other_life:
-            for (const auto& [id, job] : jobs_) parts_.outcomes.orphan(step, *job);
-            return;
+    if (greeting == Greeting::again || greeting == Greeting::doubted) return;
+    if (parts_.inventory.is_wanted()) {
+        parts_.inventory.say(step, jobs_);
+    } else if (greeting == Greeting::other_life) {
+        for (const auto& [id, job] : jobs_) parts_.outcomes.orphan(step, *job);
+        return;
+    }
+    repeat_all(step);
+}
+
+void Jobs::on_describe(Step& step, const wire::Describe& describe) {
+    for (const JobId& id : describe.jobs) {
+        if (Job* job = find(id)) parts_.inventory.describe(step, *job), repeat(step, *job);
+        else parts_.inventory.deny(step, id);
     }
 }
 
 void Jobs::on_store_mended(Step& step) {
+    if (parts_.inventory.is_wanted()) parts_.inventory.say(step, jobs_);
     repeat_all(step);
     for (const auto& [id, job] : jobs_) parts_.collecting.pump(step, *job);
 }
 
 /// Everything that is safe here is sent to the broker once more: what was sent may be lost.
 void Jobs::repeat_all(Step& step) {
-    for (const auto& [id, job] : jobs_) {
-        if (job->life.answered()) continue;
-        parts_.confirmations.repeat(step, *job);
-        if (!job->life.gathering()) parts_.outcomes.propose(step, *job);
-    }
+    for (const auto& [id, job] : jobs_)
+        if (!job->life.answered()) repeat(step, *job);
+}
+
+void Jobs::repeat(Step& step, Job& job) {
+    parts_.confirmations.repeat(step, job);
+    if (!job.life.gathering() && !job.life.answered()) parts_.outcomes.propose(step, job);
 }
 
 void Jobs::resume(Step& step, Restored restored) {
@@ -316,12 +309,19 @@ void Jobs::resume(Step& step, Restored restored) {
     relieve_memory(step);
 }
 
+/// Collectors may know positions of a life whose rows are gone, as there was no store or it was put
+/// back to an older state: what they have not had must come behind those.
+void Jobs::pass_earlier_sequences(const Step& step, Job& job) const {
+    job.assembly.restore_next_sequence(parts_.persistence.first_sequence(step.now));
+}
+
 // What an earlier life cut short is done now.
 void Jobs::resume(Step& step, Job& job) {
     switch (job.life.phase()) {
         case Phase::gathering:
             if (!job.life.damage().empty())
                 return parts_.outcomes.propose_lost(step, job, job.life.damage());
+            pass_earlier_sequences(step, job);
             parts_.outcomes.start_deadline(step, job);
             return parts_.outcomes.settle(step, job);
         case Phase::proposed: return parts_.outcomes.propose(step, job);

@@ -9,6 +9,7 @@
 
 #include <string>
 
+#include "gatherer/core/inventory.hpp"
 #include "gatherer/core/outcomes.hpp"
 #include "gatherer/core/restoring.hpp"
 
@@ -23,6 +24,7 @@ public:
         Early& early;
         Memory& memory;
         Confirmations& confirmations;
+        Inventory& inventory;
         Persistence& persistence;
     };
     /// `state` is the folder of the state, as people know it.
@@ -39,6 +41,8 @@ public:
                      const Sender& sender);
     void add_errors(Step& step, wire::Errors errors, const Slice& body);
     void on_forget(Step& step, const JobId& id);
+    /// The broker does not know these.
+    void on_describe(Step& step, const wire::Describe& describe);
     void on_welcome(Step& step, Greeting greeting);
     /// The store can write again, so that the broker and collectors can be told things again.
     void on_store_mended(Step& step);
@@ -57,7 +61,9 @@ private:
     void add_failure(Step& step, Job& job, wire::Failure failure, const Slice& output);
     void after_storing(Step& step, Job& job);
     void resume(Step& step, Job& job);
+    void pass_earlier_sequences(const Step& step, Job& job) const;
     void repeat_all(Step& step);
+    void repeat(Step& step, Job& job);
     void on_damage(Step& step, Job& job, std::uint64_t sequence);
     void relieve_memory(Step& step);
     void forget(Step& step, Job& job);

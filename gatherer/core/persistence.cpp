@@ -39,6 +39,12 @@ wire::Milliseconds Persistence::since_1970(Time time) const {
     return std::max<wire::Milliseconds>(since, milliseconds(0));
 }
 
+std::uint64_t Persistence::first_sequence(Time now) const {
+    // A million for each millisecond of a life, which nobody stores.
+    const auto moment = static_cast<std::uint64_t>(since_1970(now).count());
+    return std::min(moment << 20, limits::last_sequence / 2);
+}
+
 Time Persistence::time_of(wire::Milliseconds since_1970) const {
     auto known = std::clamp<milliseconds>(since_1970, milliseconds(0), limits::latest);
     return Time{} + (known - options_.steady_began);

@@ -35,6 +35,8 @@ public:
     bool on_trouble(Step& step, const StoreTrouble& event);
 
     wire::Milliseconds since_1970(Time time) const;
+    /// Past all that an earlier life can have used.
+    std::uint64_t first_sequence(Time now) const;
     Time time_of(wire::Milliseconds since_1970) const;
 
     void put_broker(Step& step, const Epoch& epoch);

@@ -113,8 +113,14 @@ void ClientJob::on_accepted(Step& step, const wire::Accepted& accepted) {
 
 void ClientJob::on_marked(Step& step, const wire::Marked& marked) {
     if (!submission_) return;
-    submission_->on_marked(step, marked);
-    submit(step);
+    if (!submission_->on_marked(step, marked) && !broken_) {  // it ends for everybody
+        broken_ =
+            "the broker has lost fragments that it had accepted, as its state was put back "
+            "to an older one; submit the job again";
+        cancel_ = broken_;
+        cancel_at_ = step.now;
+    }
+    repeat(step);
 }
 
 void ClientJob::on(Step& step, const wire::Sealed&) {
@@ -123,7 +129,15 @@ void ClientJob::on(Step& step, const wire::Sealed&) {
 
 std::optional<GathererKey> ClientJob::on_located(Step& step, const wire::Located& located) {
     bool old = located_ && located.assignment < located_->assignment;
-    if (concluded_ || old) return std::nullopt;
+    if (concluded_ || (old && located.job == id_)) return std::nullopt;
+    if (located.job != id_) {  // there is one connection to a gatherer at a time
+        wire::GathererRef* known = located_ ? &located_->gatherer : guess_ ? &*guess_ : nullptr;
+        if (!known || known->name != located.gatherer.name) return std::nullopt;
+        *known = located.gatherer;
+        if (collection_ && collection_->aimed())
+            collection_->aim(step, located_ ? located_->assignment : 0, *known);
+        return std::nullopt;
+    }
     if (!located_) tell(step, JobLocated{id_});
     located_ = located;
     if (submission_) submission_->on_known();
@@ -134,7 +148,10 @@ std::optional<GathererKey> ClientJob::on_located(Step& step, const wire::Located
 }
 
 void ClientJob::on(Step& step, const wire::Ended& ended) {
+    asks_again_ = false;
+    if (ended_ && ended.lost) ended_ = ended;  // its gatherer has less than it had at its end
     if (concluded_ || ended_) return;
+    if (broken_) return refuse(step, *broken_);
     if (collection_ && !collection_->aimed() && ended.values > 0) {
         // There are results: where? The answer says the end again.
         watch_at_ = step.now + limits::watch_again;
@@ -157,7 +174,11 @@ const Submission* ClientJob::on_refused(Step& step, const wire::Refused& refused
     if (concluded_) return nullptr;
     bool keyed = submission_ && !submission_->key().empty();
     if (refused.code == wire::RefusalCode::conflict && keyed) return &*submission_;
-    if (refused.code == wire::RefusalCode::unknown_job && collection_ && (located_ || ended_)) {
+    const bool unknown = refused.code == wire::RefusalCode::unknown_job;
+    if (unknown && ended_ && asks_again_) {  // nobody knows it any more
+        const wire::GathererRef* gatherer = located_ ? &located_->gatherer : nullptr;
+        refuse(step, lost_text(*ended_, gatherer));
+    } else if (unknown && collection_ && (located_ || ended_)) {
         // The broker has forgotten how it ended, or where, but its gatherer may know.
         wire::Ended ended{.job = id_, .outcome = wire::Outcome::failed};
         ended.reason = refused.text;
@@ -209,8 +230,9 @@ void ClientJob::turned_away(Step& step, const GathererKey& by, const wire::Refus
                       refused.code == wire::RefusalCode::overloaded;
     if (!may_change) return refuse(step, refused.text);
     collection_->on_turned_away(step);
-    // It may be gathered elsewhere by now.
+    // It may be gathered elsewhere by now, or its values are lost.
     if (located_) watch_at_ = step.now + limits::watch_again;
+    asks_again_ = refused.code == wire::RefusalCode::unknown_job;
 }
 
 // --- what goes on by itself
@@ -237,7 +259,7 @@ void ClientJob::repeat_words(Step& step) {
         step.send(wire::Cancel{.job = id_, .reason = *cancel_});
     }
     // It may have been gathered elsewhere than was guessed, and the word of that was lost.
-    bool asks = known && (!ended_ || (collection_ && !located_));
+    bool asks = known && (!ended_ || (collection_ && (!located_ || asks_again_)));
     if (asks && watch_at_ == Time::max()) watch_at_ = step.now + limits::watch_on;
     if (asks && step.now >= watch_at_) {
         bool answered = located_ || submission_;

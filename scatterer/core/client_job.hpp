@@ -38,7 +38,8 @@ public:
     void on_accepted(Step& step, const wire::Accepted& accepted);
     void on_marked(Step& step, const wire::Marked& marked);
     void on(Step& step, const wire::Sealed& sealed);
-    /// Returns the gatherer that it leaves for that.
+    /// Its own place, or that of another job at the same gatherer. Returns the gatherer that it
+    /// leaves for that.
     std::optional<GathererKey> on_located(Step& step, const wire::Located& located);
     void on(Step& step, const wire::Ended& ended);
     /// Returns its submission when another client may have its key: the broker is to be asked.
@@ -79,11 +80,13 @@ private:
     bool concluded_ = false;             // the last word was said
     bool closed_ = false;                // the user has let go of it
     std::optional<std::string> cancel_;  // the reason
+    std::optional<std::string> broken_;  // why it can't go on, which its user is told at its end
     Time cancel_at_{};                   // when to say so (again)
     Time give_up_at_{};                  // a closed job is forgotten then
     std::string notice_;                 // the last one,
     Time notice_again_{};                // which is told again from then on
     Time watch_at_ = Time::max();        // when to ask the broker (again)
+    bool asks_again_ = false;            // its gatherer turned it away
 };
 
 }  // namespace fanfold::scatterer

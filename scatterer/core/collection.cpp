@@ -65,7 +65,8 @@ bool Collection::follows(Step& step, std::uint64_t start) {
 }
 
 void Collection::on_values(Step& step, const wire::Values& values, const Slice& body) {
-    std::uint64_t start = how_.ordered ? values.first : values.position - 1;
+    const std::uint64_t start =
+        values.after.value_or(how_.ordered ? values.first : values.position - 1);
     if (values.count == 0 || values.position == 0 || values.first + values.count < values.first)
         return;
     if (!follows(step, start) || values.position <= position_) return;
@@ -103,8 +104,8 @@ void Collection::on_failures(Step& step, const wire::Failures& failures, const S
         outputs += failure.output_bytes;
     }
     if (count == 0 || failures.position < count) return;
-    std::uint64_t start =
-        how_.ordered ? failures.failures.front().index : failures.position - count;
+    const std::uint64_t start = failures.after.value_or(
+        how_.ordered ? failures.failures.front().index : failures.position - count);
     if (!follows(step, start) || failures.position <= position_) return;
     std::vector<DeliverFailure> fresh;
     std::uint64_t offset = 0;

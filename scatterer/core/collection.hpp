@@ -1,11 +1,11 @@
 // The gathering half of one job: what its gatherer streams, each fragment delivered once, whatever
 // is lost or sent twice on the way. Part of the scatterer's core, on its thread.
 //
-// Messages can be lost where a connection breaks and heals, and the gatherer itself leaves gaps
-// (what is missing, what others had). So the first gap is questioned: the gatherer is asked again
-// from this client's position, and only when it answers with that gap again is it taken, and later
-// ones with it. At the end the numbers must agree; if they don't, everything that is not delivered
-// is asked for once more.
+// Messages can be lost where a connection breaks and heals. Each says which position it follows;
+// one of a gatherer before 1.9 does not, and that itself leaves gaps (what is missing, what others
+// had). So the first gap is questioned: the gatherer is asked again from this client's position,
+// and only when it answers with that gap again is it taken, and later ones with it. At the end the
+// numbers must agree; if they don't, everything that is not delivered is asked for once more.
 //
 // Invariants (checked by check_invariants()):
 // - nothing is acknowledged, and nothing delivered, past the position;

@@ -17,7 +17,8 @@ concept ForOthers =
           wire::Query, wire::Find, wire::Retry, wire::Adjust, wire::CancelFragments, wire::Dispatch,
           wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Examine,
           wire::Results, wire::Relay, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
-          wire::Forget, wire::AllowedKeys, wire::Collect, wire::Acknowledge>;
+          wire::Forget, wire::AllowedKeys, wire::Holds, wire::Describe, wire::Described,
+          wire::Collect, wire::Acknowledge>;
 /// What a broker does not send to a client, and what a gatherer does not.
 template <class Message>
 concept NotOfBroker =
@@ -116,7 +117,9 @@ void Core::welcome(Step& step, const wire::Welcome& welcome) {
     if (greeting == BrokerSession::Greeting::doubted) return;
     jobs_.learn(welcome.gatherers);
     if (greeting == BrokerSession::Greeting::again) return;
-    if (greeting == BrokerSession::Greeting::other_life) jobs_.on_memory_lost(step);
+    // One with a store may know a job, or its gatherer does: it is asked.
+    if (greeting == BrokerSession::Greeting::other_life && welcome.epoch.number == 0)
+        jobs_.on_memory_lost(step);
     step.act(Connected{welcome});
     if (waited) tell(step, "the broker at " + session_.broker() + " answers again");
     jobs_.start_session(step);

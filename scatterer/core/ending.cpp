@@ -23,6 +23,16 @@ void count_delivered(wire::Concluded& end, const Collection& collection) {
     for (const auto& [kind, failed] : collection.failed())
         end.missing.push_back({wire::to_string(kind), failed.ranges()});
 }
+/// What has neither a value nor is missing at the broker has failed, and the gatherer knows how.
+bool promises_failures_beyond(const wire::Ended& ended, std::uint64_t failures) {
+    if (!ended.total) return false;
+    std::uint64_t others = ended.values + failures;
+    for (const wire::Missing& item : ended.missing) {
+        if (item.ranges.size() == limits::missing_ranges) return false;  // there may be more
+        for (Range range : item.ranges) others += range.size();
+    }
+    return others < *ended.total;
+}
 }  // namespace
 
 wire::Concluded end_of(const wire::Ended& ended, const Collection* collection) {
@@ -40,9 +50,10 @@ wire::Concluded end_of(const wire::Ended& ended, const Collection* collection) {
 
 Verdict judge(const wire::Ended& ended, const Collection& collection, const MuteGatherer& mute) {
     bool failed = ended.outcome == wire::Outcome::failed;
+    bool all_promised =
+        ended.outcome == wire::Outcome::complete || ended.outcome == wire::Outcome::partial;
     bool lacks_values = collection.values() < ended.values;
-    bool lacks_failures = ended.outcome == wire::Outcome::partial &&
-                          collection.values() + collection.failures() < ended.total.value_or(0);
+    bool lacks_failures = all_promised && promises_failures_beyond(ended, collection.failures());
     bool lacks = !failed && (lacks_values || lacks_failures);
     // What a gatherer keeps in a store is worth waiting for until it is started again.
     bool has_store = mute.gatherer && mute.gatherer->epoch.number > 0;
@@ -50,8 +61,6 @@ Verdict judge(const wire::Ended& ended, const Collection& collection, const Mute
                         : has_store ? Duration(limits::gatherer_patience)
                                     : Duration(limits::results_patience);
     if (mute.silent < patience) return Verdict::wait;
-    bool all_promised =
-        ended.outcome == wire::Outcome::complete || ended.outcome == wire::Outcome::partial;
     return lacks && all_promised ? Verdict::lost : Verdict::conclude;
 }
 

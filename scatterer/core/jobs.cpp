@@ -69,9 +69,8 @@ void Jobs::on_marked(Step& step, const wire::Marked& marked) {
 
 void Jobs::on_located(Step& step, const wire::Located& located) {
     gatherers_.learn(located.gatherer);
-    ClientJob* job = find(located.job);
-    if (!job) return;
-    if (auto left = job->on_located(step, located)) gatherers_.drop(*left);
+    for (auto& [id, job] : jobs_)
+        if (auto left = job.on_located(step, located)) gatherers_.drop(*left);
 }
 
 const Submission* Jobs::on_refused(Step& step, const JobId& job, const wire::Refused& refused) {

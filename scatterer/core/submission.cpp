@@ -10,7 +10,7 @@ namespace fanfold::scatterer {
 Submission::Submission(OpenJob opening, std::uint64_t credit)
     : job_(opening.job), token_(opening.token), spec_(std::move(opening.spec)), limit_(credit) {
     if (!opening.continues) return;
-    next_ = end_ = opening.continues->next;
+    next_ = end_ = says_ = opening.continues->next;
     appended_bytes_ = accepted_bytes_ = opening.continues->bytes;
     limit_ = opening.continues->limit;
     known_ = begun_ = true;
@@ -43,6 +43,7 @@ void Submission::seal(const Step& step, const SealJob& event) {
 
 bool Submission::on_accepted(const Step& step, const wire::Accepted& accepted) {
     known_ = true;
+    says_ = accepted.next;
     std::uint64_t room_before = room();
     if (accepted.next > next_ && accepted.next <= end_) {
         next_ = accepted.next;
@@ -65,19 +66,26 @@ bool Submission::on_accepted(const Step& step, const wire::Accepted& accepted) {
     return room() > room_before;
 }
 
-void Submission::on_marked(Step& step, const wire::Marked& marked) {
-    if (!asked_ || marked.number < *asked_) return;
+bool Submission::on_marked(Step& step, const wire::Marked& marked) {
+    // What is late of another life of the broker comes before this.
+    if (doubted_ && marked.number >= *doubted_) {
+        doubted_.reset();
+        if (says_ < next_) return false;
+    }
+    if (!asked_ || marked.number < *asked_) return true;
     asked_.reset();
-    if (sent_ == 0 || kept_.front().block.end() > asked_about_) return;
+    if (sent_ == 0 || kept_.front().block.end() > asked_about_) return true;
     step.act(Note{.level = Level::warn,
                   .what = "blocks were lost or had no room, sent again",
                   .job = job_,
                   .range = {next_, asked_about_}});
     sent_ = 0;
+    return true;
 }
 
 bool Submission::on_sealed() {
-    known_ = true;
+    known_ = confirmed_ = true;
+    says_ = end_;
     if (!total_) return false;
     kept_.clear();  // a seal is accepted after all that it seals
     sent_ = 0;
@@ -88,6 +96,9 @@ bool Submission::on_sealed() {
 void Submission::start_over(const Step& step) {
     sent_ = 0;
     asked_.reset();
+    doubted_.reset();
+    confirmed_ = false;  // its broker may have been put back to an older state
+    says_ = next_;
     patience_ = limits::resend_after;
     seal_at_ = step.now;
 }
@@ -114,12 +125,17 @@ void Submission::ask_or_resend(Step& step, const PeerId& owner) {
 }
 
 void Submission::pump(Step& step, const PeerId& owner) {
+    if (says_ < next_ && (!doubted_ || step.now >= doubted_again_)) {
+        doubted_ = ++mark_;
+        doubted_again_ = step.now + limits::resend_after;
+        step.act(PushMark{{.job = job_, .owner = owner, .number = mark_}});
+    }
     if (sent_ > 0 && step.now >= resend_at_) ask_or_resend(step, owner);
     while (sent_ < kept_.size() && may_send(kept_[sent_])) {
         if (sent_ == 0) resend_at_ = step.now + patience_;
         send(step, kept_[sent_++], owner);
     }
-    if (total_ && !seal_accepted_ && known_ && sent_ == kept_.size() && step.now >= seal_at_) {
+    if (total_ && !confirmed_ && known_ && sent_ == kept_.size() && step.now >= seal_at_) {
         seal_at_ = step.now + limits::seal_again;
         step.send(wire::Seal{.job = job_, .token = token_, .total = *total_});
     }

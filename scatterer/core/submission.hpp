@@ -43,8 +43,9 @@ public:
     void on_known() { known_ = true; }
     /// Returns whether the room has grown.
     bool on_accepted(const Step& step, const wire::Accepted& accepted);
-    /// Blocks that were sent before the mark have come by now, or are lost.
-    void on_marked(Step& step, const wire::Marked& marked);
+    /// Blocks that were sent before the mark have come by now, or are lost. False: the broker has
+    /// lost some that it had accepted.
+    bool on_marked(Step& step, const wire::Marked& marked);
     /// Returns whether it is news.
     bool on_sealed();
     /// A new session: whatever is not accepted may have been lost.
@@ -89,6 +90,11 @@ private:
     std::uint64_t mark_ = 0;              // the last one
     std::optional<std::uint64_t> asked_;  // the first that is not answered,
     Index asked_about_ = 0;               // and how far blocks were sent then
+    /// It has said that it has less than it had before: asked whether that is so, by this Mark.
+    std::optional<std::uint64_t> doubted_;
+    Time doubted_again_{};
+    Index says_ = 0;
+    bool confirmed_ = false;  // in this session: the seal
 };
 
 }  // namespace fanfold::scatterer

@@ -55,6 +55,7 @@ inline constexpr std::size_t allowed_keys = 10'000;     // of one broker
 inline constexpr std::size_t missing_reasons = 16;      // of one outcome
 inline constexpr std::size_t missing_ranges = 10'000;   // listed in one outcome
 inline constexpr std::size_t nesting_depth = 64;        // of jobs within fragments of others
+inline constexpr std::size_t held_jobs = 10'000;        // in one Holds, or Describe
 inline constexpr std::size_t listed_ranges = 200'000;   // in one list
 inline constexpr std::size_t listed = 250'000;          // entries of any other list
 inline constexpr std::size_t cuts_bytes = 4 * block_fragments;
@@ -79,6 +80,9 @@ static_assert(gatherers * largest::gatherer + endpoints * (endpoint_bytes + 3) <
 static_assert(header_bytes / 4 + 2 * largest::reported_job < header_bytes, "the jobs of a Report");
 static_assert(allowed_keys * (public_key_bytes + name_bytes + 16) < header_bytes, "AllowedKeys");
 static_assert(largest::outcome < header_bytes, "Ended, Concluded");
+static_assert(largest::spec + largest::outcome < header_bytes,
+              "Described, of a job that has ended");
+static_assert(held_jobs * (16 + 2 + 2 * largest::range) < header_bytes, "Holds");
 static_assert(largest::spec + largest::gatherer < header_bytes / 2,
               "Dispatch with its brief, Assign, Found, a first Block");
 static_assert(cuts_bytes + largest::spec < header_bytes / 2, "Block");

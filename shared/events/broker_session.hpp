@@ -91,6 +91,8 @@ public:
     const std::optional<Epoch>& broker() const { return broker_; }
     /// The broker answers Mark, and takes bodies in parts.
     bool knows_marks() const { return broker_minor_ >= wire::minor_of_marks; }
+    /// It asks gatherers for what it does not know.
+    bool knows_holds() const { return broker_minor_ >= wire::minor_of_holds; }
     /// When it next has something due; never once it has ended.
     Time next(Time now, LivedTime lived) const;
 

@@ -49,6 +49,8 @@ struct Rule {
     bool operator()(const wire::Marked&) const { return gathers(); }
     bool operator()(const wire::Propose&) const { return gathers(); }
     bool operator()(const wire::Forgotten&) const { return gathers(); }
+    bool operator()(const wire::Holds&) const { return gathers(); }
+    bool operator()(const wire::Described&) const { return gathers(); }
 
     // The broker's and gatherers' own.
     bool operator()(const wire::Welcome&) const { return false; }
@@ -72,6 +74,7 @@ struct Rule {
     bool operator()(const wire::Assign&) const { return false; }
     bool operator()(const wire::Errors&) const { return false; }
     bool operator()(const wire::AllowedKeys&) const { return false; }
+    bool operator()(const wire::Describe&) const { return false; }
     bool operator()(const wire::Values&) const { return false; }
     bool operator()(const wire::Failures&) const { return false; }
     bool operator()(const wire::Concluded&) const { return false; }

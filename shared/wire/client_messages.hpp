@@ -274,8 +274,9 @@ struct Values {
     Index first = 0;
     std::uint32_t count = 0;
     RunMeta meta{};
+    std::optional<std::uint64_t> after{};  // the position that this follows
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.job, m.position, m.first, m.count, m.meta);
+        return std::tie(m.job, m.position, m.first, m.count, m.meta, m.after);
     };
 };
 
@@ -285,7 +286,10 @@ struct Failures {
     JobId job{};
     std::uint64_t position = 0;
     std::vector<Failure> failures{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.position, m.failures); };
+    std::optional<std::uint64_t> after{};  // as in Values
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.position, m.failures, m.after);
+    };
     static constexpr Bound bounds[] = {list("failures", limits::listed)};
 };
 

@@ -13,7 +13,7 @@ const char* name_of(const Message& message) {
         "Find", "Found", "Retry", "Retried", "Adjust", "Adjusted", "CancelFragments",
         "FragmentsCancelled", "Dispatch", "Done", "Release", "Drop", "SendAgain", "Recall",
         "Examine", "Results", "Relay", "Assign", "Errors", "Gathered", "Propose", "Forget",
-        "Forgotten", "AllowedKeys", "Collect", "Values", "Failures", "Acknowledge", "Concluded"};
+        "Forgotten", "AllowedKeys", "Holds", "Describe", "Described", "Collect", "Values", "Failures", "Acknowledge", "Concluded"};
     // clang-format on
     static_assert(std::size(names) == std::variant_size_v<Message>);
     return names[message.index()];
@@ -24,6 +24,7 @@ std::optional<JobId> job_of(const Message& message) {
         [](const auto& known) -> std::optional<JobId> {
             if constexpr (requires { known.job; }) return known.job;
             else if constexpr (requires { known.results.job; }) return known.results.job;
+            else if constexpr (requires { known.assign.job; }) return known.assign.job;
             else return std::nullopt;
         },
         message);

@@ -1,5 +1,6 @@
 // The wire: every message that components exchange, as plain structs; those of clients are in
-// client_messages.hpp, and the parts of all in wire_types.hpp. PROTOCOL.md beside this file
+// client_messages.hpp, those of gatherers in gatherer_messages.hpp, and the parts of all in
+// wire_types.hpp. PROTOCOL.md beside this file
 // explains them to a stranger; codec.hpp turns them into bytes. A message is one frame, the header,
 // or two, header and body.
 //
@@ -19,6 +20,7 @@
 #include "shared/base/ids.hpp"
 #include "shared/base/range_set.hpp"
 #include "shared/wire/client_messages.hpp"
+#include "shared/wire/gatherer_messages.hpp"
 #include "shared/wire/wire_types.hpp"
 
 namespace fanfold::wire {
@@ -261,91 +263,6 @@ struct Relay {
     static constexpr Bound bounds[] = {at_most("owner", limits::routing_id_bytes)};
 };
 
-// --- broker ↔ gatherer (control)
-
-/// Broker → gatherer: the job is yours. Sent again, with the same assignment, when the total
-/// becomes known.
-struct Assign {
-    static constexpr std::uint8_t kind = 50;
-    JobId job{};
-    std::uint32_t assignment = 0;
-    JobSpec spec{};  // its deadline is what remains at sending
-    std::optional<std::uint64_t> total{};
-    std::uint32_t round = 0;  // raised by each retry: the job gathers again, its failures are let
-                              // go of, its values stay
-    std::string user{};       // whose job it is: the only one who may collect it, but for
-                              // administrators; empty without keys
-    static constexpr auto fields = [](auto& m) {
-        return std::tie(m.job, m.assignment, m.spec, m.total, m.round, m.user);
-    };
-    static constexpr Bound bounds[] = {at_most("user", limits::name_bytes)};
-};
-
-/// Broker → gatherer: these errors are final. Outputs in the body. Confirmed like results, by
-/// Gathered.
-struct Errors {
-    static constexpr std::uint8_t kind = 51;
-    JobId job{};
-    std::vector<Failure> failures{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.failures); };
-    static constexpr Bound bounds[] = {list("failures", limits::listed)};
-};
-
-/// Gatherer → broker: these fragments, values and errors, are safe here.
-struct Gathered {
-    static constexpr std::uint8_t kind = 52;
-    JobId job{};
-    std::vector<Range> ranges{};
-    std::uint64_t held_bytes =
-        0;  // of this job, not yet let go; past a window the broker dispatches no more of it
-    std::uint32_t round = 0;  // as in Assign: what was safe in an earlier round may be wanted again
-    static constexpr auto fields = [](auto& m) {
-        return std::tie(m.job, m.ranges, m.held_bytes, m.round);
-    };
-    static constexpr Bound bounds[] = {list("ranges", limits::listed_ranges)};
-};
-
-/// Gatherer → broker: the job's outcome by its policy, until Ended answers. Complete with every
-/// value in hand is final before that.
-struct Propose {
-    static constexpr std::uint8_t kind = 53;
-    JobId job{};
-    std::uint32_t assignment = 0;
-    Outcome outcome = Outcome::complete;
-    std::string reason{};
-    bool every_value =
-        false;          // complete with every value in hand: it wins over a cancel on its way
-    bool lost = false;  // the gatherer lets go of the values that it has, for want of memory
-    static constexpr auto fields = [](auto& m) {
-        return std::tie(m.job, m.assignment, m.outcome, m.reason, m.every_value, m.lost);
-    };
-    static constexpr Bound bounds[] = {cut_to("reason", limits::reason_bytes)};
-};
-
-/// Broker → gatherer: forget the job and its results. Client → broker: the same of an ended job.
-/// Answered by Forgotten, or Refused.
-struct Forget {
-    static constexpr std::uint8_t kind = 54;
-    JobId job{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
-};
-
-/// Gatherer → broker, broker → client: nothing is known of the job here (any more).
-struct Forgotten {
-    static constexpr std::uint8_t kind = 55;
-    JobId job{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.job); };
-};
-
-/// Broker → gatherer: all the keys that are let in from now on. Said after each Welcome, and
-/// whenever they change.
-struct AllowedKeys {
-    static constexpr std::uint8_t kind = 56;
-    std::vector<AllowedKey> keys{};
-    static constexpr auto fields = [](auto& m) { return std::tie(m.keys); };
-    static constexpr Bound bounds[] = {list("keys", limits::allowed_keys)};
-};
-
 // clang-format off
 using Message = std::variant<
     Hello, Welcome, Refused, Heartbeat, Bye, Mark, Marked,                           // any
@@ -353,7 +270,8 @@ using Message = std::variant<
     Report, Find, Found, Retry, Retried, Adjust, Adjusted, CancelFragments,          // and broker
     FragmentsCancelled,                                                              //
     Dispatch, Done, Release, Drop, SendAgain, Recall, Examine, Results, Relay,       // worker
-    Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys,               // gatherer
+    Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys, Holds,        // gatherer
+    Describe, Described,                                                             //
     Collect, Values, Failures, Acknowledge, Concluded>;                              // collector
 // clang-format on
 

@@ -20,9 +20,9 @@
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 8;
-inline constexpr std::uint16_t minor_of_marks = 7;  // peers of earlier ones know none
-inline constexpr std::uint16_t minor_of_relays = 8;
+inline constexpr std::uint16_t version_minor = 9;
+// Peers of earlier ones know none.
+inline constexpr std::uint16_t minor_of_marks = 7, minor_of_relays = 8, minor_of_holds = 9;
 
 /// The function that runs the command lines that come with a job. A worker offers it if its
 /// operator said so.

@@ -11,7 +11,6 @@ const std::vector<BugInfo>& planted_bugs() {
         {Bug::result_not_pushed_again, "result_not_pushed_again", 100},
         {Bug::released_before_gathered, "released_before_gathered", 150},
         {Bug::position_ignored, "position_ignored", 50},
-        {Bug::epoch_ignored, "epoch_ignored", 1500},
         {Bug::seal_said_once, "seal_said_once", 1500},
         {Bug::error_told_once, "error_told_once", 400},
         {Bug::deadline_not_armed, "deadline_not_armed", 600},
@@ -22,14 +21,15 @@ const std::vector<BugInfo>& planted_bugs() {
         {Bug::values_shifted, "values_shifted", 50},
         {Bug::block_sent_once, "block_sent_once", 150},
         {Bug::accepted_too_early, "accepted_too_early", 150},
-        {Bug::shown_too_early, "shown_too_early", 150},
+        {Bug::shown_too_early, "shown_too_early", 600},
         {Bug::last_record_lost, "last_record_lost", 20},
         {Bug::group_torn, "group_torn", 2000},
         {Bug::blocks_erased_early, "blocks_erased_early", 3000},
         {Bug::results_not_restored, "results_not_restored", 50},
-        {Bug::epoch_not_raised, "epoch_not_raised", 50},
         {Bug::deadline_not_restored, "deadline_not_restored", 600},
         {Bug::held_not_adopted, "held_not_adopted", 100},
+        {Bug::jobs_not_told, "jobs_not_told", 1500, true},
+        {Bug::loss_not_looked_for, "loss_not_looked_for", 100, true},
     };
     return bugs;
 }
@@ -49,6 +49,13 @@ bool Saboteur::error_once(std::uint64_t life, wire::Message& message) {
     });
     return !errors->failures.empty();
 }
+
+namespace {
+bool is_comparison(const wire::Message& message) {
+    const auto* mark = std::get_if<wire::Mark>(&message);
+    return mark && mark->number >> 63 == 1;
+}
+}  // namespace
 
 bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
     switch (bug_) {
@@ -81,10 +88,13 @@ bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
             if (auto* block = std::get_if<wire::Block>(&message))
                 return first_time(life, block->job, block->first);
             return true;
+        case Bug::jobs_not_told:
+            if (auto* holds = std::get_if<wire::Holds>(&message)) holds->jobs.clear();
+            return true;
+        case Bug::loss_not_looked_for: return !is_comparison(message);
         case Bug::none:
         case Bug::released_before_gathered:
         case Bug::position_ignored:
-        case Bug::epoch_ignored:
         case Bug::time_not_looked_at:
         case Bug::accepted_too_early:
         case Bug::shown_too_early:
@@ -92,7 +102,6 @@ bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
         case Bug::group_torn:
         case Bug::blocks_erased_early:
         case Bug::results_not_restored:
-        case Bug::epoch_not_raised:
         case Bug::deadline_not_restored:
         case Bug::held_not_adopted: return true;
     }

@@ -18,7 +18,6 @@ enum class Bug : std::uint8_t {
     result_not_pushed_again,   // a worker pushes each result once, whatever happens to it
     released_before_gathered,  // a worker lets go of a result as soon as it is done
     position_ignored,          // a collector takes whatever a gatherer streams, again and again
-    epoch_ignored,             // a broker that lost its memory passes for the one before
     seal_said_once,  // a client says once that its job is whole, and the broker is told of it in no
                      // other way
     error_told_once,     // a broker tells a final error once
@@ -36,15 +35,18 @@ enum class Bug : std::uint8_t {
     group_torn,            // a death may leave a part of a commit
     blocks_erased_early,   // payloads are erased before it is committed that their results are safe
     results_not_restored,  // a gatherer that starts again does not know what it has
-    epoch_not_raised,      // a life bears the number of the one before
     deadline_not_restored,  // deadlines are forgotten at a restart
     held_not_adopted,       // a broker that starts again does not hear what its workers run
+    // of disks that are put back
+    jobs_not_told,        // a gatherer does not say which jobs it has
+    loss_not_looked_for,  // a broker does not compare what gatherers have with what is safe
 };
 
 struct BugInfo {
     Bug bug;
     const char* name;
-    std::uint32_t seeds;  // it must be found within so many
+    std::uint32_t seeds;    // it must be found within so many
+    bool restores = false;  // of make_restores
 };
 const std::vector<BugInfo>& planted_bugs();
 

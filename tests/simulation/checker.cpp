@@ -105,8 +105,7 @@ void Checker::failed(Collector& collector, const wire::Failure& failure) {
     if (failure.kind == FailureKind::cancelled && failure.index >= dropped.begin &&
         failure.index < dropped.end)
         return;
-    bool faultless = scenario_.faults.empty();
-    if (failure.kind == FailureKind::crashed && !faultless &&
+    if (failure.kind == FailureKind::crashed &&
         records_[collector.plan->id].dangers[failure.index] >= limits::crash_limit)
         return;
     complain(collector, "fragment " + std::to_string(failure.index) + " ended as " +
@@ -140,6 +139,7 @@ void Checker::executed(const JobPlan& plan, Index index, bool alone) {
 }
 
 void Checker::promised(const wire::Message& message) {
+    if (scenario_.put_back) return;
     auto broken = promises_.say(message);
     if (!broken.empty())
         complain("job #" + std::to_string(plan_of(*wire::job_of(message))->number) + ": " + broken);
@@ -211,6 +211,7 @@ void Checker::judge_ended(const Collector& collector, const Disturbances& distur
     }
     const auto& opened = records_[collector.plan->id].opened;
     if (collector.died || !opened || collector.plan->spec.deadline.count() == 0) return;
+    if (scenario_.put_back) return;  // a gatherer that lost the job takes its time to say so
     Time due = std::max(*opened + Duration(collector.plan->spec.deadline), collector.since) +
                limits::deadline_grace + slack;
     due += disturbances.clocks_jumped;
@@ -264,13 +265,13 @@ void Checker::judge_outcome(const Collector& collector, const Disturbances& dist
         case Outcome::complete:
             if (!collector.collects) return;
             if (spec.policy == GatherPolicy::all &&
-                (!whole || (!spec.tolerance && failures > 0) || limited))
+                (!whole || (!spec.tolerance && failures > 0 && !scenario_.put_back) || limited))
                 wrong();
             if (spec.policy == GatherPolicy::quorum && values < spec.quorum) wrong();
             if (spec.policy == GatherPolicy::first && values < 1) wrong();
             return;
         case Outcome::partial:
-            if (!collector.collects) return;
+            if (!collector.collects || scenario_.put_back) return;  // its failures may be lost
             if (!whole || failures == 0 || spec.policy == GatherPolicy::quorum ||
                 spec.policy == GatherPolicy::first)
                 wrong();

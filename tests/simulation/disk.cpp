@@ -21,8 +21,7 @@ std::uint64_t Disk::open(std::function<void(News)> tell) {
     tell_ = std::move(tell);
     appended_ = committed_ = 0;
     troubled_ = false;
-    if (bug_ != Bug::epoch_not_raised || epoch_ == 0) ++epoch_;
-    return epoch_;
+    return ++epoch_;
 }
 
 void Disk::close() {

@@ -54,6 +54,10 @@ public:
 
     // --- faults
     void set_full(bool full) { full_ = full; }
+    /// What is committed now is what a later life finds, if it is put back.
+    void keep_copy() { copy_ = {rows_, epoch_}; }
+    /// Of one that is dead. Without a copy it has nothing.
+    void put_back() { std::tie(rows_, epoch_) = std::exchange(copy_, {}); }
     bool full() const { return full_; }
     /// Calls `strike`, which kills the process, at the next commit: just before it or just after
     /// it.
@@ -80,6 +84,7 @@ private:
     Duration least_, most_;  // of a commit
     std::map<Name, Record> rows_;
     std::uint64_t epoch_ = 0;
+    std::pair<std::map<Name, Record>, std::uint64_t> copy_;
     bool full_ = false;
     Moment moment_ = Moment::any;
     std::function<void()> strike_;

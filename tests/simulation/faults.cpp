@@ -184,4 +184,28 @@ Scenario make_kills(std::uint64_t seed) {
     return scenario;
 }
 
+Scenario make_restores(std::uint64_t seed) {
+    Scenario scenario = make_scenario(seed);
+    Random random(seed * 0x9e3779b97f4a7c15u + 3);
+    scenario.durable.assign(scenario.durable.size(), true);
+    scenario.memory_lost = scenario.put_back = true;
+    std::erase_if(scenario.faults, [](const Fault& fault) { return fault.jump != Duration{}; });
+    const Duration end = scenario.quiet_after;
+    for (std::uint64_t i = random.between(1, 3); i > 0; --i) {
+        const auto host = static_cast<std::uint32_t>(random.below(scenario.worker(0)));
+        Fault back{.kind = FaultKind::put_back,
+                   .at = some_time(random, end),
+                   .length = random.duration(5ms, 3s),
+                   .host = host,
+                   .flag = random.chance(40)};
+        if (random.chance(80))
+            scenario.faults.push_back(
+                {.kind = FaultKind::copied, .at = random.duration(1ms, back.at), .host = host});
+        scenario.faults.push_back(back);
+        scenario.quiet_after = std::max(scenario.quiet_after, back.at + back.length);
+    }
+    std::ranges::stable_sort(scenario.faults, {}, &Fault::at);
+    return scenario;
+}
+
 }  // namespace fanfold::simulation

@@ -16,7 +16,9 @@ constexpr int found = 7;  // exit code
 /// as found.
 int look_for(const BugInfo& info) {
     for (std::uint64_t seed = 1; seed <= info.seeds; ++seed) {
-        RunReport report = run({.seed = seed, .bug = info.bug});
+        RunOptions options{.seed = seed, .bug = info.bug};
+        if (info.restores) options.scenario = make_restores(seed);
+        RunReport report = run(options);
         if (report.complaints.empty()) continue;
         std::printf("%-26s found by seed %llu: %s\n", info.name,
                     static_cast<unsigned long long>(seed), report.complaints.front().c_str());

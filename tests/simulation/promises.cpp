@@ -37,7 +37,7 @@ std::string Promises::hold_to(const wire::Ended& message) {
     // Every value was in hand before the cancel.
     const bool won = before == Outcome::cancelled && message.outcome == Outcome::complete;
     ended = message.outcome;
-    if (before == message.outcome || won) return {};
+    if (before == message.outcome || won || message.lost) return {};
     return std::string("its broker said ") + wire::to_string(before) + ", and later " +
            wire::to_string(message.outcome);
 }

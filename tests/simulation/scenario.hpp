@@ -89,6 +89,8 @@ enum class FaultKind : std::uint8_t {
     crashed,    // a process
     blackout,   // the broker, the gatherers, and whoever else the seed says, at once
     full_disk,  // nothing can be written there
+    copied,     // its disk: what is there now is what is put back
+    put_back,   // a process dies, and begins again with the copy; without one, with nothing
 };
 
 struct Fault {
@@ -126,7 +128,8 @@ struct Scenario {
     bool calm_workers = false;  // faults are of the servers, their disks and clients alone: what a
                                 // worker has begun it ends
     bool many_kills = false;    // a run of worker deaths
-    Duration quiet_after{};     // no fault and no user's act comes after
+    bool put_back = false;   // a disk is put back to an older state: what was promised is not kept
+    Duration quiet_after{};  // no fault and no user's act comes after
 
     // Hosts are numbered: the broker, gatherers, workers, clients.
     std::uint32_t broker() const { return 0; }
@@ -141,6 +144,8 @@ struct Scenario {
 Scenario make_scenario(std::uint64_t seed);
 /// Hundreds of deaths of workers, at random, with some fragments that kill theirs.
 Scenario make_kills(std::uint64_t seed);
+/// Disks of the broker and of gatherers are put back to what they were before, or to nothing.
+Scenario make_restores(std::uint64_t seed);
 /// Chooses what goes wrong, and until when.
 void choose_faults(Random& random, Scenario& scenario);
 /// For a transcript: the plan in a few lines.

@@ -19,8 +19,7 @@ ServerProcess::ServerProcess(World& world, HostId host)
 std::chrono::milliseconds ServerProcess::wall_clock() const { return world_.wall_clock(host()); }
 
 Epoch ServerProcess::new_epoch() {
-    bool same = world_.bug() == Bug::epoch_ignored && !durable();
-    return {.number = journal_.epoch(), .incarnation = same ? 1 : world_.chance().next()};
+    return {.number = journal_.epoch(), .incarnation = world_.chance().next()};
 }
 
 void ServerProcess::close_sockets(bool silently) {

@@ -132,6 +132,10 @@ void Simulation::apply(const Fault& fault) {
                 process->go_on();
             });
         case FaultKind::crashed: return apply_crash(fault);
+        case FaultKind::copied:
+            remark("the disk of " + name_of(a) + " is copied");
+            return disk(a)->keep_copy();
+        case FaultKind::put_back: return put_back(fault);
         case FaultKind::blackout: return apply_blackout(fault);
         case FaultKind::full_disk:
             remark("the disk of " + name_of(a) + " is full");
@@ -151,6 +155,13 @@ void Simulation::apply_crash(const Fault& fault) {
     if (fault.jump.count() != 0)
         disturbances_.clocks_jumped += fault.jump.count() < 0 ? -fault.jump : fault.jump;
     static_cast<ServerProcess&>(*hosts_[fault.host]).arm(fault.moment, fault.length, fault.flag);
+}
+
+void Simulation::put_back(const Fault& fault) {
+    if (!hosts_[fault.host]->alive()) return;
+    crash(fault.host, fault.length, fault.flag);
+    remark("the disk of " + name_of(fault.host) + " is put back");
+    disk(fault.host)->put_back();
 }
 
 /// Each comes back at a time of its own.

@@ -1,5 +1,5 @@
 // Whole lives of the system, each from a seed. README.md says what is done to it and what is
-// checked. usage: simulation-simulation [--seeds FIRST-LAST] [--seed N [--trace]]
+// checked. usage: simulation-simulation [--restores] [--seeds FIRST-LAST] [--seed N [--trace]]
 #include <unistd.h>
 #include <csignal>
 #include <cstdio>
@@ -17,19 +17,27 @@ constexpr std::uint64_t replayed_every =
 
 char abort_text[64];
 
+struct Wanted {
+    bool prints = false;
+    bool restores = false;
+};
+
 /// A broken invariant in a core ends the program: the seed is told before.
 extern "C" void tell_seed(int) {
     (void)!write(STDERR_FILENO, abort_text, std::strlen(abort_text));
     std::signal(SIGABRT, SIG_DFL);
 }
 
-bool check_seed(std::uint64_t seed, bool prints, RunReport& report) {
+bool check_seed(std::uint64_t seed, const Wanted& wanted, RunReport& report) {
     std::snprintf(abort_text, sizeof abort_text, "seed %llu broke an invariant\n",
                   static_cast<unsigned long long>(seed));
-    report = run({.seed = seed, .prints = prints});
+    RunOptions options{.seed = seed, .prints = wanted.prints};
+    if (wanted.restores) options.scenario = make_restores(seed);
+    report = run(options);
+    options.prints = false;
     for (const auto& complaint : report.complaints)
         std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), complaint.c_str());
-    if (seed % replayed_every != 0 || run({.seed = seed}).hash == report.hash)
+    if (seed % replayed_every != 0 || run(options).hash == report.hash)
         return report.complaints.empty();
     std::printf("seed %llu: a second run of it was another one\n",
                 static_cast<unsigned long long>(seed));
@@ -39,18 +47,20 @@ bool check_seed(std::uint64_t seed, bool prints, RunReport& report) {
 
 int main(int count, char** arguments) {
     std::uint64_t first = first_seed, last = last_seed;
-    bool prints = false;
+    Wanted wanted;
     for (int i = 1; i < count; ++i) {
         std::string word = arguments[i];
-        if (word == "--trace") prints = true;
+        if (word == "--trace") wanted.prints = true;
+        else if (word == "--restores") wanted.restores = true;
         else if (word == "--seed" && i + 1 < count)
             first = last = std::strtoull(arguments[++i], nullptr, 10);
         else if (word == "--seeds" && i + 1 < count &&
                  std::sscanf(arguments[++i], "%lu-%lu", &first, &last) == 2)
             continue;
         else
-            return std::fprintf(stderr, "usage: %s [--seeds FIRST-LAST] [--seed N [--trace]]\n",
-                                arguments[0]),
+            return std::fprintf(
+                       stderr, "usage: %s [--restores] [--seeds FIRST-LAST] [--seed N [--trace]]\n",
+                       arguments[0]),
                    2;
     }
     std::signal(SIGABRT, tell_seed);
@@ -58,7 +68,7 @@ int main(int count, char** arguments) {
     double seconds = 0;
     for (std::uint64_t seed = first; seed <= last; ++seed) {
         RunReport report;
-        if (!check_seed(seed, prints, report)) ++failed;
+        if (!check_seed(seed, wanted, report)) ++failed;
         executions += report.executions;
         delivered += report.delivered;
         faults += report.faults;

@@ -35,7 +35,7 @@ struct Durable : Stage {
         };
         // A test with a disk is about what comes back: it looks at what it asks for.
         ignore<wire::Accepted, wire::AllowedKeys, wire::Assign, wire::Dispatch, wire::Drop,
-               wire::Ended, wire::Errors, wire::Forget, wire::Forgotten, wire::Located,
+               wire::Ended, wire::Errors, wire::Forget, wire::Forgotten, wire::Located, wire::Mark,
                wire::Notice, wire::Refused, wire::Release, wire::Retried, wire::Sealed,
                wire::SendAgain, wire::Welcome>();
     }

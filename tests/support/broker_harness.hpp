@@ -85,6 +85,7 @@ struct Stage
                               .epoch = {0, incarnation},
                               .gatherer = {.name = "G", .epoch = {0, incarnation}}});
         expect<wire::Welcome>(name);
+        if (peers_minor >= wire::minor_of_holds) say(name, wire::Holds{.last = true});
     }
     void client(const char* name, std::uint64_t incarnation = 5) {
         say(name, wire::Hello{.role = wire::Role::client, .name = "C", .epoch = {0, incarnation}});

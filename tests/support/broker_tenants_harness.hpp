@@ -50,6 +50,7 @@ struct Tenants : Base {
                               .epoch = {0, 1},
                               .gatherer = {.name = "G", .epoch = {0, 1}, .public_key = "a lie"}});
         this->template expect<wire::Welcome>("g");
+        this->say("g", wire::Holds{.last = true});
         this->worker("w");
     }
     wire::Block first(std::uint64_t n, const char* owner, const std::string& key = {}) {

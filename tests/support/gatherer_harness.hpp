@@ -157,7 +157,9 @@ struct Stage : fanfold::testing::Recorder<Action, fanfold::testing::Order::of_ea
         welcome.epoch = {.number = 0, .incarnation = incarnation};
         welcome.heartbeat = wire::Milliseconds{500};
         welcome.timeout = wire::Milliseconds{5000};
+        welcome.minor = broker_minor;
         say(welcome);
+        if (broker_minor >= wire::minor_of_holds) CHECK(expect<wire::Holds>().last);
     }
     void assign(std::optional<std::uint64_t> total, const wire::JobSpec& spec = {},
                 std::uint32_t assignment = 1) {
@@ -216,6 +218,7 @@ struct Stage : fanfold::testing::Recorder<Action, fanfold::testing::Order::of_ea
     Note warned() { return expect<Note>(); }
     void reconnected() { expect<Reconnect>(); }
 
+    std::uint16_t broker_minor = wire::version_minor;
     Core core;
     Time now{1h};
     JobId job = job_number(1);

@@ -20,8 +20,9 @@ concept ForOthers =
           wire::Query, wire::Report, wire::Find, wire::Found, wire::Retry, wire::Retried,
           wire::Adjust, wire::Adjusted, wire::CancelFragments, wire::FragmentsCancelled, wire::Done,
           wire::Results, wire::Relay, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
-          wire::Forget, wire::Forgotten, wire::AllowedKeys, wire::Collect, wire::Values,
-          wire::Failures, wire::Acknowledge, wire::Concluded>;
+          wire::Forget, wire::Forgotten, wire::AllowedKeys, wire::Holds, wire::Describe,
+          wire::Described, wire::Collect, wire::Values, wire::Failures, wire::Acknowledge,
+          wire::Concluded>;
 
 void send(Step& step, wire::Message message, Slice body = {}) {
     step.act(SendBroker{std::move(message), std::move(body)});

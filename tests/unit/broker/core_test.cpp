@@ -141,8 +141,15 @@ TEST_CASE("an attached job ends with its client, past the lease; not if it comes
         fleet.pass(1s);
         CHECK(fleet.core->jobs().at(job_number(1)).life->end.outcome == wire::Outcome::cancelled);
     }
-    SUBCASE("it comes back") {
+    SUBCASE("it comes back, and has let go of the job") {
         fleet.client("c2", 5);
+        fleet.pass(1s);
+        CHECK_FALSE(fleet.core->jobs().at(job_number(1)).running());
+    }
+    SUBCASE("it comes back and speaks of it") {
+        fleet.client("c2", 5);
+        fleet.say("c2", wire::Watch{job_number(1)});
+        fleet.expect<wire::Located>("c2");
         fleet.pass(1s);
         CHECK(fleet.core->jobs().at(job_number(1)).running());
     }

@@ -106,6 +106,7 @@ struct Reader : Durable {
         wire::Hello gatherer{.role = wire::Role::gatherer, .epoch = {1, 1}};
         gatherer.gatherer.epoch = {1, 1};
         hear("g", std::move(gatherer));
+        say("g", wire::Holds{.last = true});
         wire::Hello worker{.role = wire::Role::worker, .epoch = {0, 1}, .slots = 64};
         worker.resources = {{.amount = 5}, {.amount = 6}};
         hear("w", std::move(worker));

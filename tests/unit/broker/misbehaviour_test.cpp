@@ -35,14 +35,14 @@ TEST_CASE("a worker that talks nonsense is cut off, and its loans go to another 
     CHECK(refused.text ==
           "cut off for 60 s: 100 messages within 60 s were none, or none that it may send");
     CHECK(fleet.expect<wire::Dispatch>("v").job == job);
-    CHECK(fleet.core->misbehaviour().counted() == broker::limits::misbehaviour_strikes);
+    CHECK(fleet.core->conduct().misbehaviour().counted() == broker::limits::misbehaviour_strikes);
 
     // What it says is ignored for a while, whatever it is, and not answered.
     fleet.say("w", wire::Hello{.role = wire::Role::worker, .name = "w", .functions = {"f"}});
     fleet.say("w", wire::Done{.runs = {{job, {0, 1}, 1ms}}});
     fleet.step(Garbled{{"w"}, "no message"});
     CHECK(fleet.silent("w"));
-    CHECK(fleet.core->misbehaviour().counted() == broker::limits::misbehaviour_strikes);
+    CHECK(fleet.core->conduct().misbehaviour().counted() == broker::limits::misbehaviour_strikes);
     fleet.now += broker::limits::cut_off_time;
     fleet.worker("w");
     fleet.ignore<wire::Accepted, wire::Assign, wire::Sealed>();
@@ -97,7 +97,8 @@ TEST_CASE("nonsense from nobody in particular is counted, and nobody is cut off 
     for (int i = 0; i < 10; ++i) talk_nonsense(fleet, {});
     for (std::uint32_t i = 0; i < broker::limits::misbehaviour_strikes; ++i)
         fleet.block({.job = job_number(9)});
-    CHECK(fleet.core->misbehaviour().counted() == 10 * broker::limits::misbehaviour_strikes);
+    CHECK(fleet.core->conduct().misbehaviour().counted() ==
+          10 * broker::limits::misbehaviour_strikes);
     CHECK(fleet.core->sessions().size() == 3);
     fleet.skip<wire::Refused>("c");
     JobId job = fleet.open(1, 1);

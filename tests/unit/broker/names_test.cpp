@@ -61,7 +61,7 @@ TEST_CASE("a second gatherer under the name of one that lives is refused, and ha
         greet_as_gatherer(stage, "copy", 6, "tcp://10.0.0.2:7421", "10.0.0.2");
         stage.expect<wire::Welcome>("copy");
         CHECK(stage.core->jobs().at(job).assignment->gatherer == PeerId{"copy"});
-        stage.ignore<wire::SendAgain, wire::Located>();
+        stage.ignore<wire::SendAgain, wire::Located, wire::Mark>();
     }
     SUBCASE("it is silent for as long as a peer may be") {
         for (int second = 0; second < 4; ++second) {
@@ -72,7 +72,8 @@ TEST_CASE("a second gatherer under the name of one that lives is refused, and ha
         for (int second = 0; second < 4; ++second) live(stage);
         greet_as_gatherer(stage, "copy", 6, "tcp://10.0.0.2:7421", "10.0.0.2");
         stage.expect<wire::Welcome>("copy");
-        stage.ignore<wire::SendAgain, wire::Located, wire::Notice, wire::Ended, wire::Drop>();
+        stage.ignore<wire::SendAgain, wire::Located, wire::Notice, wire::Ended, wire::Drop,
+                     wire::Mark>();
     }
 }
 

@@ -16,8 +16,8 @@ struct Ways : Stage {
         peers_minor = wire::version_minor;
         worker("w", 4);
         worker("v", 4, 2);
-        ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Notice, wire::Release,
-               wire::Sealed>();
+        ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Mark, wire::Notice,
+               wire::Release, wire::Sealed>();
         job = open(1, 4);
     }
     void relay(const char* peer, std::uint64_t number, Range range, std::size_t bytes_each = 1) {
@@ -156,7 +156,7 @@ TEST_CASE("what can't be passed on is turned down") {
         nothing.results.count = 0;
         ways.say("w", nothing);
         CHECK(ways.expect_all<wire::Marked>("w").size() == 3);
-        CHECK(ways.core->misbehaviour().counted() == 3);
+        CHECK(ways.core->conduct().misbehaviour().counted() == 3);
     }
 }
 

@@ -218,6 +218,7 @@ TEST_CASE("a gatherer's name is its user's") {
     stage.senders[{"g3"}] = hall;
     stage.say("g3", hello);
     stage.expect<wire::Welcome>("g3");
+    stage.skip<wire::Mark>("g3");
     CHECK(stage.core->jobs().at(job_number(1)).assignment->gatherer == PeerId{"g3"});
 }
 
@@ -273,6 +274,7 @@ TEST_CASE("a gatherer's key that is let in no more: workers and clients leave it
             wire::Hello{
                 .role = wire::Role::gatherer, .name = "G", .epoch = self.epoch, .gatherer = self});
         stage.expect<wire::Welcome>(peer);
+        stage.skip<wire::Mark>(peer);
     };
     join("g2", 2, hall);
     JobId job = stage.opened(1, "a", ada);

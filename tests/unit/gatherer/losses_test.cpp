@@ -27,9 +27,11 @@ TEST_CASE(
     "a job that has ended here and is given to us again by another life of the broker: it hears "
     "the outcome") {
     Stage stage;
+    stage.broker_minor = wire::minor_of_holds - 1;
     stage.assign(5);
     stage.welcome(2);
     stage.assign(5);
+    stage.gathered();
     CHECK(stage.expect<wire::Propose>().outcome == wire::Outcome::failed);
     stage.later(5s);  // it is said when asked, and not again by itself
 }

@@ -16,9 +16,11 @@ struct Site {
     Disk disk;
     Process gatherer{disk};
     JobId job = job_number(1);
+    std::uint16_t broker_minor = wire::version_minor;
 
     void welcome(Epoch epoch) {
         wire::Welcome welcome;
+        welcome.minor = broker_minor;
         welcome.epoch = epoch;
         welcome.timeout = wire::Milliseconds{3'600'000};
         gatherer.say(welcome);
@@ -85,7 +87,7 @@ TEST_CASE(
     stage.collect("c2", 1);
     stage.results({4, 6});
     stage.gatherer.commit_all();
-    CHECK(stage.said<wire::Values>()->position == 2);
+    CHECK(stage.said<wire::Values>()->position > 2);  // past what a life in between may have used
     CHECK_FALSE(stage.said<wire::Values>());
 }
 
@@ -160,9 +162,10 @@ TEST_CASE("durable gatherer: complete with every value is proposed as that after
 }
 
 TEST_CASE(
-    "durable gatherer: a broker that lost its memory ends the jobs, also when that came while the "
-    "gatherer was down") {
+    "durable gatherer: a broker that lost its memory, and asks for nothing, ends the jobs, also "
+    "when that came while the gatherer was down") {
     Site stage;
+    stage.broker_minor = wire::minor_of_holds - 1;
     stage.welcome({0, 1});
     stage.assign(10);
     stage.results({0, 3});
@@ -226,7 +229,7 @@ TEST_CASE("durable gatherer: what an attached job's collector has is let go on d
     CHECK(stage.gatherer.core->held_bytes() == 0);
     stage.results({128, 200});
     stage.gatherer.commit_all();
-    CHECK(stage.said<wire::Values>()->position == 129);
+    CHECK(stage.said<wire::Values>()->position > 129);
     CHECK(stage.said<wire::Concluded>()->values == 200);
 }
 

@@ -204,7 +204,9 @@ TEST_CASE(
             auto* some = send ? std::get_if<wire::Values>(&send->message) : nullptr;
             if (some) positions.push_back(some->position);
         }
-        CHECK(positions == std::vector<std::uint64_t>{1, 4});
+        REQUIRE(positions.size() == 2);
+        CHECK(positions.front() == 1);
+        CHECK(positions.back() >= 4);  // of a later life
     }
     CHECK(records > 6);
 }

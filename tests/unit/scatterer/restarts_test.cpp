@@ -32,6 +32,7 @@ TEST_CASE("a job that is opened beside an unnoticed death of its gatherer goes t
     }
     greet();
     stage.expect<wire::Welcome>("z");
+    stage.skip<wire::Assign, wire::Mark>("z");
     CHECK(stage.core->jobs().at(job).assignment->gatherer == PeerId{"z"});
     CHECK(stage.core->sessions().size() == 3);
     stage.say("a", wire::Heartbeat{});
@@ -145,8 +146,109 @@ TEST_CASE("a Welcome of an earlier life that is late on its way does not end a c
     stage.say(of_life(3));
     stage.expect<wire::Hello>();
     stage.say(of_life(3));  // it was started from an older folder
+    stage.skip<scatterer::Connected, scatterer::PushBlock, wire::Watch>();
+    stage.say(of_life(0));  // it has none
     CHECK(stage.expect<scatterer::JobConcluded>().end.outcome == wire::Outcome::failed);
     stage.skip<scatterer::Connected>();
+}
+
+TEST_CASE(
+    "a broker that has less of a job than it had accepted, as it was put back, is not waited for") {
+    scatterer::testing::Stage stage;
+    auto welcome_of = [](std::uint64_t number) {
+        auto welcome = scatterer::testing::welcome(number + 100);
+        welcome.epoch.number = number;
+        return welcome;
+    };
+    stage.connect();
+    stage.say(welcome_of(5));
+    stage.skip<scatterer::Connected>();
+    stage.open();
+    stage.step(
+        scatterer::AppendBlock{scatterer::testing::job, scatterer::testing::block(0, 10), {}});
+    stage.skip<scatterer::PushBlock, wire::Collect>();
+    stage.accept(10, 1000);
+    stage.skip<scatterer::JobRoom>();
+    stage.say(welcome_of(6));
+    stage.skip<scatterer::Connected, wire::Watch>();
+    stage.say(wire::Accepted{.job = scatterer::testing::job, .next = 4, .limit = 1000});
+    const auto mark = stage.expect<scatterer::PushMark>().message;
+    SUBCASE("what was late of the life before is none") {
+        stage.say(wire::Accepted{.job = scatterer::testing::job, .next = 10, .limit = 1000});
+        stage.say(wire::Marked{.job = scatterer::testing::job, .number = mark.number});
+        stage.nothing_left();
+    }
+    SUBCASE("the Mark is lost") {
+        stage.ignore<wire::Collect>();
+        stage.pass(2s);
+        CHECK(stage.expect<scatterer::PushMark>().message.number > mark.number);
+        stage.skip<wire::Heartbeat, wire::Collect>();
+    }
+    SUBCASE("it is so") {
+        stage.say(wire::Marked{.job = scatterer::testing::job, .number = mark.number});
+        auto cancel = stage.expect<wire::Cancel>();
+        CHECK(cancel.reason.starts_with("the broker has lost fragments that it had accepted"));
+        stage.say(wire::Ended{.job = scatterer::testing::job,
+                              .outcome = wire::Outcome::cancelled,
+                              .reason = cancel.reason});
+        CHECK(stage.expect<scatterer::JobRefused>().text == cancel.reason);
+    }
+}
+
+TEST_CASE("whoever waits for the results of a job hears that its gatherer has lost them") {
+    scatterer::testing::Stage stage;
+    stage.connect();
+    stage.open_ten();
+    stage.say(wire::Located{scatterer::testing::job, 1, scatterer::testing::gatherer("G1")});
+    stage.skip<wire::Collect>();
+    wire::Ended end{.job = scatterer::testing::job,
+                    .assignment = 1,
+                    .outcome = wire::Outcome::complete,
+                    .total = 10,
+                    .values = 10};
+    stage.say(end);
+    stage.expect<scatterer::JobEnded>();
+    auto turn_away = [&] {
+        stage.step(scatterer::FromGatherer{scatterer::key_of(scatterer::testing::gatherer("G1")),
+                                           wire::Refused{.code = wire::RefusalCode::unknown_job,
+                                                         .text = "G1 knows no job",
+                                                         .job = scatterer::testing::job},
+                                           {}});
+    };
+    stage.ignore<wire::Collect, wire::Watch, wire::Heartbeat>();
+    turn_away();
+    stage.pass(3s);
+    SUBCASE("by the broker, which knows") {
+        end.outcome = wire::Outcome::failed;
+        end.reason = "gatherer G1 has lost its results since";
+        end.lost = true;
+        stage.say(end);
+        stage.pass(6s);
+        auto concluded = stage.expect<scatterer::JobConcluded>().end;
+        CHECK(concluded.outcome == wire::Outcome::failed);
+        CHECK(concluded.reason == end.reason);
+    }
+    SUBCASE("nobody knows the job any more") {
+        stage.say(wire::Refused{.code = wire::RefusalCode::unknown_job,
+                                .text = "there is no job",
+                                .job = scatterer::testing::job});
+        CHECK(stage.expect<scatterer::JobRefused>().text.find("does not send its results") !=
+              std::string::npos);
+    }
+}
+
+TEST_CASE("all jobs at a gatherer go over the connection to its newest life") {
+    scatterer::testing::Stage stage;
+    stage.connect();
+    stage.open_ten();
+    auto gatherer = scatterer::testing::gatherer("G1");
+    stage.say(wire::Located{scatterer::testing::job, 1, gatherer});
+    stage.skip<wire::Collect>();
+    gatherer.epoch = {1, 9};
+    stage.say(wire::Located{fanfold::testing::job_number(3), 1, gatherer});  // of another job
+    auto again = stage.expect<scatterer::SendGatherer>();
+    CHECK(again.to.epoch == gatherer.epoch);
+    CHECK(std::holds_alternative<wire::Collect>(again.message));
 }
 
 TEST_CASE(

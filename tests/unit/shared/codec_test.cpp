@@ -158,10 +158,10 @@ TEST_CASE("golden bytes") {
           "9528c410018bcfe568007fcd9032547698badcfe010294c40177010304");
     CHECK(hex(encode(Relay{.results = {.first = 1, .count = 2}, .number = 3})) ==
           "942994c41000000000000000000000000000000000010294c400010000c40003");
-    CHECK(hex(encode(Hello{.minor = 4, .role = Role::worker, .name = "w", .slots = 2})) ==
-          "9c01010402c40177920000029096c4009200009090c40000909090");
+    CHECK(hex(encode(Holds{.jobs = {{.job = some_job(), .values = 300}}, .last = true})) ==
+          "93399194c410018bcfe568007fcd9032547698badcfe0000cd012cc3");
     CHECK(hex(encode(Hello{.role = Role::worker, .name = "w", .slots = 2})) ==
-          "9c01010802c40177920000029096c4009200009090c40000909090");
+          "9c01010902c40177920000029096c4009200009090c40000909090");
     CHECK(hex(encode(Heartbeat{.handled = 7, .stuck_slots = 1, .leaving = true})) ==
           "980407909001c3c40090");
     CHECK(hex(encode(Mark{.job = some_job(), .owner = {"w1"}, .number = 3, .position = 9})) ==

@@ -1,0 +1,204 @@
+#include "broker/core/reconciling.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/core/error_batches.hpp"
+#include "broker/state/text_bytes.hpp"
+
+namespace fanfold::broker {
+
+namespace {
+std::string count_of(std::uint64_t number, const std::string& what) {
+    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+}
+
+const char* why_less(const wire::GathererRef& gatherer) {
+    return gatherer.epoch.number == 0 ? ", as it was started again without a store"
+                                      : ", as its state was put back to an older one";
+}
+}  // namespace
+
+// --- running jobs
+
+void Reconciling::begin(Step& step, const PeerId& gatherer) {
+    if (!owners_.sessions.at(gatherer).knows_holds()) return;
+    gatherers_[gatherer];
+    for (const JobId& id : owners_.jobs.running())
+        if (owners_.jobs.at(id).assignment->gatherer == gatherer) compare(step, gatherer, id);
+}
+
+void Reconciling::compare(Step& step, const PeerId& gatherer, const JobId& job) {
+    Comparison& comparison = gatherers_[gatherer].jobs[job];
+    comparison = {};
+    // An answer to another life of the broker, or from before, is none; nor is one to a batch of
+    // errors.
+    comparison.mark = (owners_.options.epoch.incarnation + ++comparisons_) | std::uint64_t{1} << 63;
+    ask(step, gatherer, job, comparison);
+}
+
+void Reconciling::ask(Step& step, const PeerId& gatherer, const JobId& job,
+                      Comparison& comparison) {
+    comparison.patience = std::clamp<Duration>(comparison.patience * 2, limits::resend_after,
+                                               limits::longest_resend_patience);
+    comparison.again_at = step.now + comparison.patience;
+    step.send(gatherer, wire::Mark{.job = job, .number = comparison.mark});
+}
+
+void Reconciling::on_gathered(const PeerId& gatherer, const wire::Gathered& gathered) {
+    auto at = gatherers_.find(gatherer);
+    if (at == gatherers_.end()) return;
+    auto job = at->second.jobs.find(gathered.job);
+    if (job == at->second.jobs.end()) return;
+    for (Range range : gathered.ranges) job->second.has.add(range);
+}
+
+void Reconciling::on_marked(Step& step, const PeerId& gatherer, const wire::Marked& marked) {
+    auto at = gatherers_.find(gatherer);
+    if (at == gatherers_.end() || !marked.owner.bytes.empty()) return;
+    auto known = at->second.jobs.find(marked.job);
+    if (known == at->second.jobs.end() || known->second.mark != marked.number) return;
+    const Comparison comparison = std::move(known->second);
+    at->second.jobs.erase(known);
+    if (Job* job = owners_.jobs.find_running(marked.job)) conclude(step, *job, comparison);
+}
+
+void Reconciling::conclude(Step& step, Job& job, const Comparison& comparison) {
+    const Settled& settled = job.books.settled();
+    if (job.assignment->taken_over)
+        return owners_.endings.end(
+            step, job,
+            {.reason = "the broker has lost what it knew of the job, as its state is new or was "
+                       "put back to an older one; gatherer " +
+                       job.assignment->known.name + " has values of " +
+                       count_of(settled.safe().size(), "fragment") + ": submit the others again"});
+    RangeSet gone = settled.both();
+    for (Range range : comparison.has.ranges()) gone.remove(range);
+    for (const auto& [index, error] : settled.errors().all()) gone.remove({index, index + 1});
+    if (!gone.empty()) run_again(step, job, gone);
+}
+
+void Reconciling::run_again(Step& step, Job& job, const RangeSet& gone) {
+    step.note({.level = Level::warn,
+               .what = "a gatherer has lost what was safe there",
+               .job = job.id,
+               .peer = job.assignment->known.name,
+               .detail = "fragments " + to_string(gone.ranges())});
+    RangeSet failed = job.books.settled().failed();
+    const std::vector<Range> again = job.books.take_back(gone.ranges());
+    const std::string what = "gatherer " + job.assignment->known.name +
+                             " has lost what it had of " + count_of(gone.size(), "fragment") +
+                             why_less(job.assignment->known);
+    if (!job.payload->blocks.covers(again))
+        return owners_.endings.end(
+            step, job, {.reason = what + ", and their payloads are let go of: submit them again"});
+    for (Range range : again) owners_.persistence.erase_errors(step, job.id, failed.within(range));
+    owners_.payloads.need_again(job, again);
+    owners_.errors.flush(step, job);
+    owners_.outbox.hurry_releases(step);
+    owners_.dispatcher.ready(step.now, job);
+    owners_.gathering.tell_clients(step, job,
+                                   wire::Notice{.job = job.id, .text = what + "; they run again"});
+}
+
+// --- jobs that one of both does not know
+
+void Reconciling::on_holds(Step& step, const PeerId& gatherer, const wire::Holds& holds) {
+    Gatherer& known = gatherers_[gatherer];
+    const std::string& name = owners_.sessions.at(gatherer).gatherer.name;
+    wire::Describe describe;
+    for (const wire::HeldJob& held : holds.jobs) {
+        known.values[held.job] = held.values;
+        if (owners_.retention.has_tombstone(held.job)) continue;
+        if (Job* job = owners_.jobs.find(held.job)) {
+            if (job->assignment->known.name == name) follow_numbers(step, *job, held);
+        } else if (known.asked.size() < limits::asked_jobs && known.asked.insert(held.job).second) {
+            describe.jobs.push_back(held.job);
+        }
+    }
+    if (!describe.jobs.empty()) step.send(gatherer, std::move(describe));
+    if (!holds.last) return;
+    look_for_lost(step, gatherer);
+    known.values.clear();
+    known.has_said_all = true;
+    settle(gatherer);
+}
+
+/// It was assigned, or retried, more often than the broker knows.
+void Reconciling::follow_numbers(Step& step, Job& job, const wire::HeldJob& held) {
+    if (held.assignment > job.assignment->number)
+        owners_.gathering.take_number(step, job, held.assignment);
+    if (held.round > job.life->round) owners_.endings.take_round(step, job, held.round);
+}
+
+/// Of jobs that have ended.
+void Reconciling::look_for_lost(Step& step, const PeerId& gatherer) {
+    const std::map<JobId, std::uint64_t>& values = gatherers_.at(gatherer).values;
+    const wire::GathererRef& known = owners_.sessions.at(gatherer).gatherer;
+    std::uint64_t lost = 0;
+    for (auto& [id, job] : owners_.jobs.all()) {
+        if (job.running() || job.assignment->known.name != known.name) continue;
+        owners_.gathering.follow(step, job, known);
+        auto has = values.find(id);
+        const bool less = has == values.end() ? owners_.endings.lose_results(step, job)
+                                              : owners_.endings.lose_values(step, job, has->second);
+        lost += less && !job.spec->attached ? 1 : 0;
+    }
+    if (lost > 0)
+        step.note({.level = Level::warn,
+                   .what = "a gatherer has lost values of jobs that have ended",
+                   .peer = known.name,
+                   .detail = count_of(lost, "job") + why_less(known)});
+}
+
+void Reconciling::on_described(Step& step, const PeerId& gatherer, wire::Described described) {
+    const JobId id = described.assign.job;
+    if (auto at = gatherers_.find(gatherer);
+        at == gatherers_.end() || at->second.asked.erase(id) == 0)
+        return;
+    settle(gatherer);
+    if (owners_.retention.has_tombstone(id) || owners_.jobs.find(id)) return;
+    // What its user may have bounds what a gatherer can make up.
+    const std::string& user = described.assign.user;
+    std::string why;
+    if (described.end.outcome == wire::Outcome::running) why = owners_.users.why_no_job(user);
+    if (why.empty())
+        why = owners_.users.why_no_description(user, text_bytes(described.assign.spec));
+    step.note({.what = why.empty() ? "a job that was not known is taken over from its gatherer"
+                                   : "a job is left to its gatherer",
+               .job = id,
+               .peer = owners_.sessions.at(gatherer).name,
+               .detail = why});
+    if (!why.empty()) return;
+    Job& job = restoring_.adopt(step, gatherer, std::move(described));
+    if (job.running()) compare(step, gatherer, id);
+}
+
+void Reconciling::on_forgotten(const PeerId& gatherer, const JobId& job) {
+    if (auto at = gatherers_.find(gatherer); at != gatherers_.end() && at->second.asked.erase(job))
+        settle(gatherer);
+}
+
+/// A key may be that of a job that is not described yet.
+void Reconciling::settle(const PeerId& gatherer) {
+    const Gatherer& known = gatherers_.at(gatherer);
+    owners_.sessions.at(gatherer).told_jobs = known.has_said_all && known.asked.empty();
+}
+
+// --- time
+
+void Reconciling::sweep(Step& step) {
+    for (auto& [gatherer, known] : gatherers_) {
+        std::erase_if(known.jobs,
+                      [&](const auto& item) { return !owners_.jobs.find_running(item.first); });
+        for (auto& [job, comparison] : known.jobs)
+            if (step.now >= comparison.again_at) ask(step, gatherer, job, comparison);
+    }
+}
+
+void Reconciling::check_invariants() const {
+    for (const auto& [gatherer, known] : gatherers_)
+        FANFOLD_CHECK(owners_.sessions.gatherers().contains(gatherer));
+}
+
+}  // namespace fanfold::broker

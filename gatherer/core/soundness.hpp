@@ -1,0 +1,19 @@
+// Whether what comes for a job can be meant. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/wire/messages.hpp"
+
+namespace fanfold::gatherer {
+
+/// Why the run can't be one of its job; empty when it can.
+std::string flaw(const wire::Results& results, std::optional<std::uint64_t> total);
+
+/// Whether the outputs are as long as the failures say, and each is of a fragment below `end`.
+bool are_sound(const std::vector<wire::Failure>& failures, Index end, std::uint64_t outputs);
+
+}  // namespace fanfold::gatherer
