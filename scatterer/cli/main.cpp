@@ -9,6 +9,7 @@
 #include "scatterer/cli/base/exit_codes.hpp"
 #include "scatterer/cli/base/output.hpp"
 #include "scatterer/cli/options/parse.hpp"
+#include "scatterer/cli/verbs/backup.hpp"
 #include "scatterer/cli/verbs/doctor.hpp"
 #include "scatterer/cli/verbs/keygen.hpp"
 #include "scatterer/cli/verbs/map.hpp"
@@ -33,6 +34,8 @@ int run(const cli::CommandLine& line, cli::Console& console) {
     switch (line.verb) {
         case cli::Verb::keygen: return cli::run_keygen(line);
         case cli::Verb::doctor: return cli::run_doctor(line);
+        case cli::Verb::backup: return cli::run_backup(line);
+        case cli::Verb::restore: return cli::run_restore(line);
         case cli::Verb::map: return cli::run_map(line, signals, console);
         case cli::Verb::submit: return cli::run_submit(line, signals, console);
         case cli::Verb::jobs:

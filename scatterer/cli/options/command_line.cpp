@@ -11,7 +11,7 @@ namespace {
 constexpr std::array all_verbs{Verb::map,    Verb::submit,  Verb::jobs,    Verb::status,
                                Verb::wait,   Verb::results, Verb::cancel,  Verb::set,
                                Verb::retry,  Verb::forget,  Verb::workers, Verb::functions,
-                               Verb::doctor, Verb::keygen};
+                               Verb::doctor, Verb::keygen,  Verb::backup,  Verb::restore};
 
 }  // namespace
 
@@ -31,6 +31,8 @@ const char* to_string(Verb verb) {
         case Verb::functions: return "functions";
         case Verb::doctor: return "doctor";
         case Verb::keygen: return "keygen";
+        case Verb::backup: return "backup";
+        case Verb::restore: return "restore";
     }
     return "";
 }

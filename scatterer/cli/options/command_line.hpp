@@ -30,7 +30,9 @@ enum class Verb {
     workers,
     functions,
     doctor,
-    keygen
+    keygen,
+    backup,
+    restore
 };
 const char* to_string(Verb verb);
 /// Throws UsageError for a word that names none.
@@ -106,6 +108,12 @@ struct DoctorOptions {
     std::string from = "client";  // the role whose ports are tried
 };
 
+/// `backup` and `restore`.
+struct BackupOptions {
+    std::string copy;   // the folder with the copy
+    std::string state;  // and that of the state; empty: where daemons keep it by default
+};
+
 struct CommandLine {
     Verb verb = Verb::map;
     CommonOptions common;
@@ -113,6 +121,7 @@ struct CommandLine {
     QueryOptions query;
     DoctorOptions doctor;
     KeygenOptions keygen;
+    BackupOptions backup;
 };
 
 }  // namespace fanfold::scatterer::cli

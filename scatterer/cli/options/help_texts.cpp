@@ -22,6 +22,8 @@ constexpr HelpText program_text{
   functions   list the functions that workers offer
   doctor      try from here each port of the fleet that a role needs
   keygen      make the keys by which programs know each other
+  backup      copy what the daemons of this host keep on disk, while they run
+  restore     put such a copy in its place again
 
 Without a broker (--broker, or FANFOLD_BROKER) map runs the whole fleet in its own process.
 `fanfold VERB --help` has each verb's options and examples.
@@ -167,6 +169,23 @@ FOLDER.)",
   pkill -HUP fanfold-broker                   it reads head/allowed again
 shared/security/SECURITY.md has the whole.)"};
 
+constexpr HelpText backup_text{
+    "fanfold backup [options] COPY",
+    R"(Copies what the broker and the gatherer of this host keep on disk into the folder COPY,
+each as it is at one moment, while they run. It must read their files: call it as their user.)",
+    R"(Examples:
+  fanfold backup /backup/$(date +%F)
+  fanfold backup --state /srv/fanfold/broker /backup/broker-$(date +%F))"};
+
+constexpr HelpText restore_text{
+    "fanfold restore [options] COPY",
+    R"(Puts what `fanfold backup` copied into COPY in the place of what is lost. End the daemons
+before; start them afterwards, in any order: they compare what they have, run again what is gone
+where they can, and say what they can't.)",
+    R"(Examples:
+  mv /srv/fanfold/broker/broker.db /srv/fanfold/broker/broker.db.damaged
+  fanfold restore --state /srv/fanfold/broker /backup/broker-2026-11-28)"};
+
 }  // namespace
 
 const HelpText& program_help() { return program_text; }
@@ -187,6 +206,8 @@ const HelpText& help_of(Verb verb) {
         case Verb::functions: return functions_text;
         case Verb::doctor: return doctor_text;
         case Verb::keygen: return keygen_text;
+        case Verb::backup: return backup_text;
+        case Verb::restore: return restore_text;
     }
     return program_text;
 }

@@ -17,10 +17,14 @@ namespace {
 Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
     OptionSet set(help_of(line.verb));
     bool scatters = line.verb == Verb::map || line.verb == Verb::submit;
+    const bool copies = line.verb == Verb::backup || line.verb == Verb::restore;
     if (scatters) {
         add_map(set, line.verb, line.map);
     } else if (line.verb == Verb::keygen) {
         add_keygen(set, line.keygen);
+    } else if (copies) {
+        set.value("--state FOLDER", line.backup.state,
+                  "Of the broker and the gatherer of this host (where they keep it by default)");
     } else if (line.verb == Verb::doctor) {
         set.value(
             "--from ROLE",
@@ -40,6 +44,10 @@ Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
         check_map(line);
     } else if (line.verb == Verb::keygen) {
         check_keygen(line, *rest);
+        return {.command = std::move(line), .text = {}};
+    } else if (copies) {
+        if (rest->size() != 1) throw UsageError("one folder is wanted, for the copy");
+        line.backup.copy = rest->front();
         return {.command = std::move(line), .text = {}};
     } else {
         // No COMMAND follows here, so options may stand behind a JOB as well.

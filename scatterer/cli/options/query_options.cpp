@@ -15,6 +15,8 @@ std::size_t most_jobs(Verb verb) {
         case Verb::submit:
         case Verb::doctor:
         case Verb::keygen:
+        case Verb::backup:
+        case Verb::restore:
         case Verb::jobs:
         case Verb::workers:
         case Verb::functions: return 0;

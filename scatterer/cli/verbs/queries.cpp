@@ -131,7 +131,9 @@ int run_query(const CommandLine& line, Console& console) {
         case Verb::map:
         case Verb::submit:
         case Verb::doctor:
-        case Verb::keygen: break;  // not queries
+        case Verb::keygen:
+        case Verb::backup:
+        case Verb::restore: break;  // not queries
         case Verb::jobs: print(jobs_report(scatterer.jobs(), query.output)); break;
         case Verb::status:
             print(status_report(the_job(scatterer, query.jobs[0]), query.output));
