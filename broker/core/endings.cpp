@@ -116,12 +116,10 @@ bool Endings::lose(Step& step, Job& job, std::uint64_t left, const std::string& 
     return true;
 }
 
-void Endings::take_round(Step& step, Job& job, std::uint32_t round) {
-    Life& life = *job.life.write();
-    life.round = round;
-    if (job.running()) return;
-    life.end.assignment = job.assignment->number;
-    step.send(job.assignment->gatherer, life.end);
+void Endings::tell_again(Step& step, Job& job) {
+    wire::Ended& end = job.life.write()->end;
+    end.assignment = job.assignment->number;
+    step.send(job.assignment->gatherer, end);
 }
 
 void Endings::watch(Step& step, Job& job, const PeerId& peer) {

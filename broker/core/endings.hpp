@@ -35,8 +35,10 @@ public:
     bool lose_values(Step& step, Job& job, std::uint64_t left);
     /// It has nothing of it.
     bool lose_results(Step& step, Job& job);
-    /// The gatherer counts its rounds from there; one that has ended has ended for it, too.
-    void take_round(Step& step, Job& job, std::uint32_t round);
+    /// The gatherer counts its rounds from there.
+    static void take_round(Job& job, std::uint32_t round) { job.life.write()->round = round; }
+    /// What has ended has ended for its gatherer's last assignment, too.
+    void tell_again(Step& step, Job& job);
 
     /// The peer is told of the job's end; at once if it has ended.
     void watch(Step& step, Job& job, const PeerId& peer);

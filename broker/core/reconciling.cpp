@@ -48,9 +48,10 @@ void Reconciling::ask(Step& step, const PeerId& gatherer, const JobId& job,
 void Reconciling::on_gathered(const PeerId& gatherer, const wire::Gathered& gathered) {
     auto at = gatherers_.find(gatherer);
     if (at == gatherers_.end()) return;
-    auto job = at->second.jobs.find(gathered.job);
-    if (job == at->second.jobs.end()) return;
-    for (Range range : gathered.ranges) job->second.has.add(range);
+    auto comparison = at->second.jobs.find(gathered.job);
+    const Job* job = owners_.jobs.find(gathered.job);
+    if (comparison == at->second.jobs.end() || !job || gathered.round != job->life->round) return;
+    for (Range range : gathered.ranges) comparison->second.has.add(range);
 }
 
 void Reconciling::on_marked(Step& step, const PeerId& gatherer, const wire::Marked& marked) {
@@ -108,9 +109,9 @@ void Reconciling::on_holds(Step& step, const PeerId& gatherer, const wire::Holds
     const std::string& name = owners_.sessions.at(gatherer).gatherer.name;
     wire::Describe describe;
     for (const wire::HeldJob& held : holds.jobs) {
-        known.values[held.job] = held.values;
         if (owners_.retention.has_tombstone(held.job)) continue;
         if (Job* job = owners_.jobs.find(held.job)) {
+            known.values[held.job] = held.values;
             if (job->assignment->known.name == name) follow_numbers(step, *job, held);
         } else if (known.asked.size() < limits::asked_jobs && known.asked.insert(held.job).second) {
             describe.jobs.push_back(held.job);
@@ -126,9 +127,11 @@ void Reconciling::on_holds(Step& step, const PeerId& gatherer, const wire::Holds
 
 /// It was assigned, or retried, more often than the broker knows.
 void Reconciling::follow_numbers(Step& step, Job& job, const wire::HeldJob& held) {
-    if (held.assignment > job.assignment->number)
-        owners_.gathering.take_number(step, job, held.assignment);
-    if (held.round > job.life->round) owners_.endings.take_round(step, job, held.round);
+    const std::uint32_t number = job.assignment->number, round = job.life->round;
+    if (held.assignment <= number && held.round <= round) return;
+    owners_.endings.take_round(job, std::max(held.round, round));
+    owners_.gathering.take_number(step, job, std::max(held.assignment, number));
+    if (!job.running()) owners_.endings.tell_again(step, job);
 }
 
 /// Of jobs that have ended.

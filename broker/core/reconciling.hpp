@@ -46,7 +46,7 @@ private:
     };
     struct Gatherer {
         std::map<JobId, Comparison> jobs;
-        std::map<JobId, std::uint64_t> values;  // of the jobs that it has, until it has said all
+        std::map<JobId, std::uint64_t> values;  // of known jobs that it has, until it has said all
         std::set<JobId> asked;                  // it is to describe these
         bool has_said_all = false;
     };

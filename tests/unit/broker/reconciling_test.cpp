@@ -138,6 +138,25 @@ TEST_CASE("a failure that a gatherer has lost is looked for again; what was canc
     CHECK(stage.expect_all<wire::Errors>(stage.g()).size() == 1);
 }
 
+TEST_CASE("what a gatherer had in an earlier round says nothing of this one") {
+    Copies stage;
+    const JobId job = stage.open(2, 2);
+    stage.failed("w", job, 0);
+    stage.done("w", job, {1, 2});
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 2}}});
+    stage.say("g", wire::Propose{.job = job, .assignment = 1, .outcome = wire::Outcome::partial});
+    stage.say("c", wire::Retry{.job = job});
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{1, 2}}, .round = 1});
+    stage.done("w", job, {0, 1});
+    stage.say("g", wire::Gathered{.job = job, .ranges = {{0, 1}}, .round = 1});
+    stage.ignore<wire::Retried>();
+    const wire::Mark mark = stage.come_back(job, {{.job = job, .assignment = 1, .values = 1}});
+    stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{0, 2}}});
+    stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{1, 2}}, .round = 1});
+    stage.marked(mark);
+    CHECK(stage.job(job).books.settled().safe() == RangeSet({{1, 2}}));
+}
+
 TEST_CASE("a Mark that is not answered is said again, and no two jobs wait for one") {
     Copies stage;
     const JobId job = stage.half_done({{0, 1}});

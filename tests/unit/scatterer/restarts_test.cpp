@@ -124,13 +124,17 @@ TEST_CASE("by the broker's word too, failed fragments are listed as missing") {
     CHECK(end->missing[0].ranges == std::vector<Range>{{0, 1}});
 }
 
+namespace {
+/// Of a broker with a store.
+wire::Welcome of_life(std::uint64_t number) {
+    auto welcome = scatterer::testing::welcome(number + 100);
+    welcome.epoch.number = number;
+    return welcome;
+}
+}  // namespace
+
 TEST_CASE("a Welcome of an earlier life that is late on its way does not end a client's jobs") {
     scatterer::testing::Stage stage;
-    auto of_life = [](std::uint64_t number) {
-        auto welcome = scatterer::testing::welcome(number + 100);
-        welcome.epoch.number = number;
-        return welcome;
-    };
     stage.connect();
     stage.say(of_life(5));
     stage.skip<scatterer::Connected>();
@@ -155,13 +159,8 @@ TEST_CASE("a Welcome of an earlier life that is late on its way does not end a c
 TEST_CASE(
     "a broker that has less of a job than it had accepted, as it was put back, is not waited for") {
     scatterer::testing::Stage stage;
-    auto welcome_of = [](std::uint64_t number) {
-        auto welcome = scatterer::testing::welcome(number + 100);
-        welcome.epoch.number = number;
-        return welcome;
-    };
     stage.connect();
-    stage.say(welcome_of(5));
+    stage.say(of_life(5));
     stage.skip<scatterer::Connected>();
     stage.open();
     stage.step(
@@ -169,7 +168,7 @@ TEST_CASE(
     stage.skip<scatterer::PushBlock, wire::Collect>();
     stage.accept(10, 1000);
     stage.skip<scatterer::JobRoom>();
-    stage.say(welcome_of(6));
+    stage.say(of_life(6));
     stage.skip<scatterer::Connected, wire::Watch>();
     stage.say(wire::Accepted{.job = scatterer::testing::job, .next = 4, .limit = 1000});
     const auto mark = stage.expect<scatterer::PushMark>().message;
