@@ -214,7 +214,7 @@ void Clients::adopt(Step& step, Job& job, const PeerId& peer, const Session& ses
     tell_credit(step, job, true);
     if (job.total()) step.send(peer, wire::Sealed{.job = job.id, .total = *job.total()});
     // What it was told of that before its hello, or over its last connection, may be lost.
-    if (Gathering::is_elsewhere(job)) step.send(peer, Gathering::located(job));
+    if (is_elsewhere(job)) step.send(peer, Gathering::located(job));
 }
 
 }  // namespace fanfold::broker

@@ -43,7 +43,7 @@ wire::Located Gathering::located(const Job& job) {
     return {.job = job.id, .assignment = job.assignment->number, .gatherer = job.assignment->known};
 }
 
-bool Gathering::is_elsewhere(const Job& job) {
+bool is_elsewhere(const Job& job) {
     return job.assignment->number > 1 || job.assignment->known.name != job.spec->preferred_gatherer;
 }
 
@@ -295,6 +295,7 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
         }
         assignment.orphaned.reset();
         assignment.again = true;
+        assignment.compared = !knows_holds;
         assignment.gatherer = peer;
         assignment.known = gatherer;
         if (std::exchange(assignment.told_away, false)) tell_clients(step, job);

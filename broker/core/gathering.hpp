@@ -12,6 +12,9 @@
 
 namespace fanfold::broker {
 
+/// Whether the client did not expect its job to be where it is.
+bool is_elsewhere(const Job& job);
+
 class Gathering {
 public:
     explicit Gathering(const Owners& owners) : owners_(owners) {}
@@ -30,8 +33,6 @@ public:
     /// was lost: it is said again, ever more seldom.
     void assign_again(Step& step, Job& job);
     static wire::Located located(const Job& job);
-    /// Whether the client did not expect its job to be where it is.
-    static bool is_elsewhere(const Job& job);
 
     /// Returns the job that goes on, if any: its client may have credit.
     Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
@@ -62,6 +63,7 @@ public:
     /// Whether the name is the one of another user's gatherer, for which jobs wait.
     bool is_awaited_of_another(const std::string& name, const std::string& user) const;
 
+    static void set_compared(Job& job) { job.assignment.write()->compared = true; }
     /// A job that has ended is asked for where its gatherer is now.
     void follow(Step& step, Job& job, const wire::GathererRef& gatherer);
     /// The gatherer counts its assignments from there.

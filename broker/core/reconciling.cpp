@@ -76,7 +76,9 @@ void Reconciling::conclude(Step& step, Job& job, const Comparison& comparison) {
     RangeSet gone = settled.both();
     for (Range range : comparison.has.ranges()) gone.remove(range);
     for (const auto& [index, error] : settled.errors().all()) gone.remove({index, index + 1});
+    Gathering::set_compared(job);
     if (!gone.empty()) run_again(step, job, gone);
+    else owners_.dispatcher.ready(step.now, job);
 }
 
 void Reconciling::run_again(Step& step, Job& job, const RangeSet& gone) {

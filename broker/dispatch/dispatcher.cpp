@@ -37,7 +37,7 @@ void Dispatcher::ready(Time now, Job& job) {
     const Standing& standing = *job.standing;
     const std::uint64_t queued = job.books.queue().size();
     bool can_go = job.running() && queued > 0 && !job.assignment->gatherer.bytes.empty() &&
-                  now >= standing.rests_until && !past_tolerance(job);
+                  job.assignment->compared && now >= standing.rests_until && !past_tolerance(job);
     const std::uint32_t most = standing.share.max_running;
     if (!can_go || (most > 0 && job.books.loans().first().size() >= most)) return pools_.park(job);
     // Toward the end of the last job nothing of it waits at a worker: whoever has a slot first

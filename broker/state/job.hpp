@@ -83,6 +83,7 @@ struct Assignment {
     std::uint32_t number = 1;
     bool again = false;       // the gatherer has had it before
     bool taken_over = false;  // from the gatherer: there are no payloads of it here
+    bool compared = true;     // what it has of it is known: else some would run in vain
     Time again_at{};          // it is told again then, should the message have been lost,
     Duration patience{};
     std::uint64_t held_bytes = 0;       // at the gatherer, not let go

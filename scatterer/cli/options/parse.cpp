@@ -23,8 +23,13 @@ Parsed parse_verb(CommandLine line, const std::vector<std::string>& words) {
     } else if (line.verb == Verb::keygen) {
         add_keygen(set, line.keygen);
     } else if (copies) {
-        set.value("--state FOLDER", line.backup.state,
-                  "Of the broker and the gatherer of this host (where they keep it by default)");
+        set.value(
+            "--state FOLDER",
+            [&line](const std::string& text) {
+                if (text.empty()) throw UsageError("--state '': a folder is wanted");
+                line.backup.state = text;
+            },
+            "Of the broker and the gatherer of this host (where they keep it by default)");
     } else if (line.verb == Verb::doctor) {
         set.value(
             "--from ROLE",
