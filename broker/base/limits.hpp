@@ -50,6 +50,7 @@ inline constexpr std::uint64_t relay_cost = 256;         // of one run in memory
 
 // --- jobs that only gatherers know
 inline constexpr std::size_t asked_jobs = 200'000;  // that one is to describe
+inline constexpr auto jobs_awaited_for = 10s;       // since one came: may a key be that of its job?
 
 // --- workers in trouble
 inline constexpr auto first_avoided = 1s;  // a worker that can't run a job's command, by that job;
@@ -103,7 +104,8 @@ static_assert(safe_ranges_in_row * largest::range + largest::numbers < header_by
 static_assert(largest::outcome + largest::numbers < header_bytes, "Ended");
 static_assert(largest::spec + name_bytes + largest::numbers < header_bytes, "Job");
 static_assert(cuts_bytes + largest::numbers < header_bytes, "Block");
-static_assert(text_bytes + 2 * name_bytes + largest::numbers < header_bytes, "Error");
+static_assert(fanfold::limits::text_bytes + 2 * name_bytes + largest::numbers < header_bytes,
+              "Error");
 static_assert(largest::reported_job + 2 * report_bytes < header_bytes, "one more in a report");
 static_assert(numbers_bytes <= largest::numbers);
 static_assert(patience_with_the_dead > heartbeat_interval);

@@ -39,8 +39,6 @@ bool Books::restore(Restored rows) {
             settled_.add_safe(fresh);
         }
     }
-    for (Range range : rows.failed)
-        for (Range part : queue_.take(overlap(range, {0, next_}))) settled_.add_failed(part);
     for (const auto& [index, history] : rows.tried)
         if (queue_.of(Queue::Kind::ordinary).contains(index)) attempts_.restore(index, history);
     return settled_.both().size() + queue_.size() == next_;
@@ -119,9 +117,8 @@ bool Books::fail_attempt(wire::Failure failure, Slice output, const PeerId& work
     bool another_runs = loans_.is_hedged(index);
     if (second) loans_.take_second(one);
     else requeue(queue_, attempts_, loans_.lose(one));
-    std::uint32_t failures = attempts_.failed(index);
-    if (another_runs) return true;
-    if (failures <= retries) return attempts_.strike(index), true;
+    if (std::uint32_t failures = attempts_.failed(index); another_runs) return true;
+    else if (failures <= retries) return attempts_.strike(index), true;
     queue_.take(one);
     make_final(std::move(failure), std::move(output));
     return true;
@@ -164,8 +161,7 @@ void Books::give_back(Range range, const PeerId& worker) {
         bool fresh = used == 0 && !attempts_.at(span.range.begin) &&
                      loans_.second().within(span.range).empty();
         if (fresh) {
-            loans_.take(span.range);
-            queue_.add(span.range);
+            loans_.take(span.range), queue_.add(span.range);
             continue;
         }
         std::vector<Range> lost = loans_.lose(span.range);
@@ -284,8 +280,10 @@ std::vector<Range> Books::reconcile(const PeerId& worker, const Inventory& inven
     return let_go.ranges();
 }
 
-Books::Releases Books::gathered(const std::vector<Range>& ranges) {
+Books::Releases Books::gathered(const std::vector<Range>& ranges,
+                                const std::vector<Range>& failed) {
     Releases releases;
+    const RangeSet without_value(failed);
     for (Range told : ranges) {
         Range range = overlap(told, {0, next_});
         auto release = [&](const auto& holdings) {
@@ -301,9 +299,11 @@ Books::Releases Books::gathered(const std::vector<Range>& ranges) {
             loans_.take_second(fresh);
             loans_.take(fresh);
             queue_.take(fresh);
-            settled_.add_safe(fresh);
             attempts_.erase(fresh);
-            settled_now_.push_back({fresh, false});
+            for (Range part : without_value.within(fresh))
+                settled_.add_failed(part), settled_now_.push_back({part, true, true});
+            for (Range part : without_value.missing(fresh))
+                settled_.add_safe(part), settled_now_.push_back({part});
         }
     }
     return releases;

@@ -29,6 +29,7 @@ namespace fanfold::broker {
 struct SettledRange {
     Range range;
     bool failed = false;
+    bool unwritten = false;  // failed, and no row says so: its payload stays until the end
 };
 
 class Books {
@@ -42,7 +43,6 @@ public:
         Index next = 0;   // so many were accepted
         std::vector<Range> safe;
         std::vector<FinalError> errors;
-        std::vector<Range> failed;  // whose errors its gatherer has
         std::map<Index, History> tried;
     };
     /// Whether every fragment that was accepted is there.
@@ -105,9 +105,10 @@ public:
     void rename_worker(const PeerId& old_id, const PeerId& new_id);
     /// What has been in limbo for long enough is queued again.
     void requeue_limbo(Time now);
-    /// The gatherer has these safe. Returns the workers that may let go, with what: of kept
-    /// results, and of loans that are not wanted any more.
-    Releases gathered(const std::vector<Range>& ranges);
+    /// The gatherer has these safe, some of them as failures that were not known here. Returns the
+    /// workers that may let go, with what: of kept results, and of loans that are not wanted any
+    /// more.
+    Releases gathered(const std::vector<Range>& ranges, const std::vector<Range>& failed = {});
     /// The gatherer has lost what it had of these, whose errors are not here either: they are
     /// queued again, but for those that were cancelled, which errors() has once more. Returns what
     /// is queued again.

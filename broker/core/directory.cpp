@@ -22,9 +22,9 @@ void Directory::on_find(Step& step, const PeerId& from, const wire::Find& find) 
 /// to say so.
 bool Directory::answer(Step& step, const PeerId& from, const wire::Find& find, bool at_last) {
     Job* job = jobs_.find_key(sessions_.at(from).sender.user, find.key);
-    if (!job && !at_last && sessions_.await_jobs()) return false;
+    if (!job && !at_last && sessions_.await_jobs(step.lived)) return false;
     if (!job) return step.send(from, wire::Found{.number = find.number}), true;
-    bool submitting = job->running() && !job->total();
+    bool submitting = job->running() && !job->total() && !job->assignment->taken_over;
     bool busy = submitting && !job->client->peer.bytes.empty() && job->client->token != find.token;
     if (busy && !at_last) return false;
     if (submitting && !busy) clients_.take_over(step, *job, from, find.token);

@@ -101,7 +101,7 @@ Job* Gathering::on_gathered(Step& step, const PeerId& from, const wire::Gathered
     }
     job->assignment.write()->held_bytes = gathered.held_bytes;
     const bool had_errors = !job->books.errors().empty();
-    for (const auto& [worker, range] : job->books.gathered(gathered.ranges))
+    for (const auto& [worker, range] : job->books.gathered(gathered.ranges, gathered.failed))
         owners_.outbox.release(step, worker, job->id, range);
     if (had_errors && job->books.errors().empty()) Dispatcher::await_verdict(step.now, *job);
     if (owners_.options.durable && !gathered.ranges.empty()) {
@@ -361,6 +361,7 @@ std::string Gathering::why_lost(const Job& job) const {
 
 void Gathering::reopen(const Step& step, Job& job) {
     Assignment& assignment = *job.assignment.write();
+    assignment.compared = true;
     ++assignment.number;
     auto peer = owners_.sessions.gatherer_named(assignment.known.name);
     assignment.gatherer = peer.value_or(PeerId{});

@@ -33,6 +33,7 @@ void Reconciling::compare(Step& step, const PeerId& gatherer, const JobId& job) 
     comparison = {};
     // An answer to another life of the broker, or from before, is none; nor is one to a batch of
     // errors.
+    comparison.round = owners_.jobs.at(job).life->round;
     comparison.mark = (owners_.options.epoch.incarnation + ++comparisons_) | std::uint64_t{1} << 63;
     ask(step, gatherer, job, comparison);
 }
@@ -51,7 +52,10 @@ void Reconciling::on_gathered(const PeerId& gatherer, const wire::Gathered& gath
     auto comparison = at->second.jobs.find(gathered.job);
     const Job* job = owners_.jobs.find(gathered.job);
     if (comparison == at->second.jobs.end() || !job || gathered.round != job->life->round) return;
-    for (Range range : gathered.ranges) comparison->second.has.add(range);
+    if (job->assignment->taken_over) return;  // there is nothing to compare
+    for (Range range : gathered.ranges)
+        if (Range known = overlap(range, {0, job->books.next()}); !known.empty())
+            comparison->second.has.add(known);
 }
 
 void Reconciling::on_marked(Step& step, const PeerId& gatherer, const wire::Marked& marked) {
@@ -61,7 +65,8 @@ void Reconciling::on_marked(Step& step, const PeerId& gatherer, const wire::Mark
     if (known == at->second.jobs.end() || known->second.mark != marked.number) return;
     const Comparison comparison = std::move(known->second);
     at->second.jobs.erase(known);
-    if (Job* job = owners_.jobs.find_running(marked.job)) conclude(step, *job, comparison);
+    Job* job = owners_.jobs.find_running(marked.job);
+    if (job && job->life->round == comparison.round) conclude(step, *job, comparison);
 }
 
 void Reconciling::conclude(Step& step, Job& job, const Comparison& comparison) {
@@ -109,22 +114,33 @@ void Reconciling::run_again(Step& step, Job& job, const RangeSet& gone) {
 void Reconciling::on_holds(Step& step, const PeerId& gatherer, const wire::Holds& holds) {
     Gatherer& known = gatherers_[gatherer];
     const std::string& name = owners_.sessions.at(gatherer).gatherer.name;
-    wire::Describe describe;
     for (const wire::HeldJob& held : holds.jobs) {
         if (owners_.retention.has_tombstone(held.job)) continue;
         if (Job* job = owners_.jobs.find(held.job)) {
             known.values[held.job] = held.values;
             if (job->assignment->known.name == name) follow_numbers(step, *job, held);
-        } else if (known.asked.size() < limits::asked_jobs && known.asked.insert(held.job).second) {
-            describe.jobs.push_back(held.job);
+        } else if (known.asked.size() < limits::asked_jobs) {
+            known.asked.insert(held.job);
         }
     }
-    if (!describe.jobs.empty()) step.send(gatherer, std::move(describe));
     if (!holds.last) return;
+    known.patience = {};
+    describe(step, gatherer, known);
     look_for_lost(step, gatherer);
     known.values.clear();
     known.has_said_all = true;
     settle(gatherer);
+}
+
+/// As many at a time as one message takes; the others when these have come.
+void Reconciling::describe(Step& step, const PeerId& gatherer, Gatherer& known) {
+    known.patience = std::clamp<Duration>(known.patience * 2, limits::resend_after,
+                                          limits::longest_resend_patience);
+    known.again_at = step.now + known.patience;
+    wire::Describe wanted;
+    for (const JobId& job : known.asked)
+        if (wanted.jobs.size() < limits::held_jobs) wanted.jobs.push_back(job);
+    if (!wanted.jobs.empty()) step.send(gatherer, std::move(wanted));
 }
 
 /// It was assigned, or retried, more often than the broker knows.
@@ -158,23 +174,27 @@ void Reconciling::look_for_lost(Step& step, const PeerId& gatherer) {
 
 void Reconciling::on_described(Step& step, const PeerId& gatherer, wire::Described described) {
     const JobId id = described.assign.job;
-    if (auto at = gatherers_.find(gatherer);
-        at == gatherers_.end() || at->second.asked.erase(id) == 0)
-        return;
-    settle(gatherer);
-    if (owners_.retention.has_tombstone(id) || owners_.jobs.find(id)) return;
+    auto at = gatherers_.find(gatherer);
+    if (at == gatherers_.end() || !at->second.asked.contains(id)) return;
+    const bool wanted = !owners_.retention.has_tombstone(id) && !owners_.jobs.find(id);
     // What its user may have bounds what a gatherer can make up.
     const std::string& user = described.assign.user;
     std::string why;
     if (described.end.outcome == wire::Outcome::running) why = owners_.users.why_no_job(user);
     if (why.empty())
         why = owners_.users.why_no_description(user, text_bytes(described.assign.spec));
-    step.note({.what = why.empty() ? "a job that was not known is taken over from its gatherer"
-                                   : "a job is left to its gatherer",
+    if (wanted && !why.empty())  // it is asked for again later
+        return step.note({.level = Level::debug,
+                          .what = "a job is left to its gatherer for now",
+                          .job = id,
+                          .peer = owners_.sessions.at(gatherer).name,
+                          .detail = why});
+    at->second.asked.erase(id);
+    settle(gatherer);
+    if (!wanted) return;
+    step.note({.what = "a job that was not known is taken over from its gatherer",
                .job = id,
-               .peer = owners_.sessions.at(gatherer).name,
-               .detail = why});
-    if (!why.empty()) return;
+               .peer = owners_.sessions.at(gatherer).name});
     Job& job = restoring_.adopt(step, gatherer, std::move(described));
     if (job.running()) compare(step, gatherer, id);
 }
@@ -194,6 +214,8 @@ void Reconciling::settle(const PeerId& gatherer) {
 
 void Reconciling::sweep(Step& step) {
     for (auto& [gatherer, known] : gatherers_) {
+        if (known.has_said_all && !known.asked.empty() && step.now >= known.again_at)
+            describe(step, gatherer, known);
         std::erase_if(known.jobs,
                       [&](const auto& item) { return !owners_.jobs.find_running(item.first); });
         for (auto& [job, comparison] : known.jobs)

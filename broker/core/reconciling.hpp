@@ -40,20 +40,24 @@ private:
     /// One running job.
     struct Comparison {
         std::uint64_t mark = 0;
-        RangeSet has;     // of what is settled here
-        Time again_at{};  // when the Mark is said again
+        std::uint32_t round = 0;  // of another one it says nothing
+        RangeSet has;             // of what is settled here
+        Time again_at{};          // when the Mark is said again
         Duration patience{};
     };
     struct Gatherer {
         std::map<JobId, Comparison> jobs;
         std::map<JobId, std::uint64_t> values;  // of known jobs that it has, until it has said all
-        std::set<JobId> asked;                  // it is to describe these
+        std::set<JobId> asked;                  // it is to describe these,
+        Time again_at{};                        // and is asked again then
+        Duration patience{};
         bool has_said_all = false;
     };
     void compare(Step& step, const PeerId& gatherer, const JobId& job);
     void ask(Step& step, const PeerId& gatherer, const JobId& job, Comparison& comparison);
     void conclude(Step& step, Job& job, const Comparison& comparison);
     void run_again(Step& step, Job& job, const RangeSet& gone);
+    void describe(Step& step, const PeerId& gatherer, Gatherer& known);
     void follow_numbers(Step& step, Job& job, const wire::HeldJob& held);
     void look_for_lost(Step& step, const PeerId& gatherer);
     void settle(const PeerId& gatherer);

@@ -253,7 +253,6 @@ Job& Restoring::adopt(Step& step, const PeerId& gatherer, wire::Described descri
     Books::Restored books;
     books.next = assign.total.value_or(described.next);
     books.blocks.add({0, books.next});  // which are not there
-    books.failed = std::move(described.failed);
     (void)job.books.restore(std::move(books));
     owners_.payloads.weigh(job);
     if (described.end.outcome == wire::Outcome::running) {

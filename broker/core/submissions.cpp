@@ -151,8 +151,9 @@ void Submissions::on_block(Step& step, const wire::Block& block, std::optional<S
 
 bool Submissions::fits(Step& step, Job& job, const wire::Block& block,
                        const std::optional<Slice>& body) {
-    if (block.first != job.books.next() || job.payload->accepted_bytes > job.client->told_limit ||
-        job.total() || !body || !owners_.payloads.has_room(&job, body->size()))
+    if (job.assignment->taken_over || block.first != job.books.next() ||
+        job.payload->accepted_bytes > job.client->told_limit || job.total() || !body ||
+        !owners_.payloads.has_room(&job, body->size()))
         return false;
     return owners_.clients.has_room(step, job);
 }
@@ -229,7 +230,7 @@ std::optional<wire::Refused> Submissions::why_not_open(const Step& step, const w
 Job* Submissions::open(Step& step, const wire::Block& block, const Sender& sender) {
     const wire::JobSpec& spec = *block.spec;
     // A gatherer may have a job with this key: the client sends its block again.
-    if (!spec.key.empty() && owners_.sessions.await_jobs()) return nullptr;
+    if (!spec.key.empty() && owners_.sessions.await_jobs(step.lived)) return nullptr;
     if (auto refused = why_not_open(step, block, sender)) {
         // A gatherer may be on its way: the client sends its block again.
         bool too_early =

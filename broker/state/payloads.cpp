@@ -71,8 +71,9 @@ void Payloads::restore_accepted(Job& job, std::uint64_t bytes) {
 
 void Payloads::settle(Job& job, const std::vector<SettledRange>& settled) {
     Payload& payload = *job.payload.write();
-    for (const auto& [range, failed] : settled)
-        payload.freed_bytes += payload.blocks.let_go(range, failed && !job.spec->attached);
+    for (const auto& [range, failed, unwritten] : settled)
+        payload.freed_bytes +=
+            payload.blocks.let_go(range, unwritten || (failed && !job.spec->attached));
     if (!options_.durable) payload.blocks.take_freed();
     account(job);
 }

@@ -96,10 +96,11 @@ bool Sessions::has_room_for(const wire::Hello& hello) const {
            });
 }
 
-bool Sessions::await_jobs() const {
-    return std::ranges::any_of(gatherers_, [this](const PeerId& peer) {
+bool Sessions::await_jobs(LivedTime lived) const {
+    return std::ranges::any_of(gatherers_, [&](const PeerId& peer) {
         const Session& gatherer = at(peer);
-        return gatherer.knows_holds() && !gatherer.told_jobs;
+        return gatherer.knows_holds() && !gatherer.told_jobs && gatherer.trouble.empty() &&
+               lived - gatherer.joined < limits::jobs_awaited_for;
     });
 }
 

@@ -53,8 +53,9 @@ public:
     /// Whether there is room for the gatherer, or it replaces one that is there.
     bool has_room_for(const wire::Hello& hello) const;
     std::optional<PeerId> gatherer_named(const std::string& name) const;
-    /// Whether a gatherer that is here may have jobs that it has not told of.
-    bool await_jobs() const;
+    /// Whether a gatherer that is here may have jobs that it has not told of. One that can store
+    /// nothing says nothing, and none is waited for long.
+    bool await_jobs(LivedTime lived) const;
     /// The connection that this life of the peer had before.
     PeerId earlier(const PeerId& peer) const;
     /// The sessions of other lives of a worker, which may be gone.

@@ -33,10 +33,12 @@ void Confirmations::flush(Step& step, Job& job) {
     do {
         auto left = static_cast<std::size_t>(ranges.end() - begin);
         auto end = begin + static_cast<std::ptrdiff_t>(std::min(limits::gathered_ranges, left));
-        broker_.send(step, wire::Gathered{.job = job.id,
-                                          .ranges = {begin, end},
-                                          .held_bytes = job.unconfirmed.sent_held_bytes,
-                                          .round = job.life.round().number});
+        wire::Gathered gathered{.job = job.id,
+                                .ranges = {begin, end},
+                                .held_bytes = job.unconfirmed.sent_held_bytes,
+                                .round = job.life.round().number};
+        gathered.failed = job.assembly.receipts().failed_within(gathered.ranges);
+        broker_.send(step, std::move(gathered));
         begin = end;
     } while (begin != ranges.end());
 }

@@ -1,6 +1,5 @@
 #include "gatherer/core/inventory.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "shared/base/limits.hpp"
@@ -40,10 +39,6 @@ void Inventory::describe(Step& step, const Job& job) {
                          .values = receipts.values(),
                          .missing = job.life.missing(),
                          .lost = job.life.lost()};
-    else
-        for (const wire::Missing& kind : receipts.list_failures())
-            described.failed.insert(described.failed.end(), kind.ranges.begin(), kind.ranges.end());
-    described.failed.resize(std::min(described.failed.size(), limits::missing_ranges));
     broker_.send(step, std::move(described));
 }
 

@@ -317,11 +317,11 @@ void Jobs::pass_earlier_sequences(const Step& step, Job& job) const {
 
 // What an earlier life cut short is done now.
 void Jobs::resume(Step& step, Job& job) {
+    pass_earlier_sequences(step, job);
     switch (job.life.phase()) {
         case Phase::gathering:
             if (!job.life.damage().empty())
                 return parts_.outcomes.propose_lost(step, job, job.life.damage());
-            pass_earlier_sequences(step, job);
             parts_.outcomes.start_deadline(step, job);
             return parts_.outcomes.settle(step, job);
         case Phase::proposed: return parts_.outcomes.propose(step, job);

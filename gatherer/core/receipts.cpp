@@ -104,6 +104,17 @@ std::uint64_t Receipts::let_go_count() const {
     return sum;
 }
 
+std::vector<Range> Receipts::failed_within(const std::vector<Range>& ranges) const {
+    if (failures() == 0) return {};
+    RangeSet failed;
+    for (const RangeSet& kind : failed_)
+        for (Range range : ranges)
+            for (Range part : kind.within(range)) failed.add(part);
+    std::vector<Range> found = failed.ranges();
+    found.resize(std::min(found.size(), fanfold::limits::missing_ranges));
+    return found;
+}
+
 std::vector<wire::Missing> Receipts::list_failures() const {
     ReasonList reasons;
     for (std::size_t i = 0; i < kinds; ++i)

@@ -38,6 +38,8 @@ public:
     }
     std::uint64_t let_go_count() const;
 
+    /// Of the ranges, what has failed, in as many parts as a list has.
+    std::vector<Range> failed_within(const std::vector<Range>& ranges) const;
     /// The failures by kind.
     std::vector<wire::Missing> list_failures() const;
     /// Once the job has ended, why fragments have no value: the failures, what the broker told, and

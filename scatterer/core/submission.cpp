@@ -125,7 +125,7 @@ void Submission::ask_or_resend(Step& step, const PeerId& owner) {
 }
 
 void Submission::pump(Step& step, const PeerId& owner) {
-    if (says_ < next_ && (!doubted_ || step.now >= doubted_again_)) {
+    if (says_ < next_ && step.session.knows_marks() && (!doubted_ || step.now >= doubted_again_)) {
         doubted_ = ++mark_;
         doubted_again_ = step.now + limits::resend_after;
         step.act(PushMark{{.job = job_, .owner = owner, .number = mark_}});

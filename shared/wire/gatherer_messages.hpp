@@ -52,10 +52,12 @@ struct Gathered {
     std::uint64_t held_bytes =
         0;  // of this job, not yet let go; past a window the broker dispatches no more of it
     std::uint32_t round = 0;  // as in Assign: what was safe in an earlier round may be wanted again
+    std::vector<Range> failed{};  // those of them that are failures
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.job, m.ranges, m.held_bytes, m.round);
+        return std::tie(m.job, m.ranges, m.held_bytes, m.round, m.failed);
     };
-    static constexpr Bound bounds[] = {list("ranges", limits::listed_ranges)};
+    static constexpr Bound bounds[] = {list("ranges", limits::listed_ranges),
+                                       list("failed", limits::missing_ranges)};
 };
 
 /// Gatherer → broker: the job's outcome by its policy, until Ended answers. Complete with every
@@ -133,13 +135,9 @@ struct Describe {
 struct Described {
     static constexpr std::uint8_t kind = 59;
     Assign assign{};
-    Index next = 0;               // the first fragment behind all those that it has
-    std::vector<Range> failed{};  // unless it has ended
+    Index next = 0;  // the first fragment behind all those that it has
     Ended end{};
-    static constexpr auto fields = [](auto& m) {
-        return std::tie(m.assign, m.next, m.failed, m.end);
-    };
-    static constexpr Bound bounds[] = {list("failed", limits::missing_ranges)};
+    static constexpr auto fields = [](auto& m) { return std::tie(m.assign, m.next, m.end); };
 };
 
 }  // namespace fanfold::wire

@@ -24,13 +24,20 @@ struct Copies : Durable {
             if (auto* mark = std::get_if<wire::Mark>(&send.message); mark && mark->job == job)
                 last_mark = *mark;
         };
-        const std::uint64_t life = gatherers.size();
+        const std::uint64_t number = gatherers.size();
         say(g(), wire::Hello{.role = wire::Role::gatherer,
                              .name = "G",
-                             .epoch = {1, life},
-                             .gatherer = {.name = "G", .epoch = {1, life}}});
+                             .epoch = {1, number},
+                             .gatherer = {.name = "G", .epoch = {1, number}}});
         if (!says_later) say(g(), wire::Holds{.jobs = std::move(held), .last = true});
         return last_mark;
+    }
+    void live(Duration time) {
+        for (; time > Duration(0); time -= 500ms) {
+            pass(500ms);
+            for (const char* peer : {"w", g(), "c"}) say(peer, wire::Heartbeat{});
+            serve();
+        }
     }
     void marked(const wire::Mark& mark) {
         say(g(), wire::Marked{.job = mark.job, .number = mark.number});
@@ -228,10 +235,8 @@ TEST_CASE("a job that only its gatherer knows is taken over from it, unless it i
     SUBCASE("it ran: nobody has the rest") {
         stage.come_back(job, {{.job = job, .assignment = 1, .round = 0, .values = 2}});
         stage.expect<wire::Describe>(stage.g());
-        wire::Described message = described(7);
-        message.failed = {{1, 2}};
-        stage.say(stage.g(), message);
-        stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{0, 3}}});
+        stage.say(stage.g(), described(7));
+        stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{0, 3}}, .failed = {{1, 2}}});
         CHECK(stage.job(job).running());
         CHECK(stage.expect_all<wire::Dispatch>("w").empty());
         SUBCASE("") {}
@@ -259,6 +264,66 @@ TEST_CASE("a job that only its gatherer knows is taken over from it, unless it i
         stage.say(stage.g(), wire::Forgotten{.job = job});
         CHECK(stage.told());
     }
+}
+
+TEST_CASE("failures that the broker does not know are no values") {
+    Copies stage;
+    const JobId job = stage.open(2, 3);
+    const wire::Mark mark = stage.come_back(job);
+    stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{0, 2}}, .failed = {{1, 2}}});
+    stage.marked(mark);
+    CHECK(stage.job(job).books.settled().safe() == RangeSet({{0, 1}}));
+    CHECK(stage.job(job).books.settled().failed() == RangeSet({{1, 2}}));
+    stage.done("w", job, {2, 3});
+    stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{2, 3}}});
+    stage.say(stage.g(), wire::Propose{.job = job,
+                                       .assignment = stage.job(job).assignment->number,
+                                       .outcome = wire::Outcome::partial});
+    CHECK(stage.end_of(job).values == 2);
+    stage.say("c", wire::Retry{.job = job});
+    CHECK(stage.job(job).running());
+    CHECK(stage.job(job).books.settled().failed().empty());
+}
+
+TEST_CASE("a job that ends, and is retried, before it was compared goes on") {
+    Copies stage;
+    stage.ignore<wire::Retried>();
+    const JobId job = stage.open(2, 2);
+    const wire::Mark mark = stage.come_back(job);
+    stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{0, 1}}});
+    stage.say("c", wire::Cancel{.job = job});
+    stage.say("c", wire::Retry{.job = job});
+    stage.marked(mark);  // of the round before: it says nothing
+    CHECK(stage.job(job).books.settled().safe() == RangeSet({{0, 1}}));
+    stage.skip();
+    stage.live(6s);
+    CHECK(stage.job(job).books.loans().first().set().contains(1));
+}
+
+TEST_CASE("nobody adds to a job that was taken over; what is not described is asked for again") {
+    Copies stage;
+    const JobId job = job_number(7);
+    stage.come_back(job, {{.job = job, .assignment = 1, .round = 0, .values = 2}});
+    stage.expect<wire::Describe>(stage.g());
+    stage.live(3s);
+    CHECK(stage.expect<wire::Describe>(stage.g()).jobs == std::vector<JobId>{job});
+    wire::Described message = described(7);
+    message.assign.total = {};
+    stage.say(stage.g(), message);
+    stage.say("c", wire::Find{.number = 1, .key = "nightly", .token = 9});
+    CHECK(stage.expect<wire::Found>("c").job == job);
+    stage.block({.job = job, .token = 9, .first = 3, .count = 1}, Slice::copy("\x07"));
+    CHECK(stage.job(job).payload->blocks.empty());
+    stage.say(stage.g(), wire::Gathered{.job = job, .ranges = {{0, 3}}});
+}
+
+TEST_CASE("a gatherer that says nothing holds up no key for long") {
+    Copies stage;
+    stage.says_later = true;
+    stage.come_back(job_number(1));
+    stage.live(11s);
+    stage.say("c", wire::Find{.number = 1, .key = "nightly", .token = 1});
+    CHECK_FALSE(stage.expect<wire::Found>("c").job);
 }
 
 TEST_CASE("a key opens nothing while a gatherer that is here may have its job") {

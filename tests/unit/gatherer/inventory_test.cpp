@@ -49,9 +49,10 @@ TEST_CASE("a broker that does not know a job hears all of it") {
         CHECK(described.assign.total == 5);
         CHECK(described.assign.spec.max_failures == 2);
         CHECK(described.next == 4);
-        CHECK(described.failed == std::vector<Range>{{3, 4}});
         CHECK(described.end.outcome == Outcome::running);
-        CHECK(stage.gathered() == std::vector<Range>{{0, 2}, {3, 4}});
+        auto gathered = stage.expect<wire::Gathered>();
+        CHECK(gathered.ranges == std::vector<Range>{{0, 2}, {3, 4}});
+        CHECK(gathered.failed == std::vector<Range>{{3, 4}});
     }
     SUBCASE("when it has ended") {
         stage.say(wire::Ended{.job = stage.job,
@@ -65,7 +66,6 @@ TEST_CASE("a broker that does not know a job hears all of it") {
         CHECK(described.end.outcome == Outcome::cancelled);
         CHECK(described.end.reason == "enough");
         CHECK(described.end.values == 2);
-        CHECK(described.failed.empty());
         stage.gathered();
     }
     SUBCASE("or that there is none") {

@@ -129,6 +129,7 @@ namespace {
 wire::Welcome of_life(std::uint64_t number) {
     auto welcome = scatterer::testing::welcome(number + 100);
     welcome.epoch.number = number;
+    welcome.minor = wire::version_minor;
     return welcome;
 }
 }  // namespace

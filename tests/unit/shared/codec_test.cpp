@@ -145,7 +145,7 @@ TEST_CASE("golden bytes") {
           "940cc410018bcfe568007fcd9032547698badcfecd012cce00011170");
     CHECK(hex(encode(Bye{.reason = "done"})) == "9205c404646f6e65");
     CHECK(hex(encode(Gathered{.job = some_job(), .ranges = {{0, 3}}, .held_bytes = 5})) ==
-          "9534c410018bcfe568007fcd9032547698badcfe919200030500");
+          "9634c410018bcfe568007fcd9032547698badcfe91920003050090");
     CHECK(hex(encode(CancelFragments{.job = some_job(), .ranges = {{3, 4}}})) ==
           "941bc410018bcfe568007fcd9032547698badcfec40091920304");
     CHECK(hex(encode(FragmentsCancelled{.job = some_job(), .fragments = 300})) ==
