@@ -8,7 +8,10 @@ using wire::FailureKind;
 
 namespace {
 void requeue(Queue& queue, Attempts& attempts, const std::vector<Range>& ranges) {
-    for (Range range : ranges) queue.add(range), attempts.queued_again(range);
+    for (Range range : ranges) {
+        queue.add(range);
+        attempts.queued_again(range);
+    }
 }
 }  // namespace
 
@@ -89,8 +92,7 @@ Books::Releases Books::finish(Range range, const PeerId& worker) {
             in_vain.emplace_back(
                 span.value.worker == worker ? second.value.worker : span.value.worker,
                 second.range);
-            loans_.take_second(second.range);
-            loans_.take(second.range);
+            loans_.take_both(second.range);
             kept_.keep(second.range, worker);
         }
         if (span.value.worker != worker) continue;  // whoever is first at the gatherer wins
@@ -117,8 +119,12 @@ bool Books::fail_attempt(wire::Failure failure, Slice output, const PeerId& work
     bool another_runs = loans_.is_hedged(index);
     if (second) loans_.take_second(one);
     else requeue(queue_, attempts_, loans_.lose(one));
-    if (std::uint32_t failures = attempts_.failed(index); another_runs) return true;
-    else if (failures <= retries) return attempts_.strike(index), true;
+    const std::uint32_t failures = attempts_.failed(index);
+    if (another_runs) return true;
+    if (failures <= retries) {
+        attempts_.strike(index);
+        return true;
+    }
     queue_.take(one);
     make_final(std::move(failure), std::move(output));
     return true;
@@ -134,8 +140,7 @@ Books::Releases Books::cancel(Range range, const std::string& reason) {
         in_vain.emplace_back(first.value.worker, first.range);
         over.add(first.range);
     }
-    loans_.take_second(range);
-    loans_.take(range);
+    loans_.take_both(range);
     for (Range part : queue_.take(range)) over.add(part);
     for (Range part : kept_.limbo().within(range)) {
         kept_.erase(part);
@@ -161,7 +166,8 @@ void Books::give_back(Range range, const PeerId& worker) {
         bool fresh = used == 0 && !attempts_.at(span.range.begin) &&
                      loans_.second().within(span.range).empty();
         if (fresh) {
-            loans_.take(span.range), queue_.add(span.range);
+            loans_.take(span.range);
+            queue_.add(span.range);
             continue;
         }
         std::vector<Range> lost = loans_.lose(span.range);
@@ -296,36 +302,29 @@ Books::Releases Books::gathered(const std::vector<Range>& ranges,
         settled_.confirm(range);
         for (Range fresh : settled_.both().missing(range)) {
             kept_.erase(fresh);
-            loans_.take_second(fresh);
-            loans_.take(fresh);
+            loans_.take_both(fresh);
             queue_.take(fresh);
             attempts_.erase(fresh);
-            for (Range part : without_value.within(fresh))
-                settled_.add_failed(part), settled_now_.push_back({part, true, true});
-            for (Range part : without_value.missing(fresh))
-                settled_.add_safe(part), settled_now_.push_back({part});
+            for (Range part : without_value.within(fresh)) {
+                settled_.add_failed(part);
+                settled_now_.push_back({part, true, true});
+            }
+            for (Range part : without_value.missing(fresh)) {
+                settled_.add_safe(part);
+                settled_now_.push_back({part});
+            }
         }
     }
     return releases;
 }
 
 std::vector<Range> Books::take_back(const std::vector<Range>& ranges) {
-    RangeSet again(ranges);
-    for (Range range : ranges)
-        for (Range part : settled_.cancelled().within(range)) {
-            again.remove(part);
-            for (Index index = part.begin; index < part.end; ++index)
-                settled_.errors().add(
-                    {.failure = failure_of(index, 1, FailureKind::cancelled, "it was cancelled"),
-                     .output = {}});
-        }
-    for (Range range : again.ranges()) {
-        FANFOLD_CHECK(settled_.both().covers(range));
-        settled_.take_back(range);
+    std::vector<Range> again = settled_.take_back(ranges);
+    for (Range range : again) {
         queue_.add(range);
         taken_back_.add(range);
     }
-    return again.ranges();
+    return again;
 }
 
 // --- rounds

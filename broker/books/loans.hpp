@@ -58,6 +58,11 @@ public:
     void take(Range range);
     /// Second attempts are over.
     void take_second(Range range);
+    /// Both are over.
+    void take_both(Range range) {
+        take_second(range);
+        take(range);
+    }
     /// First attempts are lost. Where there is a second one, it is the only one from now on; the
     /// other parts are returned.
     std::vector<Range> lose(Range range);

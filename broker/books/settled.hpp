@@ -26,10 +26,9 @@ public:
     void drop_errors() { errors_.clear(); }
     /// Failed, by the word of a gatherer that has the errors.
     void add_failed(Range range) { failed_.add(range), both_.add(range); }
-    /// The gatherer has lost what it had of the range.
-    void take_back(Range range) {
-        for (RangeSet* set : {&safe_, &failed_, &cancelled_, &both_}) set->remove(range);
-    }
+    /// The gatherer has lost what it had of the ranges. What was cancelled stays so, and is told
+    /// again; the others are returned, for they must run again.
+    std::vector<Range> take_back(const std::vector<Range>& ranges);
     /// Only what is safe stays settled. Returns what had failed.
     std::vector<Range> start_round() {
         auto failed = failed_.ranges();
