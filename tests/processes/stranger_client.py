@@ -88,7 +88,7 @@ def main(broker):
         assert message[1] == job
         if message[0] == CONCLUDED:
             break
-        _, _, position, first, count, _ = message
+        position, first, count = message[2:5]  # newer brokers may append fields
         unpacker = msgpack.Unpacker()
         unpacker.feed(body)
         run = list(unpacker)
