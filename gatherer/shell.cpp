@@ -136,12 +136,14 @@ void Shell::perform(Action& action) {
                                              std::holds_alternative<wire::Hello>(send.message) ||
                                              std::holds_alternative<wire::Heartbeat>(send.message);
                               if (at_once)
-                                  return (void)net::send(*control_, send.message, send.body);
+                                  return (void)net::send(*control_, send.message, send.body,
+                                                         {.in_parts = send.in_parts});
                               auto job = wire::job_of(send.message);
                               journal_.when_safe(
                                   job, [this, connection = connection_, held = std::move(send)] {
                                       if (connection == connection_)
-                                          net::send(*control_, held.message, held.body);
+                                          net::send(*control_, held.message, held.body,
+                                                    {.in_parts = held.in_parts});
                                   });
                           },
                           [&](Reconnect&) { connect(); }},

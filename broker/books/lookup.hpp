@@ -61,6 +61,7 @@ public:
     iterator end() { return map_.end(); }
     const_iterator begin() const { return map_.begin(); }
     const_iterator end() const { return map_.end(); }
+    iterator upper_bound(const Key& key) { return map_.upper_bound(key); }
     std::size_t size() const { return map_.size(); }
     bool empty() const { return map_.empty(); }
 

@@ -123,16 +123,22 @@ bool Core::route(Step& step, Received& event, Session& session) {
                 });
             },
             [&](Relay&) { return of(Role::worker, [&] { relays_.take(step, event); }); },
-            [&](OneOf<Gathered, Marked, Propose, Forgotten, Holds, Described> auto& m) {
+            [&](HandedRow& m) {
+                return of(Role::gatherer,
+                          [&] { moves_.on_row(step, from, std::move(m), std::move(event.body)); });
+            },
+            [&](OneOf<Gathered, Marked, Propose, Forgotten, Holds, Described, RowTaken> auto& m) {
                 return of(Role::gatherer, [&] { hear(step, from, session, &m); });
             },
-            [&](OneOf<Seal, Cancel, CancelFragments, Watch, Query, Find, Adjust, Retry,
-                      Forget> auto& m) { return of(Role::client, [&] { ask(step, from, &m); }); },
+            [&](OneOf<Seal, Cancel, CancelFragments, Watch, Query, Find, Adjust, Retry, Forget,
+                      Drain> auto& m) { return of(Role::client, [&] { ask(step, from, &m); }); },
             // What the broker itself says, what comes by its other socket, or goes past it.
             [](OneOf<Hello, Welcome, Refused, Mark, Block, Accepted, Sealed, Located, Notice, Ended,
                      Report, Found, Retried, Adjusted, FragmentsCancelled, Dispatch, Release, Drop,
                      SendAgain, Recall, Examine, Results, Assign, Errors, AllowedKeys, Describe,
-                     Collect, Values, Failures, Acknowledge, Concluded> auto&) { return false; }},
+                     Drained, HandOver, Collect, Values, Failures, Acknowledge, Concluded> auto&) {
+                return false;
+            }},
         event.message);
 }
 
@@ -140,10 +146,10 @@ void Core::on_heartbeat(Step& step, const PeerId& from, Session& session,
                         wire::Heartbeat& heartbeat) {
     switch (session.role) {
         case wire::Role::worker: returns_.on_inventory(step, from, session, heartbeat); break;
-        case wire::Role::gatherer: return gathering_.on_heartbeat(step, from, heartbeat);
+        case wire::Role::gatherer: return conditions_.on_heartbeat(step, from, heartbeat);
         case wire::Role::client: break;
     }
-    if (gathering_.on_unreached(step, session, std::move(heartbeat.unreached)) &&
+    if (conditions_.on_unreached(step, session, std::move(heartbeat.unreached)) &&
         session.role == wire::Role::worker)
         dispatcher_.place(step.now, step.lived, from, session);
 }
@@ -167,7 +173,8 @@ void Core::hear(Step& step, const PeerId& from, Session& session, Word word) {
                           [&](wire::Holds* m) { reconciling_.on_holds(step, from, *m); },
                           [&](wire::Described* m) {
                               reconciling_.on_described(step, from, std::move(*m));
-                          }},
+                          },
+                          [&](wire::RowTaken* m) { moves_.on_taken(step, from, std::move(*m)); }},
                word);
 }
 
@@ -181,7 +188,8 @@ void Core::ask(Step& step, const PeerId& from, Request request) {
                    [&](wire::Watch* m) { requests_.on_watch(step, from, *m); },
                    [&](wire::Adjust* m) { requests_.on_adjust(step, from, *m); },
                    [&](wire::Retry* m) { requests_.on_retry(step, from, *m); },
-                   [&](wire::Forget* m) { requests_.on_forget(step, from, *m); }},
+                   [&](wire::Forget* m) { requests_.on_forget(step, from, *m); },
+                   [&](wire::Drain* m) { moves_.on_drain(step, from, *m); }},
         request);
 }
 
@@ -212,6 +220,7 @@ void Core::join(Step& step, const PeerId& peer, const Entrance::Joined& joined) 
     // It may have gathered under another name: those jobs are not the new one's.
     if (earlier->role == wire::Role::gatherer) {
         gathering_.lose(step, joined.earlier);
+        moves_.lose(step, joined.earlier);
         reconciling_.lose(joined.earlier);
         relays_.lose(*earlier);
     }
@@ -237,6 +246,7 @@ void Core::lose(Step& step, const PeerId& peer, const char* why, bool in_good_or
             break;
         case wire::Role::gatherer:
             gathering_.lose(step, peer);
+            moves_.lose(step, peer);
             reconciling_.lose(peer);
             relays_.lose(session);
             break;
@@ -342,6 +352,7 @@ void Core::sweep(Step& step) {
     dispatcher_.wake(step);
     relays_.sweep(step);
     reconciling_.sweep(step);
+    moves_.sweep(step);
     dispatcher_.inner().touch_all();
     for (auto& [id, ending] : over) endings_.end(step, jobs_.at(id), std::move(ending));
     retention_.forget_ended(step);
@@ -358,6 +369,7 @@ void Core::check_invariants() const {
     retention_.check_invariants();
     relays_.check_invariants();
     reconciling_.check_invariants();
+    moves_.check_invariants();
     for (const JobId& id : jobs_.running())
         if (const PeerId& gatherer = jobs_.all().at(id).assignment->gatherer;
             !gatherer.bytes.empty())

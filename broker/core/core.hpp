@@ -9,8 +9,10 @@
 
 #include <vector>
 
+#include "broker/core/conditions.hpp"
 #include "broker/core/directory.hpp"
 #include "broker/core/entrance.hpp"
+#include "broker/core/moves.hpp"
 #include "broker/core/reconciling.hpp"
 #include "broker/core/relays.hpp"
 #include "broker/core/reports.hpp"
@@ -64,11 +66,11 @@ private:
     void on_heartbeat(Step& step, const PeerId& from, Session& session, wire::Heartbeat& heartbeat);
     using Request =
         std::variant<wire::Seal*, wire::Query*, wire::Find*, wire::Cancel*, wire::CancelFragments*,
-                     wire::Watch*, wire::Adjust*, wire::Retry*, wire::Forget*>;
+                     wire::Watch*, wire::Adjust*, wire::Retry*, wire::Forget*, wire::Drain*>;
     void ask(Step& step, const PeerId& from, Request request);
     /// What a gatherer says.
     using Word = std::variant<wire::Gathered*, wire::Marked*, wire::Propose*, wire::Forgotten*,
-                              wire::Holds*, wire::Described*>;
+                              wire::Holds*, wire::Described*, wire::RowTaken*>;
     void hear(Step& step, const PeerId& from, Session& session, Word word);
     void join(Step& step, const PeerId& peer, const Entrance::Joined& joined);
     void lose(Step& step, const PeerId& peer, const char* why, bool in_good_order = false);
@@ -102,15 +104,17 @@ private:
     Endings endings_{owners_};
     ErrorBatches errors_{owners_};
     Gathering gathering_{owners_};
+    Conditions conditions_{owners_};
     Relays relays_{owners_};
     Clients clients_{owners_};
     Submissions submissions_{owners_};
     Requests requests_{owners_};
     Directory directory_{jobs_, sessions_, clients_};
-    Reports reports_{jobs_, sessions_, gathering_};
     Entrance entrance_{owners_};
     Restoring restoring_{owners_};
     Reconciling reconciling_{owners_, restoring_};
+    Moves moves_{owners_, reconciling_};
+    Reports reports_{jobs_, sessions_, gathering_, moves_};
 };
 
 }  // namespace fanfold::broker

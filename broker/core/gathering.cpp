@@ -19,9 +19,14 @@ void forget_there(Step& step, const Owners& owners, const PeerId& gatherer, cons
 
 PeerId Gathering::choose(const std::string& preferred) const {
     std::map<PeerId, std::size_t> jobs;
-    for (const PeerId& peer : owners_.sessions.gatherers()) {
-        if (owners_.sessions.at(peer).gatherer.name == preferred) return peer;
-        jobs[peer] = 0;
+    for (const bool also_draining : {false, true}) {
+        for (const PeerId& peer : owners_.sessions.gatherers()) {
+            const Session& gatherer = owners_.sessions.at(peer);
+            if (gatherer.draining != also_draining) continue;
+            if (gatherer.gatherer.name == preferred) return peer;
+            jobs[peer] = 0;
+        }
+        if (!jobs.empty()) break;
     }
     if (jobs.size() > 1)
         for (const JobId& id : owners_.jobs.running())
@@ -57,7 +62,8 @@ void Gathering::assign(Step& step, Job& job) {
 
 void Gathering::assign_again(Step& step, Job& job) {
     Assignment& assignment = *job.assignment.write();
-    if (assignment.gatherer.bytes.empty() || step.now < assignment.again_at) return;
+    if (assignment.gatherer.bytes.empty() || assignment.moves || step.now < assignment.again_at)
+        return;
     assignment.patience =
         std::min<Duration>(assignment.patience * 2, limits::longest_resend_patience);
     tell(step, job);
@@ -133,57 +139,6 @@ void Gathering::on_marked(Step& step, const PeerId& from, wire::Marked marked) c
     step.send(worker, std::move(marked));
 }
 
-void Gathering::on_heartbeat(Step& step, const PeerId& from, const wire::Heartbeat& heartbeat) {
-    Session& session = owners_.sessions.at(from);
-    if (session.trouble == heartbeat.trouble) return;
-    session.trouble = heartbeat.trouble;
-    step.note({.level = session.trouble.empty() ? Level::info : Level::error,
-               .what = session.trouble.empty() ? "a gatherer stores results again"
-                                               : "a gatherer stores nothing at present",
-               .peer = session.name,
-               .detail = session.trouble});
-    for (const JobId& id : owners_.jobs.running())
-        if (const Job& job = owners_.jobs.at(id); job.assignment->gatherer == from)
-            tell_clients(step, job);
-}
-
-bool Gathering::on_unreached(Step& step, Session& session, std::vector<wire::Unreached> unreached) {
-    auto before = std::exchange(session.unreached, std::move(unreached));
-    auto names = [](const std::vector<wire::Unreached>& walls) {
-        std::set<std::string> all;
-        for (const wire::Unreached& wall : walls) all.insert(wall.gatherer);
-        return all;
-    };
-    const std::set<std::string> then = names(before), now = names(session.unreached);
-    if (then == now) return false;
-    for (const wire::Unreached& wall : session.unreached) {
-        if (then.contains(wall.gatherer)) continue;
-        const std::string where = "gatherer " + wall.gatherer + " at " + wall.endpoint;
-        step.note({.level = Level::warn,
-                   .what = "it can't reach a gatherer",
-                   .peer = session.name,
-                   .detail = where + "; open that port to it, or let the gatherer --advertise "
-                                     "another address"});
-        const bool is_first = std::ranges::none_of(owners_.sessions.all(), [&](const auto& item) {
-            return &item.second != &session && !item.second.reaches(wall.gatherer);
-        });
-        if (session.role != wire::Role::worker || !is_first) continue;  // one notice will do
-        for (const JobId& id : owners_.jobs.running())
-            if (const Job& job = owners_.jobs.at(id); job.assignment->known.name == wall.gatherer)
-                tell_clients(step, job,
-                             wire::Notice{.job = id,
-                                          .text = "worker " + session.name + " can't reach " +
-                                                  where + ": it gets no more work of this job"});
-    }
-    for (const wire::Unreached& wall : before)
-        if (!now.contains(wall.gatherer))
-            step.note({.what = "it reaches the gatherer again",
-                       .peer = session.name,
-                       .detail = wall.gatherer});
-    return true;
-}
-
-/// The owner, and whoever waits for the job's end.
 void Gathering::tell_clients(Step& step, const Job& job) const {
     std::string text = why_waiting(job);
     if (text.empty()) text = "gatherer " + job.assignment->known.name + " goes on with it";
@@ -295,6 +250,7 @@ void Gathering::adopt(Step& step, const PeerId& peer) {
         }
         assignment.orphaned.reset();
         assignment.again = true;
+        assignment.moves = false;
         assignment.compared = !knows_holds;
         assignment.gatherer = peer;
         assignment.known = gatherer;
@@ -328,6 +284,37 @@ void Gathering::take_number(Step& step, Job& job, std::uint32_t number) {
     job.assignment.write()->number = number;
     owners_.persistence.located(step, job);
     if (job.running()) assign(step, job);
+}
+
+// --- from one gatherer to another
+
+void Gathering::set_moving(Step& step, Job& job, bool moving) {
+    Assignment& assignment = *job.assignment.write();
+    if (!job.running() || assignment.moves == moving) return;
+    assignment.moves = moving;
+    if (assignment.gatherer.bytes.empty()) return;
+    assignment.compared = !moving;
+    if (moving) return owners_.dispatcher.park(job);
+    owners_.errors.flush(step, job, true);
+    owners_.dispatcher.ready(step.now, job);
+}
+
+void Gathering::reassign(Step& step, Job& job, const PeerId& gatherer, std::uint32_t number) {
+    Assignment& assignment = *job.assignment.write();
+    assignment.number = number;
+    assignment.orphaned.reset();
+    assignment.moves = false;
+    assignment.compared = false;
+    assignment.again = true;
+    assignment.gatherer = gatherer;
+    assignment.known = owners_.sessions.at(gatherer).gatherer;
+    assignment.patience = limits::resend_after;
+    owners_.persistence.located(step, job);
+    tell(step, job);
+    tell_clients(step, job, located(job));
+    if (!job.running()) return;
+    tell_workers(step, job);
+    owners_.errors.flush(step, job, true);
 }
 
 std::string Gathering::why_orphaned(const Job& job, LivedTime lived) const {

@@ -38,10 +38,6 @@ public:
     Job* on_gathered(Step& step, const PeerId& from, const wire::Gathered& gathered);
     /// An answer for this broker, or for a worker: who hears it must have heard what is safe.
     void on_marked(Step& step, const PeerId& from, wire::Marked marked) const;
-    /// Which gatherers a worker or a client can't reach. True when that has changed.
-    bool on_unreached(Step& step, Session& session, std::vector<wire::Unreached> unreached);
-    /// Whether it can store what it gathers.
-    void on_heartbeat(Step& step, const PeerId& from, const wire::Heartbeat& heartbeat);
     void on_propose(Step& step, const PeerId& from, const wire::Propose& propose);
 
     void lose(const Step& step, const PeerId& peer);
@@ -54,8 +50,9 @@ public:
     void adopt(Step& step, const PeerId& peer);
     /// What the job waits for, of its gatherer; empty: nothing.
     std::string why_waiting(const Job& job) const;
-    /// The owner, and whoever waits for the job's end.
+    /// The owner, and whoever waits for the job's end; without a message, of what it waits for.
     void tell_clients(Step& step, const Job& job, const wire::Message& message) const;
+    void tell_clients(Step& step, const Job& job) const;
     /// Says so to its clients where the gatherer is away for longer than a restart takes.
     void tell_of_absence(Step& step, Job& job);
     /// Why the job is not to wait for its gatherer any longer; empty: it is.
@@ -63,6 +60,13 @@ public:
     /// Whether the name is the one of another user's gatherer, for which jobs wait.
     bool is_awaited_of_another(const std::string& name, const std::string& user) const;
 
+    /// The preferred gatherer, else the one with the fewest running jobs; one that is being drained
+    /// only where there is no other.
+    PeerId choose(const std::string& preferred) const;
+    /// While it goes to another gatherer, what its own has of it stays as it is.
+    void set_moving(Step& step, Job& job, bool moving);
+    /// It has gone, with all that there was; what the other has is to be compared.
+    void reassign(Step& step, Job& job, const PeerId& gatherer, std::uint32_t number);
     static void set_compared(Job& job) { job.assignment.write()->compared = true; }
     /// A job that has ended is asked for where its gatherer is now.
     void follow(Step& step, Job& job, const wire::GathererRef& gatherer);
@@ -74,10 +78,8 @@ public:
     void reopen(const Step& step, Job& job);
 
 private:
-    PeerId choose(const std::string& preferred) const;
     void tell(Step& step, Job& job);
     void tell_workers(Step& step, const Job& job) const;
-    void tell_clients(Step& step, const Job& job) const;
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
     bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
 

@@ -115,10 +115,15 @@ void Reconciling::on_holds(Step& step, const PeerId& gatherer, const wire::Holds
     Gatherer& known = gatherers_[gatherer];
     const std::string& name = owners_.sessions.at(gatherer).gatherer.name;
     for (const wire::HeldJob& held : holds.jobs) {
-        if (owners_.retention.has_tombstone(held.job)) continue;
-        if (Job* job = owners_.jobs.find(held.job)) {
+        if (owners_.retention.has_tombstone(held.job)) {
+            step.send(gatherer, wire::Forget{held.job});  // a copy, if it is not the one it reminds
+        } else if (Job* job = owners_.jobs.find(held.job)) {
             known.values[held.job] = held.values;
-            if (job->assignment->known.name == name) follow_numbers(step, *job, held);
+            if (job->assignment->known.name != name) judge_copy(step, gatherer, *job, held);
+            if (job->assignment->known.name == name) {
+                follow_numbers(step, *job, held);
+                erase_copies(step, *job);
+            }
         } else if (known.asked.size() < limits::asked_jobs) {
             known.asked.insert(held.job);
         }
@@ -126,6 +131,7 @@ void Reconciling::on_holds(Step& step, const PeerId& gatherer, const wire::Holds
     if (!holds.last) return;
     known.patience = {};
     describe(step, gatherer, known);
+    take_copies(step, gatherer);
     look_for_lost(step, gatherer);
     known.values.clear();
     known.has_said_all = true;
@@ -141,6 +147,48 @@ void Reconciling::describe(Step& step, const PeerId& gatherer, Gatherer& known) 
     for (const JobId& job : known.asked)
         if (wanted.jobs.size() < limits::held_jobs) wanted.jobs.push_back(job);
     if (!wanted.jobs.empty()) step.send(gatherer, std::move(wanted));
+}
+
+/// It went to this gatherer, or away from it. Where it went last, the number of its assignment is
+/// higher. But who is here and has the job is asked first: nobody takes it away by a number.
+void Reconciling::judge_copy(Step& step, const PeerId& gatherer, Job& job,
+                             const wire::HeldJob& held) {
+    const std::uint32_t number = job.assignment->number;
+    if (held.assignment < number) return step.send(gatherer, wire::Forget{job.id});
+    const auto owner = owners_.sessions.gatherer_named(job.assignment->known.name);
+    if (!owner && held.assignment > number) return follow(step, job, gatherer, held.assignment);
+    gatherers_.at(gatherer).copies[job.id] = held.assignment;
+    if (owner && gatherers_.contains(*owner) && gatherers_.at(*owner).has_said_all)
+        erase_copies(step, job);
+}
+
+void Reconciling::follow(Step& step, Job& job, const PeerId& gatherer, std::uint32_t number) {
+    owners_.gathering.reassign(step, job, gatherer, number);
+    if (job.running()) compare(step, gatherer, job.id);
+}
+
+/// Its own gatherer has it.
+void Reconciling::erase_copies(Step& step, const Job& job) {
+    for (auto& [gatherer, known] : gatherers_) {
+        auto copy = known.copies.find(job.id);
+        if (copy == known.copies.end()) continue;
+        if (copy->second <= job.assignment->number) step.send(gatherer, wire::Forget{job.id});
+        known.copies.erase(copy);
+    }
+}
+
+/// Of jobs that this gatherer should have, and has not.
+void Reconciling::take_copies(Step& step, const PeerId& gatherer) {
+    const std::string name = owners_.sessions.at(gatherer).gatherer.name;
+    for (auto& [other, known] : gatherers_) {
+        for (auto copy = known.copies.begin(); copy != known.copies.end();) {
+            const auto [id, number] = *copy;
+            Job* job = owners_.jobs.find(id);
+            const bool is_here = job && job->assignment->known.name == name;
+            if (is_here && number >= job->assignment->number) follow(step, *job, other, number);
+            copy = job && !is_here ? std::next(copy) : known.copies.erase(copy);
+        }
+    }
 }
 
 /// It was assigned, or retried, more often than the broker knows.

@@ -53,7 +53,7 @@ Relays::Fate Relays::send(Step& step, Received& event) {
         return Fate::refused;
     }
     const Session* gatherer = owners_.sessions.find(job->assignment->gatherer);
-    if (!gatherer) return Fate::waits;
+    if (!gatherer || job->assignment->moves) return Fate::waits;
     if (gatherer->minor < wire::minor_of_relays) return Fate::refused;
     Way& way = ways_[job->assignment->known.name];
     const std::uint64_t bytes = event.body.size() + limits::relay_cost;

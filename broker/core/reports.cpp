@@ -81,9 +81,32 @@ void Reports::on_query(Step& step, const PeerId& from, const wire::Query& query)
                      query.after);
             break;
         case wire::Topic::workers: add_workers(step.lived, report, query.selector); break;
-        case wire::Topic::gatherers: report.gatherers = sessions_.told_gatherers(); break;
+        case wire::Topic::gatherers: add_gatherers(report); break;
     }
     step.send(from, std::move(report));
+}
+
+void Reports::add_gatherers(wire::Report& report) const {
+    std::map<std::string_view, std::pair<std::uint64_t, std::uint64_t>> jobs;  // running, ended
+    for (const auto& [id, job] : jobs_.all()) {
+        auto& [running, ended] = jobs[job.assignment->known.name];
+        if (job.running()) ++running;
+        else if (!job.spec->attached) ++ended;
+    }
+    report.gatherers = sessions_.told_gatherers();
+    for (const wire::GathererRef& gatherer : report.gatherers) {
+        const PeerId peer = sessions_.gatherer_named(gatherer.name).value();
+        const Session& session = sessions_.at(peer);
+        const auto& [running, ended] = jobs[gatherer.name];
+        report.states.push_back(
+            {.name = gatherer.name,
+             .minor = session.minor,
+             .address = session.address,
+             .running = running,
+             .ended = ended,
+             .draining = session.draining,
+             .trouble = session.trouble.empty() ? moves_.why_staying(peer) : session.trouble});
+    }
 }
 
 void Reports::add_jobs(Time now, wire::Report& report, const std::vector<JobId>& jobs,

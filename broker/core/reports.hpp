@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/core/gathering.hpp"
+#include "broker/core/moves.hpp"
 #include "broker/state/jobs.hpp"
 #include "broker/state/sessions.hpp"
 
@@ -15,14 +16,16 @@ namespace fanfold::broker {
 
 class Reports {
 public:
-    Reports(const Jobs& jobs, const Sessions& sessions, const Gathering& gathering)
-        : jobs_(jobs), sessions_(sessions), gathering_(gathering) {}
+    Reports(const Jobs& jobs, const Sessions& sessions, const Gathering& gathering,
+            const Moves& moves)
+        : jobs_(jobs), sessions_(sessions), gathering_(gathering), moves_(moves) {}
 
     void on_query(Step& step, const PeerId& from, const wire::Query& query) const;
 
 private:
     void add_jobs(Time now, wire::Report& report, const std::vector<JobId>& jobs,
                   const JobId& after) const;
+    void add_gatherers(wire::Report& report) const;
     void add_workers(LivedTime lived, wire::Report& report, const std::string& after) const;
 
     /// The workers that can't reach a gatherer, by its name.
@@ -37,6 +40,7 @@ private:
     const Jobs& jobs_;
     const Sessions& sessions_;
     const Gathering& gathering_;
+    const Moves& moves_;
 };
 
 }  // namespace fanfold::broker

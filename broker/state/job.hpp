@@ -84,6 +84,7 @@ struct Assignment {
     bool again = false;       // the gatherer has had it before
     bool taken_over = false;  // from the gatherer: there are no payloads of it here
     bool compared = true;     // what it has of it is known: else some would run in vain
+    bool moves = false;       // to another gatherer: nothing is told of it meanwhile
     Time again_at{};          // it is told again then, should the message have been lost,
     Duration patience{};
     std::uint64_t held_bytes = 0;       // at the gatherer, not let go

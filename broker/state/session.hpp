@@ -149,6 +149,7 @@ struct Session {
     /// Somebody else came with its name then: whether it lives will show.
     std::optional<LivedTime> challenged;
     bool told_jobs = false;                  // of a gatherer: it has said which jobs it has
+    bool draining = false;                   // of a gatherer: its jobs are to go to others
     std::string trouble;                     // of a gatherer: why it can store nothing at present
     std::vector<wire::Unreached> unreached;  // gatherers that it can't connect to
     Owned<Loads, Load> load;
@@ -165,6 +166,8 @@ struct Session {
     bool knows_marks() const { return minor >= wire::minor_of_marks; }
     /// A gatherer that says which jobs it has.
     bool knows_holds() const { return minor >= wire::minor_of_holds; }
+    /// A gatherer that can hand jobs over, and take them.
+    bool knows_moves() const { return minor >= wire::minor_of_moves; }
     std::uint32_t usable_slots() const {
         return load->leaving || load->untold
                    ? 0

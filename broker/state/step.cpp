@@ -1,15 +1,17 @@
 #include "broker/state/step.hpp"
 
+#include "shared/base/overloaded.hpp"
+
 namespace fanfold::broker {
 
 bool promises_nothing(const wire::Message& message) {
-    return std::holds_alternative<wire::Dispatch>(message) ||
-           std::holds_alternative<wire::Heartbeat>(message) ||
-           std::holds_alternative<wire::Welcome>(message) ||
-           std::holds_alternative<wire::Refused>(message) ||
-           std::holds_alternative<wire::Notice>(message) ||
-           std::holds_alternative<wire::Report>(message) ||
-           std::holds_alternative<wire::AllowedKeys>(message);
+    return std::visit(
+        []<class T>(const T&) {
+            return OneOf<T, wire::Dispatch, wire::Heartbeat, wire::Welcome, wire::Refused,
+                         wire::Notice, wire::Report, wire::AllowedKeys, wire::HandedRow,
+                         wire::RowTaken>;
+        },
+        message);
 }
 
 }  // namespace fanfold::broker

@@ -35,8 +35,8 @@ void BrokerLink::on_time(Step& step) {
 
 /// The trouble of the store is in each: what is told seldom could be lost.
 void BrokerLink::beat(Step& step) {
-    step.actions.push_back(
-        SendBroker{.message = wire::Heartbeat{.trouble = persistence_.trouble()}});
+    step.actions.push_back(SendBroker{
+        .message = wire::Heartbeat{.leaving = leaving_, .trouble = persistence_.trouble()}});
 }
 
 void BrokerLink::on_store_changed(Step& step) {
@@ -73,8 +73,15 @@ void BrokerLink::on_refused(Step& step, const wire::Refused& refused) {
     if (meaning == BrokerSession::Refusal::unknown_session) on_time(step);
 }
 
-void BrokerLink::send(Step& step, wire::Message message) {
-    if (can_send()) step.actions.push_back(SendBroker{.message = std::move(message)});
+void BrokerLink::send(Step& step, wire::Message message, Slice body) {
+    if (can_send())
+        step.actions.push_back(
+            SendBroker{.message = std::move(message), .body = std::move(body), .in_parts = true});
+}
+
+void BrokerLink::set_leaving(Step& step, bool leaving) {
+    leaving_ = leaving;
+    if (session_.standing()) beat(step);
 }
 
 }  // namespace fanfold::gatherer

@@ -52,6 +52,15 @@ public:
     /// What was kept of the job can't be read: nobody is shown the rest as if it were all.
     void refuse_for_damage(Step& step, Job& job);
 
+    // Who hands the job over to another gatherer collects it too, under a name that no connection
+    // has.
+    inline static const PeerId giver{};
+    static void give(Step& step, Job& job);
+    static Collector& given(Job& job) { return job.collectors.at(giver); }
+    static void end_giving(Job& job) { job.collectors.erase(giver); }
+    /// The job goes on here: what came meanwhile counts.
+    void resume(Step& step, Job& job);
+
     /// The connection is gone.
     void drop(Step& step, const JobTable& jobs, const PeerId& peer);
     /// Those that the table of keys does not let in any more. The connection itself can't be cut.

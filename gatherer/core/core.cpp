@@ -38,7 +38,10 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
                               broker_.on_store_changed(step);
                               if (mended) jobs_.on_store_mended(step);
                           },
-                          [&](Fetched& fetched) { jobs_.on_fetched(step, fetched); },
+                          [&](Fetched& fetched) {
+                              jobs_.on_fetched(step, fetched);
+                              moves_.on_fetched(step, fetched.record.job);
+                          },
                           [&](Committed& committed) { persistence_.on_committed(committed); }},
                event);
     broker_.on_time(step);
@@ -56,11 +59,11 @@ void Core::on(Step& step, FromBroker& event) {
     std::visit(
         Overloaded{
             [&](Welcome& welcome) {
-                jobs_.on_welcome(step, broker_.on_welcome(step, welcome));
+                moves_.on_welcome(step, broker_.on_welcome(step, welcome));
                 broker_.keep_epoch(step);
             },
             [&](Refused& refused) { broker_.on_refused(step, refused); }, [](Heartbeat&) {},
-            [&](Assign& assign) { jobs_.assign(step, assign); },
+            [&](Assign& assign) { moves_.on_assign(step, assign); },
             [&](Errors& errors) { jobs_.add_errors(step, std::move(errors), event.body); },
             [&](Mark& mark) { on_mark(step, mark); },
             [&](Relay& relay) {
@@ -70,10 +73,15 @@ void Core::on(Step& step, FromBroker& event) {
                               .number = relay.number});
             },
             [&](Ended& ended) {
+                moves_.keep(step, ended.job);
                 if (Job* job = jobs_.find(ended.job)) outcomes_.on_ended(step, *job, ended);
             },
-            [&](Forget& forget) { jobs_.on_forget(step, forget.job); },
+            [&](Forget& forget) { moves_.on_forget(step, forget.job); },
             [&](Describe& describe) { jobs_.on_describe(step, describe); },
+            [&](Drain& drain) { on_drain(step, drain); },
+            [&](HandOver& order) { moves_.on_hand_over(step, order); },
+            [&](HandedRow& row) { moves_.on_row(step, std::move(row), std::move(event.body)); },
+            [&](RowTaken& taken) { moves_.on_taken(step, taken); },
             [&](AllowedKeys& allowed) {
                 admission_.on_keys(std::move(allowed));
                 collecting_.drop_denied(step, jobs_.all());
@@ -82,7 +90,7 @@ void Core::on(Step& step, FromBroker& event) {
                       Notice, Query, Report, Find, Found, Retry, Retried, Adjust, Adjusted,
                       CancelFragments, FragmentsCancelled, Dispatch, Done, Release, Drop, SendAgain,
                       Recall, Examine, Results, Gathered, Propose, Forgotten, Holds, Described,
-                      Collect, Values, Failures, Acknowledge, Concluded> auto&) {
+                      Drained, Collect, Values, Failures, Acknowledge, Concluded> auto&) {
                 strike(step, misdirected(event.message, "from the broker: "));
             }},
         event.message);
@@ -93,31 +101,32 @@ void Core::on(Step& step, Received& event) {
     using namespace wire;
     if (is_ignored(event.from, event.sender)) return;
     std::visit(
-        Overloaded{
-            [&](Collect& collect) {
-                collecting_.collect(
-                    step, jobs_.find(collect.job),
-                    {.peer = event.from, .collect = collect, .sender = event.sender});
-            },
-            [&](Acknowledge& acknowledge) {
-                if (Job* job = jobs_.find(acknowledge.job))
-                    collecting_.acknowledge(step, *job,
-                                            {.peer = event.from,
-                                             .sender = event.sender,
-                                             .position = acknowledge.position});
-            },
-            [&](Mark& mark) {
-                collecting_.on_mark(step, jobs_.find(mark.job), event.from, event.sender, mark);
-            },
-            [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
-            [&](OneOf<Hello, Welcome, Refused, Heartbeat, Marked, Block, Seal, Accepted, Sealed,
-                      Cancel, Watch, Located, Notice, Ended, Query, Report, Find, Found, Retry,
-                      Retried, Adjust, Adjusted, CancelFragments, FragmentsCancelled, Dispatch,
-                      Done, Release, Drop, SendAgain, Recall, Examine, Results, Relay, Assign,
-                      Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys, Holds, Describe,
-                      Described, Values, Failures, Concluded> auto&) {
-                strike(step, misdirected(event.message, "", event.from, event.sender));
-            }},
+        Overloaded{[&](Collect& collect) {
+                       collecting_.collect(
+                           step, jobs_.find(collect.job),
+                           {.peer = event.from, .collect = collect, .sender = event.sender});
+                   },
+                   [&](Acknowledge& acknowledge) {
+                       if (Job* job = jobs_.find(acknowledge.job))
+                           collecting_.acknowledge(step, *job,
+                                                   {.peer = event.from,
+                                                    .sender = event.sender,
+                                                    .position = acknowledge.position});
+                   },
+                   [&](Mark& mark) {
+                       collecting_.on_mark(step, jobs_.find(mark.job), event.from, event.sender,
+                                           mark);
+                   },
+                   [&](Bye&) { collecting_.drop(step, jobs_.all(), event.from); },
+                   [&](OneOf<Hello, Welcome, Refused, Heartbeat, Marked, Block, Seal, Accepted,
+                             Sealed, Cancel, Watch, Located, Notice, Ended, Query, Report, Find,
+                             Found, Retry, Retried, Adjust, Adjusted, CancelFragments,
+                             FragmentsCancelled, Dispatch, Done, Release, Drop, SendAgain, Recall,
+                             Examine, Results, Relay, Assign, Errors, Gathered, Propose, Forget,
+                             Forgotten, AllowedKeys, Holds, Describe, Described, Drain, Drained,
+                             HandOver, HandedRow, RowTaken, Values, Failures, Concluded> auto&) {
+                       strike(step, misdirected(event.message, "", event.from, event.sender));
+                   }},
         event.message);
 }
 
@@ -130,9 +139,18 @@ void Core::on(Step& step, Pulled& event) {
     strike(step, misdirected(event.message, "at the results' socket: ", {}, event.sender));
 }
 
+void Core::on_drain(Step& step, const wire::Drain& drain) {
+    broker_.set_leaving(step, !drain.off);
+    step.actions.push_back(
+        Note{.what = drain.off ? "it takes new jobs again"
+                               : "it takes no new jobs, and its own go to other gatherers"});
+}
+
 /// Behind results, or errors: what has come of them is told first.
 void Core::on_mark(Step& step, const wire::Mark& mark) {
-    // Those that are early are told of once the job is known.
+    // Those that are early are told of once the job is known, and those of a job that is leaving,
+    // once it is clear whose they are.
+    if (giving_.gives(mark.job)) return;
     if (jobs_.find(mark.job) || !early_.has_results(mark.job)) answer(step, mark);
 }
 
@@ -168,6 +186,11 @@ Time Core::next_wakeup() const {
     return next;
 }
 
+std::uint64_t Core::kept_jobs() const {
+    const auto is_kept = [](const auto& item) { return !item.second->assembly.spec().attached; };
+    return static_cast<std::uint64_t>(std::ranges::count_if(jobs_.all(), is_kept));
+}
+
 bool Core::compresses(const JobId& id) const {
     const Job* job = jobs_.find(id);
     return job && job->assembly.spec().compress;
@@ -177,7 +200,9 @@ void Core::check_invariants() const {
     jobs_.check_invariants();
     Collecting::check_invariants(jobs_.all());
     confirmations_.check_invariants(jobs_.all());
-    memory_.check_invariants(jobs_.all());
+    memory_.check_invariants({&jobs_.all(), &taking_.all()});
+    giving_.check_invariants(jobs_.all());
+    taking_.check_invariants();
     early_.check_invariants();
 }
 

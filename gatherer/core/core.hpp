@@ -13,6 +13,8 @@
 //   Collecting      the clients that collect
 //   Outcomes        how jobs end
 //   Jobs            all jobs, from assignment to forgetting
+//   Giving, Taking  a job's rows, to another gatherer and from one
+//   Moves           the jobs between them
 #pragma once
 
 #include <chrono>
@@ -27,6 +29,7 @@
 #include "gatherer/core/early.hpp"
 #include "gatherer/core/jobs.hpp"
 #include "gatherer/core/memory.hpp"
+#include "gatherer/core/moves.hpp"
 #include "gatherer/core/outcomes.hpp"
 #include "gatherer/core/persistence.hpp"
 #include "gatherer/core/restoring.hpp"
@@ -72,6 +75,8 @@ public:
     std::uint64_t held_bytes() const { return memory_.held_bytes(); }
     /// Of them in memory.
     std::uint64_t memory_bytes() const { return memory_.memory_bytes(); }
+    /// Jobs that are kept until they are forgotten, for tests.
+    std::uint64_t kept_jobs() const;
     /// Messages of those who may not send them.
     std::uint64_t denied() const { return admission_.denied(); }
 
@@ -80,6 +85,7 @@ private:
     void on(Step& step, Received& event);
     void on(Step& step, Pulled& event);
     void on(Step& step, Garbled& event);
+    void on_drain(Step& step, const wire::Drain& drain);
     void on_mark(Step& step, const wire::Mark& mark);
     void answer(Step& step, const wire::Mark& mark);
 
@@ -103,6 +109,9 @@ private:
     Jobs jobs_{options_.state,
                {outcomes_, collecting_, admission_, early_, memory_, confirmations_, inventory_,
                 persistence_}};
+    Giving giving_{{outcomes_, collecting_, memory_, broker_, persistence_}};
+    Taking taking_{memory_, broker_, persistence_};
+    Moves moves_{{jobs_, collecting_, giving_, taking_}};
     Restoring restoring_{memory_, persistence_};
     bool resumed_ = false;  // by the first step
 };

@@ -59,6 +59,7 @@ struct Job {
     Unconfirmed unconfirmed;
     MemoryShare share;
     LetGoing let_going;
+    bool leaving = false;  // to another gatherer: nothing of it changes. Written by Giving
 };
 
 using JobTable = std::map<JobId, std::unique_ptr<Job>>;

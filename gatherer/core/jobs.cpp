@@ -10,33 +10,6 @@
 
 namespace fanfold::gatherer {
 
-namespace {
-
-/// For a log line; nothing when a peer's figure makes no sense.
-Duration taken(wire::Microseconds elapsed) {
-    bool sensible = elapsed.count() >= 0 && elapsed < std::chrono::hours{24 * 365};
-    return sensible ? Duration{elapsed} : Duration{-1};
-}
-
-Note about(const wire::Results& results, Level level, const char* what) {
-    return {.level = level,
-            .what = what,
-            .job = results.job,
-            .range = {results.first, results.first + results.count},
-            .peer = results.meta.worker,
-            .attempt = results.meta.attempt,
-            .took = taken(results.meta.elapsed)};
-}
-
-Admission::Offence senseless(const wire::Results& results, const Sender& sender,
-                             const std::string& why) {
-    return {.sender = sender,
-            .what = "results that make no sense dropped",
-            .why = results.meta.worker + ": " + why};
-}
-
-}  // namespace
-
 Job* Jobs::find(const JobId& id) const {
     auto job = jobs_.find(id);
     return job == jobs_.end() ? nullptr : job->second.get();
@@ -52,7 +25,8 @@ void Jobs::assign(Step& step, const wire::Assign& assign) {
         .spec = assign.spec,
         .round = {.assignment = assign.assignment, .number = assign.round, .opened = step.now}});
     Job& job = *jobs_.emplace(assign.job, std::move(made)).first->second;
-    if (assign.again) pass_earlier_sequences(step, job);
+    if (assign.again)
+        job.assembly.restore_next_sequence(parts_.persistence.first_sequence(step.now));
     parts_.persistence.put_job(step, job);
     step.actions.push_back(Note{.level = Level::debug,
                                 .what = "job assigned",
@@ -65,6 +39,17 @@ void Jobs::assign(Step& step, const wire::Assign& assign) {
     if (assign.round > 0) parts_.confirmations.flush(step, job);
     for (const auto& [results, body] : early.results) add_results(step, results, body, {});
     for (const auto& waiting : early.collects) parts_.collecting.attach(step, job, waiting);
+}
+
+void Jobs::take_in(Step& step, std::unique_ptr<Job> came, const wire::Assign& assign) {
+    Job& job = insert(std::move(came));
+    step.actions.push_back(Note{.what = "a job has come from another gatherer", .job = job.id});
+    assign_again(step, job, assign);
+    go_on(step, job);
+    auto early = take_early(job);
+    for (const auto& [results, body] : early.results) add_results(step, results, body, {});
+    for (const auto& waiting : early.collects) parts_.collecting.attach(step, job, waiting);
+    parts_.confirmations.repeat(step, job);
 }
 
 Early::Taken Jobs::take_early(const Job& job) {
@@ -148,6 +133,7 @@ void Jobs::add_results(Step& step, const wire::Results& results, const Slice& bo
     std::string why = flaw(results, job ? job->assembly.total() : std::nullopt);
     if (!why.empty()) return (void)parts_.admission.strike(step, senseless(results, sender, why));
     Range range{results.first, results.first + results.count};
+    if (job && job->leaving) return;  // they stay with their worker
     if (job && (!job->life.gathering() || job->assembly.received().covers(range)))
         return drop_late(step, *job, range);
     if (!wire::is_objects(body.view(), results.count)) {
@@ -206,7 +192,7 @@ void Jobs::add_errors(Step& step, wire::Errors errors, const Slice& body) {
             .job = errors.job});
         return;
     }
-    if (!parts_.memory.has_room(body.size())) return;  // they are sent again
+    if (job->leaving || !parts_.memory.has_room(body.size())) return;  // they are sent again
     std::size_t offset = 0;
     for (auto& failure : errors.failures) {
         Slice output = body.sub(offset, failure.output_bytes);
@@ -219,14 +205,7 @@ void Jobs::add_errors(Step& step, wire::Errors errors, const Slice& body) {
 void Jobs::add_failure(Step& step, Job& job, wire::Failure failure, const Slice& output) {
     Range range{failure.index, failure.index + 1};
     if (!job.life.gathering()) return drop_late(step, job, range);
-    Note note{.level = Level::debug,
-              .what = "failure stored",
-              .job = job.id,
-              .range = range,
-              .peer = failure.worker,
-              .attempt = failure.attempt,
-              .took = taken(failure.elapsed),
-              .detail = failure.message};
+    Note note = about(job.id, failure, "failure stored");
     std::uint64_t from = job.assembly.next_sequence();
     if (job.assembly.add(std::move(failure), output)) step.actions.push_back(std::move(note));
     parts_.persistence.put_entries(step, job, from);
@@ -257,7 +236,6 @@ void Jobs::forget(Step& step, Job& job) {
 // --- the broker's lives, the store, memory, time
 
 void Jobs::on_welcome(Step& step, Greeting greeting) {
-    if (greeting == Greeting::again || greeting == Greeting::doubted) return;
     if (parts_.inventory.is_wanted()) {
         parts_.inventory.say(step, jobs_);
     } else if (greeting == Greeting::other_life) {
@@ -299,7 +277,12 @@ void Jobs::resume(Step& step, Restored restored) {
                                     .detail = std::move(text)});
     for (const auto& [id, rows] : restored.stale) parts_.persistence.erase(step, id, rows);
     for (const auto& [id, at] : restored.orphaned) parts_.outcomes.start_expiry(*find(id), at);
-    for (const auto& [id, job] : jobs_) resume(step, *job);
+    // Some were on their way here from another gatherer, which has them still.
+    for (auto at = jobs_.begin(); at != jobs_.end();)
+        if (Job& job = *(at++)->second;
+            job.life.round().assignment == 0 && job.life.damage().empty())
+            forget(step, job);
+    for (const auto& [id, job] : jobs_) go_on(step, *job);
     if (jobs_.empty()) return;
     step.actions.push_back(Note{.level = Level::info,
                                 .what = "state read",
@@ -309,15 +292,10 @@ void Jobs::resume(Step& step, Restored restored) {
     relieve_memory(step);
 }
 
-/// Collectors may know positions of a life whose rows are gone, as there was no store or it was put
-/// back to an older state: what they have not had must come behind those.
-void Jobs::pass_earlier_sequences(const Step& step, Job& job) const {
+// Collectors may know positions of a life whose rows are gone, as there was no store or it was put
+// back to an older state: what they have not had must come behind those.
+void Jobs::go_on(Step& step, Job& job) {
     job.assembly.restore_next_sequence(parts_.persistence.first_sequence(step.now));
-}
-
-// What an earlier life cut short is done now.
-void Jobs::resume(Step& step, Job& job) {
-    pass_earlier_sequences(step, job);
     switch (job.life.phase()) {
         case Phase::gathering:
             if (!job.life.damage().empty())

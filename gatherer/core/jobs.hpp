@@ -7,7 +7,9 @@
 // - a job has at most one outcome, and collectors hear of it only when it is final.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "gatherer/core/inventory.hpp"
 #include "gatherer/core/outcomes.hpp"
@@ -37,10 +39,18 @@ public:
     /// The jobs of an earlier life go on where they were.
     void resume(Step& step, Restored restored);
     void assign(Step& step, const wire::Assign& assign);
+    /// The job has come from another gatherer, and is this one's now.
+    void take_in(Step& step, std::unique_ptr<Job> came, const wire::Assign& assign);
+    Job& insert(std::unique_ptr<Job> job) {
+        return *jobs_.emplace(job->id, std::move(job)).first->second;
+    }
+    /// What was cut short is done now: by an earlier life, or as the job was to go elsewhere.
+    void go_on(Step& step, Job& job);
     void add_results(Step& step, const wire::Results& results, const Slice& body,
                      const Sender& sender);
     void add_errors(Step& step, wire::Errors errors, const Slice& body);
     void on_forget(Step& step, const JobId& id);
+    void forget(Step& step, Job& job);
     /// The broker does not know these.
     void on_describe(Step& step, const wire::Describe& describe);
     void on_welcome(Step& step, Greeting greeting);
@@ -60,13 +70,10 @@ private:
     void drop_late(Step& step, Job& job, Range range);
     void add_failure(Step& step, Job& job, wire::Failure failure, const Slice& output);
     void after_storing(Step& step, Job& job);
-    void resume(Step& step, Job& job);
-    void pass_earlier_sequences(const Step& step, Job& job) const;
     void repeat_all(Step& step);
     void repeat(Step& step, Job& job);
     void on_damage(Step& step, Job& job, std::uint64_t sequence);
     void relieve_memory(Step& step);
-    void forget(Step& step, Job& job);
 
     std::string state_;
     Parts parts_;

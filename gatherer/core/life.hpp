@@ -35,6 +35,8 @@ public:
 
     /// The broker gave the job to this gatherer once more. False: it did not.
     bool raise(std::uint32_t assignment);
+    /// The round began then, by this host's clock.
+    void set_opened(Time opened) { round_.opened = opened; }
     /// From any phase: the job gathers again.
     void start_round(const Round& round);
     /// From gathering. `lost`: the values are let go of once the broker has answered.

@@ -65,7 +65,8 @@ Job* Memory::heaviest(const JobTable& jobs) const {
     Job* most = nullptr;
     for (const auto& [id, job] : jobs) {
         if (job->life.lost()) staying -= job->share.memory;
-        if (job->life.gathering() && (!most || job->share.memory > most->share.memory))
+        if (job->life.gathering() && !job->leaving &&
+            (!most || job->share.memory > most->share.memory))
             most = job.get();
     }
     return staying > limit_ && most && most->share.memory > 0 ? most : nullptr;
@@ -137,19 +138,21 @@ bool Memory::take(Job* job, const Fetched& event) {
     return true;
 }
 
-void Memory::check_invariants(const JobTable& jobs) const {
+void Memory::check_invariants(std::initializer_list<const JobTable*> tables) const {
     std::uint64_t held = 0;
     std::uint64_t memory = 0;
     std::size_t bodies = 0;
-    for (const auto& [id, job] : jobs) {
-        const MemoryShare& share = job->share;
-        FANFOLD_CHECK(share.held == job->assembly.held_bytes());
-        FANFOLD_CHECK(share.memory == job->assembly.memory_bytes());
-        FANFOLD_CHECK(persistence_.durable() || share.memory == share.held);
-        FANFOLD_CHECK(with_bodies_.contains({share.bodies, id}) == (share.bodies > 0));
-        held += share.held;
-        memory += share.memory;
-        bodies += share.bodies > 0 ? 1 : 0;
+    for (const JobTable* jobs : tables) {
+        for (const auto& [id, job] : *jobs) {
+            const MemoryShare& share = job->share;
+            FANFOLD_CHECK(share.held == job->assembly.held_bytes());
+            FANFOLD_CHECK(share.memory == job->assembly.memory_bytes());
+            FANFOLD_CHECK(persistence_.durable() || share.memory == share.held);
+            FANFOLD_CHECK(with_bodies_.contains({share.bodies, id}) == (share.bodies > 0));
+            held += share.held;
+            memory += share.memory;
+            bodies += share.bodies > 0 ? 1 : 0;
+        }
     }
     FANFOLD_CHECK(held == held_bytes_ && memory == memory_bytes_ && bodies == with_bodies_.size());
     FANFOLD_CHECK(with_bodies_.empty() || pressure() <= limit_);

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <utility>
@@ -55,7 +56,8 @@ public:
 
     std::uint64_t held_bytes() const { return held_bytes_; }
     std::uint64_t memory_bytes() const { return memory_bytes_; }
-    void check_invariants(const JobTable& jobs) const;
+    /// Of all tables of jobs.
+    void check_invariants(std::initializer_list<const JobTable*> tables) const;
 
 private:
     struct Fetching {

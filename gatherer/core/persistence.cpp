@@ -14,10 +14,36 @@ namespace {
 
 constexpr auto let_go_kinds = static_cast<std::size_t>(LetGo::count);
 
-EntryRow row_of(Index first, const Entry& entry) {
+EntryRow entry_row(Index first, const Entry& entry) {
     EntryRow row{.first = first, .count = entry.count, .meta = entry.meta};
     if (entry.failure) row.failure = *entry.failure;
     return row;
+}
+
+template <class T>
+Record record_of(const JobId& job, std::uint64_t number, const T& row, Slice body = {}) {
+    return {.job = job,
+            .kind = static_cast<std::uint8_t>(T::kind),
+            .number = number,
+            .data = wire::fields::encode_fields(row),
+            .body = std::move(body)};
+}
+
+/// What is let go of, as rows of limited length, each with its number.
+std::vector<std::pair<std::uint64_t, LetGoRow>> let_go_rows(const Job& job) {
+    std::vector<std::pair<std::uint64_t, LetGoRow>> rows;
+    for (std::size_t what = 0; what < let_go_kinds; ++what) {
+        auto ranges = job.assembly.receipts().let_go(static_cast<LetGo>(what)).ranges();
+        std::uint64_t number = what;
+        for (auto begin = ranges.begin(); begin != ranges.end(); number += let_go_kinds) {
+            auto left = static_cast<std::size_t>(ranges.end() - begin);
+            auto end = begin + static_cast<std::ptrdiff_t>(std::min(limits::let_go_ranges, left));
+            rows.emplace_back(number,
+                              LetGoRow{.round = job.life.round().number, .ranges = {begin, end}});
+            begin = end;
+        }
+    }
+    return rows;
 }
 
 }  // namespace
@@ -53,30 +79,31 @@ Time Persistence::time_of(wire::Milliseconds since_1970) const {
 template <class T>
 void Persistence::put(Step& step, const JobId& job, std::uint64_t number, const T& row,
                       Slice body) {
+    if (options_.durable) put(step, gatherer::record_of(job, number, row, std::move(body)));
+}
+
+void Persistence::put(Step& step, Record record) {
     if (!options_.durable) return;
-    waiting_bytes_ += body.size();
-    step.actions.push_back(Persist{.change = Record::Change::put,
-                                   .job = job,
-                                   .kind = static_cast<std::uint8_t>(T::kind),
-                                   .number = number,
-                                   .data = wire::fields::encode_fields(row),
-                                   .body = std::move(body)});
+    waiting_bytes_ += record.body.size();
+    step.actions.push_back(std::move(record));
 }
 
 void Persistence::put_broker(Step& step, const Epoch& epoch) {
     put(step, {}, 0, BrokerRow{.epoch = epoch});
 }
 
-void Persistence::put_job(Step& step, const Job& job) {
-    if (!options_.durable) return;
+JobRow Persistence::row_of(const Job& job) const {
     const Life::Round& round = job.life.round();
-    put(step, job.id, round.number,
-        JobRow{.assignment = round.assignment,
-               .spec = job.assembly.spec(),
-               .user = job.user,
-               .total = job.assembly.total(),
-               .round_start = round.start,
-               .opened = since_1970(round.opened)});
+    return {.assignment = round.assignment,
+            .spec = job.assembly.spec(),
+            .user = job.user,
+            .total = job.assembly.total(),
+            .round_start = round.start,
+            .opened = since_1970(round.opened)};
+}
+
+void Persistence::put_job(Step& step, const Job& job) {
+    if (options_.durable) put(step, job.id, job.life.round().number, row_of(job));
 }
 
 void Persistence::put_entries(Step& step, const Job& job, std::uint64_t from_sequence) {
@@ -84,7 +111,7 @@ void Persistence::put_entries(Step& step, const Job& job, std::uint64_t from_seq
     const auto& order = job.assembly.order();
     for (auto at = order.lower_bound(from_sequence); at != order.end(); ++at) {
         const Entry& entry = job.assembly.entries().at(at->second);
-        put(step, job.id, at->first, row_of(at->second, entry), entry.body);
+        put(step, job.id, at->first, entry_row(at->second, entry), entry.body);
     }
 }
 
@@ -122,17 +149,7 @@ void Persistence::put_let_go(Step& step, Job& job, bool at_once) {
                   going.bytes >= limits::let_go_bytes;
     if (going.sequences.empty() || !enough) return;
     put(step, job.id, 0, SequenceRow{.next = job.assembly.next_sequence()});
-    for (std::size_t what = 0; what < let_go_kinds; ++what) {
-        auto ranges = job.assembly.receipts().let_go(static_cast<LetGo>(what)).ranges();
-        std::uint64_t number = what;
-        for (auto begin = ranges.begin(); begin != ranges.end(); number += let_go_kinds) {
-            auto left = static_cast<std::size_t>(ranges.end() - begin);
-            auto end = begin + static_cast<std::ptrdiff_t>(std::min(limits::let_go_ranges, left));
-            put(step, job.id, number,
-                LetGoRow{.round = job.life.round().number, .ranges = {begin, end}});
-            begin = end;
-        }
-    }
+    for (const auto& [number, row] : let_go_rows(job)) put(step, job.id, number, row);
     std::vector<RowName> gone;
     for (std::uint64_t sequence : std::exchange(going.sequences, {}))
         gone.push_back({Row::entry, sequence});
@@ -165,6 +182,32 @@ void Persistence::put_round(Step& step, const Job& job, const std::vector<RowNam
     put(step, job.id, 0, SequenceRow{.next = job.life.round().start});
     put_job(step, job);
     erase(step, job.id, old);
+}
+
+Persistence::Snapshot Persistence::snapshot(const Job& job) const {
+    using gatherer::record_of;
+    const Life& life = job.life;
+    const std::uint32_t round = life.round().number;
+    const Verdict& verdict = life.verdict();
+    JobRow unfinished = row_of(job);
+    unfinished.assignment = 0;
+    Snapshot rows{.before = {record_of(job.id, round, unfinished),
+                             record_of(job.id, 0, SequenceRow{job.assembly.next_sequence()})}};
+    for (const auto& [number, row] : let_go_rows(job))
+        rows.before.push_back(record_of(job.id, number, row));
+    if (life.phase() == Phase::proposed || life.lost())
+        rows.behind.push_back(
+            record_of(job.id, round, ProposalRow{verdict.outcome, verdict.reason, life.lost()}));
+    if (life.ended())
+        rows.behind.push_back(
+            record_of(job.id, round, OutcomeRow{verdict.outcome, verdict.reason, life.missing()}));
+    if (life.answered())
+        rows.behind.push_back(record_of(job.id, round, AnsweredRow{verdict.outcome}));
+    return rows;
+}
+
+Record Persistence::record_of(const JobId& job, std::uint64_t sequence, EntryRow row, Slice body) {
+    return gatherer::record_of(job, sequence, row, std::move(body));
 }
 
 void Persistence::erase(Step& step, const JobId& job, const std::vector<RowName>& rows) {

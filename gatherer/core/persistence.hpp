@@ -57,12 +57,25 @@ public:
     /// A round has begun; `old` is of the one before.
     void put_round(Step& step, const Job& job, const std::vector<RowName>& old);
 
+    /// The rows of a job as it is now, but for its entries, in the order in which they are read:
+    /// those that come before entries, and those behind. By its row, the job is one of assignment
+    /// 0: not whole yet.
+    struct Snapshot {
+        std::vector<Record> before{};
+        std::vector<Record> behind{};
+    };
+    Snapshot snapshot(const Job& job) const;
+    static Record record_of(const JobId& job, std::uint64_t sequence, EntryRow row, Slice body);
+    /// A row of another gatherer's.
+    void put(Step& step, Record record);
+
     void erase(Step& step, const JobId& job, const std::vector<RowName>& rows);
     void erase_job(Step& step, const JobId& job);
 
 private:
     template <class T>
     void put(Step& step, const JobId& job, std::uint64_t number, const T& row, Slice body = {});
+    JobRow row_of(const Job& job) const;
 
     Options options_;
     std::uint64_t waiting_bytes_ = 0;

@@ -25,9 +25,13 @@ public:
     Restoring(Memory& memory, const Persistence& persistence)
         : memory_(memory), persistence_(persistence) {}
 
+    /// The next rows are of this job, of which those before were taken.
+    void add(JobTable::node_type job) { restored_.jobs.insert(std::move(job)); }
     /// All rows are to come, in the order of the store.
     void take(const Record& record);
     std::uint64_t unreadable() const { return unreadable_; }
+    /// Whether any was of an earlier round than its job.
+    bool has_stale() const { return !restored_.stale.empty(); }
     Restored finish() { return std::move(restored_); }
 
 private:

@@ -4,6 +4,16 @@
 
 namespace fanfold::gatherer {
 
+namespace {
+
+/// For a log line; nothing when a peer's figure makes no sense.
+Duration taken(wire::Microseconds elapsed) {
+    bool sensible = elapsed.count() >= 0 && elapsed < std::chrono::hours{24 * 365};
+    return sensible ? Duration{elapsed} : Duration{-1};
+}
+
+}  // namespace
+
 std::string flaw(const wire::Results& results, std::optional<std::uint64_t> total) {
     if (results.count == 0) return "a run of no fragments";
     if (results.count > std::numeric_limits<Index>::max() - results.first)
@@ -22,6 +32,34 @@ bool are_sound(const std::vector<wire::Failure>& failures, Index end, std::uint6
         outputs -= failure.output_bytes;
     }
     return outputs == 0;
+}
+
+Note about(const wire::Results& results, Level level, const char* what) {
+    return {.level = level,
+            .what = what,
+            .job = results.job,
+            .range = {results.first, results.first + results.count},
+            .peer = results.meta.worker,
+            .attempt = results.meta.attempt,
+            .took = taken(results.meta.elapsed)};
+}
+
+Note about(const JobId& job, const wire::Failure& failure, const char* what) {
+    return {.level = Level::debug,
+            .what = what,
+            .job = job,
+            .range = {failure.index, failure.index + 1},
+            .peer = failure.worker,
+            .attempt = failure.attempt,
+            .took = taken(failure.elapsed),
+            .detail = failure.message};
+}
+
+Admission::Offence senseless(const wire::Results& results, const Sender& sender,
+                             const std::string& why) {
+    return {.sender = sender,
+            .what = "results that make no sense dropped",
+            .why = results.meta.worker + ": " + why};
 }
 
 }  // namespace fanfold::gatherer

@@ -1,4 +1,4 @@
-// Whether what comes for a job can be meant. Pure functions.
+// Whether what comes for a job can be meant, and what the log says of it. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gatherer/core/admission.hpp"
 #include "shared/wire/messages.hpp"
 
 namespace fanfold::gatherer {
@@ -15,5 +16,11 @@ std::string flaw(const wire::Results& results, std::optional<std::uint64_t> tota
 
 /// Whether the outputs are as long as the failures say, and each is of a fragment below `end`.
 bool are_sound(const std::vector<wire::Failure>& failures, Index end, std::uint64_t outputs);
+
+Note about(const wire::Results& results, Level level, const char* what);
+Note about(const JobId& job, const wire::Failure& failure, const char* what);
+/// For results that can't be meant.
+Admission::Offence senseless(const wire::Results& results, const Sender& sender,
+                             const std::string& why);
 
 }  // namespace fanfold::gatherer

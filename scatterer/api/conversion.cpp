@@ -256,6 +256,19 @@ WorkerStatus status_of(const wire::WorkerInfo& info) {
     return status;
 }
 
+GathererStatus status_of(const wire::GathererInfo& info) {
+    GathererStatus status;
+    status.name = info.name;
+    if (info.minor > 0)
+        status.version = std::to_string(wire::version_major) + "." + std::to_string(info.minor);
+    status.address = info.address;
+    status.running = info.running;
+    status.ended = info.ended;
+    status.draining = info.draining;
+    status.trouble = info.trouble;
+    return status;
+}
+
 wire::JobSpec spec_of(const std::string& function, const JobOptions& options) {
     check(function, options);
     wire::JobSpec spec;

@@ -15,6 +15,7 @@ ResultRun run_of(const wire::Failure& failure, const Slice& output);
 JobEnd end_of(const wire::Concluded& concluded);
 JobStatus status_of(const wire::JobInfo& info);
 WorkerStatus status_of(const wire::WorkerInfo& info);
+GathererStatus status_of(const wire::GathererInfo& info);
 /// Throws FanfoldError for options that make no sense, naming them.
 wire::JobSpec spec_of(const std::string& function, const JobOptions& options);
 

@@ -143,6 +143,27 @@ std::vector<WorkerStatus> Scatterer::workers() {
     return workers;
 }
 
+std::vector<GathererStatus> Scatterer::gatherers() {
+    auto report = here(state_).client->report(wire::Query{.topic = wire::Topic::gatherers});
+    if (!report) throw FanfoldError(report.error().text);
+    std::vector<GathererStatus> gatherers;
+    for (const auto& info : report->states) gatherers.push_back(scatterer::status_of(info));
+    if (!report->states.empty()) return gatherers;
+    for (const auto& gatherer : report->gatherers)  // of a broker that tells no more
+        gatherers.push_back(scatterer::status_of(wire::GathererInfo{.name = gatherer.name}));
+    return gatherers;
+}
+
+void Scatterer::drain(const std::string& gatherer, bool off) {
+    if (wire::Welcome broker = here(state_).client->welcome(); broker.minor < wire::minor_of_moves)
+        throw FanfoldError("the broker speaks protocol version 1." + std::to_string(broker.minor) +
+                           ", and gatherers are drained since 1.10");
+    auto drained =
+        here(state_).client->ask<wire::Drained>(wire::Drain{.gatherer = gatherer, .off = off});
+    if (!drained) throw FanfoldError(drained.error().text);
+    if (!drained->refused.empty()) throw FanfoldError(drained->refused);
+}
+
 JobStatus Scatterer::wait(const std::string& job_id) {
     JobStatus status = find_job(*here(state_).client, job_id);
     if (status.outcome != JobOutcome::running) return status;

@@ -47,6 +47,7 @@ int run(const cli::CommandLine& line, cli::Console& console) {
         case cli::Verb::retry:
         case cli::Verb::forget:
         case cli::Verb::workers:
+        case cli::Verb::gatherers:
         case cli::Verb::functions: break;
     }
     return cli::run_query(line, console);

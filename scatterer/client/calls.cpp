@@ -9,7 +9,7 @@
 namespace fanfold::scatterer {
 
 namespace {
-/// A Query and a Find bear their number themselves.
+/// A Query, a Find and a Drain bear their number themselves.
 void number(Question& question, std::uint64_t number) {
     std::visit(
         [&](auto& message) {

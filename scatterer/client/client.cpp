@@ -62,6 +62,7 @@ Result<wire::Report> Client::report(wire::Query query) {
         std::ranges::move(report->jobs, std::back_inserter(all.jobs));
         std::ranges::move(report->workers, std::back_inserter(all.workers));
         all.gatherers = std::move(report->gatherers);
+        all.states = std::move(report->states);
         all.more = report->more && !(all.jobs.empty() && all.workers.empty());
         if (!all.jobs.empty()) query.after = all.jobs.back().job;
         if (!all.workers.empty()) query.selector = all.workers.back().name;

@@ -18,7 +18,8 @@ concept ForOthers =
           wire::Done, wire::Release, wire::Drop, wire::SendAgain, wire::Recall, wire::Examine,
           wire::Results, wire::Relay, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
           wire::Forget, wire::AllowedKeys, wire::Holds, wire::Describe, wire::Described,
-          wire::Collect, wire::Acknowledge>;
+          wire::Drain, wire::HandOver, wire::HandedRow, wire::RowTaken, wire::Collect,
+          wire::Acknowledge>;
 /// What a broker does not send to a client, and what a gatherer does not.
 template <class Message>
 concept NotOfBroker =
@@ -27,7 +28,7 @@ template <class Message>
 concept NotOfGatherer = ForOthers<Message> ||
     OneOf<Message, wire::Welcome, wire::Heartbeat, wire::Bye, wire::Accepted, wire::Sealed,
           wire::Located, wire::Notice, wire::Ended, wire::Report, wire::Found, wire::Retried,
-          wire::Adjusted, wire::FragmentsCancelled, wire::Forgotten>;
+          wire::Adjusted, wire::FragmentsCancelled, wire::Forgotten, wire::Drained>;
 }  // namespace
 
 void Core::step(Time now, Event event, std::vector<Action>& actions) {
@@ -71,7 +72,9 @@ void Core::route(Step& step, FromBroker& event) {
         [&](const OneOf<wire::Sealed, wire::Notice, wire::Ended> auto& message) {
             jobs_.handle(step, message);
         },
-        [&](const wire::Report& message) { questions_.answer(step, message.number, message); },
+        [&](const OneOf<wire::Report, wire::Drained> auto& message) {
+            questions_.answer(step, message.number, message);
+        },
         [&](const wire::Retried& message) { questions_.on_retried(step, message); },
         [&](const wire::Adjusted& message) { questions_.on_adjusted(step, message); },
         [&](const wire::FragmentsCancelled& message) {

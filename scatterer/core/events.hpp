@@ -45,11 +45,11 @@ struct Continuation {
 
 /// What is asked of the broker once, and what it answers: Query with Report, Find with Found, Retry
 /// with Retried, Forget with Forgotten, Adjust with Adjusted, CancelFragments with
-/// FragmentsCancelled.
+/// FragmentsCancelled, Drain with Drained.
 using Question = std::variant<wire::Query, wire::Find, wire::Retry, wire::Forget, wire::Adjust,
-                              wire::CancelFragments>;
+                              wire::CancelFragments, wire::Drain>;
 using Reply = std::variant<wire::Report, wire::Found, wire::Retried, wire::Forgotten,
-                           wire::Adjusted, wire::FragmentsCancelled>;
+                           wire::Adjusted, wire::FragmentsCancelled, wire::Drained>;
 
 // --- events: calls of the user
 /// A job of our own. With `collect`, its results are asked for together with its first block.

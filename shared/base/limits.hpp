@@ -56,8 +56,9 @@ inline constexpr std::size_t missing_reasons = 16;      // of one outcome
 inline constexpr std::size_t missing_ranges = 10'000;   // listed in one outcome
 inline constexpr std::size_t nesting_depth = 64;        // of jobs within fragments of others
 inline constexpr std::size_t held_jobs = 10'000;        // in one Holds, or Describe
-inline constexpr std::size_t listed_ranges = 200'000;   // in one list
-inline constexpr std::size_t listed = 250'000;          // entries of any other list
+inline constexpr std::size_t handed_row_bytes = header_bytes - 1 * KiB;  // without its body
+inline constexpr std::size_t listed_ranges = 200'000;                    // in one list
+inline constexpr std::size_t listed = 250'000;  // entries of any other list
 inline constexpr std::size_t cuts_bytes = 4 * block_fragments;
 
 // What is made of what came in is read back, and read by others: each message fits into a header.
@@ -109,6 +110,8 @@ inline constexpr std::uint64_t least_memory_bytes = 32 * MiB;    // that --memor
 inline constexpr std::uint64_t unsafe_results_bytes = 64 * MiB;
 // Results of one attached job that were shown to no collector yet.
 inline constexpr std::uint64_t held_results_bytes = 64 * MiB;
+// Rows of a job on their way from one gatherer to another.
+inline constexpr std::uint64_t handed_bytes = 8 * MiB;
 // Sent to a collector and not acknowledged.
 inline constexpr std::uint64_t collector_credit_bytes = 16 * MiB;
 // Results for jobs that the gatherer has not heard of.

@@ -38,6 +38,7 @@ struct Rule {
     bool operator()(const wire::Retry&) const { return manages(); }
     bool operator()(const wire::Adjust&) const { return manages(); }
     bool operator()(const wire::Forget&) const { return manages(); }
+    bool operator()(const wire::Drain&) const { return roles.has(Access::admin); }
     bool operator()(const wire::Collect&) const { return manages(); }
     bool operator()(const wire::Acknowledge&) const { return manages(); }
 
@@ -51,6 +52,8 @@ struct Rule {
     bool operator()(const wire::Forgotten&) const { return gathers(); }
     bool operator()(const wire::Holds&) const { return gathers(); }
     bool operator()(const wire::Described&) const { return gathers(); }
+    bool operator()(const wire::HandedRow&) const { return gathers(); }
+    bool operator()(const wire::RowTaken&) const { return gathers(); }
 
     // The broker's and gatherers' own.
     bool operator()(const wire::Welcome&) const { return false; }
@@ -75,6 +78,8 @@ struct Rule {
     bool operator()(const wire::Errors&) const { return false; }
     bool operator()(const wire::AllowedKeys&) const { return false; }
     bool operator()(const wire::Describe&) const { return false; }
+    bool operator()(const wire::Drained&) const { return false; }
+    bool operator()(const wire::HandOver&) const { return false; }
     bool operator()(const wire::Values&) const { return false; }
     bool operator()(const wire::Failures&) const { return false; }
     bool operator()(const wire::Concluded&) const { return false; }

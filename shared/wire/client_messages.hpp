@@ -10,6 +10,7 @@
 
 #include "shared/base/ids.hpp"
 #include "shared/base/range_set.hpp"
+#include "shared/wire/report_types.hpp"
 #include "shared/wire/wire_types.hpp"
 
 namespace fanfold::wire {
@@ -149,12 +150,13 @@ struct Report {
     std::vector<WorkerInfo> workers{};  // by name
     std::vector<GathererRef> gatherers{};
     bool more = false;  // there are other jobs, or workers, behind these; ask for them
+    std::vector<GathererInfo> states{};  // of the gatherers, in their order
     static constexpr auto fields = [](auto& m) {
-        return std::tie(m.number, m.jobs, m.workers, m.gatherers, m.more);
+        return std::tie(m.number, m.jobs, m.workers, m.gatherers, m.more, m.states);
     };
-    static constexpr Bound bounds[] = {list("jobs", limits::listed),
-                                       list("workers", limits::listed),
-                                       list("gatherers", limits::gatherers)};
+    static constexpr Bound bounds[] = {
+        list("jobs", limits::listed), list("workers", limits::listed),
+        list("gatherers", limits::gatherers), list("states", limits::gatherers)};
 };
 
 /// Client → broker: which job has this key? Answered by Found. Unsealed and its client gone, it is

@@ -140,4 +140,70 @@ struct Described {
     static constexpr auto fields = [](auto& m) { return std::tie(m.assign, m.next, m.end); };
 };
 
+// --- jobs that go from one gatherer to another
+
+/// Client → broker → gatherer: it is to be given no new jobs, and those that it has go to others;
+/// or, `off`, no longer. It says so in its heartbeats (`leaving`) until it ends. A client is
+/// answered by Drained.
+struct Drain {
+    static constexpr std::uint8_t kind = 65;
+    std::uint64_t number = 0;  // of a client: comes back in the answer
+    std::string gatherer{};    // its name
+    bool off = false;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.gatherer, m.off); };
+    static constexpr Bound bounds[] = {at_most("gatherer", limits::name_bytes)};
+};
+
+/// Broker → client: the gatherer was told.
+struct Drained {
+    static constexpr std::uint8_t kind = 66;
+    std::uint64_t number = 0;
+    std::string refused{};  // why it was not told; empty: it was
+    static constexpr auto fields = [](auto& m) { return std::tie(m.number, m.refused); };
+    static constexpr Bound bounds[] = {cut_to("refused", limits::reason_bytes)};
+};
+
+/// Broker → gatherer: hand the job over, by HandedRow; or, `stop`, keep it. Until then, or until
+/// Forget, nothing of it changes there.
+struct HandOver {
+    static constexpr std::uint8_t kind = 67;
+    JobId job{};
+    std::uint64_t number = 0;  // of this handing over: raised with each
+    bool stop = false;
+    static constexpr auto fields = [](auto& m) { return std::tie(m.job, m.number, m.stop); };
+};
+
+/// Gatherer → broker → gatherer: a row of what the first one keeps of the job, as it keeps it; its
+/// body too. The first has number 1.
+struct HandedRow {
+    static constexpr std::uint8_t kind = 68;
+    JobId job{};
+    std::uint64_t handing = 0;  // HandOver::number
+    std::uint64_t number = 0;   // counts the rows of one handing over
+    std::uint8_t form = 0;      // of its rows: another gatherer may know it, or refuse it
+    std::uint8_t row = 0;       // which row it is: its kind,
+    std::uint64_t place = 0;    // and its number
+    std::string data{};
+    bool last = false;    // it was all; this one is no row,
+    Milliseconds age{0};  // but says how long ago the job was opened, or retried
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.handing, m.number, m.form, m.row, m.place, m.data, m.last, m.age);
+    };
+    static constexpr Bound bounds[] = {at_most("data", limits::handed_row_bytes)};
+};
+
+/// Gatherer → broker → gatherer: the rows up to this number are kept.
+struct RowTaken {
+    static constexpr std::uint8_t kind = 69;
+    JobId job{};
+    std::uint64_t handing = 0;
+    std::uint64_t number = 0;
+    std::string refused{};  // why the job can't be taken, or handed over; empty: it can
+    bool unknown = false;   // who is to hand it over has nothing of it
+    static constexpr auto fields = [](auto& m) {
+        return std::tie(m.job, m.handing, m.number, m.refused, m.unknown);
+    };
+    static constexpr Bound bounds[] = {cut_to("refused", limits::reason_bytes)};
+};
+
 }  // namespace fanfold::wire

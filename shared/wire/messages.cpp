@@ -13,8 +13,9 @@ const char* name_of(const Message& message) {
         "Find", "Found", "Retry", "Retried", "Adjust", "Adjusted", "CancelFragments",
         "FragmentsCancelled", "Dispatch", "Done", "Release", "Drop", "SendAgain", "Recall",
         "Examine", "Results", "Relay", "Assign", "Errors", "Gathered", "Propose", "Forget",
-        "Forgotten", "AllowedKeys", "Holds", "Describe", "Described", "Collect", "Values",
-        "Failures", "Acknowledge", "Concluded"};
+        "Forgotten", "AllowedKeys", "Holds", "Describe", "Described", "Drain", "Drained",
+        "HandOver", "HandedRow", "RowTaken", "Collect", "Values", "Failures", "Acknowledge",
+        "Concluded"};
     // clang-format on
     static_assert(std::size(names) == std::variant_size_v<Message>);
     return names[message.index()];

@@ -271,7 +271,7 @@ using Message = std::variant<
     FragmentsCancelled,                                                              //
     Dispatch, Done, Release, Drop, SendAgain, Recall, Examine, Results, Relay,       // worker
     Assign, Errors, Gathered, Propose, Forget, Forgotten, AllowedKeys, Holds,        // gatherer
-    Describe, Described,                                                             //
+    Describe, Described, Drain, Drained, HandOver, HandedRow, RowTaken,              //
     Collect, Values, Failures, Acknowledge, Concluded>;                              // collector
 // clang-format on
 

@@ -20,9 +20,10 @@
 namespace fanfold::wire {
 
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 9;
+inline constexpr std::uint16_t version_minor = 10;
 // Peers of earlier ones know none.
-inline constexpr std::uint16_t minor_of_marks = 7, minor_of_relays = 8, minor_of_holds = 9;
+inline constexpr std::uint16_t minor_of_marks = 7, minor_of_relays = 8, minor_of_holds = 9,
+                               minor_of_moves = 10;
 
 /// The function that runs the command lines that come with a job. A worker offers it if its
 /// operator said so.
@@ -324,7 +325,7 @@ struct AllowedKey {
                                        at_most("user", limits::name_bytes)};
 };
 
-// --- of a report
+// --- of a heartbeat, and of a report
 
 struct JobInfo {
     JobId job{};
@@ -370,31 +371,6 @@ struct Unreached {
     };
     static constexpr Bound bounds[] = {at_most("gatherer", limits::name_bytes),
                                        at_most("endpoint", limits::endpoint_bytes)};
-};
-
-struct WorkerInfo {
-    std::string name{};
-    std::uint32_t slots = 0;
-    std::uint32_t stuck_slots = 0;
-    std::uint64_t running = 0;   // fragments on loan
-    std::uint64_t finished = 0;  // fragments, since it registered
-    std::vector<std::string> functions{};
-    Milliseconds silent{0};  // since its last message
-    std::vector<std::string> labels{};
-    std::vector<Resource> resources{};   // all that it has, taken or not
-    bool leaving = false;                // it gets no more work
-    std::vector<Unreached> unreached{};  // gatherers: it gets no work of their jobs
-    std::string trouble{};               // why it gets none at present
-    static constexpr auto fields = [](auto& m) {
-        return std::tie(m.name, m.slots, m.stuck_slots, m.running, m.finished, m.functions,
-                        m.silent, m.labels, m.resources, m.leaving, m.unreached, m.trouble);
-    };
-    static constexpr Bound bounds[] = {at_most("name", limits::name_bytes),
-                                       texts("functions", limits::named, limits::name_bytes),
-                                       texts("labels", limits::named, limits::label_bytes),
-                                       list("resources", limits::named),
-                                       list("unreached", limits::gatherers),
-                                       cut_to("trouble", limits::reason_bytes)};
 };
 
 }  // namespace fanfold::wire

@@ -28,8 +28,10 @@ const std::vector<BugInfo>& planted_bugs() {
         {Bug::results_not_restored, "results_not_restored", 50},
         {Bug::deadline_not_restored, "deadline_not_restored", 600},
         {Bug::held_not_adopted, "held_not_adopted", 100},
-        {Bug::jobs_not_told, "jobs_not_told", 1500, true},
-        {Bug::loss_not_looked_for, "loss_not_looked_for", 100, true},
+        {Bug::jobs_not_told, "jobs_not_told", 1500, Plan::restores},
+        {Bug::loss_not_looked_for, "loss_not_looked_for", 100, Plan::restores},
+        {Bug::entries_not_handed, "entries_not_handed", 50, Plan::drains},
+        {Bug::forgotten_too_early, "forgotten_too_early", 50, Plan::drains},
     };
     return bugs;
 }
@@ -57,6 +59,26 @@ bool is_comparison(const wire::Message& message) {
 }
 }  // namespace
 
+bool Saboteur::without_inventory(wire::Message& message) {
+    if (auto* heartbeat = std::get_if<wire::Heartbeat>(&message))
+        heartbeat->held.clear(), heartbeat->kept.clear();
+    return true;
+}
+
+bool Saboteur::without_entry(wire::Message& message) {
+    auto* row = std::get_if<wire::HandedRow>(&message);
+    if (!row || row->row != static_cast<std::uint8_t>(gatherer::Row::entry)) return true;
+    row->row = static_cast<std::uint8_t>(gatherer::Row::sequence);
+    row->data = wire::fields::encode_fields(gatherer::SequenceRow{});
+    return true;
+}
+
+bool Saboteur::forgets_early(wire::Message& message) {
+    if (auto* order = std::get_if<wire::HandOver>(&message); order && !order->stop)
+        message = wire::Forget{order->job};
+    return true;
+}
+
 bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
     switch (bug_) {
         case Bug::result_not_pushed_again:
@@ -68,10 +90,7 @@ bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
         case Bug::deadline_not_armed:
             if (auto* assign = std::get_if<wire::Assign>(&message)) assign->spec.deadline = {};
             return true;
-        case Bug::inventory_left_out:
-            if (auto* heartbeat = std::get_if<wire::Heartbeat>(&message))
-                heartbeat->held.clear(), heartbeat->kept.clear();
-            return true;
+        case Bug::inventory_left_out: return without_inventory(message);
         case Bug::outcome_told_once:
             if (auto* ended = std::get_if<wire::Ended>(&message))
                 return first_time(life, ended->job, 0);
@@ -92,6 +111,8 @@ bool Saboteur::lets_pass(std::uint64_t life, wire::Message& message) {
             if (auto* holds = std::get_if<wire::Holds>(&message)) holds->jobs.clear();
             return true;
         case Bug::loss_not_looked_for: return !is_comparison(message);
+        case Bug::entries_not_handed: return without_entry(message);
+        case Bug::forgotten_too_early: return forgets_early(message);
         case Bug::none:
         case Bug::released_before_gathered:
         case Bug::position_ignored:

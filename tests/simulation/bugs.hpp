@@ -13,6 +13,9 @@
 
 namespace fanfold::simulation {
 
+/// Which scenario is made of a seed.
+enum class Plan : std::uint8_t { usual, restores, drains };
+
 enum class Bug : std::uint8_t {
     none,
     result_not_pushed_again,   // a worker pushes each result once, whatever happens to it
@@ -40,13 +43,16 @@ enum class Bug : std::uint8_t {
     // of disks that are put back
     jobs_not_told,        // a gatherer does not say which jobs it has
     loss_not_looked_for,  // a broker does not compare what gatherers have with what is safe
+    // of jobs that go from one gatherer to another
+    entries_not_handed,   // the other one does not get the results
+    forgotten_too_early,  // the first one forgets the job before the other has it
 };
 
 struct BugInfo {
     Bug bug;
     const char* name;
-    std::uint32_t seeds;    // it must be found within so many
-    bool restores = false;  // of make_restores
+    std::uint32_t seeds;  // it must be found within so many
+    Plan plan = Plan::usual;
 };
 const std::vector<BugInfo>& planted_bugs();
 
@@ -63,6 +69,9 @@ public:
 private:
     bool seal_once(std::uint64_t life, wire::Message& message);
     bool error_once(std::uint64_t life, wire::Message& message);
+    static bool without_inventory(wire::Message& message);
+    static bool without_entry(wire::Message& message);
+    static bool forgets_early(wire::Message& message);
     bool first_time(std::uint64_t life, const JobId& job, std::uint64_t what) {
         return seen_.emplace(life, job, what).second;
     }

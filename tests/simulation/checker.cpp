@@ -17,6 +17,8 @@ constexpr Duration slack = 1500ms;  // of a deadline's timer and of what it take
 constexpr Duration slack_after_faults =
     50s;  // a message of the end may be lost; who collects asks again, ever more seldom
 
+constexpr auto disk_is_full = "accepts nothing at present";
+
 std::uint64_t tolerated(const wire::JobSpec& spec, std::uint64_t total) {
     if (spec.max_failures_percent > 0)
         return std::max(spec.max_failures,
@@ -122,6 +124,7 @@ void Checker::concluded(Collector& collector, const wire::Concluded& end, Time n
 void Checker::refused(Collector& collector, const std::string& text, Time now) {
     if (collector.finished()) complain(collector, "a second last word");
     collector.refused = text;
+    if (text.find(disk_is_full) != std::string::npos) records_[collector.plan->id].refused = true;
     collector.finished_at = now;
 }
 
@@ -195,9 +198,10 @@ bool Checker::excused(const Collector& collector, const Disturbances& disturbanc
     bool cut_off = !disturbances.client_cut_off.empty();
     if (scenario_.memory_lost) return true;
     if (cut_off && (says("no broker answers") || says("did not come back in"))) return true;
-    if (disturbances.any && (says("no gatherer") || says("does not send its results") ||
-                             says("accepts nothing at present")))
+    if (disturbances.any &&
+        (says("no gatherer") || says("does not send its results") || says(disk_is_full)))
         return true;
+    if (records_.at(collector.plan->id).refused && says("there is no job")) return true;
     bool promised = records_.at(collector.plan->id).sealed && !collector.plan->spec.attached;
     return !promised && (disturbances.client_died.contains(collector.plan->client) || cut_off);
 }

@@ -84,6 +84,7 @@ private:
         std::map<Index, std::uint32_t> dangers;
         std::map<Index, std::uint32_t> lone_executions;
         bool sealed = false;
+        bool refused = false;  // to its owner, by a broker that could accept nothing
     };
     void see(Collector& collector, Index index);
     void judge_ended(const Collector& collector, const Disturbances& disturbances);

@@ -208,4 +208,21 @@ Scenario make_restores(std::uint64_t seed) {
     return scenario;
 }
 
+Scenario make_drains(std::uint64_t seed) {
+    Random random(seed * 0x9e3779b97f4a7c15u + 4);
+    Scenario scenario = make_scenario(seed, static_cast<std::uint32_t>(random.between(2, 3)));
+    const Duration end = scenario.quiet_after;
+    for (std::uint64_t i = random.between(1, 5); i > 0; --i) {
+        const auto gatherer = static_cast<std::uint32_t>(random.below(scenario.gatherers - 1));
+        Fault drained{.kind = FaultKind::drained,
+                      .at = some_time(random, end),
+                      .length = random.chance(50) ? Duration{} : random.duration(1ms, 5s),
+                      .host = scenario.gatherer(gatherer)};
+        scenario.faults.push_back(drained);
+        scenario.quiet_after = std::max(scenario.quiet_after, drained.at + drained.length);
+    }
+    std::ranges::stable_sort(scenario.faults, {}, &Fault::at);
+    return scenario;
+}
+
 }  // namespace fanfold::simulation

@@ -17,7 +17,8 @@ constexpr int found = 7;  // exit code
 int look_for(const BugInfo& info) {
     for (std::uint64_t seed = 1; seed <= info.seeds; ++seed) {
         RunOptions options{.seed = seed, .bug = info.bug};
-        if (info.restores) options.scenario = make_restores(seed);
+        if (info.plan == Plan::restores) options.scenario = make_restores(seed);
+        if (info.plan == Plan::drains) options.scenario = make_drains(seed);
         RunReport report = run(options);
         if (report.complaints.empty()) continue;
         std::printf("%-26s found by seed %llu: %s\n", info.name,

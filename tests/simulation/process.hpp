@@ -35,6 +35,8 @@ public:
     HostId host() const { return host_; }
     /// Its connections to that host fail, or work again, as its sockets would tell.
     virtual void reach(HostId, bool) {}
+    /// An operator wants its jobs to go to others, or no longer.
+    virtual void drain(bool /*off*/) {}
     /// Nothing is left to do in it; what is left is told otherwise.
     virtual std::string leftovers() const { return {}; }
 

@@ -117,8 +117,8 @@ void choose_dropped(Random& random, JobPlan& job) {
     job.drop_at = job.open_at + random.duration(1ms, 3s);
 }
 
-void choose_fleet(Random& random, Scenario& scenario) {
-    scenario.gatherers = random.chance(70) ? 1 : 2;
+void choose_fleet(Random& random, Scenario& scenario, std::uint32_t least_gatherers) {
+    scenario.gatherers = std::max(least_gatherers, random.chance(70) ? 1u : 2u);
     scenario.clients = static_cast<std::uint32_t>(random.between(1, 3));
     for (std::uint64_t i = random.between(1, 4); i > 0; --i) {
         WorkerPlan worker{.slots = static_cast<std::uint32_t>(random.between(1, 4)),
@@ -189,10 +189,10 @@ std::string JobPlan::value(Index index) const {
     return wire::pack_text(text);
 }
 
-Scenario make_scenario(std::uint64_t seed) {
+Scenario make_scenario(std::uint64_t seed, std::uint32_t least_gatherers) {
     Random random(seed * 0x9e3779b97f4a7c15u + 1);
     Scenario scenario{.seed = seed};
-    choose_fleet(random, scenario);
+    choose_fleet(random, scenario, least_gatherers);
     auto jobs = static_cast<std::uint32_t>(random.between(1, 5));
     for (std::uint32_t number = 1; number <= jobs; ++number)
         scenario.jobs.push_back(choose_job(random, number, scenario.clients));

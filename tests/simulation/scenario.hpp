@@ -91,13 +91,14 @@ enum class FaultKind : std::uint8_t {
     full_disk,  // nothing can be written there
     copied,     // its disk: what is there now is what is put back
     put_back,   // a process dies, and begins again with the copy; without one, with nothing
+    drained,    // a gatherer is to hand its jobs over to others, until it ends
 };
 
 struct Fault {
     FaultKind kind = FaultKind::broken;
     Duration at{};
-    Duration length{};  // of a block, of a slow time, of a pause, of a full disk, and until a
-                        // restart (the last one, with blackout)
+    Duration length{};  // of a block, of a slow time, of a pause, of a full disk, of a draining (0:
+                        // for good), and until a restart (the last one, with blackout)
     std::uint32_t host = 0;
     std::uint32_t other = 0;  // with broken, blocked, slowed
     bool flag = false;        // blocked: the connections are dead afterwards; crashed: silently;
@@ -141,11 +142,13 @@ struct Scenario {
     std::uint32_t hosts() const { return client(clients); }
 };
 
-Scenario make_scenario(std::uint64_t seed);
+Scenario make_scenario(std::uint64_t seed, std::uint32_t least_gatherers = 1);
 /// Hundreds of deaths of workers, at random, with some fragments that kill theirs.
 Scenario make_kills(std::uint64_t seed);
 /// Disks of the broker and of gatherers are put back to what they were before, or to nothing.
 Scenario make_restores(std::uint64_t seed);
+/// There are several gatherers, and all but the last are drained now and then.
+Scenario make_drains(std::uint64_t seed);
 /// Chooses what goes wrong, and until when.
 void choose_faults(Random& random, Scenario& scenario);
 /// For a transcript: the plan in a few lines.

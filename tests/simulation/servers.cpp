@@ -205,6 +205,13 @@ void GathererProcess::start() {
     input([this] { step(Tick{}); });
 }
 
+void GathererProcess::drain(bool off) {
+    input([this, off] {
+        drained_ = !off;
+        step(gatherer::FromBroker{wire::Drain{.off = off}, {}});
+    });
+}
+
 void GathererProcess::connect() {
     if (control_ != 0) world_.network().close(control_, false);
     control_ = world_.network().connect(
@@ -293,6 +300,8 @@ void GathererProcess::close_all(bool silently) {
 
 /// What nobody may hold any more is told; results of submitted jobs stay.
 std::string GathererProcess::leftovers() const {
+    if (drained_ && core_.kept_jobs() > 0)
+        return " is drained, and has jobs: " + std::to_string(core_.kept_jobs());
     std::uint64_t most = 0;
     for (const JobPlan& job : world_.scenario().jobs)
         if (!job.spec.attached) most += job.count * (job.value_bytes + bytes_beside);

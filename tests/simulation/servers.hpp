@@ -42,6 +42,7 @@ class GathererProcess : public ServerProcess {
 public:
     GathererProcess(World& world, HostId host);
     void start() override;
+    void drain(bool off) override;
     std::string leftovers() const override;
 
 protected:
@@ -62,6 +63,7 @@ private:
     gatherer::Core core_;
     std::vector<PeerId> gone_;
     ConnectionId control_ = 0;
+    bool drained_ = false;
 };
 
 }  // namespace fanfold::simulation

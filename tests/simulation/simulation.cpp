@@ -136,6 +136,7 @@ void Simulation::apply(const Fault& fault) {
             remark("the disk of " + name_of(a) + " is copied");
             return disk(a)->keep_copy();
         case FaultKind::put_back: return put_back(fault);
+        case FaultKind::drained: return drain(fault);
         case FaultKind::blackout: return apply_blackout(fault);
         case FaultKind::full_disk:
             remark("the disk of " + name_of(a) + " is full");
@@ -162,6 +163,16 @@ void Simulation::put_back(const Fault& fault) {
     crash(fault.host, fault.length, fault.flag);
     remark("the disk of " + name_of(fault.host) + " is put back");
     disk(fault.host)->put_back();
+}
+
+void Simulation::drain(const Fault& fault) {
+    remark(name_of(fault.host) + " is drained");
+    hosts_[fault.host]->drain(false);
+    if (fault.length.count() == 0) return;
+    scheduler_.after(fault.length, [this, process = hosts_[fault.host].get()] {
+        remark(name_of(process->host()) + " is drained no longer");
+        process->drain(true);
+    });
 }
 
 /// Each comes back at a time of its own.

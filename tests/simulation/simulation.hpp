@@ -45,6 +45,7 @@ private:
     void apply(const Fault& fault);
     void apply_crash(const Fault& fault);
     void put_back(const Fault& fault);
+    void drain(const Fault& fault);
     void apply_blackout(const Fault& fault);
     void disturb(HostId a, HostId b, Duration length);
     bool drained() const;

@@ -1,5 +1,6 @@
 // Whole lives of the system, each from a seed. README.md says what is done to it and what is
-// checked. usage: simulation-simulation [--restores] [--seeds FIRST-LAST] [--seed N [--trace]]
+// checked. usage: simulation-simulation [--restores | --drains] [--seeds FIRST-LAST]
+// [--seed N [--trace]]
 #include <unistd.h>
 #include <csignal>
 #include <cstdio>
@@ -20,6 +21,7 @@ char abort_text[64];
 struct Wanted {
     bool prints = false;
     bool restores = false;
+    bool drains = false;
 };
 
 /// A broken invariant in a core ends the program: the seed is told before.
@@ -33,6 +35,7 @@ bool check_seed(std::uint64_t seed, const Wanted& wanted, RunReport& report) {
                   static_cast<unsigned long long>(seed));
     RunOptions options{.seed = seed, .prints = wanted.prints};
     if (wanted.restores) options.scenario = make_restores(seed);
+    if (wanted.drains) options.scenario = make_drains(seed);
     report = run(options);
     options.prints = false;
     for (const auto& complaint : report.complaints)
@@ -52,15 +55,17 @@ int main(int count, char** arguments) {
         std::string word = arguments[i];
         if (word == "--trace") wanted.prints = true;
         else if (word == "--restores") wanted.restores = true;
+        else if (word == "--drains") wanted.drains = true;
         else if (word == "--seed" && i + 1 < count)
             first = last = std::strtoull(arguments[++i], nullptr, 10);
         else if (word == "--seeds" && i + 1 < count &&
                  std::sscanf(arguments[++i], "%lu-%lu", &first, &last) == 2)
             continue;
         else
-            return std::fprintf(
-                       stderr, "usage: %s [--restores] [--seeds FIRST-LAST] [--seed N [--trace]]\n",
-                       arguments[0]),
+            return std::fprintf(stderr,
+                                "usage: %s [--restores | --drains] [--seeds FIRST-LAST] [--seed N "
+                                "[--trace]]\n",
+                                arguments[0]),
                    2;
     }
     std::signal(SIGABRT, tell_seed);

@@ -21,7 +21,8 @@ concept ForOthers =
           wire::Adjust, wire::Adjusted, wire::CancelFragments, wire::FragmentsCancelled, wire::Done,
           wire::Results, wire::Relay, wire::Assign, wire::Errors, wire::Gathered, wire::Propose,
           wire::Forget, wire::Forgotten, wire::AllowedKeys, wire::Holds, wire::Describe,
-          wire::Described, wire::Collect, wire::Values, wire::Failures, wire::Acknowledge,
+          wire::Described, wire::Drain, wire::Drained, wire::HandOver, wire::HandedRow,
+          wire::RowTaken, wire::Collect, wire::Values, wire::Failures, wire::Acknowledge,
           wire::Concluded>;
 
 void send(Step& step, wire::Message message, Slice body = {}) {

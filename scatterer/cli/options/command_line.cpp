@@ -8,10 +8,10 @@ namespace fanfold::scatterer::cli {
 
 namespace {
 
-constexpr std::array all_verbs{Verb::map,    Verb::submit,  Verb::jobs,    Verb::status,
-                               Verb::wait,   Verb::results, Verb::cancel,  Verb::set,
-                               Verb::retry,  Verb::forget,  Verb::workers, Verb::functions,
-                               Verb::doctor, Verb::keygen,  Verb::backup,  Verb::restore};
+constexpr std::array all_verbs{
+    Verb::map,       Verb::submit, Verb::jobs,   Verb::status, Verb::wait,    Verb::results,
+    Verb::cancel,    Verb::set,    Verb::retry,  Verb::forget, Verb::workers, Verb::gatherers,
+    Verb::functions, Verb::doctor, Verb::keygen, Verb::backup, Verb::restore};
 
 }  // namespace
 
@@ -28,6 +28,7 @@ const char* to_string(Verb verb) {
         case Verb::retry: return "retry";
         case Verb::forget: return "forget";
         case Verb::workers: return "workers";
+        case Verb::gatherers: return "gatherers";
         case Verb::functions: return "functions";
         case Verb::doctor: return "doctor";
         case Verb::keygen: return "keygen";

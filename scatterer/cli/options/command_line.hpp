@@ -28,6 +28,7 @@ enum class Verb {
     retry,
     forget,
     workers,
+    gatherers,
     functions,
     doctor,
     keygen,
@@ -90,6 +91,9 @@ struct QueryOptions {
     JobChange change;  // of the verb set
     /// Of the verb cancel, [begin, end); none: the whole job.
     std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments;
+    /// Of the verb gatherers: what is to be done with those that `jobs` names; nothing: shown.
+    std::optional<bool> drain;
+    bool until_drained = false;
     bool ordered = false;
     bool now = false;
     bool quiet = false;

@@ -19,6 +19,7 @@ constexpr HelpText program_text{
   retry       run again what failed in jobs that have ended
   forget      forget jobs that have ended, their results and keys
   workers     list the workers
+  gatherers   list the gatherers, or empty one of its jobs
   functions   list the functions that workers offer
   doctor      try from here each port of the fleet that a role needs
   keygen      make the keys by which programs know each other
@@ -142,6 +143,16 @@ constexpr HelpText workers_text{
   fanfold workers --output json | jq .slots
   fanfold workers --output json | jq 'select(.labels | index("gpu")) | .resources')"};
 
+constexpr HelpText gatherers_text{
+    "fanfold gatherers [options] [drain|resume NAME…]",
+    R"(Lists the gatherers: how many jobs each gathers, and of how many it keeps results. A gatherer
+that is drained gets no new jobs, and those that it has go to other gatherers with all their
+results, while they run too, until it has none; then it may be ended. That lasts until it ends, or
+is resumed. Attached jobs that have ended (of map) are of nobody's interest, and stay.)",
+    R"(Examples:
+  fanfold gatherers
+  fanfold gatherers drain --wait store-1 && ssh store-1 systemctl stop fanfold-gatherer)"};
+
 constexpr HelpText functions_text{
     "fanfold functions [options]",
     "Lists the functions that workers offer, with the slots that can run each.",
@@ -203,6 +214,7 @@ const HelpText& help_of(Verb verb) {
         case Verb::retry: return retry_text;
         case Verb::forget: return forget_text;
         case Verb::workers: return workers_text;
+        case Verb::gatherers: return gatherers_text;
         case Verb::functions: return functions_text;
         case Verb::doctor: return doctor_text;
         case Verb::keygen: return keygen_text;

@@ -26,9 +26,26 @@ std::size_t most_jobs(Verb verb) {
         case Verb::cancel:
         case Verb::set:
         case Verb::retry:
-        case Verb::forget: break;
+        case Verb::forget:
+        case Verb::gatherers: break;
     }
     return SIZE_MAX;
+}
+
+/// An action, and the gatherers that it is for.
+void check_gatherers(QueryOptions& query) {
+    if (query.jobs.empty()) {
+        if (query.until_drained) throw UsageError("--wait is for drain: drain --wait NAME");
+        return;
+    }
+    const std::string action = query.jobs.front();
+    if (action != "drain" && action != "resume")
+        throw UsageError("unknown action '" + action + "'; drain NAME and resume NAME there are");
+    query.drain = action == "drain";
+    query.jobs.erase(query.jobs.begin());
+    if (query.jobs.empty()) throw UsageError("a NAME is missing; `fanfold gatherers` lists them");
+    if (query.until_drained && action == "resume")
+        throw UsageError("--wait is for drain, not for resume");
 }
 
 }  // namespace
@@ -51,11 +68,14 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
             "--fragments LIST",
             [&query](const std::string& text) { query.fragments = fragments_value(text); },
             "Only these, such as 3,5-9; the job goes on without them");
-    if (prints_results || verb == Verb::wait || verb == Verb::cancel)
+    if (verb == Verb::gatherers)
+        set.flag("--wait", query.until_drained, "With drain: until they have no jobs any more");
+    if (prints_results || verb == Verb::wait || verb == Verb::cancel || verb == Verb::gatherers)
         set.flag("--quiet", query.quiet, "No lines about fragments or outcomes");
 }
 
-void check_query(Verb verb, const QueryOptions& query) {
+void check_query(Verb verb, QueryOptions& query) {
+    if (verb == Verb::gatherers) return check_gatherers(query);
     std::size_t most = most_jobs(verb);
     if (verb == Verb::set && !query.change.priority && !query.change.weight &&
         !query.change.max_running)

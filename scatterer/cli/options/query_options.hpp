@@ -7,7 +7,8 @@
 namespace fanfold::scatterer::cli {
 
 void add_query(OptionSet& set, Verb verb, QueryOptions& query);
-/// Throws UsageError for too few or too many jobs, and when there is nothing to set.
-void check_query(Verb verb, const QueryOptions& query);
+/// Throws UsageError for too few or too many jobs, and when there is nothing to set. What is to be
+/// done with gatherers is taken out of the words.
+void check_query(Verb verb, QueryOptions& query);
 
 }  // namespace fanfold::scatterer::cli

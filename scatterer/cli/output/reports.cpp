@@ -224,6 +224,29 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
     return format == Format::json ? lines : table.text() + walls;
 }
 
+std::string gatherers_report(const std::vector<GathererStatus>& gatherers, Format format) {
+    std::string lines;
+    Table table({"GATHERER", "VERSION", "ADDRESS", ">RUNNING", ">ENDED", "STATE", "TROUBLE"});
+    for (const GathererStatus& gatherer : gatherers) {
+        const bool empty = gatherer.running + gatherer.ended == 0;
+        if (format == Format::json)
+            lines += line_of({{"name", gatherer.name},
+                              {"version", gatherer.version},
+                              {"address", gatherer.address},
+                              {"running", gatherer.running},
+                              {"ended", gatherer.ended},
+                              {"draining", gatherer.draining},
+                              {"trouble", gatherer.trouble}});
+        table.add({gatherer.name, gatherer.version, gatherer.address, to_string(gatherer.running),
+                   to_string(gatherer.ended),
+                   !gatherer.draining ? "gathers"
+                   : empty            ? "drained"
+                                      : "draining",
+                   gatherer.trouble});
+    }
+    return format == Format::json ? lines : table.text();
+}
+
 std::string functions_report(const std::vector<WorkerStatus>& workers, Format format) {
     struct Offer {
         std::uint64_t slots = 0;

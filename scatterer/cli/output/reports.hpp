@@ -18,6 +18,7 @@ std::string retry_report(const std::string& id, const JobRetry& retry, Format fo
 std::string cancelled_report(const std::string& id, std::uint64_t fragments, Format format);
 std::string forget_report(const std::string& id, Format format);
 std::string workers_report(const std::vector<WorkerStatus>& workers, Format format);
+std::string gatherers_report(const std::vector<GathererStatus>& gatherers, Format format);
 /// A function once, with the workers that offer it and their slots.
 std::string functions_report(const std::vector<WorkerStatus>& workers, Format format);
 

@@ -1,5 +1,11 @@
 #include "scatterer/cli/verbs/queries.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <thread>
+#include <utility>
+
 #include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/base/exit_codes.hpp"
 #include "scatterer/cli/output/reports.hpp"
@@ -10,6 +16,8 @@
 namespace fanfold::scatterer::cli {
 
 namespace {
+using Say = std::function<void(const std::string&)>;
+constexpr auto drained_again = std::chrono::milliseconds(200);  // between two looks
 
 /// The one job that the selector names.
 JobStatus the_job(Scatterer& scatterer, const std::string& selector) {
@@ -121,6 +129,34 @@ int forget(Scatterer& scatterer, const QueryOptions& query) {
     return exit_good;
 }
 
+/// Until it has none of the jobs that others could ask for.
+void await_drained(Scatterer& scatterer, const std::string& name, const Say& say) {
+    for (std::string told;; std::this_thread::sleep_for(drained_again)) {
+        const std::vector<GathererStatus> all = scatterer.gatherers();
+        const auto found = std::ranges::find(all, name, &GathererStatus::name);
+        if (found == all.end())
+            throw SystemError("gatherer " + name +
+                              " is gone, perhaps with jobs; start it again, and drain it again");
+        if (found->running + found->ended == 0) return;
+        if (!found->draining) scatterer.drain(name);  // it was started again
+        if (!found->trouble.empty() && std::exchange(told, found->trouble) != found->trouble)
+            say(name + ": " + found->trouble);
+    }
+}
+
+int gatherers(Scatterer& scatterer, const QueryOptions& query, Console& console) {
+    if (query.drain)
+        for (const std::string& name : query.jobs) scatterer.drain(name, !*query.drain);
+    if (query.until_drained)
+        for (const std::string& name : query.jobs)
+            await_drained(scatterer, name, [&](const std::string& text) {
+                if (!query.quiet) console.say(text);
+            });
+    if (!query.drain || query.output == Format::json)
+        print(gatherers_report(scatterer.gatherers(), query.output));
+    return exit_good;
+}
+
 }  // namespace
 
 int run_query(const CommandLine& line, Console& console) {
@@ -145,6 +181,7 @@ int run_query(const CommandLine& line, Console& console) {
         case Verb::retry: return retry(scatterer, query);
         case Verb::forget: return forget(scatterer, query);
         case Verb::workers: print(workers_report(scatterer.workers(), query.output)); break;
+        case Verb::gatherers: return gatherers(scatterer, query, console);
         case Verb::functions: print(functions_report(scatterer.workers(), query.output)); break;
     }
     return exit_good;

@@ -1,4 +1,5 @@
-// The verbs that ask a broker: jobs, status, wait, results, cancel, workers, functions.
+// The verbs that ask a broker: jobs, status, wait, results, cancel, workers, gatherers,
+// functions.
 #pragma once
 
 #include "scatterer/cli/base/console.hpp"

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "fanfold/parent.hpp"
+#include "fanfold/status.hpp"
 #include "fanfold/value.hpp"
 
 namespace fanfold {
@@ -76,14 +77,6 @@ enum class Rerun : std::uint8_t {
 
 const char* to_string(FragmentOutcome outcome);
 const char* to_string(JobOutcome outcome);
-
-/// So much of something that a worker has, or that a fragment takes while it runs: memory in bytes,
-/// licences, devices.
-struct ResourceAmount {
-    std::string name = {};
-    std::uint64_t amount = 0;
-    auto operator<=>(const ResourceAmount&) const = default;
-};
 
 struct JobOptions {
     std::string title = {};  // for people; empty: the function's name
@@ -293,25 +286,6 @@ struct JobRetry {
     std::uint64_t fragments = 0;  // that run again
 };
 
-struct WorkerStatus {
-    std::string name = {};
-    std::uint32_t slots = 0;
-    std::uint32_t stuck_slots = 0;
-    std::uint64_t running = 0, finished = 0;  // fragments
-    std::vector<std::string> functions = {};
-    std::chrono::milliseconds silent{0};  // since its last message
-    std::vector<std::string> labels = {};
-    std::vector<ResourceAmount> resources = {};  // all that it has, taken or not
-    bool leaving = false;                        // it ends what runs, and gets nothing more
-    /// A gatherer that it can't connect to: it gets no work of that one's jobs.
-    struct Unreached {
-        std::string gatherer = {}, endpoint = {};
-        std::chrono::milliseconds since{0};
-    };
-    std::vector<Unreached> unreached = {};
-    std::string trouble = {};  // why it gets nothing at present; empty: it is well
-};
-
 struct ConnectOptions {
     std::string broker = {};                          // empty: $FANFOLD_BROKER
     std::chrono::milliseconds connect_timeout{5000};  // of the first contact
@@ -367,6 +341,11 @@ public:
     /// or an end of an id).
     std::vector<JobStatus> jobs(const std::string& selector = "");
     std::vector<WorkerStatus> workers();
+    std::vector<GathererStatus> gatherers();
+    /// The gatherer gets no new jobs, and those that it has go to others, one after the other; or,
+    /// `off`, no longer. It lasts until the gatherer ends. Throws FanfoldError for one that is not
+    /// there, for a caller who is no administrator, or a broker before protocol version 1.10.
+    void drain(const std::string& gatherer, bool off = false);
     /// Waits until a job has ended. (Its results stay where they are.) Throws FanfoldError for an
     /// unknown job.
     JobStatus wait(const std::string& job_id);
