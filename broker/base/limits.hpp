@@ -27,7 +27,8 @@ inline constexpr auto longest_few = 10ms;    // for a chunk's messages cost a pa
 inline constexpr double pace_learning_rate = 0.125;
 inline constexpr double slowest_pace = 64;
 inline constexpr std::size_t chunks_a_slot = 4;
-inline constexpr auto longest_queued = 50ms;     // of a fragment; past it a round trip is nothing
+inline constexpr auto longest_queued = 50ms;     // of a fragment; past it a round trip is nothing,
+inline constexpr int queued_round_trips = 10;    // unless it takes a tenth of the fragment's time
 inline constexpr double while_unknown = 1e6;     // nanoseconds of a fragment, for shares
 inline constexpr double least_charged = 10;      // nanoseconds of a fragment, for shares
 inline constexpr double short_work = 500'000;    // nanoseconds of a job's rest: not worth a thought
@@ -36,6 +37,8 @@ inline constexpr std::size_t unused_pools = 64;  // kept for the next job of the
 inline constexpr std::uint32_t lost_after = 4;   // inventories that don't count a dispatch
 inline constexpr auto rest_of_a_full_worker = 250ms;
 inline constexpr double most_hedges = 100;  // saved up by a function
+
+inline constexpr double window_fragments = 8;  // large ones, that a client may send ahead
 
 // --- what is on its way to a worker
 inline constexpr auto flow_time = 1s;  // of what it takes

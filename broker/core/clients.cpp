@@ -38,8 +38,9 @@ void Clients::tell_credit(Step& step, Job& job, bool always) {
     // being run.
     Client& client = *job.client.write();
     const bool ahead = owners_.options.durable && !job.spec->attached;
-    const std::uint64_t window = owners_.payloads.window();
     const std::uint64_t accepted = job.payload->accepted_bytes;
+    const auto fragments = static_cast<double>(std::max<Index>(job.books.next(), 1));
+    const std::uint64_t window = owners_.payloads.window(static_cast<double>(accepted) / fragments);
     std::uint64_t limit = (ahead ? accepted : job.payload->freed_bytes) + window;
     std::uint64_t much = window / 16;
     if (std::uint64_t most = owners_.users.limits_of(job.user).held_bytes; most > 0) {

@@ -48,7 +48,7 @@ void Dispatcher::ready(Time now, Job& job) {
     const bool is_inner = !job.spec->outer.empty();
     bool plenty = pool.jobs.size() > 1 || queued > pool.slots ||
                   static_cast<double>(queued) * each < limits::short_work;
-    pools_.ready(job, plenty && may_queue(each) && !is_inner);
+    pools_.ready(job, plenty && may_queue(each, pool.round_trip) && !is_inner);
     if (is_inner) inner_.want(job);
 }
 
@@ -109,9 +109,12 @@ void Dispatcher::place(Time now, LivedTime lived, const PeerId& peer, Session& w
 }
 
 void Dispatcher::wake(const Step& step) {
-    for (auto& [peer, session] : owners_.sessions.all())
-        if (session.role == wire::Role::worker && !session.membership->place)
+    pools_.measure(owners_.sessions.all());
+    for (auto& [peer, session] : owners_.sessions.all()) {
+        if (session.role != wire::Role::worker) continue;
+        if (owners_.loads.look(step, session) || !session.membership->place)
             place(step.now, step.lived, peer, session);
+    }
 }
 
 bool Dispatcher::add_brief(Job& job, const PeerId& peer, Session& worker) {
@@ -243,6 +246,7 @@ void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place
                        .alone = head.alone,
                        .exclusive = head.exclusive,
                        .guest = room == Room::waiting_handler,
+                       .waits = !worker.has_free_slot(),
                        .sent = step.lived});
     pools_.park(job);  // its turn moves
     Standing& standing = *job.standing.write();

@@ -54,6 +54,22 @@ bool Loads::arrive(const Step& step, Session& worker, std::uint64_t dispatch) {
     return was_full && !flow.is_full();
 }
 
+bool Loads::look(const Step& step, Session& worker) {
+    Flow& flow = worker.load.write()->flow;
+    const bool was_full = flow.is_full();
+    flow.look(step.now);
+    return was_full && !flow.is_full();
+}
+
+void Loads::learn_round_trip(const Step& step, Session& worker, const LentChunk& chunk,
+                             Duration busy) {
+    Duration& known = worker.load.write()->round_trip;
+    const Duration seen = std::max(step.lived - chunk.sent - busy, Duration{});
+    if (chunk.waits || chunk.bytes_each * static_cast<double>(chunk.fragments) > limits::least_flow)
+        return;
+    known = known == Duration{} ? seen : known + (seen - known) / 8;
+}
+
 std::uint64_t Loads::count_handled(Session& worker, std::uint64_t handled, LivedTime lived) {
     if (worker.knows_marks()) return handled;
     std::uint64_t past = handled;

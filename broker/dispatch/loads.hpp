@@ -21,6 +21,10 @@ public:
     void send(const Step& step, Session& worker, std::uint64_t dispatch, std::uint64_t bytes);
     /// Dispatches up to this one have arrived. Returns whether it has room again.
     bool arrive(const Step& step, Session& worker, std::uint64_t dispatch);
+    /// Time has passed. Returns likewise.
+    bool look(const Step& step, Session& worker);
+    /// A chunk that had a slot at once is done, after so much time in it.
+    void learn_round_trip(const Step& step, Session& worker, const LentChunk& chunk, Duration busy);
     void change(Session& worker, const Job& job, const LoanChange& change);
 
     /// What it says of itself, beside what it holds. Returns whether it takes more or less now.

@@ -128,6 +128,17 @@ void Pools::drop_unused(Sessions::All& sessions) {
     std::erase_if(pools_, is_unused);
 }
 
+void Pools::measure(const Sessions::All& sessions) {
+    for (auto& [demand, pool] : pools_) {
+        std::optional<Duration> nearest;
+        for (const PeerId& worker : pool.members) {
+            const Duration to = sessions.at(worker).load->round_trip;
+            nearest = std::min(nearest.value_or(to), to);
+        }
+        pool.round_trip = nearest.value_or(Duration{});
+    }
+}
+
 void Pools::ready(Job& job, bool queueing) {
     Waiting& waiting = *job.waiting.write();
     Line& line = queueing ? waiting.pool->to_queue : waiting.pool->for_slots;

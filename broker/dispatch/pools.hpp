@@ -67,6 +67,7 @@ struct Pool {
     std::set<Place>
         places{};  // those of which something could be had now; the first is served first
     std::uint64_t slots = 0;  // usable ones of the members
+    Duration round_trip{};    // to the nearest of them; 0: not known
     Line for_slots{}, to_queue{};
     /// Jobs whose next fragment not every worker may have, until one changes.
     std::set<JobId> choosy{};
@@ -84,6 +85,9 @@ public:
     void join(const PeerId& peer, Session& worker);
     void leave(const PeerId& peer, Session& worker);
     void move(Session& worker, std::optional<Place> place);
+
+    /// How far the nearest worker of each pool is.
+    void measure(const Sessions::All& sessions);
 
     /// A job begins to run, and ends.
     void enter(Job& job, Sessions::All& sessions);

@@ -59,6 +59,12 @@ void Returns::finish(Step& step, const PeerId& from, Session& worker, const wire
     if (!job) return;
     Range finished = overlap(run.range, {0, job->books.next()});
     if (finished.empty()) return;  // of no fragment that there is
+    if (const Loan* loan = job->books.loans().first().at(finished.begin);
+        loan && loan->worker == from) {
+        const auto chunk = worker.load->lent.find({loan->dispatch, job->id});
+        if (chunk != worker.load->lent.end() && chunk->second.range == finished)
+            owners_.loads.learn_round_trip(step, worker, chunk->second, run.busy);
+    }
     for (const auto& [other, range] : job->books.finish(finished, from))
         owners_.outbox.release(step, other, job->id, range);
     owners_.troubles.count(*job, worker, finished.size());

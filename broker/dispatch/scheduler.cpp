@@ -26,8 +26,10 @@ std::uint32_t chunk_size(const ChunkInputs& inputs) {
     return static_cast<std::uint32_t>(std::clamp(count, 1.0, static_cast<double>(inputs.longest)));
 }
 
-bool may_queue(double nanoseconds_each) {
-    return nanoseconds_each > 0 && nanoseconds_each <= nanoseconds(limits::longest_queued);
+bool may_queue(double nanoseconds_each, Duration round_trip) {
+    const Duration longest =
+        std::max<Duration>(limits::longest_queued, limits::queued_round_trips * round_trip);
+    return nanoseconds_each > 0 && nanoseconds_each <= nanoseconds(longest);
 }
 
 bool wants_work(const Session& worker, bool queueing) {

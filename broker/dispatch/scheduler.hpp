@@ -26,9 +26,10 @@ struct ChunkInputs {
 std::uint32_t chunk_size(const ChunkInputs& inputs);
 
 /// Whether a worker whose slots are all taken may be lent more of what takes so long: only short
-/// work, so that a long fragment seldom waits behind another; and no more than hides a round trip.
-/// Should a slot become idle elsewhere meanwhile, it is recalled.
-bool may_queue(double nanoseconds_each);
+/// work, so that a long fragment seldom waits behind another, or what is short beside the round
+/// trip to any worker; and no more than hides that. Should a slot become idle elsewhere meanwhile,
+/// it is recalled.
+bool may_queue(double nanoseconds_each, Duration round_trip);
 
 /// Whether the worker should be lent another chunk: one for each slot; with `queueing`, some more
 /// (limits::queue_target); none while its link is full (flow.hpp).

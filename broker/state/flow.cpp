@@ -26,11 +26,20 @@ void Flow::arrived(std::uint64_t dispatch, Time now) {
         arrived_ += last->bytes;
     }
     if (!last) return;
+    passed_ = 0;
+    last_arrival_ = now;
     using Seconds = std::chrono::duration<double>;
     const double took = std::max(Seconds(now - last->at), Seconds(limits::shortest_flow)).count();
     const double rate = static_cast<double>(arrived_ - last->arrived_before) / took;
     if (rate > rate_ || last->filled) rate_ = std::max(rate, rate_ * limits::flow_decay);
     sent_.erase(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void Flow::look(Time now) {
+    passed_ = 0;
+    if (sent_.empty()) return;
+    const std::chrono::duration<double> coming = now - std::max(sent_.front().at, last_arrival_);
+    passed_ = std::min(static_cast<std::uint64_t>(rate_ * coming.count()), sent_.front().bytes);
 }
 
 std::uint64_t Flow::room() const {

@@ -19,8 +19,11 @@ public:
     /// All dispatches up to this one have arrived.
     void arrived(std::uint64_t dispatch, Time now);
 
-    /// One dispatch may always be on its way.
-    bool is_full() const { return on_its_way_ > 0 && on_its_way_ >= room(); }
+    /// Of the oldest that is on its way, so much should have come by now.
+    void look(Time now);
+
+    /// One dispatch may always be on its way; the next one behind it before all of it has come.
+    bool is_full() const { return on_its_way_ > passed_ && on_its_way_ - passed_ >= room(); }
     std::uint64_t on_its_way() const { return on_its_way_; }
     /// Bytes that may be on their way.
     std::uint64_t room() const;
@@ -36,7 +39,9 @@ private:
     std::deque<Sent> sent_;
     std::uint64_t on_its_way_ = 0;
     std::uint64_t arrived_ = 0;
-    double rate_ = 0;  // bytes a second
+    Time last_arrival_{};
+    std::uint64_t passed_ = 0;  // of the oldest, by the rate
+    double rate_ = 0;           // bytes a second
 };
 
 }  // namespace fanfold::broker

@@ -40,10 +40,12 @@ bool Payloads::short_of_memory(std::uint64_t more) const {
     return options_.durable && held_bytes_ + more > options_.memory_bytes / 4 * 3;
 }
 
-std::uint64_t Payloads::window() const {
+std::uint64_t Payloads::window(double mean_bytes) const {
     std::uint64_t share =
         options_.memory_bytes / 4 / std::max<std::size_t>(jobs_.running().size(), 1);
-    return std::clamp<std::uint64_t>(share, limits::block_bytes, limits::job_credit_bytes);
+    const auto few = static_cast<std::uint64_t>(limits::window_fragments * mean_bytes);
+    return std::clamp<std::uint64_t>(share, limits::block_bytes,
+                                     std::max<std::uint64_t>(limits::job_credit_bytes, few));
 }
 
 bool Payloads::has_room(const Job* job, std::uint64_t bytes) const {

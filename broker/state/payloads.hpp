@@ -23,7 +23,7 @@ public:
         : options_(options), jobs_(jobs), users_(users), persistence_(persistence) {}
 
     /// What one job may send ahead.
-    std::uint64_t window() const;
+    std::uint64_t window(double mean_bytes = 0) const;
     /// What a new block of the user may add to it.
     std::uint64_t room_of(const std::string& user) { return users_.room(user, window()); }
     /// Whether another block of so many bytes can be taken, also of a job that is not known yet.

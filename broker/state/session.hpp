@@ -58,6 +58,7 @@ struct LentChunk {
     bool alone = false;      // a suspect, the only fragment of its chunk
     bool exclusive = false;  // and no other suspect may be on this worker
     bool guest = false;      // it may run on the thread of a handler that waits for it
+    bool waits = false;      // no slot was free for it
     LivedTime sent{};
     std::uint32_t missed = 0;  // inventories since then that did not count it as handled
 };
@@ -76,6 +77,7 @@ struct Load {
     bool untold = false;         // it came back, and has not said yet what it holds
     std::uint64_t sequence = 0;  // of the last dispatch
     Flow flow;                   // of payloads; not counted of a worker that tells no arrivals
+    Duration round_trip{};  // from a dispatch to what is said of it, without the run; 0: unknown
     std::uint64_t finished = 0;
     LivedTime rests_until{};                   // it was full and gave work back
     std::unordered_set<JobId, NameHash> jobs;  // of which it may hold something

@@ -25,6 +25,9 @@ PeerId Sockets::connect() {
                             random_peer_id('c'), net::proof_for(options_.keys, &handshakes_));
     loop_.watch(control_, [this] { read_control(); });
     if (handshakes_) loop_.watch(handshakes_->socket(), [this] { read_handshakes(); });
+    // Where blocks go, as a rule: a far connection is there by the time that the welcome is.
+    if (options_.broker.starts_with("tcp://"))
+        open_blocks(net::neighbour_endpoints({options_.broker}, 1).front());
     return {control_.get(zmq::sockopt::routing_id)};
 }
 
@@ -36,6 +39,10 @@ void Sockets::welcome(const wire::Welcome& welcome) {
     if (endpoint.empty())
         throw StartupError("the broker at " + options_.broker +
                            " names no endpoint for blocks that can be used from here");
+    open_blocks(endpoint);
+}
+
+void Sockets::open_blocks(const std::string& endpoint) {
     blocks_ =
         net::connect(context_, zmq::socket_type::push, endpoint, {}, net::proof_for(options_.keys));
 }

@@ -57,6 +57,7 @@ private:
     Gatherer* gatherer(const wire::GathererRef& named);
     std::unique_ptr<Gatherer> open(const wire::GathererRef& named);
     void forget(std::unique_ptr<Gatherer>& gatherer);
+    void open_blocks(const std::string& endpoint);
     void forget_handshakes();
     void read_handshakes(const std::string& gatherer);
     void read_control();

@@ -33,7 +33,8 @@ void ClientJob::open(Step& step, OpenJob opening, const wire::GathererRef* guess
 
 void ClientJob::on(Step& step, AppendBlock& event) {
     if (!submission_) return;  // it has ended meanwhile, and its user will read so
-    submission_->append(std::move(event.block), event.total);
+    if (submission_->append(std::move(event.block), event.total))
+        tell(step, JobRoom{id_, submission_->room()});
     submit(step);
 }
 

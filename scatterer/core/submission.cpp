@@ -16,8 +16,9 @@ Submission::Submission(OpenJob opening, std::uint64_t credit)
     known_ = begun_ = true;
 }
 
-void Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
+bool Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
     FANFOLD_CHECK(!total_ && block.first == end_);
+    const std::uint64_t room_before = room();
     end_ = block.end();
     appended_bytes_ += block.body.size();
     // A block of one fragment is as large as that.
@@ -26,6 +27,7 @@ void Submission::append(PackedBlock block, std::optional<std::uint64_t> total) {
     kept_.push_back({std::move(block), appended_bytes_});
     if (total) FANFOLD_CHECK(*total == end_);
     total_ = total;
+    return room() > room_before;
 }
 
 void Submission::seal(const Step& step, const SealJob& event) {

@@ -37,7 +37,9 @@ public:
     /// submission once more.
     bool left_open() const { return !total_ && kept_.empty() && !spec_.key.empty(); }
 
-    void append(PackedBlock block, std::optional<std::uint64_t> total);
+    /// Returns whether there is more room now: large fragments may be ahead by as many as small
+    /// ones.
+    bool append(PackedBlock block, std::optional<std::uint64_t> total);
     void seal(const Step& step, const SealJob& event);
 
     void on_known() { known_ = true; }

@@ -5,6 +5,7 @@
 
 #include "broker/base/limits.hpp"
 #include "broker/state/flow.hpp"
+#include "tests/support/broker_site_harness.hpp"
 
 namespace fanfold::broker {
 
@@ -70,6 +71,33 @@ TEST_CASE("flow: it follows a link that gets slower") {
     const auto fast = flow.room();
     send_for(60s, 30);
     CHECK(flow.room() < fast / 10);
+}
+
+TEST_CASE("flow: behind a chunk that takes long goes another, before all of it has come") {
+    Site stage;
+    stage.peers_minor = wire::version_minor;
+    stage.join("w", {.minor = wire::version_minor, .slots = 2});
+    for (Index n = 0; n < 3; ++n) {
+        wire::Block block{.job = job_number(1), .token = 1, .first = n, .count = 1, .stride = 1};
+        if (n == 0) block.spec = Stage::spec();
+        if (n == 2) block.total = 3;
+        stage.block(block, Slice::take(wire::pack_text(std::string(2 << 20, 'x'))));
+    }
+    CHECK(stage.dispatched("w").size() == 1);
+    auto live = [&](Duration time) {
+        for (; time > Duration(0); time -= 500ms) {
+            stage.pass(500ms);
+            for (const char* peer : {"w", "g", "c"}) stage.say(peer, wire::Heartbeat{});
+        }
+    };
+    live(3s);
+    CHECK(stage.dispatched("w").empty());  // nobody knows how long it takes
+    stage.say("w", wire::Done{.runs = {{.job = job_number(1), .range = {0, 1}}}, .arrived = 1});
+    CHECK(stage.dispatched("w").size() == 1);
+    live(1s);
+    CHECK(stage.dispatched("w").empty());
+    live(1500ms);
+    CHECK(stage.dispatched("w").size() == 1);
 }
 
 }  // namespace fanfold::broker

@@ -43,6 +43,36 @@ TEST_CASE("a chunk for a slow worker takes as long as for another") {
     CHECK(chunk_size(inputs) == 50);
 }
 
+TEST_CASE("what may wait at a worker: short work, and what is short beside the way to it") {
+    CHECK_FALSE(may_queue(0, {}));  // nothing is known
+    CHECK(may_queue(40e6, {}));
+    CHECK_FALSE(may_queue(60e6, {}));
+    CHECK(may_queue(1e9, 300ms));
+    CHECK_FALSE(may_queue(10e9, 300ms));
+}
+
+TEST_CASE("a far worker has its next fragment before it asks for it, a near one has not") {
+    for (const Duration way : {Duration(300ms), Duration(1ms)}) {
+        CAPTURE(way.count());
+        Site site;
+        site.join("w");
+        const JobId job = site.open(1, 10);
+        std::vector<Index> has;
+        for (Index index = 0; index < 4; ++index) {
+            for (const auto& chunk : site.dispatched("w")) has.push_back(chunk.first);
+            if (index == 3) break;
+            site.now += way;
+            site.pass(1s);
+            for (const char* peer : {"g", "c"}) site.say(peer, wire::Heartbeat{});
+            site.done("w", job, {index, index + 1}, 1s);
+            site.pass(200ms);
+        }
+        std::string all;
+        for (Index i : has) all += std::to_string(i) + " ";
+        CHECK(all == (way > Duration(100ms) ? "0 1 2 3 4 " : "0 1 2 3 "));
+    }
+}
+
 TEST_CASE("a worker that is slower than others is known by it") {
     Site site;
     site.join("quick");

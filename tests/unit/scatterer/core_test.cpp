@@ -229,6 +229,19 @@ TEST_CASE("blocks stay within the credit, which grows by what the broker says") 
     stage.accept(180, 180);
 }
 
+TEST_CASE("a fragment larger than the window lets as many others of its size be added") {
+    Stage stage;
+    stage.connect();
+    stage.open();
+    PackedBlock large = block(0, 1);
+    large.body = Slice::take(std::string(3 << 20, 'x'));
+    stage.step(AppendBlock{job, large});
+    stage.pushed();
+    stage.expect<wire::Collect>("G1");
+    stage.accept(1, 64 << 20);
+    CHECK(stage.expect<JobRoom>().limit == 51 << 20);
+}
+
 TEST_CASE("one block larger than the credit goes alone") {
     Stage stage;
     stage.connect();
