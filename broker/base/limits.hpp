@@ -57,6 +57,7 @@ inline constexpr auto jobs_awaited_for = 10s;       // since one came: may a key
 
 // --- jobs that go from one gatherer to another
 inline constexpr auto patience_of_a_move = 1min;  // with a gatherer that sends or takes nothing
+inline constexpr auto pause_of_moves = 1s;        // when none of a gatherer's jobs can go now
 inline constexpr auto rest_of_a_move = 30s;       // until a job that could not go is tried again
 
 // --- workers in trouble

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "broker/core/choice.hpp"
+
 namespace fanfold::broker {
 
 namespace {
@@ -17,30 +19,9 @@ void forget_there(Step& step, const Owners& owners, const PeerId& gatherer, cons
 
 // --- which job is whose
 
-PeerId Gathering::choose(const std::string& preferred) const {
-    std::map<PeerId, std::size_t> jobs;
-    for (const bool also_draining : {false, true}) {
-        for (const PeerId& peer : owners_.sessions.gatherers()) {
-            const Session& gatherer = owners_.sessions.at(peer);
-            if (gatherer.draining != also_draining) continue;
-            if (gatherer.gatherer.name == preferred) return peer;
-            jobs[peer] = 0;
-        }
-        if (!jobs.empty()) break;
-    }
-    if (jobs.size() > 1)
-        for (const JobId& id : owners_.jobs.running())
-            if (auto it = jobs.find(owners_.jobs.at(id).assignment->gatherer); it != jobs.end())
-                ++it->second;
-    PeerId best;
-    for (const auto& [peer, count] : jobs)
-        if (best.bytes.empty() || count < jobs.at(best)) best = peer;
-    return best;
-}
-
 void Gathering::open(Job& job) {
     Assignment& assignment = *job.assignment.write();
-    assignment.gatherer = choose(job.spec->preferred_gatherer);
+    assignment.gatherer = choose_gatherer(owners_, job.spec->preferred_gatherer);
     assignment.known = owners_.sessions.at(assignment.gatherer).gatherer;
 }
 

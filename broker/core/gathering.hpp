@@ -60,9 +60,6 @@ public:
     /// Whether the name is the one of another user's gatherer, for which jobs wait.
     bool is_awaited_of_another(const std::string& name, const std::string& user) const;
 
-    /// The preferred gatherer, else the one with the fewest running jobs; one that is being drained
-    /// only where there is no other.
-    PeerId choose(const std::string& preferred) const;
     /// While it goes to another gatherer, what its own has of it stays as it is.
     void set_moving(Step& step, Job& job, bool moving);
     /// It has gone, with all that there was; what the other has is to be compared.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/core/choice.hpp"
+
 namespace fanfold::broker {
 
 namespace {
@@ -11,10 +13,6 @@ bool is_of(const Job& job, const PeerId& peer, const Session& gatherer) {
     return job.running()
                ? job.assignment->gatherer == peer
                : job.assignment->known.name == gatherer.gatherer.name && !job.spec->attached;
-}
-
-bool can_take(const Session& gatherer) {
-    return gatherer.knows_moves() && !gatherer.draining && gatherer.trouble.empty();
 }
 }  // namespace
 
@@ -43,7 +41,8 @@ void Moves::on_drain(Step& step, const PeerId& client, const wire::Drain& drain)
 std::string Moves::why_staying(const PeerId& gatherer) const {
     const Session& session = owners_.sessions.at(gatherer);
     if (!session.draining) return {};
-    if (!choose(gatherer)) return "no other gatherer is here that could take its jobs";
+    if (choose_other_gatherer(owners_, gatherer).bytes.empty())
+        return "no other gatherer is here that could take its jobs";
     if (!session.trouble.empty()) return session.trouble;
     return {};
 }
@@ -57,14 +56,6 @@ Moves::State Moves::state_of(const Job& job) {
             .total = job.total()};
 }
 
-/// The one with the fewest running jobs.
-std::optional<PeerId> Moves::choose(const PeerId& from) const {
-    PeerId best = owners_.gathering.choose({});
-    if (best.bytes.empty() || best == from || !can_take(owners_.sessions.at(best)))
-        return std::nullopt;
-    return best;
-}
-
 /// After those that were looked at before, so that each has its turn.
 Job* Moves::next_job(const PeerId& gatherer, LivedTime lived) {
     const Session& session = owners_.sessions.at(gatherer);
@@ -74,21 +65,22 @@ Job* Moves::next_job(const PeerId& gatherer, LivedTime lived) {
         return !job.running() || (job.assignment->compared && !job.assignment->taken_over);
     };
     std::erase_if(rests_, [&](const auto& item) { return lived >= item.second; });
-    JobId& last = looked_at_[gatherer];
-    for (auto at = all.upper_bound(last); at != all.end(); ++at)
-        if (may_go(at->second)) return last = at->first, &at->second;
-    last = {};
+    Search& search = searches_[gatherer];
+    if (lived < search.again_at) return nullptr;
+    for (auto at = all.upper_bound(search.last); at != all.end(); ++at)
+        if (may_go(at->second)) return search.last = at->first, &at->second;
+    search = {.last = {}, .again_at = lived + limits::pause_of_moves};
     return nullptr;
 }
 
 void Moves::begin(Step& step, const PeerId& gatherer) {
-    const auto to = choose(gatherer);
-    Job* job = to ? next_job(gatherer, step.lived) : nullptr;
+    const PeerId to = choose_other_gatherer(owners_, gatherer);
+    Job* job = to.bytes.empty() ? nullptr : next_job(gatherer, step.lived);
     if (!job) return;
     // Another life of the broker has other numbers.
     const std::uint64_t number = owners_.options.epoch.incarnation + ++numbers_;
     moves_[gatherer] = {.job = job->id,
-                        .to = *to,
+                        .to = to,
                         .number = number,
                         .last = 0,
                         .state = state_of(*job),
@@ -108,8 +100,16 @@ void Moves::on_row(Step& step, const PeerId& from, wire::HandedRow row, Slice bo
     auto at = find(from, row.job, row.handing);
     if (at == moves_.end() || at->first != from) return;
     Move& move = at->second;
+    if (move.bytes >= limits::handed_bytes) {
+        const Sender& sender = owners_.sessions.at(from).sender;
+        owners_.conduct.strike(step, from, sender, "dropped a row of a job",
+                               "more of it is on its way than may be", body.size());
+        return abort(step, at, "more of it is on its way than may be");
+    }
     move.heard = step.lived;
     if (row.last) move.last = row.number;
+    move.rows.push_back({row.number, row.data.size() + body.size()});
+    move.bytes += move.rows.back().bytes;
     step.send(move.to, std::move(row), std::move(body), true);
 }
 
@@ -125,6 +125,8 @@ void Moves::on_taken(Step& step, const PeerId& from, wire::RowTaken taken) {
     if (!taken.refused.empty()) return abort(step, at, taken.refused);
     if (from != move.to) return;
     move.heard = step.lived;
+    for (; !move.rows.empty() && move.rows.front().number <= taken.number; move.rows.pop_front())
+        move.bytes -= move.rows.front().bytes;
     if (move.last > 0 && taken.number >= move.last) return complete(step, at);
     step.send(at->first, std::move(taken));
 }
@@ -167,7 +169,7 @@ void Moves::abort(Step& step, All::iterator at, const std::string& why) {
 // --- losses, and time
 
 void Moves::lose(Step& step, const PeerId& gatherer) {
-    looked_at_.erase(gatherer);
+    searches_.erase(gatherer);
     for (auto at = moves_.begin(); at != moves_.end();) {
         auto move = at++;
         if (move->first == gatherer || move->second.to == gatherer) abort(step, move);

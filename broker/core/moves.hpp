@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,17 +41,27 @@ private:
         std::optional<std::uint64_t> total;
         bool operator==(const State&) const = default;
     };
+    struct Row {
+        std::uint64_t number = 0;
+        std::uint64_t bytes = 0;
+    };
     struct Move {
         JobId job;
         PeerId to;
         std::uint64_t number = 0;  // HandOver::number
         std::uint64_t last = 0;    // number of the last row, once it has come
-        State state;
+        State state{};
         LivedTime heard{};
+        std::deque<Row> rows{};   // on their way to the other gatherer
+        std::uint64_t bytes = 0;  // of those
+    };
+    /// How far one that is drained was looked through for jobs.
+    struct Search {
+        JobId last{};
+        LivedTime again_at{};
     };
     using All = std::map<PeerId, Move>;  // by the gatherer that has the job
     static State state_of(const Job& job);
-    std::optional<PeerId> choose(const PeerId& from) const;
     Job* next_job(const PeerId& gatherer, LivedTime lived);
     void begin(Step& step, const PeerId& gatherer);
     void complete(Step& step, All::iterator move);
@@ -60,8 +71,8 @@ private:
     const Owners& owners_;
     Reconciling& reconciling_;
     All moves_;
-    std::map<PeerId, JobId> looked_at_;  // by draining gatherer: the last of its jobs
-    std::map<JobId, LivedTime> rests_;   // could not be moved, and are not tried before
+    std::map<PeerId, Search> searches_;
+    std::map<JobId, LivedTime> rests_;  // could not be moved, and are not tried before
     std::uint64_t numbers_ = 0;
 };
 

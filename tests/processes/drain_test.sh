@@ -37,12 +37,13 @@ run 0 fanfold submit --job-key mended '[ -e mended ] || [ {} != 2 ] || exit 3; e
 keyed=$(cat out)
 for job in "$small" "$large"; do run 0 fanfold wait "$job"; done
 run 1 fanfold wait "$keyed"
-start mapping fanfold map -k -j 1 'echo {} >>'"$work"'/runs; sleep 0.3; echo {}' ::: {1..20}
-run 0 fanfold submit -j 1 --retries 1 \
-    'echo {} >>'"$work"'/others; sleep 0.3; echo {}' ::: {1..20}
+# The fifth fragment waits for the file `go`.
+waiting='[ {} != 5 ] || until [ -e '"$work"'/go ]; do sleep 0.1; done; echo {}'
+start mapping fanfold map -k -j 1 'echo {} >>'"$work/runs; $waiting" ::: {1..20}
+run 0 fanfold submit -j 1 --retries 1 'echo {} >>'"$work/others; $waiting" ::: {1..20}
 running=$(cat out)
-await "some of the first ran" at_least 4 runs
-await "some of the second ran" at_least 4 others
+await "some of the first ran" at_least 5 runs
+await "some of the second ran" at_least 5 others
 same "running jobs of one" 2 "$(count_of one running)"
 same "ended jobs of one" 3 "$(count_of one ended)"
 
@@ -57,6 +58,7 @@ same "running jobs of two" 2 "$(count_of two running)"
 same "ended jobs of two" 3 "$(count_of two ended)"
 stop one TERM
 rm -rf one-state
+: >go
 
 # --- all is there ---
 ended mapping

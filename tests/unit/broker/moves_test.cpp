@@ -138,9 +138,20 @@ TEST_CASE("a job stays where it is, and goes on") {
         stopped("g");
         stopped("h");
         CHECK(stage.ordered().number == 0);
-        for (int i = 0; i < 52; ++i) stage.beat();
+        for (int i = 0; i < 55; ++i) stage.beat();
         CHECK(stage.ordered().number > order.number);
         CHECK(stage.assignment(job).known.name == "G");
+    }
+    SUBCASE("when more of it is on its way than may be") {
+        const Slice large = Slice::take(std::string(5 << 20, 'x'));
+        for (std::uint64_t number : {3, 4}) {
+            stage.say("g", wire::HandedRow{.job = job, .handing = order.number, .number = number},
+                      large);
+            stage.expect<wire::HandedRow>("h");
+        }
+        stage.say("g", wire::HandedRow{.job = job, .handing = order.number, .number = 5}, large);
+        stopped("g");
+        stopped("h");
     }
     SUBCASE("when the other one goes") {
         stage.step(Unroutable{{"h"}});
