@@ -15,11 +15,11 @@ struct Draining : Durable {
         ignore<wire::Gathered>();
         for (const char* peer : {"g", "h"}) say(peer, wire::Holds{.last = true});
     }
-    void join(const char* peer, const char* name, std::uint64_t life = 1) {
+    void join(const char* peer, const char* name, std::uint64_t number = 1) {
         say(peer, wire::Hello{.role = wire::Role::gatherer,
                               .name = name,
-                              .epoch = {1, life},
-                              .gatherer = {.name = name, .epoch = {1, life}}});
+                              .epoch = {1, number},
+                              .gatherer = {.name = name, .epoch = {1, number}}});
     }
     /// A job of 4 fragments, of which the first two are safe at g.
     JobId open(std::uint64_t n = 1) {
