@@ -53,6 +53,10 @@ class Fleet:
                     raise RuntimeError(f"{name} did not start: {' '.join(said)}")
                 time.sleep(0.05)
 
+    def start_again(self, name):
+        """Without waiting for it: perhaps it reaches nobody."""
+        self._open(name, name, self.command(name))
+
     def start_client(self, host, *words):
         self._open("client", host, [self.programs / "fanfold", *words, "--broker", self.broker])
 

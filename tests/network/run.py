@@ -15,6 +15,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import chaos
 from scenarios import SCENARIOS
 from stage import play
 
@@ -35,6 +36,8 @@ def parse(arguments):
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of losses (1)")
     parser.add_argument("--parallel", type=int, default=8, metavar="N",
                         help="scenarios at a time (8); those that are about time run alone")
+    parser.add_argument("--chaos", type=float, metavar="MINUTES",
+                        help="instead: jobs one after the other, and faults at random, for so long")
     parser.add_argument("--keep", metavar="FOLDER", help="keep logs and records there")
     parser.add_argument("--folder", help=argparse.SUPPRESS)  # inside of the namespaces
     return parser.parse_args(arguments)
@@ -70,6 +73,9 @@ def line(row):
 
 def run_all(options):
     programs = Path(os.environ["FANFOLD_BIN"]).absolute()
+    if options.chaos:
+        return 0 if chaos.play(Path(options.folder), programs, options.chaos * 60,
+                               options.seed) else 1
     said = threading.Lock()
 
     def one(scenario):
