@@ -56,9 +56,10 @@ inline constexpr std::size_t asked_jobs = 200'000;  // that one is to describe
 inline constexpr auto jobs_awaited_for = 10s;       // since one came: may a key be that of its job?
 
 // --- jobs that go from one gatherer to another
-inline constexpr auto patience_of_a_move = 1min;  // with a gatherer that sends or takes nothing
-inline constexpr auto pause_of_moves = 1s;        // when none of a gatherer's jobs can go now
-inline constexpr auto rest_of_a_move = 30s;       // until a job that could not go is tried again
+inline constexpr auto patience_of_a_move = 1min;  // with a gatherer that sends or takes nothing,
+inline constexpr std::uint64_t slowest_move = 32 * KiB;  // and for so much a second, one more
+inline constexpr auto pause_of_moves = 1s;   // when none of a gatherer's jobs can go now
+inline constexpr auto rest_of_a_move = 30s;  // until a job that could not go is tried again
 
 // --- workers in trouble
 inline constexpr auto first_avoided = 1s;  // a worker that can't run a job's command, by that job;

@@ -32,7 +32,10 @@ void Core::step(Time now, Event event, std::vector<Action>& actions) {
     now_ = now;
     Step step{.now = now, .lived = lived_.advance(now), .actions = actions};
     restoring_.end_damaged(step);
-    std::visit(Overloaded{[&](Arriving& part) { sessions_.hear(step, part); },
+    std::visit(Overloaded{[&](Arriving& part) {
+                              sessions_.hear(step, part);
+                              moves_.hear(step, part.from);
+                          },
                           [&](Committed& committed) { persistence_.committed(committed); },
                           [&](auto& known) { on(step, known); }},
                event);

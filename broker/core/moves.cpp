@@ -14,6 +14,12 @@ bool is_of(const Job& job, const PeerId& peer, const Session& gatherer) {
                ? job.assignment->gatherer == peer
                : job.assignment->known.name == gatherer.gatherer.name && !job.spec->attached;
 }
+
+/// While so much is on its way to the one that takes it.
+Duration patience_with(std::uint64_t bytes) {
+    const std::chrono::seconds slow(bytes / limits::slowest_move);
+    return limits::patience_of_a_move + slow;
+}
 }  // namespace
 
 // --- what is asked for
@@ -94,6 +100,10 @@ Moves::All::iterator Moves::find(const PeerId& peer, const JobId& job, std::uint
         const auto& [from, move] = item;
         return (from == peer || move.to == peer) && move.job == job && move.number == number;
     });
+}
+
+void Moves::hear(const Step& step, const PeerId& gatherer) {
+    if (auto at = moves_.find(gatherer); at != moves_.end()) at->second.heard = step.lived;
 }
 
 void Moves::on_row(Step& step, const PeerId& from, wire::HandedRow row, Slice body) {
@@ -181,8 +191,8 @@ void Moves::sweep(Step& step) {
         auto move = at++;
         const Job* job = owners_.jobs.find(move->second.job);
         if (!job || state_of(*job) != move->second.state) abort(step, move);
-        else if (step.lived - move->second.heard > limits::patience_of_a_move)
-            abort(step, move, "nothing of it came for a minute");
+        else if (step.lived - move->second.heard > patience_with(move->second.bytes))
+            abort(step, move, "nothing of it has come for too long");
     }
     for (const PeerId& peer : owners_.sessions.gatherers()) {
         const Session& session = owners_.sessions.at(peer);

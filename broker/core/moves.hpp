@@ -24,6 +24,8 @@ public:
         : owners_(owners), reconciling_(reconciling) {}
 
     void on_drain(Step& step, const PeerId& client, const wire::Drain& drain);
+    /// A part of what it sends has come.
+    void hear(const Step& step, const PeerId& gatherer);
     void on_row(Step& step, const PeerId& from, wire::HandedRow row, Slice body);
     void on_taken(Step& step, const PeerId& from, wire::RowTaken taken);
     /// Why the gatherer's jobs stay where they are, for people; empty: they go, or are gone.

@@ -2,6 +2,7 @@
 each job must end with every value, once."""
 import random
 import signal
+import subprocess
 import time
 
 from fleet import DAEMONS, HOSTS, WORKERS, Fleet
@@ -88,14 +89,32 @@ class Chaos:
         return f"{host} killed"
 
     # --- a job ---
+    def heal(self):
+        """All faults are over, and everybody is there: a client that comes is let in."""
+        self.undo(float("inf"))
+        until = time.monotonic() + PATIENCE
+        while self.listed("workers") < len(WORKERS) or self.listed("gatherers") < 1:
+            if time.monotonic() > until:
+                raise RuntimeError("the fleet does not come together again")
+            time.sleep(0.2)
+
+    def listed(self, what):
+        command = [self.fleet.programs / "fanfold", what, "--output", "json", "--broker",
+                   self.fleet.broker]
+        said = subprocess.run(self.network.inside("client", *command), capture_output=True,
+                              text=True)
+        return len(said.stdout.splitlines())
+
     def play(self, number):
         """What went wrong with it, and how long it took."""
+        self.heal()
         self.worker_kills, faults = 0, []
         self.fleet.record.write_text("")
         self.fleet.start_client("client", "map", "--output", "json", "--function", "work",
-                                "--job-key", f"chaos {number}", "-a", self.folder / "input")
+                                "--connect-timeout", "1m", "--job-key", f"chaos {number}", "-a",
+                                self.folder / "input")
         began = time.monotonic()
-        next_fault = began + 1
+        next_fault = began + 2  # it has met the broker
         while self.fleet.processes["client"].poll() is None:
             now = time.monotonic()
             if now > began + DISTURBED + PATIENCE:
