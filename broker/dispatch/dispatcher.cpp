@@ -8,6 +8,14 @@
 
 namespace fanfold::broker {
 
+namespace {
+/// Results are on their way, or wait to be collected, that fill the gatherer's memory.
+bool window_full(const Job& job) {
+    if (job.spec->attached && job.assignment->held_bytes > limits::held_results_bytes) return true;
+    return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
+}
+}  // namespace
+
 // --- jobs
 
 void Dispatcher::start(Time now, Job& job) {
@@ -192,21 +200,16 @@ void Dispatcher::lend_to_host(Step& step, Job& job, const PeerId& host) {
     }
 }
 
-/// Results are on their way, or wait to be collected, that fill the gatherer's memory.
-bool Dispatcher::window_full(const Job& job) {
-    if (job.spec->attached && job.assignment->held_bytes > limits::held_results_bytes) return true;
-    return job.unsafe_bytes() > static_cast<double>(limits::unsafe_results_bytes);
-}
-
 /// Among workers without a free slot the first is nearly always the one. Whoever can't reach the
 /// job's gatherer would keep its results for ever.
-Dispatcher::Choice Dispatcher::best_worker(LivedTime lived, const Job& job, const Books::Head& head,
+Dispatcher::Choice Dispatcher::best_worker(LivedTime lived, Job& job, const Books::Head& head,
                                            bool queueing) const {
     Choice choice;
     int left = limits::places_tried;
     for (const Place& place : job.waiting->pool->places) {
         const Session& worker = *place.session;
-        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, queueing)) {
+        const bool may_wait = queueing && !(place.full && is_awaited(lived, place, job));
+        if (head.alone ? takes_suspect(worker, head.exclusive) : wants_work(worker, may_wait)) {
             if (worker.reaches(job.assignment->known.name) &&
                 !owners_.troubles.is_avoided(job, head.first, place.worker, lived))
                 return {.place = &place};
@@ -215,6 +218,25 @@ Dispatcher::Choice Dispatcher::best_worker(LivedTime lived, const Job& job, cons
         if (place.full && (head.alone || --left == 0)) break;
     }
     return choice;
+}
+
+bool Dispatcher::is_awaited(LivedTime lived, const Place& place, Job& by) const {
+    const Session& worker = *place.session;
+    const Turn turn(by);
+    auto awaits = [&](const JobId& id) {
+        Job& job = owners_.jobs.at(id);
+        if (turn < Turn(job)) return false;
+        auto head = this->head(job, Queue::Kind::suspects);
+        return head && head->alone && bears_suspect(worker, head->exclusive) &&
+               worker.reaches(job.assignment->known.name) &&
+               !owners_.troubles.is_avoided(job, head->first, place.worker, lived);
+    };
+    return std::ranges::any_of(worker.membership->pools, [&](const Pool* pool) {
+        const Line& line = pool->for_slots;
+        const bool waits = line.stuck && !line.turns.empty() && *line.turns.begin() < turn;
+        if (!waits && pool->choosy.empty()) return false;
+        return pool->places.contains(place) && (waits || std::ranges::any_of(pool->choosy, awaits));
+    });
 }
 
 void Dispatcher::lend(Step& step, Job& job, const Books::Head& head, const Place& to, Room room) {

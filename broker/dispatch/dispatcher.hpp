@@ -84,9 +84,10 @@ private:
         const Place* place = nullptr;
         bool passed_over = false;  // a worker has room, but not for this
     };
-    Choice best_worker(LivedTime lived, const Job& job, const Books::Head& head,
-                       bool queueing) const;
-    static bool window_full(const Job& job);
+    Choice best_worker(LivedTime lived, Job& job, const Books::Head& head, bool queueing) const;
+    /// Whether what needs a free slot, and whose turn comes first, waits for one of this worker:
+    /// with its queue filled it would have none for as long as the other job lasts.
+    bool is_awaited(LivedTime lived, const Place& place, Job& by) const;
 
     const Owners& owners_;
     Pools pools_;

@@ -7,8 +7,9 @@
 // - a worker is a member of each pool whose demand it meets, and has a place in those of which it
 // could take something now;
 // - a job is in at most one line, and a line that can go on is in heads_ with its first turn;
-// - while the first job for a free slot waits for one, nothing whose turn comes later fills the
-// queues of workers, or none would become free.
+// - while the first job for a free slot waits for one, nothing of its pool whose turn comes later
+// fills the queues of workers, or none would become free. (Of other pools: the dispatcher sees to
+// it.)
 #pragma once
 
 #include <map>

@@ -74,6 +74,46 @@ TEST_CASE("a small job behind a huge one is served at once") {
     CHECK(run(stage, 60)[small] == 10);
 }
 
+TEST_CASE("a job of another demand has its share beside one that fills the queues") {
+    Stage stage;
+    stage.ignore<wire::Accepted, wire::Assign, wire::Dispatch, wire::Sealed>();
+    stage.client("c");
+    stage.gatherer("g");
+    stage.say("w", wire::Hello{.role = wire::Role::worker,
+                               .name = "w",
+                               .epoch = {0, 1},
+                               .slots = 1,
+                               .functions = {"f", "other"}});
+    stage.expect<wire::Welcome>("w");
+    open(stage, 1, {}, 60'000);
+    run(stage, 1000);
+    auto spec = Stage::spec();
+    spec.function = "other";
+    JobId second = stage.open(2, 200, spec);
+    CHECK(run(stage, 350)[second] > 150);
+}
+
+TEST_CASE("a suspect gets a slot beside work that fills the queues") {
+    Quiet stage;
+    stage.ignore<wire::Notice>();
+    open(stage, 1, {}, 60'000);
+    run(stage, 1000);
+    JobId suspect = open(stage, 2, {.priority = 1}, 1);
+    const auto chunk = stage.expect<wire::Dispatch>("w");
+    stage.done("w", chunk.job, {chunk.first, chunk.first + chunk.count});  // so that it follows
+    stage.step(Unroutable{{"w"}});
+    auto adjust = [&](int priority) {
+        stage.say("c", wire::Adjust{
+                           .job = suspect, .priority = priority, .weight = {}, .max_running = {}});
+    };
+    adjust(-1);  // what else the worker may take comes before it
+    stage.skip();
+    stage.worker("w", 1, 2);
+    CHECK(run(stage, 2000)[suspect] == 0);
+    adjust(0);
+    CHECK(run(stage, 200)[suspect] == 1);
+}
+
 TEST_CASE("a higher priority goes first, and may be given later") {
     Quiet stage;
     JobId usual = open(stage, 1, {}, 5000);
