@@ -121,33 +121,31 @@ void Shell::step(Event event) {
 }
 
 void Shell::perform(Action& action) {
-    std::visit(Overloaded{[](Note&) {},  // written when the rest is on its way
-                          [&](Persist& record) { journal_.append(std::move(record)); },
-                          [&](Fetch& fetch) { journal_.fetch(fetch); },
-                          [&](Send& send) {
-                              if (journal_.safe()) return say(std::move(send));
-                              auto job = wire::job_of(send.message);
-                              journal_.when_safe(job, [this, held = std::move(send)]() mutable {
-                                  say(std::move(held));
-                              });
-                          },
-                          [&](SendBroker& send) {
-                              bool at_once = journal_.safe() ||
-                                             std::holds_alternative<wire::Hello>(send.message) ||
-                                             std::holds_alternative<wire::Heartbeat>(send.message);
-                              if (at_once)
-                                  return (void)net::send(*control_, send.message, send.body,
-                                                         {.in_parts = send.in_parts});
-                              auto job = wire::job_of(send.message);
-                              journal_.when_safe(
-                                  job, [this, connection = connection_, held = std::move(send)] {
-                                      if (connection == connection_)
-                                          net::send(*control_, held.message, held.body,
-                                                    {.in_parts = held.in_parts});
-                                  });
-                          },
-                          [&](Reconnect&) { connect(); }},
-               action);
+    std::visit(
+        Overloaded{
+            [](Note&) {},  // written when the rest is on its way
+            [&](Persist& record) { journal_.append(std::move(record)); },
+            [&](Fetch& fetch) { journal_.fetch(fetch); },
+            [&](Send& send) {
+                if (journal_.safe()) return say(std::move(send));
+                auto job = wire::job_of(send.message);
+                journal_.when_safe(
+                    job, [this, held = std::move(send)]() mutable { say(std::move(held)); });
+            },
+            [&](SendBroker& send) {
+                bool at_once = journal_.safe() ||
+                               std::holds_alternative<wire::Hello>(send.message) ||
+                               std::holds_alternative<wire::Heartbeat>(send.message);
+                if (at_once)
+                    return (void)net::send(*control_, send.message, send.body, {.in_parts = true});
+                auto job = wire::job_of(send.message);
+                journal_.when_safe(job, [this, connection = connection_, held = std::move(send)] {
+                    if (connection == connection_)
+                        net::send(*control_, held.message, held.body, {.in_parts = true});
+                });
+            },
+            [&](Reconnect&) { connect(); }},
+        action);
 }
 
 void Shell::say(Send send) {

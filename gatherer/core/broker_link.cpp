@@ -75,12 +75,13 @@ void BrokerLink::on_refused(Step& step, const wire::Refused& refused) {
 
 void BrokerLink::send(Step& step, wire::Message message, Slice body) {
     if (can_send())
-        step.actions.push_back(
-            SendBroker{.message = std::move(message), .body = std::move(body), .in_parts = true});
+        step.actions.push_back(SendBroker{.message = std::move(message), .body = std::move(body)});
 }
 
-void BrokerLink::set_leaving(Step& step, bool leaving) {
-    leaving_ = leaving;
+void BrokerLink::on_drain(Step& step, bool off) {
+    if (std::exchange(leaving_, !off) == leaving_) return;
+    step.actions.push_back(Note{.what = off ? "it takes new jobs again"
+                                            : "it takes no new jobs, and its own go to others"});
     if (session_.standing()) beat(step);
 }
 

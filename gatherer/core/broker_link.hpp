@@ -31,10 +31,10 @@ public:
     bool knows_holds() const { return session_.knows_holds(); }
     /// Whether the broker can be told anything. Otherwise all of it is sent again when it can.
     bool can_send() const { return session_.standing() && !persistence_.troubled(); }
-    /// Drops the message unless can_send(). A long body goes in parts.
+    /// Drops the message unless can_send().
     void send(Step& step, wire::Message message, Slice body = {});
-    /// It is told in each heartbeat, and now.
-    void set_leaving(Step& step, bool leaving);
+    /// The gatherer is to be emptied of its jobs, or no longer: its heartbeats say so.
+    void on_drain(Step& step, bool off);
 
     /// When it next wants to act; `now` and `lived` are those of the last step.
     Time next(Time now, LivedTime lived) const { return session_.next(now, lived); }

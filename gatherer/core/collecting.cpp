@@ -111,7 +111,7 @@ void Collecting::pump(Step& step, Job& job) {
 /// True when it has had everything, and has acknowledged it.
 bool Collecting::pump(Step& step, Job& job, const PeerId& peer, Collector& collector) {
     bool ended = job.life.ended();
-    if (peer == giver || (job.leaving && !ended)) return false;
+    if (job.is_leaving() && !ended) return false;
     if (!parts_.persistence.troubled()) {
         while (auto parcel = collector.next(job.assembly, ended))
             step.actions.push_back(Send{.to = peer,
@@ -167,11 +167,6 @@ void Collecting::end_all(Step& step, Job& job) {
     job.collectors.clear();
 }
 
-void Collecting::give(Step& step, Job& job) {
-    const wire::Collect all{.job = job.id, .now = true, .credit = limits::handed_bytes};
-    job.collectors.insert_or_assign(giver, Collector(all, job.assembly, step.lived));
-}
-
 void Collecting::resume(Step& step, Job& job) {
     if (job.assembly.spec().attached) free_had(step, job);
     pump(step, job);
@@ -179,7 +174,7 @@ void Collecting::resume(Step& step, Job& job) {
 
 void Collecting::refuse_for_damage(Step& step, Job& job) {
     std::erase_if(job.collectors, [&](const auto& item) {
-        if (item.second.concluded() || item.first == giver) return false;
+        if (item.second.concluded()) return false;
         refuse(step, item.first,
                {.code = wire::RefusalCode::conflict,
                 .text = "job " + to_string(job.id) + ": " + job.life.damage(),
@@ -189,7 +184,7 @@ void Collecting::refuse_for_damage(Step& step, Job& job) {
 }
 
 void Collecting::free_if_had(Job& job, Index first) {
-    if (job.leaving) return;
+    if (job.is_leaving()) return;
     auto entry = job.assembly.entries().find(first);
     if (entry == job.assembly.entries().end()) return;
     for (const auto& [peer, collector] : job.collectors)
@@ -228,8 +223,7 @@ void Collecting::drop_denied(Step& step, const JobTable& jobs) {
     std::set<PeerId> gone;
     for (const auto& [id, job] : jobs)
         for (const auto& [peer, collector] : job->collectors)
-            if (peer != giver && !parts_.admission.may_collect(job->user, collector.sender()))
-                gone.insert(peer);
+            if (!parts_.admission.may_collect(job->user, collector.sender())) gone.insert(peer);
     for (const PeerId& peer : gone) drop(step, jobs, peer);
 }
 
@@ -238,7 +232,7 @@ void Collecting::drop_silent(Step& step, const JobTable& jobs) {
     scan_for_silent_at_ = step.now + limits::scan_for_silent_every;
     for (const auto& [id, job] : jobs) {
         auto& collectors = job->collectors;
-        if (!job->assembly.spec().attached || job->leaving || collectors.size() < 2) continue;
+        if (!job->assembly.spec().attached || job->is_leaving() || collectors.size() < 2) continue;
         std::size_t dropped = std::erase_if(collectors, [&](const auto& item) {
             return collectors.size() > 1 && item.second.follows() &&
                    item.second.waits_for_acknowledgement() &&

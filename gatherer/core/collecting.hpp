@@ -52,13 +52,8 @@ public:
     /// What was kept of the job can't be read: nobody is shown the rest as if it were all.
     void refuse_for_damage(Step& step, Job& job);
 
-    // Who hands the job over to another gatherer collects it too, under a name that no connection
-    // has.
-    inline static const PeerId giver{};
-    static void give(Step& step, Job& job);
-    static Collector& given(Job& job) { return job.collectors.at(giver); }
-    static void end_giving(Job& job) { job.collectors.erase(giver); }
-    /// The job goes on here: what came meanwhile counts.
+    /// The job stays, after it was to go to another gatherer: what clients have acknowledged
+    /// meanwhile counts now.
     void resume(Step& step, Job& job);
 
     /// The connection is gone.

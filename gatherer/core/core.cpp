@@ -78,7 +78,7 @@ void Core::on(Step& step, FromBroker& event) {
             },
             [&](Forget& forget) { moves_.on_forget(step, forget.job); },
             [&](Describe& describe) { jobs_.on_describe(step, describe); },
-            [&](Drain& drain) { on_drain(step, drain); },
+            [&](Drain& drain) { broker_.on_drain(step, drain.off); },
             [&](HandOver& order) { moves_.on_hand_over(step, order); },
             [&](HandedRow& row) { moves_.on_row(step, std::move(row), std::move(event.body)); },
             [&](RowTaken& taken) { moves_.on_taken(step, taken); },
@@ -139,17 +139,10 @@ void Core::on(Step& step, Pulled& event) {
     strike(step, misdirected(event.message, "at the results' socket: ", {}, event.sender));
 }
 
-void Core::on_drain(Step& step, const wire::Drain& drain) {
-    broker_.set_leaving(step, !drain.off);
-    step.actions.push_back(
-        Note{.what = drain.off ? "it takes new jobs again"
-                               : "it takes no new jobs, and its own go to other gatherers"});
-}
-
 /// Behind results, or errors: what has come of them is told first.
 void Core::on_mark(Step& step, const wire::Mark& mark) {
-    // Those that are early are told of once the job is known, and those of a job that is leaving,
-    // once it is clear whose they are.
+    // Of early results it is told once the job is known; of a job that is leaving, nothing, as its
+    // results are dropped.
     if (giving_.gives(mark.job)) return;
     if (jobs_.find(mark.job) || !early_.has_results(mark.job)) answer(step, mark);
 }

@@ -85,7 +85,6 @@ private:
     void on(Step& step, Received& event);
     void on(Step& step, Pulled& event);
     void on(Step& step, Garbled& event);
-    void on_drain(Step& step, const wire::Drain& drain);
     void on_mark(Step& step, const wire::Mark& mark);
     void answer(Step& step, const wire::Mark& mark);
 
@@ -109,7 +108,7 @@ private:
     Jobs jobs_{options_.state,
                {outcomes_, collecting_, admission_, early_, memory_, confirmations_, inventory_,
                 persistence_}};
-    Giving giving_{{outcomes_, collecting_, memory_, broker_, persistence_}};
+    Giving giving_{{outcomes_, memory_, broker_, persistence_}};
     Taking taking_{memory_, broker_, persistence_};
     Moves moves_{{jobs_, collecting_, giving_, taking_}};
     Restoring restoring_{memory_, persistence_};

@@ -30,7 +30,6 @@ using Event = std::variant<FromBroker, Arriving, Received, Pulled, Denied, Unrou
 struct SendBroker {
     wire::Message message;
     Slice body = {};
-    bool in_parts = false;  // a long body
 };
 /// The broker has been silent past its timeout: the shell makes a new connection (with a new
 /// routing id).

@@ -20,9 +20,9 @@ void Giving::begin(Step& step, Job* job, const wire::HandOver& order) {
     handing.behind.assign(std::make_move_iterator(rows.behind.begin()),
                           std::make_move_iterator(rows.behind.end()));
     handings_.insert_or_assign(job->id, std::move(handing));
-    job->leaving = true;
+    job->giving.emplace(wire::Collect{.job = job->id, .now = true, .credit = limits::handed_bytes},
+                        job->assembly, step.lived);
     parts_.outcomes.forget(*job);
-    parts_.collecting.give(step, *job);
     step.actions.push_back(
         Note{.level = Level::debug, .what = "job is handed over", .job = job->id});
     pump(step, *job);
@@ -50,7 +50,7 @@ void Giving::send_all(Step& step, Handing& handing, std::deque<Record>& rows) {
 
 /// As a collector has them, in the order of storing. True once all have been sent.
 bool Giving::send_entries(Step& step, Job& job, Handing& handing) {
-    Collector& collector = Collecting::given(job);
+    Collector& collector = *job.giving;
     while (has_room(handing)) {
         auto parcel = collector.next(job.assembly, true);
         if (!parcel) break;
@@ -64,10 +64,9 @@ bool Giving::send_entries(Step& step, Job& job, Handing& handing) {
                    .failure = failures->failures.front()};
         const std::uint64_t position = collector.position();
         send(step, handing,
-             Persistence::record_of(job.id, position - 1, std::move(row), std::move(parcel->body)),
-             position);
+             record_of(job.id, position - 1, std::move(row), std::move(parcel->body)), position);
     }
-    parts_.memory.prefetch(step, job, Collecting::giver, collector);
+    parts_.memory.prefetch(step, job, Memory::giver, collector);
     return collector.exhausted(job.assembly, true);
 }
 
@@ -101,7 +100,7 @@ void Giving::on_taken(Step& step, Job& job, const wire::RowTaken& taken) {
     while (!handing.sent.empty() && handing.sent.front().number <= taken.number) {
         const Sent& sent = handing.sent.front();
         handing.bytes -= sent.bytes;
-        if (sent.position > 0) Collecting::given(job).acknowledge(sent.position, step.lived);
+        if (sent.position > 0) job.giving->acknowledge(sent.position, step.lived);
         handing.sent.pop_front();
     }
     pump(step, job);
@@ -109,8 +108,7 @@ void Giving::on_taken(Step& step, Job& job, const wire::RowTaken& taken) {
 
 bool Giving::end(Job& job) {
     if (handings_.erase(job.id) == 0) return false;
-    job.leaving = false;
-    Collecting::end_giving(job);
+    job.giving.reset();
     return true;
 }
 
@@ -121,7 +119,7 @@ std::vector<JobId> Giving::all() const {
 }
 
 void Giving::check_invariants(const JobTable& jobs) const {
-    for (const auto& [id, job] : jobs) FANFOLD_CHECK(job->leaving == gives(id));
+    for (const auto& [id, job] : jobs) FANFOLD_CHECK(job->is_leaving() == gives(id));
     for (const auto& [id, handing] : handings_) {
         FANFOLD_CHECK(jobs.contains(id));
         std::uint64_t sum = 0;

@@ -4,7 +4,7 @@
 // Owned by the gatherer's core, on its thread.
 //
 // Invariants (checked by check_invariants()):
-// - of each job that is leaving, and of no other, something is here;
+// - a job that is leaving is here, and no other;
 // - what is on its way is within limits::handed_bytes, or one row.
 #pragma once
 
@@ -23,7 +23,6 @@ class Giving {
 public:
     struct Parts {
         Outcomes& outcomes;
-        Collecting& collecting;
         Memory& memory;
         BrokerLink& broker;
         Persistence& persistence;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,7 +60,10 @@ struct Job {
     Unconfirmed unconfirmed;
     MemoryShare share;
     LetGoing let_going;
-    bool leaving = false;  // to another gatherer: nothing of it changes. Written by Giving
+    /// Set while the job is handed over to another gatherer, which gets its entries like a client
+    /// that collects them. Nothing of the job changes meanwhile. Written by Giving.
+    std::optional<Collector> giving;
+    bool is_leaving() const { return giving.has_value(); }
 };
 
 using JobTable = std::map<JobId, std::unique_ptr<Job>>;

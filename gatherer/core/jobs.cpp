@@ -33,12 +33,10 @@ void Jobs::assign(Step& step, const wire::Assign& assign) {
                                 .job = assign.job,
                                 .detail = assign.spec.function});
     parts_.outcomes.start_deadline(step, job);
-    auto early = take_early(job);
     if (assign.total) set_total(step, job, *assign.total);
     // The broker hears that nothing of the earlier rounds is here.
     if (assign.round > 0) parts_.confirmations.flush(step, job);
-    for (const auto& [results, body] : early.results) add_results(step, results, body, {});
-    for (const auto& waiting : early.collects) parts_.collecting.attach(step, job, waiting);
+    take_early(step, job);
 }
 
 void Jobs::take_in(Step& step, std::unique_ptr<Job> came, const wire::Assign& assign) {
@@ -46,25 +44,24 @@ void Jobs::take_in(Step& step, std::unique_ptr<Job> came, const wire::Assign& as
     step.actions.push_back(Note{.what = "a job has come from another gatherer", .job = job.id});
     assign_again(step, job, assign);
     go_on(step, job);
-    auto early = take_early(job);
-    for (const auto& [results, body] : early.results) add_results(step, results, body, {});
-    for (const auto& waiting : early.collects) parts_.collecting.attach(step, job, waiting);
+    take_early(step, job);
     parts_.confirmations.repeat(step, job);
 }
 
-Early::Taken Jobs::take_early(const Job& job) {
-    return parts_.early.take(job.id, [&](const Sender& sender) {
+/// What came before its job.
+void Jobs::take_early(Step& step, Job& job) {
+    const Early::Taken early = parts_.early.take(job.id, [&](const Sender& sender) {
         return parts_.admission.may_collect(job.user, sender);
     });
+    for (const auto& [results, body] : early.results) add_results(step, results, body, {});
+    for (const auto& waiting : early.collects) parts_.collecting.attach(step, job, waiting);
 }
 
 void Jobs::assign_again(Step& step, Job& job, const wire::Assign& assign) {
     const Life::Round& round = job.life.round();
     if (assign.assignment < round.assignment) return;  // from before a reassignment
     // A job whose own row could not be read belongs to nobody until now.
-    if (std::exchange(job.user, assign.user) != assign.user)
-        for (const auto& waiting : take_early(job).collects)
-            parts_.collecting.attach(step, job, waiting);
+    if (std::exchange(job.user, assign.user) != assign.user) take_early(step, job);
     if (assign.round > round.number && assign.assignment > round.assignment)
         return start_round(step, job, assign);
     bool raised = job.life.raise(assign.assignment);
@@ -133,7 +130,7 @@ void Jobs::add_results(Step& step, const wire::Results& results, const Slice& bo
     std::string why = flaw(results, job ? job->assembly.total() : std::nullopt);
     if (!why.empty()) return (void)parts_.admission.strike(step, senseless(results, sender, why));
     Range range{results.first, results.first + results.count};
-    if (job && job->leaving) return;  // they stay with their worker
+    if (job && job->is_leaving()) return;  // they stay with their worker
     if (job && (!job->life.gathering() || job->assembly.received().covers(range)))
         return drop_late(step, *job, range);
     if (!wire::is_objects(body.view(), results.count)) {
@@ -192,7 +189,7 @@ void Jobs::add_errors(Step& step, wire::Errors errors, const Slice& body) {
             .job = errors.job});
         return;
     }
-    if (job->leaving || !parts_.memory.has_room(body.size())) return;  // they are sent again
+    if (job->is_leaving() || !parts_.memory.has_room(body.size())) return;  // they are sent again
     std::size_t offset = 0;
     for (auto& failure : errors.failures) {
         Slice output = body.sub(offset, failure.output_bytes);

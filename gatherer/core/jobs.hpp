@@ -62,7 +62,7 @@ public:
     void check_invariants() const;
 
 private:
-    Early::Taken take_early(const Job& job);
+    void take_early(Step& step, Job& job);
     void assign_again(Step& step, Job& job, const wire::Assign& assign);
     void start_round(Step& step, Job& job, const wire::Assign& assign);
     void set_total(Step& step, Job& job, std::uint64_t total);

@@ -43,7 +43,8 @@ void Memory::spill_one(Job& job) {
     const auto& bodies = job.assembly.bodies();
     Index first = job.assembly.order().at(*bodies.begin());
     const Entry& oldest = job.assembly.entries().at(first);
-    bool sent = !job.collectors.empty() &&
+    bool sent = (job.is_leaving() || !job.collectors.empty()) &&
+                (!job.is_leaving() || job.giving->is_past(first, oldest)) &&
                 std::all_of(job.collectors.begin(), job.collectors.end(),
                             [&](const auto& item) { return item.second.is_past(first, oldest); });
     job.assembly.spill(sent ? *bodies.begin() : *bodies.rbegin());
@@ -53,6 +54,11 @@ bool Memory::has_room(std::uint64_t bytes) {
     if (persistence_.waiting_bytes() == 0) return true;
     make_room(bytes);
     return pressure() + bytes <= limit_;
+}
+
+bool Memory::can_take(std::uint64_t bytes) {
+    make_room();
+    return memory_bytes_ + (persistence_.durable() ? 0 : bytes) <= limit_;
 }
 
 bool Memory::is_full() {
@@ -65,7 +71,7 @@ Job* Memory::heaviest(const JobTable& jobs) const {
     Job* most = nullptr;
     for (const auto& [id, job] : jobs) {
         if (job->life.lost()) staying -= job->share.memory;
-        if (job->life.gathering() && !job->leaving &&
+        if (job->life.gathering() && !job->is_leaving() &&
             (!most || job->share.memory > most->share.memory))
             most = job.get();
     }
@@ -107,17 +113,21 @@ bool Memory::fetch(Step& step, const JobId& job, const Collector::Needed& needed
 
 void Memory::prefetch_for_queued(Step& step, const JobTable& jobs) {
     for (; !queued_.empty() && !persistence_.troubled(); queued_.pop_front()) {
-        auto job = jobs.find(queued_.front().first);
-        if (job == jobs.end()) continue;
-        auto at = job->second->collectors.find(queued_.front().second);
-        if (at == job->second->collectors.end()) continue;
+        const auto& [id, peer] = queued_.front();
+        auto job = jobs.find(id);
+        Collector* collector = job == jobs.end() ? nullptr : find(*job->second, peer);
+        if (!collector) continue;
         for (const auto& needed :
-             at->second.needed(job->second->assembly, job->second->life.ended()))
-            if (!fetching_.contains({job->first, needed.sequence}) &&
-                !fetch(step, job->first, needed))
-                return;
-        at->second.mark_queued(false);
+             collector->needed(job->second->assembly, job->second->life.ended()))
+            if (!fetching_.contains({id, needed.sequence}) && !fetch(step, id, needed)) return;
+        collector->mark_queued(false);
     }
+}
+
+Collector* Memory::find(Job& job, const PeerId& peer) {
+    if (peer == giver) return job.is_leaving() ? &*job.giving : nullptr;
+    auto at = job.collectors.find(peer);
+    return at == job.collectors.end() ? nullptr : &at->second;
 }
 
 bool Memory::take(Job* job, const Fetched& event) {

@@ -38,6 +38,8 @@ public:
     /// sends it again. While nothing waits for the disk there is always room: so each gets in at
     /// last.
     bool has_room(std::uint64_t bytes);
+    /// Whether a row of a job that comes from another gatherer can be taken.
+    bool can_take(std::uint64_t bytes);
     /// Over the limit, although nothing is left to spill.
     bool is_full();
     /// The running job that has to go next, so that what stays fits; null when it does.
@@ -46,6 +48,8 @@ public:
     std::string reason_to_lose(const Job& job) const;
     bool holds_memory(const Job& job) const { return job.share.memory > 0; }
 
+    /// The name of Job::giving among the collectors: no connection has it.
+    inline static const PeerId giver{};
     /// Asks for what the collector comes to next.
     void prefetch(Step& step, Job& job, const PeerId& peer, Collector& collector);
     /// Those that found no room before, in the order of their coming, however much each wants.
@@ -69,6 +73,7 @@ private:
         return memory_bytes_ + persistence_.waiting_bytes() + fetching_bytes_;
     }
     static void spill_one(Job& job);
+    static Collector* find(Job& job, const PeerId& peer);
     bool fetch(Step& step, const JobId& job, const Collector::Needed& needed);
 
     std::uint64_t limit_;

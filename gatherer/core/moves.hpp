@@ -1,6 +1,7 @@
-// Jobs on their way between gatherers: each is at one of them at any moment, for the broker says
-// whose it is. Brings what is said of that to who gives and who takes, and the jobs out of the
-// table and into it. Owned by the gatherer's core, on its thread.
+// Jobs on their way from one gatherer to another. Passes what the broker says about them to Giving
+// and to Taking, adds a job that has come to the table of jobs, and removes one that has gone.
+// Which of the two gatherers has a job, the broker decides. Owned by the gatherer's core, on its
+// thread.
 #pragma once
 
 #include "gatherer/core/giving.hpp"

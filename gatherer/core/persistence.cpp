@@ -20,15 +20,6 @@ EntryRow entry_row(Index first, const Entry& entry) {
     return row;
 }
 
-template <class T>
-Record record_of(const JobId& job, std::uint64_t number, const T& row, Slice body = {}) {
-    return {.job = job,
-            .kind = static_cast<std::uint8_t>(T::kind),
-            .number = number,
-            .data = wire::fields::encode_fields(row),
-            .body = std::move(body)};
-}
-
 /// What is let go of, as rows of limited length, each with its number.
 std::vector<std::pair<std::uint64_t, LetGoRow>> let_go_rows(const Job& job) {
     std::vector<std::pair<std::uint64_t, LetGoRow>> rows;
@@ -79,7 +70,7 @@ Time Persistence::time_of(wire::Milliseconds since_1970) const {
 template <class T>
 void Persistence::put(Step& step, const JobId& job, std::uint64_t number, const T& row,
                       Slice body) {
-    if (options_.durable) put(step, gatherer::record_of(job, number, row, std::move(body)));
+    if (options_.durable) put(step, record_of(job, number, row, std::move(body)));
 }
 
 void Persistence::put(Step& step, Record record) {
@@ -185,7 +176,6 @@ void Persistence::put_round(Step& step, const Job& job, const std::vector<RowNam
 }
 
 Persistence::Snapshot Persistence::snapshot(const Job& job) const {
-    using gatherer::record_of;
     const Life& life = job.life;
     const std::uint32_t round = life.round().number;
     const Verdict& verdict = life.verdict();
@@ -204,10 +194,6 @@ Persistence::Snapshot Persistence::snapshot(const Job& job) const {
     if (life.answered())
         rows.behind.push_back(record_of(job.id, round, AnsweredRow{verdict.outcome}));
     return rows;
-}
-
-Record Persistence::record_of(const JobId& job, std::uint64_t sequence, EntryRow row, Slice body) {
-    return gatherer::record_of(job, sequence, row, std::move(body));
 }
 
 void Persistence::erase(Step& step, const JobId& job, const std::vector<RowName>& rows) {

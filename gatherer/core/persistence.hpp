@@ -65,7 +65,6 @@ public:
         std::vector<Record> behind{};
     };
     Snapshot snapshot(const Job& job) const;
-    static Record record_of(const JobId& job, std::uint64_t sequence, EntryRow row, Slice body);
     /// A row of another gatherer's.
     void put(Step& step, Record record);
 

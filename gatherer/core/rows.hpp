@@ -10,11 +10,13 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "shared/base/result.hpp"
 #include "shared/store/record.hpp"
+#include "shared/wire/fields.hpp"
 #include "shared/wire/wire_types.hpp"
 
 namespace fanfold::gatherer {
@@ -133,6 +135,16 @@ struct RowName {
     Row kind = Row::broker;
     std::uint64_t number = 0;
 };
+
+/// The record of a row, by its number within its job and its kind.
+template <class T>
+Record record_of(const JobId& job, std::uint64_t number, const T& row, Slice body = {}) {
+    return {.job = job,
+            .kind = static_cast<std::uint8_t>(T::kind),
+            .number = number,
+            .data = wire::fields::encode_fields(row),
+            .body = std::move(body)};
+}
 
 /// What a record of the store holds. Fails for a kind that this release does not know, and for data
 /// that is no such row.

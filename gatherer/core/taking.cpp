@@ -31,7 +31,8 @@ void Taking::on_row(Step& step, wire::HandedRow row, Slice body) {
     broker_.send(step, std::move(taken));
 }
 
-std::string Taking::take_row(Step& step, const wire::HandedRow& row, Slice body) {
+std::string Taking::take_row(Step& step, wire::HandedRow& row, Slice body) {
+    if (!memory_.can_take(body.size())) return "there is no room for it in memory (--memory)";
     const bool is_first = row.number == 1;
     if (static_cast<Row>(row.row) == Row::broker ||
         is_first != (row.row == static_cast<std::uint8_t>(Row::job)))
@@ -39,7 +40,7 @@ std::string Taking::take_row(Step& step, const wire::HandedRow& row, Slice body)
     Record record{.job = row.job,
                   .kind = row.row,
                   .number = row.place,
-                  .data = row.data,
+                  .data = std::move(row.data),
                   .body = std::move(body)};
     Restoring restoring(memory_, persistence_);
     restoring.add(jobs_.extract(row.job));

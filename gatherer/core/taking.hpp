@@ -1,7 +1,7 @@
-// Jobs that come from another gatherer, row by row, as from an earlier life. Each is nobody's until
-// the broker assigns it, and not in the table of jobs: of what is not whole by then, or by the end
-// of a session, nothing is kept. In the store such a job has assignment 0, and a start lets go of
-// it. Owned by the gatherer's core, on its thread.
+// Jobs that come from another gatherer, row by row, as a start reads them from the store. They are
+// not in the table of jobs until the broker assigns them to this gatherer. One that is not whole by
+// then, or when the session ends, is dropped. In the store it has assignment 0 until it is whole; a
+// start drops it, too. Owned by the gatherer's core, on its thread.
 //
 // Invariant (checked by check_invariants()): each job that is coming has a row, and is in the
 // table.
@@ -41,7 +41,7 @@ private:
         std::uint32_t rows = 0;     // likewise
         bool whole = false;
     };
-    std::string take_row(Step& step, const wire::HandedRow& row, Slice body);
+    std::string take_row(Step& step, wire::HandedRow& row, Slice body);
     std::string finish(Step& step, const wire::HandedRow& last);
 
     Memory& memory_;
