@@ -38,13 +38,15 @@ inline constexpr std::uint32_t lost_after = 4;   // inventories that don't count
 inline constexpr auto rest_of_a_full_worker = 250ms;
 inline constexpr double most_hedges = 100;  // saved up by a function
 
+// --- what is on its way to the broker
 inline constexpr double window_fragments = 8;  // large ones, that a client may send ahead
 
 // --- what is on its way to a worker
 inline constexpr auto flow_time = 1s;  // of what it takes
 inline constexpr std::size_t least_flow = 256 * KiB;
-inline constexpr auto shortest_flow = 100us;  // that is measured
-inline constexpr double flow_decay = 0.8;     // most that one slow delivery takes off
+inline constexpr std::size_t probe_bytes = 16 * KiB;  // a chunk that shows the round trip
+inline constexpr auto shortest_flow = 100us;          // that is measured
+inline constexpr double flow_decay = 0.8;             // most that one slow delivery takes off
 
 // --- results that workers can't push to their gatherer
 inline constexpr std::uint64_t relay_credit = 1 << 20;   // of one worker to one gatherer

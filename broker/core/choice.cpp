@@ -37,11 +37,12 @@ PeerId choose_gatherer(const Owners& owners, const std::string& preferred) {
 }
 
 PeerId choose_other_gatherer(const Owners& owners, const PeerId& gatherer) {
+    const bool has_store = owners.sessions.at(gatherer).gatherer.has_store();
     std::vector<PeerId> others;
     for (const PeerId& peer : owners.sessions.gatherers()) {
         const Session& session = owners.sessions.at(peer);
         if (peer != gatherer && session.knows_moves() && !session.draining &&
-            session.trouble.empty())
+            session.trouble.empty() && (session.gatherer.has_store() || !has_store))
             others.push_back(peer);
     }
     return least_busy(owners, others);

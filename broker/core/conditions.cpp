@@ -30,7 +30,7 @@ void Conditions::on_heartbeat(Step& step, const PeerId& from, const wire::Heartb
 
 bool Conditions::on_unreached(Step& step, Session& session,
                               std::vector<wire::Unreached> unreached) {
-    // One that is away is reached by nobody, and may be gone for good.
+    // A gatherer that is away can't be reached at all, and may be gone for good.
     std::erase_if(unreached, [&](const wire::Unreached& wall) {
         return !owners_.sessions.gatherer_named(wall.gatherer);
     });

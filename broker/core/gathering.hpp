@@ -78,7 +78,7 @@ private:
     void tell(Step& step, Job& job);
     void tell_workers(Step& step, const Job& job) const;
     bool wins_over_cancel(const Job& job, const PeerId& from, const wire::Propose& propose) const;
-    bool keeps_results(const Job& job) const { return job.assignment->known.epoch.number > 0; }
+    bool keeps_results(const Job& job) const { return job.assignment->known.has_store(); }
 
     const Owners& owners_;
     LivedTime missed_{};  // the start, or the last loss of a gatherer

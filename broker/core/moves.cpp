@@ -8,7 +8,8 @@
 namespace fanfold::broker {
 
 namespace {
-/// Attached jobs that have ended are of nobody's interest any more.
+/// Whether the job is to go with the others: an attached one that has ended stays, for its results
+/// are no longer needed.
 bool is_of(const Job& job, const PeerId& peer, const Session& gatherer) {
     return job.running()
                ? job.assignment->gatherer == peer
@@ -48,8 +49,9 @@ std::string Moves::why_staying(const PeerId& gatherer) const {
     const Session& session = owners_.sessions.at(gatherer);
     if (!session.draining) return {};
     if (choose_other_gatherer(owners_, gatherer).bytes.empty())
-        return "no other gatherer is here that could take its jobs";
-    if (!session.trouble.empty()) return session.trouble;
+        return session.gatherer.has_store()
+                   ? "no other gatherer with a store is here that could take its jobs"
+                   : "no other gatherer is here that could take its jobs";
     return {};
 }
 
@@ -70,7 +72,6 @@ Job* Moves::next_job(const PeerId& gatherer, LivedTime lived) {
         if (!is_of(job, gatherer, session) || rests_.contains(job.id)) return false;
         return !job.running() || (job.assignment->compared && !job.assignment->taken_over);
     };
-    std::erase_if(rests_, [&](const auto& item) { return lived >= item.second; });
     Search& search = searches_[gatherer];
     if (lived < search.again_at) return nullptr;
     for (auto at = all.upper_bound(search.last); at != all.end(); ++at)
@@ -150,9 +151,7 @@ void Moves::complete(Step& step, All::iterator at) {
                .what = "a job has gone to another gatherer",
                .job = job->id,
                .peer = owners_.sessions.at(move.to).name});
-    owners_.gathering.reassign(step, *job, move.to, job->assignment->number + 1);
-    if (job->running()) reconciling_.compare(step, move.to, job->id);
-    else owners_.endings.tell_again(step, *job);
+    reconciling_.follow(step, *job, move.to, job->assignment->number + 1);
     step.send(from, wire::Forget{job->id});
     begin(step, from);
 }
@@ -187,12 +186,16 @@ void Moves::lose(Step& step, const PeerId& gatherer) {
 }
 
 void Moves::sweep(Step& step) {
+    std::erase_if(rests_, [&](const auto& item) { return step.lived >= item.second; });
     for (auto at = moves_.begin(); at != moves_.end();) {
         auto move = at++;
         const Job* job = owners_.jobs.find(move->second.job);
+        const Session& to = owners_.sessions.at(move->second.to);
         if (!job || state_of(*job) != move->second.state) abort(step, move);
         else if (step.lived - move->second.heard > patience_with(move->second.bytes))
             abort(step, move, "nothing of it has come for too long");
+        else if (!to.trouble.empty())
+            abort(step, move, "gatherer " + to.gatherer.name + " can't store it: " + to.trouble);
     }
     for (const PeerId& peer : owners_.sessions.gatherers()) {
         const Session& session = owners_.sessions.at(peer);
@@ -203,9 +206,12 @@ void Moves::sweep(Step& step) {
 }
 
 void Moves::check_invariants() const {
-    for (const auto& [from, move] : moves_)
+    for (const auto& [from, move] : moves_) {
         for (const PeerId& peer : {from, move.to})
             FANFOLD_CHECK(owners_.sessions.gatherers().contains(peer));
+        const Job* job = owners_.jobs.find_running(move.job);
+        if (job && state_of(*job) == move.state) FANFOLD_CHECK(job->assignment->moves);
+    }
 }
 
 }  // namespace fanfold::broker

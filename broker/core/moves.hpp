@@ -3,7 +3,8 @@
 // one's until the other has all of it safe; then it is assigned to that, and the first one forgets
 // it. Whatever happens before leaves the job where it was. Owned by the core's thread.
 //
-// Invariant: a job that moves is marked so, and both gatherers are here.
+// Invariants (checked by check_invariants()): both gatherers of a move are here; a running job that
+// moves is marked so.
 #pragma once
 
 #include <cstdint>

@@ -14,8 +14,8 @@ std::string count_of(std::uint64_t number, const std::string& what) {
 }
 
 const char* why_less(const wire::GathererRef& gatherer) {
-    return gatherer.epoch.number == 0 ? ", as it was started again without a store"
-                                      : ", as its state was put back to an older one";
+    return gatherer.has_store() ? ", as its state was put back to an older one"
+                                : ", as it was started again without a store";
 }
 }  // namespace
 
@@ -149,8 +149,8 @@ void Reconciling::describe(Step& step, const PeerId& gatherer, Gatherer& known) 
     if (!wanted.jobs.empty()) step.send(gatherer, std::move(wanted));
 }
 
-/// It went to this gatherer, or away from it. Where it went last, the number of its assignment is
-/// higher. But who is here and has the job is asked first: nobody takes it away by a number.
+/// Two gatherers know a job that went from one to the other; the later assignment has the higher
+/// number. A gatherer could make up a number, though: one that is here and has the job keeps it.
 void Reconciling::judge_copy(Step& step, const PeerId& gatherer, Job& job,
                              const wire::HeldJob& held) {
     const std::uint32_t number = job.assignment->number;
@@ -165,6 +165,7 @@ void Reconciling::judge_copy(Step& step, const PeerId& gatherer, Job& job,
 void Reconciling::follow(Step& step, Job& job, const PeerId& gatherer, std::uint32_t number) {
     owners_.gathering.reassign(step, job, gatherer, number);
     if (job.running()) compare(step, gatherer, job.id);
+    else owners_.endings.tell_again(step, job);
 }
 
 /// Its own gatherer has it.

@@ -33,8 +33,8 @@ public:
     void on_described(Step& step, const PeerId& gatherer, wire::Described described);
     /// It has forgotten the job before it could describe it.
     void on_forgotten(const PeerId& gatherer, const JobId& job);
-    /// What is safe of the job, with what the gatherer has.
-    void compare(Step& step, const PeerId& gatherer, const JobId& job);
+    /// The gatherer has the job now, by an assignment of this number.
+    void follow(Step& step, Job& job, const PeerId& gatherer, std::uint32_t number);
     void sweep(Step& step);
     void check_invariants() const;
 
@@ -57,12 +57,12 @@ private:
         std::map<JobId, std::uint32_t> copies;
         bool has_said_all = false;
     };
+    void compare(Step& step, const PeerId& gatherer, const JobId& job);
     void ask(Step& step, const PeerId& gatherer, const JobId& job, Comparison& comparison);
     void conclude(Step& step, Job& job, const Comparison& comparison);
     void run_again(Step& step, Job& job, const RangeSet& gone);
     void describe(Step& step, const PeerId& gatherer, Gatherer& known);
     void judge_copy(Step& step, const PeerId& gatherer, Job& job, const wire::HeldJob& held);
-    void follow(Step& step, Job& job, const PeerId& gatherer, std::uint32_t number);
     void erase_copies(Step& step, const Job& job);
     void take_copies(Step& step, const PeerId& gatherer);
     void follow_numbers(Step& step, Job& job, const wire::HeldJob& held);

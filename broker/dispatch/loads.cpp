@@ -65,7 +65,8 @@ void Loads::learn_round_trip(const Step& step, Session& worker, const LentChunk&
                              Duration busy) {
     Duration& known = worker.load.write()->round_trip;
     const Duration seen = std::max(step.lived - chunk.sent - busy, Duration{});
-    if (chunk.waits || chunk.bytes_each * static_cast<double>(chunk.fragments) > limits::least_flow)
+    if (chunk.waits ||
+        chunk.bytes_each * static_cast<double>(chunk.fragments) > limits::probe_bytes)
         return;
     known = known == Duration{} ? seen : known + (seen - known) / 8;
 }

@@ -1,4 +1,5 @@
 // The public Scatterer: connect, open, look around.
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -148,9 +149,10 @@ std::vector<GathererStatus> Scatterer::gatherers() {
     if (!report) throw FanfoldError(report.error().text);
     std::vector<GathererStatus> gatherers;
     for (const auto& info : report->states) gatherers.push_back(scatterer::status_of(info));
-    if (!report->states.empty()) return gatherers;
-    for (const auto& gatherer : report->gatherers)  // of a broker that tells no more
-        gatherers.push_back(scatterer::status_of(wire::GathererInfo{.name = gatherer.name}));
+    if (gatherers.empty())
+        for (const auto& gatherer : report->gatherers)  // of a broker that tells no more
+            gatherers.push_back(scatterer::status_of(wire::GathererInfo{.name = gatherer.name}));
+    std::ranges::sort(gatherers, {}, &GathererStatus::name);
     return gatherers;
 }
 

@@ -56,7 +56,7 @@ Verdict judge(const wire::Ended& ended, const Collection& collection, const Mute
     bool lacks_failures = all_promised && promises_failures_beyond(ended, collection.failures());
     bool lacks = !failed && (lacks_values || lacks_failures);
     // What a gatherer keeps in a store is worth waiting for until it is started again.
-    bool has_store = mute.gatherer && mute.gatherer->epoch.number > 0;
+    bool has_store = mute.gatherer && mute.gatherer->has_store();
     Duration patience = !lacks      ? Duration(limits::conclusion_patience)
                         : has_store ? Duration(limits::gatherer_patience)
                                     : Duration(limits::results_patience);

@@ -199,7 +199,7 @@ struct RowTaken {
     std::uint64_t handing = 0;
     std::uint64_t number = 0;
     std::string refused{};  // why the job can't be taken, or handed over; empty: it can
-    bool unknown = false;   // who is to hand it over has nothing of it
+    bool unknown = false;   // the gatherer that is to hand it over does not have it
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.job, m.handing, m.number, m.refused, m.unknown);
     };

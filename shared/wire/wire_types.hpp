@@ -94,6 +94,7 @@ struct GathererRef {
     std::string public_key{};  // CURVE, in Z85, as it has proved to the broker; empty: its sockets
                                // are plain
     std::uint16_t minor = 0;   // the version that it speaks
+    bool has_store() const { return epoch.number > 0; }
     auto operator<=>(const GathererRef&) const = default;
     static constexpr auto fields = [](auto& m) {
         return std::tie(m.name, m.epoch, m.results, m.collect, m.public_key, m.minor);

@@ -72,7 +72,8 @@ class Fleet:
                 open(self.folder / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
                 self.network.inside(host, *command), stdin=subprocess.DEVNULL, stdout=out,
-                stderr=log, env=os.environ | self.environment.get(name, {}), cwd=self.folder)
+                stderr=log, cwd=self.folder,
+                env=os.environ | {"TMPDIR": str(self.folder)} | self.environment.get(name, {}))
 
     def send(self, name, what):
         self.processes[name].send_signal(what)

@@ -47,10 +47,10 @@ await "some of the second ran" at_least 5 others
 same "running jobs of one" 2 "$(count_of one running)"
 same "ended jobs of one" 3 "$(count_of one ended)"
 
-# --- nobody else is there; then somebody is ---
+# --- no other gatherer is there; then one is ---
 run 0 "${operator[@]}" gatherers drain one
 await "one is draining" eval '[[ $(count_of one draining) == True ]]'
-same "why its jobs stay" "no other gatherer is here that could take its jobs" \
+same "why its jobs stay" "no other gatherer with a store is here that could take its jobs" \
     "$(count_of one trouble)"
 start_one two 5 --state two-state
 run 0 "${operator[@]}" gatherers drain --wait one
@@ -111,8 +111,8 @@ run 255 "${operator[@]}" gatherers drain
 says 'a NAME is missing; .fanfold gatherers. lists them'
 run 255 "${operator[@]}" gatherers empty two
 says "unknown action 'empty'; drain NAME and resume NAME there are"
-run 255 "${operator[@]}" gatherers drain nobody
-says "there is no gatherer 'nobody'; fanfold gatherers has those that there are"
+run 255 "${operator[@]}" gatherers drain missing
+says "there is no gatherer 'missing'; fanfold gatherers has those that there are"
 run 255 "${operator[@]}" gatherers resume --wait two
 says -- '--wait is for drain, not for resume'
 if [[ -n ${FANFOLD_TEST_SECURE:-} ]]; then

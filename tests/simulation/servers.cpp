@@ -300,12 +300,14 @@ void GathererProcess::close_all(bool silently) {
 
 /// What nobody may hold any more is told; results of submitted jobs stay.
 std::string GathererProcess::leftovers() const {
-    if (drained_ && core_.kept_jobs() > 0)
+    // The last one is never drained; jobs of a gatherer with a disk go only to one with a disk.
+    const Scenario& scenario = world_.scenario();
+    if (drained_ && core_.kept_jobs() > 0 && (!durable() || scenario.durable.back()))
         return " is drained, and has jobs: " + std::to_string(core_.kept_jobs());
     std::uint64_t most = 0;
-    for (const JobPlan& job : world_.scenario().jobs)
+    for (const JobPlan& job : scenario.jobs)
         if (!job.spec.attached) most += job.count * (job.value_bytes + bytes_beside);
-        else if (!job.collected_by_owner || !world_.scenario().faults.empty())
+        else if (!job.collected_by_owner || !scenario.faults.empty())
             most += job.count * (job.value_bytes + bytes_beside);
     if (core_.held_bytes() <= most) return {};
     return " holds " + std::to_string(core_.held_bytes()) + " bytes";

@@ -148,7 +148,8 @@ constexpr HelpText gatherers_text{
     R"(Lists the gatherers: how many jobs each gathers, and of how many it keeps results. A gatherer
 that is drained gets no new jobs, and those that it has go to other gatherers with all their
 results, while they run too, until it has none; then it may be ended. That lasts until it ends, or
-is resumed. Attached jobs that have ended (of map) are of nobody's interest, and stay.)",
+is resumed. The jobs of a gatherer with a store go only to one with a store. Jobs of map that have
+ended stay: their results are no longer needed.)",
     R"(Examples:
   fanfold gatherers
   fanfold gatherers drain --wait store-1 && ssh store-1 systemctl stop fanfold-gatherer)"};

@@ -15,11 +15,11 @@ struct Draining : Durable {
         ignore<wire::Gathered>();
         for (const char* peer : {"g", "h"}) say(peer, wire::Holds{.last = true});
     }
-    void join(const char* peer, const char* name, std::uint64_t number = 1) {
+    void join(const char* peer, const char* name, Epoch epoch = {1, 1}) {
         say(peer, wire::Hello{.role = wire::Role::gatherer,
                               .name = name,
-                              .epoch = {1, number},
-                              .gatherer = {.name = name, .epoch = {1, number}}});
+                              .epoch = epoch,
+                              .gatherer = {.name = name, .epoch = epoch}});
     }
     /// A job of 4 fragments, of which the first two are safe at g.
     JobId open(std::uint64_t n = 1) {
@@ -121,6 +121,18 @@ TEST_CASE("new jobs go to other gatherers, while there are any") {
     CHECK(stage.assignment(stage.open(3)).known.name == "G");
 }
 
+TEST_CASE("a job of a gatherer with a store does not go to one without") {
+    Draining stage;
+    for (const char* peer : {"g", "h"}) stage.step(Unroutable{{peer}});
+    stage.join("g", "G", {1, 2});
+    stage.join("h", "H", {0, 2});
+    for (const char* peer : {"g", "h"}) stage.say(peer, wire::Holds{.last = true});
+    const JobId job = stage.open();
+    stage.drain("g");
+    CHECK(stage.ordered().number == 0);
+    CHECK(stage.assignment(job).known.name == "G");
+}
+
 TEST_CASE("a job stays where it is, and goes on") {
     Draining stage;
     const JobId job = stage.open();
@@ -144,12 +156,18 @@ TEST_CASE("a job stays where it is, and goes on") {
     }
     SUBCASE("when more of it is on its way than may be") {
         const Slice large = Slice::take(std::string(5 << 20, 'x'));
-        for (std::uint64_t number : {3, 4}) {
+        for (const std::uint64_t number : {std::uint64_t{3}, std::uint64_t{4}}) {
             stage.say("g", wire::HandedRow{.job = job, .handing = order.number, .number = number},
                       large);
             stage.expect<wire::HandedRow>("h");
         }
         stage.say("g", wire::HandedRow{.job = job, .handing = order.number, .number = 5}, large);
+        stopped("g");
+        stopped("h");
+    }
+    SUBCASE("when the other one can store nothing any more") {
+        stage.say("h", wire::Heartbeat{.trouble = "the disk is full"});
+        stage.pass(500ms);
         stopped("g");
         stopped("h");
     }
@@ -190,7 +208,7 @@ TEST_CASE("a broker put back to an older state finds the job where it went") {
         stage.say("h", wire::Holds{.jobs = {held}, .last = true});
         CHECK(stage.assignment(job).known.name == "G");
         stage.step(Unroutable{{"g"}});
-        stage.join("g", "G", 2);
+        stage.join("g", "G", {1, 2});
         stage.say("h", wire::Holds{.jobs = {held}, .last = true});
         stage.say("g", wire::Holds{.last = true});
     }
@@ -202,7 +220,7 @@ TEST_CASE("a broker put back to an older state finds the job where it went") {
     CHECK(stage.assignment(job).number == 3);
 }
 
-TEST_CASE("nobody takes a job by a number from a gatherer that has it") {
+TEST_CASE("a higher number takes no job from a gatherer that is here and has it") {
     Draining stage;
     const JobId job = stage.open();
     stage.say("h", wire::Holds{.jobs = {{.job = job, .assignment = 1000}}, .last = true});

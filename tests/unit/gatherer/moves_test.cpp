@@ -17,6 +17,13 @@ struct Between {
     explicit Between(std::uint64_t memory = std::uint64_t{1} << 30)
         : from(Stage::durable_with(memory)), to(Stage::durable_with(memory)) {}
 
+    /// A job of 3 fragments, of which the first two have come.
+    void open() {
+        from.assign(3);
+        from.results({0, 2});
+        from.later(100ms);
+        from.gathered();
+    }
     void order(bool stop = false) {
         from.say(wire::HandOver{.job = from.job, .number = 7, .stop = stop});
     }
@@ -168,10 +175,7 @@ TEST_CASE("bodies that are in the store alone are read back, a few megabytes at 
 
 TEST_CASE("a job is refused by name, and nothing of it stays") {
     Between both;
-    both.from.assign(3);
-    both.from.results({0, 2});
-    both.from.later(100ms);
-    both.from.gathered();
+    both.open();
     SUBCASE("its rows have another form") {
         both.order();
         auto rows = both.from.expect_all<wire::HandedRow>();
@@ -203,7 +207,7 @@ TEST_CASE("a job is refused by name, and nothing of it stays") {
         CHECK(both.to.expect<wire::RowTaken>().refused ==
               "its rows are none of a job that is handed over");
     }
-    SUBCASE("who is to hand it over has none") {
+    SUBCASE("the gatherer does not have the job that it is to hand over") {
         both.from.say(wire::HandOver{.job = job_number(9), .number = 3});
         CHECK(both.from.expect<wire::RowTaken>().unknown);
     }
@@ -212,12 +216,37 @@ TEST_CASE("a job is refused by name, and nothing of it stays") {
                                [&](const auto& row) { return row.second.job == both.from.job; }));
 }
 
+TEST_CASE("without a store a row is refused for which there is no room; what runs there stays") {
+    constexpr std::uint64_t room = fanfold::limits::least_memory_bytes;
+    Between both;
+    Stage other(room);
+    const std::string large = wire::pack_text(std::string(5 << 20, 'x'));
+    both.from.assign(21);
+    for (Index index = 0; index < 20; ++index) both.from.raw_results(index, 1, large);
+    both.from.later(100ms);
+    both.from.skip<wire::Gathered>();
+    other.job = job_number(9);
+    other.assign(3);
+    std::string refused;
+    both.order();
+    for (bool sent = true; sent && refused.empty();) {
+        auto rows = both.from.expect_all_with_bodies<wire::HandedRow>();
+        sent = !rows.empty();
+        for (auto& [row, body] : rows) {
+            other.say(row, std::string(body.view()));
+            for (const wire::RowTaken& taken : other.expect_all<wire::RowTaken>())
+                if (taken.refused.empty()) both.from.say(taken);
+                else refused = taken.refused;
+        }
+    }
+    CHECK(refused == "there is no room for it in memory (--memory)");
+    CHECK(other.core.held_bytes() == 0);
+    CHECK(other.core.kept_jobs() == 1);
+}
+
 TEST_CASE("a start lets go of what was not whole, and keeps what was") {
     Between both;
-    both.from.assign(3);
-    both.from.results({0, 2});
-    both.from.later(100ms);
-    both.from.gathered();
+    both.open();
     both.order();
     auto rows = both.from.expect_all_with_bodies<wire::HandedRow>();
     bool whole = false;
