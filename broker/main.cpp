@@ -13,15 +13,17 @@ namespace fanfold {
 namespace {
 constexpr const char* examples = R"(Examples:
   fanfold-broker                                    on this machine only
-  fanfold-broker --state /srv/fanfold --memory 4G   jobs may be far larger than that
+  fanfold-broker --state /srv/fanfold --memory 4G   jobs may be far larger
   fanfold-broker --volatile                         nothing is kept on disk
 For a fleet of several machines:
   fanfold-broker --keys head --bind tcp://0.0.0.0:7411
-  fanfold-broker --keys head --bind tcp://0.0.0.0:7411 --advertise tcp://203.0.113.5:7411
+  fanfold-broker --keys head --bind tcp://0.0.0.0:7411 \
+      --advertise tcp://203.0.113.5:7411
 
-It takes two ports: the one given, for control, and the next, for blocks. On SIGHUP it opens its log
-file anew and reads the allowed keys again. The --user limits are those of each user who has none in
-the file of allowed keys; without keys, of everybody together.)";
+It takes two ports: the one given, for control, and the next, for blocks. On
+SIGHUP it opens its log file anew and reads the allowed keys again. The --user
+limits are those of each user who has none in the file of allowed keys; without
+keys, of everybody together.)";
 
 struct Settings {
     broker::ShellOptions shell;
@@ -52,8 +54,10 @@ void add_options(CLI::App& app, Settings& settings) {
     app.add_option(
            "--bind", settings.bind,
            "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
+        ->type_name("ENDPOINT")
         ->capture_default_str();
-    app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind");
+    app.add_option("--advertise", options.advertise, "as which endpoint its peers reach --bind")
+        ->type_name("ENDPOINT");
     add_duration(app, "--worker-timeout", options.worker_timeout,
                  "silence after which a worker counts as gone");
     app.add_flag_callback(
@@ -75,6 +79,7 @@ void add_options(CLI::App& app, Settings& settings) {
         app.add_option(
                "--state", options.state,
                "the folder in which accepted jobs are kept: they survive the broker's death")
+            ->type_name("FOLDER")
             ->capture_default_str();
     app.add_flag("--volatile", settings.in_memory, "keep all in memory: jobs die with the broker")
         ->excludes(state);

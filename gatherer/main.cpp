@@ -25,12 +25,15 @@ void declare_options(CLI::App& app, Settings& settings) {
     app.add_option(
            "--bind", settings.bind,
            "where it listens: tcp://HOST:PORT (the port * takes any free ones) or ipc://PATH")
+        ->type_name("ENDPOINT")
         ->capture_default_str();
-    app.add_option("--advertise", shell.advertise, "as which endpoint its peers reach --bind");
-    app.add_option(
-        "--name", shell.name,
-        "a name of its own among the broker's gatherers, the same at each start [the host's name "
-        "and a random part, kept in --state]");
+    app.add_option("--advertise", shell.advertise, "as which endpoint its peers reach --bind")
+        ->type_name("ENDPOINT");
+    app.add_option("--name", shell.name,
+                   "a name of its own among the broker's gatherers, the same at each start [the "
+                   "host's name "
+                   "and a random part, kept in --state]")
+        ->type_name("NAME");
     add_size(app, "--memory", shell.memory_bytes,
              "most bytes of results held in memory; more wait in the store [1G]");
     shell.state = default_state_folder();
@@ -38,6 +41,7 @@ void declare_options(CLI::App& app, Settings& settings) {
         app.add_option(
                "--state", shell.state,
                "the folder in which jobs and results are kept: they survive the gatherer's death")
+            ->type_name("FOLDER")
             ->capture_default_str();
     add_duration(app, "--keep", shell.keep,
                  "how long results are kept of jobs that no broker knows any more");
@@ -89,14 +93,15 @@ int main(int argc, char** argv) {
         "fanfold-gatherer");
     app.footer(R"(Examples:
   fanfold-gatherer --broker tcp://127.0.0.1:7411
-  fanfold-gatherer --state /srv/fanfold --memory 4G   results may be far larger than that
+  fanfold-gatherer --state /srv/fanfold --memory 4G   results may be far larger
   fanfold-gatherer --volatile                         nothing is kept on disk
   fanfold-gatherer --keys store --broker tcp://head:7411 \
       --bind tcp://0.0.0.0:7421 --advertise tcp://203.0.113.6:7421
 
-It takes two ports: the one given, for results, and the next, for collectors. Started again with
-the same --state and --name, it goes on where it was. A second gatherer of a host needs a --state,
-a --name and a --bind of its own. On SIGHUP it opens its log file anew.)");
+It takes two ports: the one given, for results, and the next, for collectors.
+Started again with the same --state and --name, it goes on where it was. A
+second gatherer of a host needs a --state, a --name and a --bind of its own. On
+SIGHUP it opens its log file anew.)");
     LogOptions log;
     Settings settings;
     declare_options(app, settings);

@@ -16,7 +16,7 @@ packages=(
         nlohmann-json3-dev libcli11-dev doctest-dev libsqlite3-dev libxxhash-dev libzstd-dev
 )
 checks=(clang clang-format clang-tidy shellcheck universal-ctags procps mount python3 python3-zmq \
-    python3-msgpack)
+    python3-msgpack parallel)
 bench=(libbenchmark-dev python3 python3-matplotlib)
 peers=(
     gearman-job-server libgearman-dev nats-server libnats-dev redis-server libhiredis-dev

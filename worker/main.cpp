@@ -22,21 +22,22 @@ constexpr const char* description =
     "allow it.";
 constexpr const char* footer =
     R"(Examples:
-  fanfold-worker --function wc='wc -w'           a command: payload on stdin, result from stdout
-  fanfold-worker --slots 8 --allow-exec          runs whatever command comes with a job
+  fanfold-worker --function wc='wc -w'       a payload on stdin, a result back
+  fanfold-worker --slots 8 --allow-exec      runs whatever comes with a job
   fanfold-worker --keys node --broker tcp://head:7411
-  fanfold-worker --label gpu --resource mem=16G  for fanfold map --require gpu --resource mem=2G
+  fanfold-worker --label gpu --resource mem=16G
+      for fanfold map --require gpu --resource mem=2G
   fanfold-worker --function size='wc -c' --idempotent size      may be hedged
 
-Commands run in their submitter's folder where this host has it, too, else in one of their own,
-which goes with them. They get of the worker's environment only PATH, HOME, LANG, LC_*, TZ, USER,
-LOGNAME, SHELL and TMPDIR. Nothing that they start outlives them, and they leave no core dump.
-Without --allow-exec a job chooses a function that is offered here, and its payloads, and nothing
-else.
+Commands run in their submitter's folder where this host has it, too, else in
+one of their own, which goes with them. They get of the worker's environment
+only PATH, HOME, LANG, LC_*, TZ, USER, LOGNAME, SHELL and TMPDIR. Nothing that
+they start outlives them, and they leave no core dump. Without --allow-exec a
+job chooses a function that is offered here, and its payloads, and nothing else.
 
-Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and fanfold.fail, for trying
-out a fleet. On SIGTERM it finishes what runs and gives the rest back; a second one ends it at
-once.)";
+Every worker offers fanfold.echo, fanfold.sleep (payload: seconds) and
+fanfold.fail, for trying out a fleet. On SIGTERM it finishes what runs and gives
+the rest back; a second one ends it at once.)";
 
 /// What the command line says that the shell's options do not hold as it is written.
 struct Declared {
@@ -59,22 +60,23 @@ void named(const char* option, const std::function<void()>& declare) {
 }
 
 void add_offers(CLI::App& app, Declared& declared) {
-    app.add_option(
-           "--function", declared.functions,
-           "offer a command as a function: NAME='COMMAND LINE' (may be given more than once)")
+    app.add_option("--function", declared.functions,
+                   "offer a command line as a function (may be given more than once)")
+        ->type_name("NAME=COMMAND")
         ->take_all();
     app.add_flag("--allow-exec", declared.allow_exec,
                  "run command lines that come with jobs, whatever they are");
-    app.add_option(
-           "--idempotent", declared.idempotent,
-           "a fragment of this FUNCTION may run twice: the broker may hedge it (repeatable)")
+    app.add_option("--idempotent", declared.idempotent,
+                   "its fragments may run twice: the broker may hedge them (repeatable)")
+        ->type_name("FUNCTION")
         ->take_all();
     app.add_option("--label", declared.labels,
-                   "a NAME that jobs may require of their workers (repeatable)")
+                   "what jobs may require of their workers (repeatable)")
+        ->type_name("LABEL")
         ->take_all();
-    app.add_option(
-           "--resource", declared.resources,
-           "what running fragments share: NAME=AMOUNT; K, M, G, T: powers of 1024 (repeatable)")
+    app.add_option("--resource", declared.resources,
+                   "what running fragments share; K, M, G, T: powers of 1024 (repeatable)")
+        ->type_name("NAME=AMOUNT")
         ->take_all();
 }
 
@@ -84,14 +86,17 @@ void add_limits(CLI::App& app, worker::ShellOptions& options, Declared& declared
              "most memory of each process of a command, such as 2G [no limit]");
     add_duration(app, "--limit-cpu", declared.limit_cpu,
                  "most processor time of each process of a command, in whole seconds [no limit]");
-    app.add_option("--check", options.check,
-                   "a COMMAND LINE that must succeed before this worker takes work again after "
-                   "repeated trouble [that it can start a command and write a file]");
+    app.add_option(
+           "--check", options.check,
+           "a line for the shell that must succeed before this worker takes work again after "
+           "repeated trouble [that it can start a command and write a file]")
+        ->type_name("COMMAND");
     app.add_option("--limit-files", options.containment.limits.files,
                    "most files that a process of a command has open [no limit]")
         ->check(CLI::Range(8u, 1u << 30));
     app.add_option("--keep-env", options.containment.kept_names,
                    "commands get this variable of the worker's environment, too (repeatable)")
+        ->type_name("NAME")
         ->take_all();
 }
 
@@ -160,7 +165,9 @@ int main(int argc, char** argv) {
     app.add_option("--slots", options.slots, "executions at a time")
         ->capture_default_str()
         ->check(CLI::Range(1u, limits::slots));
-    app.add_option("--name", options.name, "a name for people and logs")->capture_default_str();
+    app.add_option("--name", options.name, "a name for people and logs")
+        ->type_name("NAME")
+        ->capture_default_str();
     add_offers(app, declared);
     add_keys_options(app, declared.keys);
     add_limits(app, options, declared);

@@ -34,20 +34,28 @@ std::string default_state_folder() {
 
 void add_common_options(CLI::App& app, LogOptions& log) {
     app.add_option("--log-level", log.level, "trace, debug, info, warn, error or off")
+        ->type_name("LEVEL")
         ->capture_default_str();
-    app.add_option("--log-file", log.file, "write the log to this file instead of stderr");
-    app.add_option("--log-rotate", log.rotate,
-                   "SIZE:COUNT: past the size the log file is renamed and begun again, and so many "
-                   "old ones are kept; 0:0: it grows")
+    app.add_option("--log-file", log.file, "write the log to this file instead of stderr")
+        ->type_name("FILE");
+    app.add_option(
+           "--log-rotate", log.rotate,
+           "past the size the log file is renamed and begun again, and so many old ones are "
+           "kept; 0:0: it grows")
+        ->type_name("SIZE:COUNT")
         ->capture_default_str();
-    app.add_option("--log-format", log.format, "text or json")->capture_default_str();
-    app.set_version_flag("--version", "fanfold " FANFOLD_VERSION);
+    app.add_option("--log-format", log.format, "text or json")
+        ->type_name("FORMAT")
+        ->capture_default_str();
+    app.set_version_flag("-V,--version", "fanfold " FANFOLD_VERSION, "Show the version and leave");
+    app.set_help_flag("-h,--help", "Show this and leave");
     app.formatter(std::make_shared<HelpFormatter>());
 }
 
 void add_broker_option(CLI::App& app, std::string& broker) {
     broker = "tcp://127.0.0.1:7411";
     app.add_option("--broker", broker, "the broker's endpoint; also by FANFOLD_BROKER")
+        ->type_name("ENDPOINT")
         ->envname("FANFOLD_BROKER")
         ->capture_default_str();
 }
@@ -56,6 +64,7 @@ void add_keys_options(CLI::App& app, std::string& keys, bool* insecure) {
     app.add_option("--keys", keys,
                    "the folder with its keys (fanfold keygen makes them): all traffic is "
                    "encrypted; also by FANFOLD_KEYS")
+        ->type_name("FOLDER")
         ->envname("FANFOLD_KEYS");
     if (insecure)
         app.add_flag("--insecure", *insecure,

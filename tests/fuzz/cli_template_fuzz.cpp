@@ -50,7 +50,10 @@ bool ends_open(std::string_view line) {
 FANFOLD_FUZZ_TARGET(cli_template) {
     fuzz::Bytes input(data, size);
     fuzz::Bytes setting(input.line());
-    const TemplateOptions options{.no_shell = setting.flag(), .pipe = setting.below(4) == 3};
+    TemplateOptions options{.no_shell = setting.flag(), .pipe = setting.below(4) == 3};
+    options.repeats = setting.flag();
+    options.plus = setting.flag();
+    if (setting.flag()) options.names = {"name", "n"};
     std::vector<std::string> words, values;
     while (!input.empty()) {
         std::string word(input.line());
@@ -64,6 +67,8 @@ FANFOLD_FUZZ_TARGET(cli_template) {
 
     const auto made = Template::make(words, options);
     if (!made) return FANFOLD_CHECK(!made.error().text.empty());
+    const bool values_are_commands = words == std::vector<std::string>{"{}"};
+    if (values_are_commands && made->uses_shell()) return;
     const auto command = made->argv(values, 7);
     const std::string display = made->display(values, 7);
     const std::vector<std::string> plain(values.size(), "x");

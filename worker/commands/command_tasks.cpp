@@ -18,7 +18,7 @@ std::uint64_t output_limit(const wire::JobSpec& spec, std::uint64_t own) {
     return std::min<std::uint64_t>(wanted, limits::streams_bytes);
 }
 
-Result<Command> command_for(const Task& task, Index index, const Slice& payload,
+Result<Command> command_for(const Task& task, Index index, std::uint32_t slot, const Slice& payload,
                             const Function& function) {
     Command command{.id = task.number,
                     .argv = {},
@@ -31,6 +31,7 @@ Result<Command> command_for(const Task& task, Index index, const Slice& payload,
     command.environment.push_back("FANFOLD_INDEX=" + std::to_string(index));
     command.environment.push_back("FANFOLD_SEQ=" + std::to_string(index + 1));
     command.environment.push_back("FANFOLD_ATTEMPT=" + std::to_string(task.attempt));
+    command.environment.push_back("FANFOLD_SLOT=" + std::to_string(slot));
     if (const auto* line = std::get_if<CommandLine>(&function)) {
         auto input = input_of(payload);
         if (!input) return tl::unexpected(input.error());
@@ -79,12 +80,21 @@ void CommandTasks::run(Task task, const Function& function) {
         wire::JobSpec& spec = task.spec;
         const bool away = !spec.cwd_identity.empty() && !is_folder(spec.cwd, spec.cwd_identity);
         if (away) spec.cwd.clear();
-        active_.emplace(number,
-                        Active{.task = std::move(task), .function = &function, .away = away});
+        active_.emplace(
+            number,
+            Active{
+                .task = std::move(task), .function = &function, .slot = free_slot(), .away = away});
         go_on(number);
         anything_to_deliver = !outbox_.empty();
     }
     if (anything_to_deliver) deliver();
+}
+
+std::uint32_t CommandTasks::free_slot() const {
+    std::uint32_t slot = 1;
+    auto is_taken = [&slot](const auto& item) { return item.second.slot == slot; };
+    while (std::ranges::any_of(active_, is_taken)) ++slot;
+    return slot;
 }
 
 void CommandTasks::stop(std::uint64_t task) {
@@ -172,7 +182,8 @@ Result<Command> CommandTasks::next_command(const Active& active, const Slice& pa
     bool chooses = std::holds_alternative<CommandLine>(*active.function) &&
                    !(task.spec.environment.empty() && task.spec.cwd.empty());
     if (chooses && !options_.containment.job_chooses_surroundings) return fail(not_its_choice);
-    auto command = command_for(task, task.first + active.next, payload, *active.function);
+    auto command =
+        command_for(task, task.first + active.next, active.slot, payload, *active.function);
     if (command) command->max_output = output_limit(task.spec, options_.max_output);
     return command;
 }

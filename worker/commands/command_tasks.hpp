@@ -57,6 +57,7 @@ private:
     struct Active {
         Task task;
         const Function* function = nullptr;
+        std::uint32_t slot = 1;  // its commands find this number: the first that no other task has
         std::uint32_t next = 0;  // fragment of the task, of which there is no command yet
         std::size_t offset = 0;  // of its payload
         bool runs = false;       // the command of the fragment before that
@@ -67,6 +68,7 @@ private:
         Index running() const { return task.first + next - 1; }
     };
 
+    std::uint32_t free_slot() const;
     void go_on(std::uint64_t number);
     void start_next(Active& active);
     void take_check(const CommandEnd& end);

@@ -1,33 +1,15 @@
 #include "scatterer/cli/command/template.hpp"
 
 #include <algorithm>
-#include <charconv>
 
-#include "scatterer/cli/base/limits.hpp"
 #include "scatterer/cli/base/words.hpp"
-#include "scatterer/cli/command/unknown_replacements.hpp"
 
 namespace fanfold::scatterer::cli {
 namespace {
 
-bool is_gap(char c) { return c == ' ' || c == '\t'; }
+using Kind = Piece::Kind;
 
-// As dirname(1) has it: slashes at the end do not count.
-std::string_view folder_of(std::string_view path) {
-    std::size_t end = path.find_last_not_of('/');
-    if (end == std::string_view::npos) return path.empty() ? "." : "/";
-    std::size_t slash = path.rfind('/', end);
-    if (slash == std::string_view::npos) return ".";
-    end = path.find_last_not_of('/', slash);
-    return end == std::string_view::npos ? "/" : path.substr(0, end + 1);
-}
-
-std::string_view without_folders(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-std::string_view without_extension(std::string_view path) {
-    std::size_t mark = path.find_last_of("./");
-    return mark != std::string_view::npos && path[mark] == '.' ? path.substr(0, mark) : path;
-}
+const Piece the_input{.kind = Kind::all, .text = "{}"};
 
 std::vector<std::string_view> views(const std::vector<std::string>& values) {
     return {values.begin(), values.end()};
@@ -35,160 +17,20 @@ std::vector<std::string_view> views(const std::vector<std::string>& values) {
 
 }  // namespace
 
-std::string_view Template::changed(std::string_view value, Change change) {
-    switch (change) {
-        case Change::none: return value;
-        case Change::extension: return without_extension(value);
-        case Change::folders: return without_folders(value);
-        case Change::name: return folder_of(value);
-        case Change::both: return without_extension(without_folders(value));
-    }
-    return value;
-}
-
-// What stands between { and }. A literal piece when it is no replacement string at all.
-Result<Template::Piece> Template::replacement(std::string_view inner) {
-    Piece piece{.kind = Kind::all, .text = '{' + std::string(inner) + '}'};
-    if (inner == "#") {
-        piece.kind = Kind::sequence;
-        return piece;
-    }
-    if (inner == "%" || inner == "##")
-        return fail("replacement string " + piece.text +
-                    " is not supported: fragments run on any worker's slots, and the input "
-                    "may still be growing" +
-                    those_there_are);
-    const char* end = inner.data() + inner.size();
-    auto [rest, error] = std::from_chars(inner.data(), end, piece.position);
-    bool has_number = error == std::errc();
-    if (has_number && piece.position == 0)
-        return fail("replacement string " + piece.text +
-                    ": values are counted from 1, or from -1 backward");
-    if (has_number) piece.kind = Kind::position;
-    std::string_view change =
-        has_number ? std::string_view(rest, static_cast<std::size_t>(end - rest)) : inner;
-    if (change.empty()) return piece;
-    if (change == ".") piece.change = Change::extension;
-    else if (change == "/") piece.change = Change::folders;
-    else if (change == "//") piece.change = Change::name;
-    else if (change == "/.") piece.change = Change::both;
-    else piece.kind = Kind::literal;
-    if (piece.kind == Kind::literal && looks_replaceable(inner))
-        return fail("unknown replacement string " + piece.text + those_there_are);
-    return piece;
-}
-
-// Cuts a text into literals and replacement strings. No two literals follow one another.
-Result<Template::Word> Template::parse(std::string_view text, bool pipe) {
-    Word word;
-    auto add_literal = [&](std::string_view literal) {
-        if (word.empty() || word.back().kind != Kind::literal) word.push_back({});
-        word.back().text += literal;
-    };
-    for (std::size_t at = 0; at < text.size();) {
-        if (text.substr(at).starts_with("{=") && text.find("=}", at + 2) != std::string_view::npos)
-            return fail("unknown replacement string {= … =}" + std::string(those_there_are));
-        std::size_t close = text[at] == '{'
-                                ? text.substr(at, limits::replacement_characters).find('}')
-                                : std::string_view::npos;
-        if (close == std::string_view::npos) {
-            add_literal(text.substr(at++, 1));
-            continue;
-        }
-        std::string_view inner = text.substr(at + 1, close - 1);
-        Result<Piece> piece = pipe && inner != "#" ? Piece{} : replacement(inner);
-        if (!piece) return tl::unexpected(piece.error());
-        if (piece->kind == Kind::literal) {
-            add_literal(text.substr(at++, 1));
-            continue;
-        }
-        word.push_back(*piece);
-        at += close + 1;
-    }
-    return word;
-}
-
-// True when a shell would do no more with the line than to split it at its blanks and start the
-// program.
-bool Template::is_plain(const Word& line) {
-    for (const Piece& piece : line) {
-        if (piece.kind != Kind::literal) continue;
-        auto special = [](char c) {
-            return !is_gap(c) && c != '=' && needs_quotes(std::string_view(&c, 1));
-        };
-        if (std::any_of(piece.text.begin(), piece.text.end(), special)) return false;
-    }
-    Word first = split(line).front();
-    return first.size() == 1 && first[0].kind == Kind::literal && !shell_runs_itself(first[0].text);
-}
-
-// Cuts a plain line at its blanks. The line has at least one word.
-std::vector<Template::Word> Template::split(const Word& line) {
-    std::vector<Word> words;
-    bool inside = false;
-    auto current = [&]() -> Word& {
-        if (!inside) words.emplace_back();
-        inside = true;
-        return words.back();
-    };
-    for (const Piece& piece : line) {
-        if (piece.kind != Kind::literal) {
-            current().push_back(piece);
-            continue;
-        }
-        for (char c : piece.text) {
-            if (is_gap(c)) {
-                inside = false;
-                continue;
-            }
-            Word& word = current();
-            if (word.empty() || word.back().kind != Kind::literal) word.push_back({});
-            word.back().text += c;
-        }
-    }
-    return words;
-}
-
-// Gives each replacement string in a shell's line the quotes that it stands in, or says why it
-// can't be filled in.
-Result<void> Template::settle_quotes(Word& line) {
-    ShellScanner scanner;
-    auto ends_blank = [](const Piece& piece) {
-        return piece.kind == Kind::literal && is_gap(piece.text.back());
-    };
-    auto begins_blank = [](const Piece& piece) {
-        return piece.kind == Kind::literal && is_gap(piece.text.front());
-    };
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        Piece& piece = line[i];
-        if (piece.kind == Kind::literal) {
-            if (const auto name = bare_name(piece.text, scanner); !name.empty())
-                return fail("unknown replacement string " + std::string(name) + those_there_are +
-                            "; to mean the text itself, put it in quotes");
-            for (char c : piece.text) scanner.read(c);
-            continue;
-        }
-        if (const char* obstacle = scanner.obstacle())
-            return fail("replacement string " + piece.text +
-                        " can't be quoted safely where it stands: " + obstacle);
-        piece.quotes = scanner.quotes();
-        piece.alone = piece.quotes == Quotes::none && (i == 0 || ends_blank(line[i - 1])) &&
-                      (i + 1 == line.size() || begins_blank(line[i + 1]));
-        scanner.read('x');  // a value is a part of a word
-    }
-    if (scanner.unclosed())
-        return fail("the command opens a quote, $(, ${ or backtick and does not close it");
-    return {};
-}
-
-bool Template::replaces(std::string_view text) {
-    const Result<Word> word = parse(text, false);
-    return !word || std::any_of(word->begin(), word->end(),
-                                [](const Piece& piece) { return piece.kind != Kind::literal; });
+bool Template::replaces(std::string_view text, const TemplateOptions& use) {
+    const Result<Word> word = parse_word(text, use);
+    return !word || has_replacement(*word);
 }
 
 Result<Template> Template::make(const std::vector<std::string>& words, TemplateOptions options) {
     Template made;
+    made.repeats_ = options.repeats;
+    const bool is_input = words.empty() || (words.size() == 1 && words[0] == options.input);
+    if (is_input && !options.pipe && !options.no_shell) {
+        made.mode_ = Mode::input;
+        made.title_ = options.input;
+        return made;
+    }
     if (words.empty())
         return fail(
             "no command given; write it before the sources, as in: fanfold map wc -l {} ::: FILE…");
@@ -200,39 +42,52 @@ Result<Template> Template::make(const std::vector<std::string>& words, TemplateO
         return fail("the command is empty");
     if (words[0].empty() && options.no_shell)
         return fail("the command's first word is empty; it names the program");
-
-    bool replaces = false;
-    auto parse_text = [&](std::string_view text) -> Result<void> {
-        Result<Word> word = parse(text, options.pipe);
-        if (!word) return tl::unexpected(word.error());
-        replaces |= std::any_of(word->begin(), word->end(),
-                                [](const Piece& p) { return p.kind != Kind::literal; });
-        made.words_.push_back(std::move(*word));
-        return {};
-    };
-    Piece appended{.kind = Kind::all, .text = "{}"};
-    if (options.no_shell) {
-        made.mode_ = Mode::words;
-        for (const std::string& word : words)
-            if (Result<void> parsed = parse_text(word); !parsed)
-                return tl::unexpected(parsed.error());
-        if (!replaces && !options.pipe) made.words_.push_back({appended});
-        return made;
-    }
-    if (Result<void> parsed = parse_text(made.title_); !parsed)
-        return tl::unexpected(parsed.error());
-    Word& line = made.words_.front();
-    if (!replaces && !options.pipe) {
-        line.back().text += ' ';
-        line.push_back(appended);
-    }
-    if (is_plain(line)) {
-        made.mode_ = Mode::split;
-        made.words_ = split(Word(line));
-    } else if (Result<void> settled = settle_quotes(line); !settled) {
-        return tl::unexpected(settled.error());
-    }
+    const Result<void> taken =
+        options.no_shell ? made.take_words(words, options) : made.take_line(options);
+    if (!taken) return tl::unexpected(taken.error());
     return made;
+}
+
+Result<void> Template::take_words(const std::vector<std::string>& words,
+                                  const TemplateOptions& use) {
+    mode_ = Mode::words;
+    bool replaces = false;
+    for (const std::string& text : words) {
+        Result<Word> word = parse_word(text, use);
+        if (!word) return tl::unexpected(word.error());
+        if (std::ranges::any_of(*word, [](const Piece& p) { return p.kind == Kind::slot; }))
+            return fail(
+                "{%} is known where the command runs, and filled in by its shell; without one the "
+                "command finds it in FANFOLD_SLOT");
+        replaces = replaces || has_replacement(*word);
+        words_.push_back(*std::move(word));
+    }
+    if (!replaces && !use.pipe) words_.push_back({the_input});
+    return {};
+}
+
+Result<void> Template::take_line(const TemplateOptions& use) {
+    Result<Word> line = parse_word(title_, use);
+    if (!line) return tl::unexpected(line.error());
+    if (!has_replacement(*line) && !use.pipe) {
+        line->back().text += ' ';
+        line->push_back(the_input);
+    }
+    const bool direct = is_plain(*line) && begins_with_program(*line);
+    const bool assigns = line->front().text.find('=') != std::string::npos;
+    if (direct || (use.repeats && is_plain(*line) && !assigns)) {
+        mode_ = direct ? Mode::split : Mode::quoted;
+        words_ = split(*line);
+        return {};
+    }
+    if (Result<void> settled = settle_quotes(*line); !settled) return settled;
+    auto stands_in_a_word = [](const Piece& p) { return p.kind == Kind::all && !p.alone; };
+    if (use.repeats && std::ranges::any_of(*line, stands_in_a_word))
+        return fail(
+            "-X repeats a word with {} in it where the command is of plain words; in a line for "
+            "the shell let {} stand alone, or use -m");
+    words_.push_back(*std::move(line));
+    return {};
 }
 
 // The values that a replacement string stands for; none for a position that is not there.
@@ -269,6 +124,11 @@ void Template::append_for_shell(const Piece& piece, Values values, std::uint64_t
                                 std::string& line) {
     if (piece.kind == Kind::literal) {
         line += piece.text;
+        return;
+    }
+    if (piece.kind == Kind::slot) {
+        const bool single = piece.quotes == Quotes::single;
+        line += single ? "'${FANFOLD_SLOT}'" : "${FANFOLD_SLOT}";
         return;
     }
     if (piece.quotes != Quotes::none) {
@@ -317,6 +177,13 @@ void Template::append_split(const Word& word, Values values, std::uint64_t seque
     }
 }
 
+// A word once for each value.
+void Template::append_repeated(const Word& word, Values values, std::uint64_t sequence,
+                               std::vector<std::string>& argv) {
+    for (std::size_t i = 0; i < values.size(); ++i)
+        append_split(word, values.subspan(i, 1), sequence, argv);
+}
+
 // With --no-shell: one word, unless it is a replacement string and nothing else.
 void Template::append_word(const Word& word, Values values, std::uint64_t sequence,
                            std::vector<std::string>& argv) {
@@ -329,6 +196,10 @@ void Template::append_word(const Word& word, Values values, std::uint64_t sequen
 
 std::string Template::line(Values values, std::uint64_t sequence) const {
     std::string line;
+    if (mode_ == Mode::input) {
+        for (std::string_view value : values) line.append(line.empty() ? "" : " ").append(value);
+        return line;
+    }
     for (const Piece& piece : words_.front()) append_for_shell(piece, values, sequence, line);
     return line;
 }
@@ -337,7 +208,10 @@ std::vector<std::string> Template::words(Values values, std::uint64_t sequence) 
     std::vector<std::string> words;
     words.reserve(words_.size());
     for (const Word& word : words_) {
-        if (mode_ == Mode::split) append_split(word, values, sequence, words);
+        const bool varies =
+            std::ranges::any_of(word, [](const Piece& piece) { return piece.kind == Kind::all; });
+        if (varies && repeats_) append_repeated(word, values, sequence, words);
+        else if (mode_ != Mode::words) append_split(word, values, sequence, words);
         else append_word(word, values, sequence, words);
     }
     return words;
@@ -349,13 +223,12 @@ Result<std::vector<std::string>> Template::argv(Values values, std::uint64_t seq
             return fail("input " + std::to_string(sequence) +
                         " has a NUL byte, which no command line can carry; "
                         "with -0 the inputs are what stands between NUL bytes");
-    if (mode_ == Mode::shell)
-        return std::vector<std::string>{"/bin/sh", "-c", line(values, sequence)};
+    if (uses_shell()) return std::vector<std::string>{"/bin/sh", "-c", display(values, sequence)};
     return words(values, sequence);
 }
 
 std::string Template::display(Values values, std::uint64_t sequence) const {
-    if (mode_ == Mode::shell) return line(values, sequence);
+    if (mode_ == Mode::shell || mode_ == Mode::input) return line(values, sequence);
     std::string text;
     for (const std::string& word : words(values, sequence)) {
         if (!text.empty()) text += ' ';

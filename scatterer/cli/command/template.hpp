@@ -10,24 +10,20 @@
 #include <string_view>
 #include <vector>
 
-#include "scatterer/cli/command/shell_quoting.hpp"
+#include "scatterer/cli/command/pieces.hpp"
 #include "shared/base/result.hpp"
 
 namespace fanfold::scatterer::cli {
-
-struct TemplateOptions {
-    bool no_shell = false;  // the words are the argv as they are; no shell reads them
-    bool pipe = false;      // the input comes on stdin: nothing is appended, and only {#} is a
-                            // replacement string
-};
 
 /// Replacement strings:
 ///   {}       all values; several are joined by blanks       {#}      the fragment's number, from 1
 ///   {.}      without extension (after the last . of the name)  {/}   without folders
 ///   {//}     the folder ("." when there is none)            {/.}     without folders and extension
 ///   {2} {2.} {2/} {2//} {2/.}   of the second value only; {-1} is the last value; one that is not
-///   there gives nothing
-/// Without any of them " {}" is appended.
+///   there gives nothing                                    {%}      the slot that runs it, which
+///   the worker names: only in a line for the shell
+/// Without any of them " {}" is appended. A command of {} alone, or none at all: the inputs are
+/// commands themselves, lines for sh that nobody quotes.
 ///
 /// The words joined by blanks are a line for sh. In it every value is quoted for the place where it
 /// stands, in quotes or not, so that it reaches the command byte for byte and is never read as
@@ -44,7 +40,7 @@ public:
                                  TemplateOptions options = {});
 
     /// Whether the text has a replacement string, known or not.
-    static bool replaces(std::string_view text);
+    static bool replaces(std::string_view text, const TemplateOptions& use = {});
 
     /// The command for one fragment. `sequence` counts from 1. An error: a value has a NUL byte,
     /// which no argv can carry.
@@ -55,41 +51,28 @@ public:
     std::string display(Values values, std::uint64_t sequence) const;
     std::string display(const std::vector<std::string>& values, std::uint64_t sequence) const;
 
-    bool uses_shell() const { return mode_ == Mode::shell; }
+    bool uses_shell() const { return mode_ != Mode::split && mode_ != Mode::words; }
     /// The template itself, as it was typed: the job's title.
     const std::string& title() const { return title_; }
 
 private:
-    enum class Mode { shell, split, words };  // by sh; a plain line split at its blanks; --no-shell
-    enum class Kind { literal, all, position, sequence };
-    enum class Change {
-        none,
-        extension,
-        folders,
-        name,
-        both
-    };  // what is taken off: {} {.} {/} {//} {/.}
-    struct Piece {
-        Kind kind = Kind::literal;
-        std::string text{};  // of a literal; otherwise the replacement string as it was typed
-        int position = 0;    // from 1, or from -1 backward
-        Change change = Change::none;
-        Quotes quotes = Quotes::none;  // where the piece stands in a shell's line
-        bool alone = false;            // a word by itself: plain values may go without quotes
+    enum class Mode {
+        shell,   // a line for sh
+        split,   // a plain line, split at its blanks
+        quoted,  // likewise, for sh: its first word is one that only a shell can run
+        words,   // --no-shell
+        input,   // the input itself is the line for sh
     };
-    using Word = std::vector<Piece>;
 
-    static Result<Word> parse(std::string_view text, bool pipe);
-    static Result<Piece> replacement(std::string_view inner);
-    static bool is_plain(const Word& line);
-    static std::vector<Word> split(const Word& line);
-    static Result<void> settle_quotes(Word& line);
-    static std::string_view changed(std::string_view value, Change change);
+    Result<void> take_words(const std::vector<std::string>& words, const TemplateOptions& use);
+    Result<void> take_line(const TemplateOptions& use);
 
     static std::vector<std::string_view> selected(const Piece& piece, Values values);
     static std::string text_of(const Piece& piece, Values values, std::uint64_t sequence);
     static void append_for_shell(const Piece& piece, Values values, std::uint64_t sequence,
                                  std::string& line);
+    static void append_repeated(const Word& word, Values values, std::uint64_t sequence,
+                                std::vector<std::string>& argv);
     static void append_split(const Word& word, Values values, std::uint64_t sequence,
                              std::vector<std::string>& argv);
     static void append_word(const Word& word, Values values, std::uint64_t sequence,
@@ -98,6 +81,7 @@ private:
     std::vector<std::string> words(Values values, std::uint64_t sequence) const;
 
     Mode mode_ = Mode::shell;
+    bool repeats_ = false;
     std::string title_;
     std::vector<Word> words_;  // with Mode::shell one, the whole line
 };

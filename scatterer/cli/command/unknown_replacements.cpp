@@ -17,6 +17,13 @@ bool is_name(std::string_view inner) {
 
 }  // namespace
 
+std::string those_there_are(bool plus) {
+    return std::string("; there are {} {.} {/} {//} {/.} {#} {%}") +
+           (plus ? " {..} {...} {/..} {/...} {+/} {+.} {+..} {+...}" : "") +
+           " and, of one value, {1} {1.} {1/} {1//} {1/.} {-1}" +
+           (plus ? "" : "; with --plus also {..} {+/} {+.} and the like");
+}
+
 bool looks_replaceable(std::string_view inner) {
     if (inner.size() >= 2 && inner.front() == '=' && inner.back() == '=') return true;
     const std::size_t digits = inner.starts_with('-') ? 1 : 0;

@@ -1,6 +1,7 @@
 // What looks like a replacement string of a command and is none. Pure, any thread.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "scatterer/cli/command/shell_quoting.hpp"
@@ -8,8 +9,7 @@
 namespace fanfold::scatterer::cli {
 
 /// For the end of an error.
-inline constexpr const char* those_there_are =
-    "; there are {} {.} {/} {//} {/.} {#} and, of one value, {1} {1.} {1/} {1//} {1/.} {-1}";
+std::string those_there_are(bool plus);
 
 /// What stands between { and } where GNU parallel would replace it: {..} {+/} {= =} {1..}. Not
 /// {1..3}, which some shells expand.

@@ -1,6 +1,8 @@
 #include "scatterer/cli/input/columns.hpp"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 namespace fanfold::scatterer::cli {
 namespace {
@@ -29,12 +31,6 @@ std::string to_posix(std::string_view text) {
     return posix;
 }
 
-std::string_view trimmed(std::string_view text) {
-    std::size_t begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
-
 }  // namespace
 
 void ColumnSeparator::Free::operator()(regex_t* expression) const {
@@ -42,17 +38,23 @@ void ColumnSeparator::Free::operator()(regex_t* expression) const {
     std::default_delete<regex_t>()(expression);
 }
 
-Result<ColumnSeparator> ColumnSeparator::make(const std::string& expression) {
-    ColumnSeparator separator;
-    std::string posix = to_posix(expression);
-    if (posix.size() == 2 && posix[0] == '\\' &&
-        std::string_view(".|*+?^$()[]{}\\").find(posix[1]) != std::string_view::npos)
-        separator.single_ = posix[1];
-    else if (posix.size() == 1 &&
-             std::string_view(".|*+?^$()[]{}\\").find(posix[0]) == std::string_view::npos)
-        separator.single_ = posix[0];
-    if (separator.single_ != '\0') return separator;
+ColumnSeparator ColumnSeparator::csv(char separator, Trim trim) {
+    return ColumnSeparator(Kind::csv, trim, separator);
+}
 
+ColumnSeparator ColumnSeparator::whole(Trim trim) { return ColumnSeparator(Kind::whole, trim); }
+
+Result<ColumnSeparator> ColumnSeparator::make(const std::string& expression, Trim trim) {
+    const std::string posix = to_posix(expression);
+    const auto is_special = [](char c) {
+        return std::string_view(".|*+?^$()[]{}\\").find(c) != std::string_view::npos;
+    };
+    if (posix.size() == 2 && posix[0] == '\\' && is_special(posix[1]))
+        return ColumnSeparator(Kind::character, trim, posix[1]);
+    if (posix.size() == 1 && !is_special(posix[0]))
+        return ColumnSeparator(Kind::character, trim, posix[0]);
+
+    ColumnSeparator separator(Kind::expression, trim);
     auto compiled = std::make_unique<regex_t>();
     if (int error = ::regcomp(compiled.get(), posix.c_str(), REG_EXTENDED); error != 0) {
         std::array<char, 200> reason{};
@@ -73,7 +75,7 @@ Result<ColumnSeparator> ColumnSeparator::make(const std::string& expression) {
 // The first match at or after `from`. An empty match, at ^ or a word's border, is none.
 bool ColumnSeparator::find(std::string_view input, std::size_t from, std::size_t& begin,
                            std::size_t& end) const {
-    if (single_ != '\0') {
+    if (kind_ == Kind::character) {
         begin = input.find(single_, from);
         end = begin + 1;
         return begin != std::string_view::npos;
@@ -87,15 +89,37 @@ bool ColumnSeparator::find(std::string_view input, std::size_t from, std::size_t
     return input.empty() || end > begin;
 }
 
+std::string ColumnSeparator::trimmed(std::string_view column) const {
+    constexpr const char* blanks = " \t";
+    if (trim_.left) column.remove_prefix(std::min(column.find_first_not_of(blanks), column.size()));
+    if (trim_.right) column = column.substr(0, column.find_last_not_of(blanks) + 1);
+    return std::string(column);
+}
+
+// Whatever follows a closing quote belongs to the column as it is.
+void ColumnSeparator::append_csv(std::string_view input, std::vector<std::string>& columns) const {
+    std::string column;
+    bool quoted = false;
+    for (std::size_t i = 0; i < input.size(); ++i) {
+        const char c = input[i];
+        if (quoted && c == '"' && i + 1 < input.size() && input[i + 1] == '"') column += input[++i];
+        else if (c == '"' && (quoted || column.empty())) quoted = !quoted;
+        else if (c == single_ && !quoted) columns.push_back(trimmed(std::exchange(column, {})));
+        else column += c;
+    }
+    columns.push_back(trimmed(column));
+}
+
 void ColumnSeparator::append(std::string_view input, std::vector<std::string>& columns) const {
+    if (kind_ == Kind::csv) return append_csv(input, columns);
     std::size_t column = 0;
     std::size_t begin = 0;
     std::size_t end = 0;
-    while (column < input.size() && find(input, column, begin, end)) {
-        columns.emplace_back(trimmed(input.substr(column, begin - column)));
+    while (kind_ != Kind::whole && column < input.size() && find(input, column, begin, end)) {
+        columns.push_back(trimmed(input.substr(column, begin - column)));
         column = end;
     }
-    columns.emplace_back(trimmed(input.substr(column)));
+    columns.push_back(trimmed(input.substr(column)));
 }
 
 }  // namespace fanfold::scatterer::cli

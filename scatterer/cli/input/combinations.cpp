@@ -17,6 +17,19 @@ Result<bool> Combinations::next_row(std::size_t group) {
     return groups_[group].next(rows_[group], separator_ ? &*separator_ : nullptr);
 }
 
+Result<Columns> Combinations::take_header() {
+    Columns header;
+    Columns row;
+    for (LinkedSources& group : groups_) {
+        Result<bool> more = group.next(row, separator_ ? &*separator_ : nullptr);
+        if (!more) return tl::unexpected(more.error());
+        if (!*more) return fail("--header: a source has no first line, which names its columns");
+        group.begin_here();
+        header.insert(header.end(), row.begin(), row.end());
+    }
+    return header;
+}
+
 /// Reads each group's first row; false when a group has none, for then there is no combination.
 Result<bool> Combinations::begin() {
     started_ = true;

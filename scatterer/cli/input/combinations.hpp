@@ -20,6 +20,9 @@ public:
     /// Cuts every input into columns.
     void separate(ColumnSeparator separator) { separator_ = std::move(separator); }
 
+    /// Takes the first row of each source off, which are no inputs but the columns' names.
+    Result<Columns> take_header();
+
     /// Appends the next combination's columns; false at the end.
     Result<bool> next(Columns& columns);
     /// The source that the next combination waits for; nullptr when it waits for none.

@@ -20,8 +20,14 @@ struct CommandWords {
     std::vector<SourceWords> sources{};
 };
 
+/// The words that begin a source; with a + behind it links.
+struct SourceSeparators {
+    std::string arguments = ":::";
+    std::string files = "::::";
+};
+
 /// Parts the words into COMMAND and its sources: up to the first word ::: :::+ :::: or ::::+, and
 /// from there.
-CommandWords part_command(const std::vector<std::string>& words);
+CommandWords part_command(const std::vector<std::string>& words, const SourceSeparators& use = {});
 
 }  // namespace fanfold::scatterer::cli

@@ -15,6 +15,7 @@ namespace fanfold::scatterer::cli {
 
 struct RememberedInput {
     std::vector<std::string> values;  // the fragment's inputs, columns apart; empty with --pipe
+    std::string tag;                  // that stands before its output, where one is wanted
     std::string command;              // as one would type it
 };
 

@@ -8,14 +8,32 @@ namespace fanfold::scatterer::cli {
 Result<Inputs> Inputs::open(const std::vector<SourceWords>& sources, const SourceOptions& options) {
     if (options.per_fragment == 0) return fail("-n 0: a fragment needs at least 1 input");
     Inputs inputs(options);
-    if (!options.colsep.empty()) {
-        Result<ColumnSeparator> separator = ColumnSeparator::make(options.colsep);
-        if (!separator) return tl::unexpected(separator.error());
-        inputs.combinations_.separate(std::move(*separator));
-    }
+    if (Result<void> chosen = inputs.choose_columns(options); !chosen)
+        return tl::unexpected(chosen.error());
     if (Result<void> added = inputs.add_sources(sources, options); !added)
         return tl::unexpected(added.error());
+    if (!options.header) return inputs;
+    Result<Columns> names = inputs.combinations_.take_header();
+    if (!names) return tl::unexpected(names.error());
+    inputs.names_ = std::move(*names);
     return inputs;
+}
+
+Result<void> Inputs::choose_columns(const SourceOptions& options) {
+    if (options.csv) {
+        if (options.colsep.size() > 1)
+            return fail("--csv --colsep '" + options.colsep + "': one character is wanted");
+        const char separator = options.colsep.empty() ? ',' : options.colsep[0];
+        combinations_.separate(ColumnSeparator::csv(separator, options.trim.value_or(Trim{})));
+    } else if (!options.colsep.empty()) {
+        Result<ColumnSeparator> made =
+            ColumnSeparator::make(options.colsep, options.trim.value_or(Trim{true, true}));
+        if (!made) return tl::unexpected(made.error());
+        combinations_.separate(std::move(*made));
+    } else if (options.trim) {
+        combinations_.separate(ColumnSeparator::whole(*options.trim));
+    }
+    return {};
 }
 
 Result<void> Inputs::add_sources(const std::vector<SourceWords>& sources,
@@ -59,11 +77,18 @@ Result<void> Inputs::add_file(const std::string& path, bool linked, const Source
         return fail(
             "standard input ('-') can be one source only; put its lines into a file to use them "
             "twice");
-    Result<LineReader> reader =
-        LineReader::open(path, options.nul_separated ? '\0' : '\n', options.standard_input);
+    Result<LineReader> reader = LineReader::open(path, options.separator, options.standard_input);
     if (!reader) return tl::unexpected(reader.error());
     if (!linked) first_group_ = combinations_.empty();
-    combinations_.add(std::make_unique<LineSource>(std::move(*reader), !first_group_), linked);
+    auto source = std::make_unique<LineSource>(
+        std::move(*reader),
+        LineUse{.remember = !first_group_, .quoted = options.csv, .separator = options.separator});
+    if (options.skip_first) {
+        std::string_view skipped;
+        if (Result<bool> more = source->next(skipped); !more) return tl::unexpected(more.error());
+        source->begin_here();
+    }
+    combinations_.add(std::move(source), linked);
     return {};
 }
 
@@ -92,8 +117,21 @@ Result<bool> Inputs::next_input(Columns& columns) {
     return true;
 }
 
+void Inputs::feed_packer() {
+    Columns columns;
+    Result<bool> more = next_input(columns);
+    if (!more) error_ = more.error();
+    else if (*more) packer_.add(std::move(columns));
+    else packer_.end();
+}
+
 Result<bool> Inputs::next(Record& record) {
     record.columns.clear();
+    if (packer_.packs()) {
+        while (!error_ && packer_.wants()) feed_packer();
+        if (error_) return tl::unexpected(*error_);
+        return packer_.take(record.columns);
+    }
     if (pending_inputs_ > 0) std::swap(record.columns, pending_.columns);
     std::size_t inputs = std::exchange(pending_inputs_, 0);
     if (error_) return tl::unexpected(*error_);
@@ -107,6 +145,12 @@ Result<bool> Inputs::next(Record& record) {
 
 bool Inputs::would_block() {
     waits_ = nullptr;
+    while (packer_.packs() && packer_.wants() && !error_) {
+        waits_ = combinations_.waits_for();
+        if (waits_) return true;
+        feed_packer();
+    }
+    if (packer_.packs()) return false;
     // A record of several inputs is put together here as far as they have come. --shuf reads to the
     // end anyway.
     while (pending_inputs_ < per_fragment_ && !error_ && !(shuffle_seed_ && shuffled_)) {
@@ -123,7 +167,7 @@ bool Inputs::would_block() {
 
 std::optional<std::uint64_t> Inputs::count() const {
     std::optional<std::uint64_t> inputs = combinations_.count();
-    if (!inputs) return std::nullopt;
+    if (!inputs || packer_.packs()) return std::nullopt;
     return *inputs / per_fragment_ + (*inputs % per_fragment_ != 0 ? 1 : 0);
 }
 

@@ -11,6 +11,7 @@
 
 #include "scatterer/cli/input/combinations.hpp"
 #include "scatterer/cli/input/command_words.hpp"
+#include "scatterer/cli/input/packer.hpp"
 #include "shared/base/result.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -19,8 +20,13 @@ struct SourceOptions {
     std::vector<std::string> files{};  // -a FILE, each a source before all others; "-" is stdin
     std::string array{};   // --array: "1-100:2", "1-3,7"; last numbers included; empty: not given
     std::string colsep{};  // --colsep, an extended regular expression with \t \n \d \s \w
-    bool nul_separated = false;    // -0: for stdin and files
+    bool csv = false;      // --csv: --colsep is one character then, a comma if it is empty
+    std::optional<Trim> trim{};    // --trim; nothing: both ends with --colsep, else none
+    bool header = false;           // --header: the first input of each source names its columns
+    bool skip_first = false;       // --skip-first-line: of stdin and each file
+    char separator = '\n';         // that ends an input of stdin and files: -d, -0
     std::size_t per_fragment = 1;  // -n: inputs to a fragment; the last may have fewer
+    Packing pack{};                // instead of -n
     std::optional<std::uint64_t> shuffle_seed{};  // --shuf; all inputs are read before the first
     int standard_input = 0;
 };
@@ -44,8 +50,13 @@ public:
     /// The next record; false at the end. May wait for stdin or a file.
     Result<bool> next(Record& record);
 
-    /// Whether a record is just one input as it is: one source, no --colsep, -n 1, no --shuf.
-    bool plain() const { return combinations_.plain() && per_fragment_ == 1 && !shuffle_seed_; }
+    /// The columns' names, with `header`; else none.
+    const Columns& names() const { return names_; }
+
+    /// Whether a record is just one input as it is: one source, no columns, -n 1, no --shuf.
+    bool plain() const {
+        return combinations_.plain() && per_fragment_ == 1 && !shuffle_seed_ && !packer_.packs();
+    }
     /// With plain(), instead of next(): the next input, valid until the next call; false at the
     /// end. It allocates nothing.
     Result<bool> next_plain(std::string_view& value) { return combinations_.next_plain(value); }
@@ -62,15 +73,21 @@ public:
 
 private:
     explicit Inputs(const SourceOptions& options)
-        : per_fragment_(options.per_fragment), shuffle_seed_(options.shuffle_seed) {}
+        : per_fragment_(options.per_fragment),
+          packer_(options.pack),
+          shuffle_seed_(options.shuffle_seed) {}
+    Result<void> choose_columns(const SourceOptions& options);
     Result<void> add_sources(const std::vector<SourceWords>& sources, const SourceOptions& options);
     Result<void> add_words(const SourceWords& source, const SourceOptions& options);
     Result<void> add_file(const std::string& path, bool linked, const SourceOptions& options);
     Result<void> shuffle();
     Result<bool> next_input(Columns& columns);
+    void feed_packer();
 
     Combinations combinations_;
+    Columns names_;
     std::size_t per_fragment_;
+    Packer packer_;
     bool first_group_ = true;  // the source to be added belongs to it
     bool reads_standard_input_ = false;
 

@@ -20,6 +20,10 @@ void LinkedSources::rewind() {
     for (auto& source : sources_) source->rewind();
 }
 
+void LinkedSources::begin_here() {
+    for (auto& source : sources_) source->begin_here();
+}
+
 Source* LinkedSources::waits_for() {
     for (auto& source : sources_) {
         if (source->would_block()) return source.get();

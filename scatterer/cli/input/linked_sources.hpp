@@ -26,6 +26,7 @@ public:
     /// the end.
     Result<bool> next(Columns& columns, const ColumnSeparator* separator);
     void rewind();
+    void begin_here();
     /// The source that the next row waits for; nullptr when it waits for none.
     Source* waits_for();
     bool at_end();

@@ -1,7 +1,10 @@
 #include "scatterer/cli/input/source.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
+
+#include "scatterer/cli/base/limits.hpp"
 
 namespace fanfold::scatterer::cli {
 namespace {
@@ -73,8 +76,29 @@ Result<bool> NumberSource::next(std::string_view& value) {
 
 std::optional<std::uint64_t> NumberSource::count() const {
     std::uint64_t total = 0;
-    for (const NumberRange& range : ranges_) total += range.size();
-    return total;
+    for (std::size_t i = first_range_; i < ranges_.size(); ++i) total += ranges_[i].size();
+    return total - first_place_;
+}
+
+Result<bool> LineSource::read(std::string_view& value) {
+    Result<bool> more = reader_.next(value);
+    if (!use_.quoted || !more || !*more) return more;
+    auto is_open = [](std::string_view text) { return std::ranges::count(text, '"') % 2 != 0; };
+    if (!is_open(value)) return more;
+    joined_ = value;
+    do {
+        more = reader_.next(value);
+        if (!more || !*more)
+            return more ? fail("a double quote is not closed: " + std::string(joined_, 0, 60))
+                        : more;
+        joined_ += use_.separator;
+        joined_ += value;
+        if (joined_.size() > fanfold::limits::payload_bytes)
+            return fail("a value in double quotes is longer than " +
+                        std::to_string(fanfold::limits::payload_bytes) + " bytes");
+    } while (!is_open(value));
+    value = joined_;
+    return true;
 }
 
 Result<bool> LineSource::next(std::string_view& value) {
@@ -82,8 +106,8 @@ Result<bool> LineSource::next(std::string_view& value) {
         value = kept_[at_++];
         return true;
     }
-    Result<bool> more = reader_.next(value);
-    if (remember_ && more && *more) {
+    Result<bool> more = read(value);
+    if (use_.remember && more && *more) {
         kept_.emplace_back(value);
         ++at_;
     }
@@ -91,7 +115,7 @@ Result<bool> LineSource::next(std::string_view& value) {
 }
 
 void LineSource::rewind() {
-    FANFOLD_CHECK(remember_);
+    FANFOLD_CHECK(use_.remember);
     at_ = 0;
 }
 

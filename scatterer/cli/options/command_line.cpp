@@ -1,8 +1,11 @@
 #include "scatterer/cli/options/command_line.hpp"
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/likeness.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -41,7 +44,12 @@ const char* to_string(Verb verb) {
 Verb verb_named(const std::string& word) {
     for (Verb verb : all_verbs)
         if (word == to_string(verb)) return verb;
-    throw UsageError("unknown verb '" + word + "'; see fanfold --help");
+    std::vector<std::string> names;
+    for (Verb verb : all_verbs) names.emplace_back(to_string(verb));
+    const std::string meant = nearest(word, names);
+    throw UsageError("unknown verb '" + word + "'" +
+                     (meant.empty() ? "" : "; did you mean " + meant + "?") +
+                     "; see fanfold --help");
 }
 
 }  // namespace fanfold::scatterer::cli

@@ -59,9 +59,21 @@ enum class Place : std::uint8_t {
     folder,  // in JobOptions::cwd
 };
 
+/// Whether as many inputs as fit go into a command line; and what fills none, among all slots.
+enum class Pack : std::uint8_t { no, filled, shared_out };
+
+/// -j
+struct SlotCount {
+    std::uint32_t number = 0;    // 0: as many as can be
+    bool of_processors = false;  // counted from this machine's
+};
+
 /// `map` and `submit`.
 struct MapOptions {
     std::vector<std::string> words;  // COMMAND and SOURCEs
+    SourceSeparators separators;
+    Pack pack = Pack::no;
+    std::uint64_t line_bytes = limits::line_bytes;  // with it
     SourceOptions sources;
     TemplateOptions command;
     std::size_t block_bytes = limits::pipe_block_bytes;  // with --pipe
@@ -69,11 +81,15 @@ struct MapOptions {
     bool json_lines = false;
     JobOptions job;
     Place place = Place::usual;
-    std::optional<std::uint32_t> slots;
+    std::optional<SlotCount> slots;
+    std::chrono::milliseconds delay{};  // between submissions
+    std::uint32_t nice = 0;
     std::string bind;
     bool insecure = false;
     std::vector<std::pair<std::string, std::string>> declared;  // name, command line
     bool tag = false;
+    std::string tag_text;  // a template; empty: the input
+    ShowCommand show_command = ShowCommand::no;
     bool dry_run = false;
     bool quiet = false;
     std::optional<bool> progress;  // nothing: on a terminal

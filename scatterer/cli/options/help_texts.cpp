@@ -1,5 +1,7 @@
 #include "scatterer/cli/options/help_texts.hpp"
 
+#include "scatterer/cli/options/parallel_options.hpp"
+
 namespace fanfold::scatterer::cli {
 
 namespace {
@@ -26,12 +28,12 @@ constexpr HelpText program_text{
   backup      copy what the daemons of this host keep on disk, while they run
   restore     put such a copy in its place again
 
-Without a broker (--broker, or FANFOLD_BROKER) map runs the whole fleet in its own process.
-`fanfold VERB --help` has each verb's options and examples.
+Without a broker (--broker, or FANFOLD_BROKER) map runs the whole fleet in its
+own process. `fanfold help VERB` has each verb's options and examples.
 
-Exit codes: 0 all well (tolerated failures included); 1 to 100 so many fragments without a good
-result; 101 more than that; 130 interrupted by Ctrl-C; 255 anything wrong with the call or the
-system.)"};
+Exit codes: 0 all well (tolerated failures included); 1 to 100 so many fragments
+without a good result; 101 more than that; 130 interrupted by Ctrl-C; 255
+anything wrong with the call or the system.)"};
 
 constexpr HelpText map_text{
     R"(fanfold map [options] [--] COMMAND… [SOURCE…]
@@ -40,14 +42,17 @@ constexpr HelpText map_text{
 Options end at COMMAND. A SOURCE is ::: ARG… or :::: FILE… (lines); several cross, :::+ and ::::+
 link. Without one, the lines of stdin.
 In COMMAND, {} is the input, {.} without extension, {/} without folders, {//} its folder, {/.} its
-bare name, {1} the first of several, {#} the fragment's number; without any, {} is appended.)",
+bare name, {1} the first of several, {#} the fragment's number, {%} its slot's; without any, {} is
+appended. Without a COMMAND the inputs are the commands.)",
     R"(Examples:
-  fanfold map -k 'wc -l < {}' ::: *.txt                 lines of each file, in order
+  fanfold map -k 'wc -l < {}' ::: *.txt            lines of each file, in order
   fanfold map --timeout 10s --retries 2 curl -sf ::: $(cat urls)
   find . -name '*.png' -print0 | fanfold map -0 -j 8 'convert {} {.}.jpg'
-  fanfold map 'echo {1} {2}' ::: a b ::: 1 2             every combination
-  fanfold map --pipe --block 4M 'sort | uniq -c' < big   blocks of whole lines on stdin
-  seq 1000000 | fanfold map -k --function fanfold.echo   a function of the fleet
+  fanfold map 'echo {1} {2}' ::: a b ::: 1 2       every combination
+  fanfold map --pipe 'sort | uniq -c' < big        blocks of lines on stdin
+  fanfold map --csv --header : 'mail {to}' :::: people.csv
+  fanfold map < commands                           each line is a command
+  seq 9999 | fanfold map -k --function fanfold.echo   a function of the fleet
   fanfold map --gather quorum=3 --deadline 5s 'ping -c1 {}' :::: hosts
   fanfold map --output json --max-failures 5% ./check ::: *.xml
 On workers with the label, 2 GiB to a fragment:
@@ -55,9 +60,10 @@ On workers with the label, 2 GiB to a fragment:
 What takes longer than 30 s is tried a second time beside the first:
   fanfold map --hedge 30s ./fetch {} ::: $(cat urls)
 Interrupted or killed, and started again:
-  fanfold map --joblog log --resume ./render {} ::: scene*         what is not in the log
-  fanfold map --joblog log --resume-failed ./render {} ::: scene*  what failed by the log, too
-  fanfold map -k --job-key renders ./render {} ::: scene*          one job each time; prints all)"};
+  fanfold map --joblog log --resume ./render ::: scene*   what is not in the log
+  fanfold map --joblog log --resume-failed ./render ::: scene*   and what failed
+  fanfold map -k --job-key renders ./render ::: scene*    one job each time)",
+    parallel_answer};
 
 constexpr HelpText submit_text{
     R"(fanfold submit [options] [--] COMMAND… [SOURCE…]
@@ -71,7 +77,8 @@ and change nothing.)",
   fanfold wait $job && fanfold results -k $job > all
   fanfold results last                                   what was submitted last
 As often as one likes, it is one job:
-  fanfold submit --job-key renders-7 ./render {} ::: scene*.blend)"};
+  fanfold submit --job-key renders-7 ./render {} ::: scene*.blend)",
+    parallel_answer};
 
 constexpr HelpText jobs_text{
     "fanfold jobs [options]",
@@ -152,7 +159,7 @@ is resumed. The jobs of a gatherer with a store go only to one with a store. Job
 ended stay: their results are no longer needed.)",
     R"(Examples:
   fanfold gatherers
-  fanfold gatherers drain --wait store-1 && ssh store-1 systemctl stop fanfold-gatherer)"};
+  fanfold gatherers drain --wait store-1 && ssh store-1 halt)"};
 
 constexpr HelpText functions_text{
     "fanfold functions [options]",
@@ -173,7 +180,7 @@ constexpr HelpText keygen_text{
 of allowed keys, which says who has it and what it may do. Whoever has FOLDER can then use --keys
 FOLDER.)",
     R"(Examples:
-  fanfold keygen --keys head --for-broker     head/identity, head/broker.pub, head/allowed
+  fanfold keygen --keys head --for-broker     head/{identity,broker.pub,allowed}
   trust='--trust head/broker.pub'
   fanfold keygen --keys ada --name ada $trust >> head/allowed
   fanfold keygen --keys node --name node --roles work $trust >> head/allowed

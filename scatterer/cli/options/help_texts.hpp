@@ -9,6 +9,8 @@ struct HelpText {
     const char* usage;
     const char* purpose;
     const char* examples;
+    /// What is to be said of an option that there is none of, if anything.
+    std::string (*explain_unknown)(const std::string& option) = nullptr;
 };
 
 const HelpText& program_help();

@@ -3,8 +3,8 @@
 #include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/base/limits.hpp"
 #include "scatterer/cli/options/common_options.hpp"
+#include "scatterer/cli/options/input_options.hpp"
 #include "scatterer/cli/options/option_values.hpp"
-#include "shared/base/machine.hpp"
 #include "shared/net/endpoints.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -17,34 +17,8 @@ std::uint32_t small_number(const char* option, Text text, Bounds bounds) {
     return static_cast<std::uint32_t>(number_value(option, text, bounds));
 }
 
-void add_inputs(OptionSet& set, MapOptions& map) {
-    SourceOptions& sources = map.sources;
-    set.value(
-        "-a,--arg-file FILE", [&](Text text) { sources.files.push_back(text); },
-        "Inputs are this file's lines (- for stdin)");
-    set.flag("-0,--null", sources.nul_separated, "Inputs end in NUL, not at line ends");
-    set.value("--colsep REGEX", sources.colsep, "Cuts every input into columns: {1} {2} …");
-    set.value("--array RANGE", sources.array, "Inputs are numbers: 1-100:2, 1-3,7");
-    set.value(
-        "-n,--max-args N",
-        [&](Text text) { sources.per_fragment = number_value("-n", text, {.least = 1}); },
-        "So many inputs to a fragment (1)");
-    set.flag(
-        "--shuf", [&] { sources.shuffle_seed = random_number(); },
-        "Inputs in random order; all are read first");
-    set.flag("--pipe", map.command.pipe,
-             "Cuts stdin into blocks of whole lines, each on a command's stdin");
-    set.value(
-        "--block SIZE", [&](Text text) { map.block_bytes = size_value("--block", text); },
-        "With --pipe: bytes of a block (1M)");
-    set.flag("--no-shell", map.command.no_shell, "COMMAND's words are the argv as they are");
-    set.value("--function NAME", map.function,
-              "Scatter inputs over this function of the fleet; no COMMAND");
-    set.flag("--json-lines", map.json_lines,
-             "With --function: each input is JSON, and the payload what it says");
-}
-
 void add_policy(OptionSet& set, JobOptions& job) {
+    set.group("The job");
     set.flag("-k,--keep-order", job.ordered,
              "Results in the order of the inputs; else as completed");
     set.value(
@@ -85,23 +59,18 @@ void add_policy(OptionSet& set, JobOptions& job) {
     });
 }
 
-void add_environment(OptionSet& set, MapOptions& map) {
-    JobOptions& job = map.job;
-    auto place = [&map](Text text) {
-        if (text.empty()) throw UsageError("--cwd '': here, fresh, or a folder is wanted");
-        map.place = text == "here" ? Place::here : text == "fresh" ? Place::fresh : Place::folder;
-        map.job.cwd = map.place == Place::folder ? text : std::string();
-    };
-    set.value("--cwd here|fresh|FOLDER", place,
-              "Where commands run [here where the worker has this folder, else a fresh one each]");
-    auto environment = [&](Text text) {
-        assignment_value("--env", text);
-        job.environment.push_back(text);
-    };
-    set.value("--env NAME=VALUE", environment, "For commands; may be given several times");
+void add_pace(OptionSet& set, MapOptions& map) {
+    set.group("Where, and how many at a time");
     set.value(
-        "--max-output SIZE", [&](Text text) { job.max_output = size_value("--max-output", text); },
-        "Most bytes of a command's stdout, and of its stderr (64M)");
+        "-j,--slots N", [&](Text text) { map.slots = slots_value(text); },
+        "Fragments at a time (one for each processor), also as +N, -N, N%, or 0: as many as can "
+        "be; on a fleet as --max-running");
+    set.also("--jobs,-P,--max-procs");
+    auto delay = [&](Text text) { map.delay = duration_value("--delay", text); };
+    set.value("--delay D", delay, "No fragment is submitted sooner than so long after another");
+}
+
+void add_placement(OptionSet& set, JobOptions& job) {
     set.value(
         "--require LABEL", [&](Text text) { require_value(job, text); },
         "Only workers with this label; may be given several times");
@@ -121,23 +90,30 @@ void add_environment(OptionSet& set, MapOptions& map) {
 }
 
 void add_embedded_fleet(OptionSet& set, MapOptions& map) {
+    set.group("Embedded fleet");
     set.value(
         "--declare NAME=COMMAND",
         [&](Text text) { map.declared.push_back(assignment_value("--declare", text)); },
-        "Embedded fleet: a command line as a function, the payload on its stdin");
+        "A command line as a function, the payload on its stdin");
     auto bind = [&](Text text) {
         if (auto good = net::check_endpoint(text, "--bind", true); !good)
             throw UsageError(good.error().text);
         map.bind = text;
     };
-    set.value("--bind ENDPOINT", bind,
-              "Embedded fleet: remote workers may join at tcp://HOST:PORT");
-    set.flag("--insecure", map.insecure,
-             "Embedded fleet: --bind without keys also where other hosts reach it");
+    set.value("--bind ENDPOINT", bind, "Remote workers may join at tcp://HOST:PORT");
+    set.flag("--insecure", map.insecure, "--bind without keys also where other hosts reach it");
 }
 
 void add_results(OptionSet& set, MapOptions& map) {
     set.flag("--tag", map.tag, "The input and a tab before each line");
+    set.value(
+        "--tagstring TEXT", [&](Text text) { map.tag = true, map.tag_text = text; },
+        "This and a tab; with replacement strings");
+    set.flag(
+        "-v", [&] { map.show_command = ShowCommand::on_stdout; },
+        "The command line before its output");
+    set.flag(
+        "-t,--verbose", [&] { map.show_command = ShowCommand::on_stderr; }, "The same, on stderr");
     add_output(set, "text", map.output);
     auto results = [&](Text text) {
         if (Template::replaces(text))
@@ -158,6 +134,7 @@ void add_results(OptionSet& set, MapOptions& map) {
     set.flag(
         "--progress", [&] { map.progress = true; },
         "The progress bar, also where stderr is no terminal");
+    set.also("--bar,--eta");
     set.flag(
         "--no-progress", [&] { map.progress = false; }, "No progress bar");
 }
@@ -203,14 +180,14 @@ void check_embedded_needs(const MapOptions& map) {
 }
 
 void check_words(const MapOptions& map) {
-    CommandWords parted = part_command(map.words);
+    CommandWords parted = part_command(map.words, map.separators);
     if (!map.function.empty() && !parted.command.empty())
         throw UsageError("--function " + map.function + " takes no COMMAND, but '" +
                          parted.command[0] + "' is given; inputs go behind :::");
-    if (map.function.empty() && parted.command.empty())
-        throw UsageError("a COMMAND, or --function NAME, is missing");
     if (map.json_lines && map.function.empty()) throw UsageError("--json-lines is for --function");
     if (!map.command.pipe) return;
+    if (parted.command.empty() && map.function.empty())
+        throw UsageError("--pipe needs a COMMAND, whose stdin each block is");
     if (!map.function.empty())
         throw UsageError("--pipe is for commands, not for --function " + map.function);
     if (!parted.sources.empty() || !map.sources.array.empty())
@@ -233,20 +210,18 @@ void check_declared(const MapOptions& map) {
 
 void add_map(OptionSet& set, Verb verb, MapOptions& map) {
     add_inputs(set, map);
+    add_commands(set, map);
     add_policy(set, map.job);
-    add_environment(set, map);
-    set.value(
-        "-j,--slots N",
-        [&](Text text) {
-            map.slots = small_number("-j", text, {.least = 1, .most = limits::most_slots});
-        },
-        "Fragments at a time (one for each processor); on a fleet as --max-running");
-    if (verb == Verb::map) {
-        add_embedded_fleet(set, map);
-        add_results(set, map);
-    }
-    set.flag("--dry-run", map.dry_run, "Print the command lines and leave");
+    add_pace(set, map);
+    add_placement(set, map.job);
+    if (verb == Verb::map) add_embedded_fleet(set, map);
+    set.group("What is shown");
+    if (verb == Verb::map) add_results(set, map);
     set.flag("--quiet", map.quiet, "No lines about fragments or outcomes, no progress bar");
+    set.group("");  // taken, and not worth a word
+    set.flag(
+        "--group,--will-cite,--no-notice,--plain", [] {}, "");
+    set.group("The broker");
 }
 
 void check_map(const CommandLine& line) {
@@ -257,6 +232,11 @@ void check_map(const CommandLine& line) {
     check_resuming(map, line.common, line.verb);
     if (line.verb == Verb::submit) return;
     check_declared(map);
+    if (!line.common.broker.empty() && map.slots && map.slots->of_processors)
+        throw UsageError(
+            "-j +N, -N and N% count from this machine's processors, and the fleet has its own; "
+            "give "
+            "a number, the most that run at a time");
     if (line.common.broker.empty()) return check_embedded_needs(map);
     const char* embedded_option = !map.declared.empty() ? "--declare"
                                   : !map.bind.empty()   ? "--bind"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/likeness.hpp"
 #include "shared/program/help_formatter.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -26,7 +27,8 @@ std::string as_given(std::string word) {
 
 }  // namespace
 
-OptionSet::OptionSet(const HelpText& help) : app_(help.purpose) {
+OptionSet::OptionSet(const HelpText& help)
+    : app_(help.purpose), explain_unknown_(help.explain_unknown) {
     app_.prefix_command();
     app_.formatter(std::make_shared<HelpFormatter>(help.usage));
     app_.footer(std::string("\n") + help.examples);
@@ -40,9 +42,11 @@ void OptionSet::value(const char* form, Take take, const std::string& purpose) {
     auto take_value = [take = std::move(take)](const std::string& text) {
         take(text == empty_value ? std::string() : text);
     };
-    app_.add_option_function<std::string>(names, take_value, purpose)
-        ->type_name(shape)
-        ->trigger_on_parse();
+    auto add = [this, take_value](const std::string& under, const std::string& about) {
+        return app_.add_option_function<std::string>(under, take_value, about)->trigger_on_parse();
+    };
+    add(names, purpose)->type_name(shape)->group(group_);
+    add_again_ = [add](const char* under) { add(under, "")->group(""); };
 }
 
 void OptionSet::value(const char* form, std::string& into, const std::string& purpose) {
@@ -51,7 +55,10 @@ void OptionSet::value(const char* form, std::string& into, const std::string& pu
 }
 
 void OptionSet::flag(const char* names, std::function<void()> take, const std::string& purpose) {
-    app_.add_flag_callback(names, take, purpose)->trigger_on_parse();
+    app_.add_flag_callback(names, take, purpose)->trigger_on_parse()->group(group_);
+    add_again_ = [this, take](const char* under) {
+        app_.add_flag_callback(under, take)->trigger_on_parse()->group("");
+    };
 }
 
 void OptionSet::flag(const char* names, bool& into, const std::string& purpose) {
@@ -73,8 +80,21 @@ std::optional<std::vector<std::string>> OptionSet::parse(std::vector<std::string
     std::transform(rest.begin(), rest.end(), rest.begin(), as_given);
     if (rest.empty()) return rest;
     if (rest[0] == "--") rest.erase(rest.begin());
-    else if (rest[0].size() > 1 && rest[0][0] == '-') throw UsageError("unknown option " + rest[0]);
+    else if (rest[0].size() > 1 && rest[0][0] == '-') throw UsageError(unknown_text(rest[0]));
     return rest;
+}
+
+std::string OptionSet::unknown_text(const std::string& word) const {
+    const std::string name = word.substr(0, word.find('='));
+    std::string text = "unknown option " + name;
+    if (const std::string explained = explain_unknown_ ? explain_unknown_(name) : "";
+        !explained.empty())
+        return text + ": " + explained;
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app_.get_options())
+        for (const std::string& known : option->get_lnames()) names.push_back("--" + known);
+    const std::string meant = name.starts_with("--") ? nearest(name, names) : "";
+    return meant.empty() ? text : text + "; did you mean " + meant + "?";
 }
 
 }  // namespace fanfold::scatterer::cli

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "scatterer/cli/options/help_texts.hpp"
@@ -25,6 +26,11 @@ public:
     void flag(const char* names, std::function<void()> take, const std::string& purpose);
     void flag(const char* names, bool& into, const std::string& purpose);
 
+    /// The options that follow are shown under this heading.
+    void group(const char* heading) { group_ = heading; }
+    /// The last option under other names, which the help does not show.
+    void also(const char* names) { add_again_(names); }
+
     /// Returns the words from the first that is no option on; nothing when the help was asked for.
     /// Throws UsageError.
     std::optional<std::vector<std::string>> parse(std::vector<std::string> words);
@@ -32,7 +38,12 @@ public:
     std::string help() const { return app_.help(); }
 
 private:
+    std::string unknown_text(const std::string& word) const;
+
     CLI::App app_;
+    std::string group_ = "Options";
+    std::function<void(const char*)> add_again_;
+    std::string (*explain_unknown_)(const std::string& option);
 };
 
 }  // namespace fanfold::scatterer::cli

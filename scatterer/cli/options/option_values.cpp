@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <thread>
 
 #include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/base/limits.hpp"
@@ -78,6 +80,26 @@ double weight_value(const std::string& text) {
         !(number >= limits::least_weight && number <= limits::most_weight))
         throw bad_value("--weight", text, "a number from 0.000001 to 1000000 is wanted");
     return number;
+}
+
+SlotCount slots_value(const std::string& text) {
+    const double processors = std::max(1u, std::thread::hardware_concurrency());
+    const std::string wanted = "a number is wanted, up to " + std::to_string(limits::most_slots) +
+                               ", or one such as +2, -1 or 50% beside this machine's processors";
+    double number = 0;
+    const bool percent = text.ends_with('%');
+    const std::string digits = percent ? text.substr(0, text.size() - 1) : text;
+    const bool relative = digits.starts_with('+') || digits.starts_with('-');
+    const std::string bare = digits.starts_with('+') ? digits.substr(1) : digits;
+    if (!read_whole(bare, number) || (percent && (relative || number <= 0)))
+        throw bad_value("-j", text, wanted);
+    if (percent) number = processors * number / 100;
+    else if (relative) number = std::max(1.0, processors + number);
+    if (percent) number = std::max(1.0, std::floor(number));
+    if (number < 0 || number > static_cast<double>(limits::most_slots) ||
+        number != std::floor(number))
+        throw bad_value("-j", text, wanted);
+    return {.number = static_cast<std::uint32_t>(number), .of_processors = percent || relative};
 }
 
 void gather_value(JobOptions& job, const std::string& text) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fanfold/scatterer.hpp"
+#include "scatterer/cli/options/command_line.hpp"
 
 namespace fanfold::scatterer::cli {
 
@@ -29,6 +30,8 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const std::
 int priority_value(const std::string& text);
 /// --weight W
 double weight_value(const std::string& text);
+/// -j N|+N|-N|N%
+SlotCount slots_value(const std::string& text);
 /// --gather all|available|quorum=K|first
 void gather_value(JobOptions& job, const std::string& text);
 /// --max-failures N|P%

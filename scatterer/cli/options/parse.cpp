@@ -74,12 +74,17 @@ Parsed parse_command_line(const std::vector<std::string>& words,
     line.common.broker_origin = "FANFOLD_BROKER";
     OptionSet set(program_help());
     bool version = false;
-    set.flag("--version", version, "Show the version and leave");
+    set.flag("-V,--version", version, "Show the version and leave");
     add_common(set, line.common);
     auto rest = set.parse(words);
     if (!rest) return {.command = std::nullopt, .text = set.help()};
     if (version) return {.command = std::nullopt, .text = "fanfold " FANFOLD_VERSION "\n"};
-    if (rest->empty()) throw UsageError("a verb is missing, such as map; see fanfold --help");
+    if (rest->empty()) return {.command = std::nullopt, .text = set.help()};
+    if (rest->front() == "help") {
+        if (rest->size() == 1) return {.command = std::nullopt, .text = set.help()};
+        line.verb = verb_named((*rest)[1]);
+        return parse_verb(std::move(line), {"--help"});
+    }
     line.verb = verb_named(rest->front());
     try {
         return parse_verb(std::move(line), {rest->begin() + 1, rest->end()});

@@ -38,6 +38,7 @@ void Printer::print(const Fragment& fragment, Label label) {
     if (options_.json) {
         print_json(fragment, both, label);
     } else {
+        if (!label.command.empty()) print_command_line(label.command);
         if (options_.commands) print_command(both, label);
         else if (!fragment.failure) print_value(fragment.value, label);
         if (fragment.failure) report(fragment, options_.commands ? both.err : "", label);
@@ -79,6 +80,17 @@ void Printer::print_value(std::string_view value, Label label) {
     if (text.empty() && label.tag) buffer += *label.tag + '\t';
     append_tagged(buffer, text, label.tag);
     if (!text.ends_with('\n')) buffer += '\n';
+}
+
+void Printer::print_command_line(std::string_view command) {
+    if (options_.show_command == ShowCommand::no) return;
+    const std::string line = std::string(command) + '\n';
+    if (options_.show_command == ShowCommand::on_stdout) {
+        output_.buffer() += line;
+        return;
+    }
+    output_.flush();
+    console_.pass(line);
 }
 
 void Printer::print_command(const CommandOutput& both, Label label) {

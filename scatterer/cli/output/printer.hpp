@@ -13,6 +13,7 @@
 
 #include "scatterer/cli/base/console.hpp"
 #include "scatterer/cli/base/output.hpp"
+#include "scatterer/cli/output/format.hpp"
 #include "scatterer/cli/output/fragments.hpp"
 #include "scatterer/cli/output/left_behind.hpp"
 
@@ -22,6 +23,7 @@ struct PrinterOptions {
     bool commands = false;  // values are the outputs of commands: [stdout, stderr]
     bool json = false;
     bool quiet = false;  // no lines about failed fragments on the console
+    ShowCommand show_command = ShowCommand::no;
 };
 
 /// What a person would like to see beside a result, where it is known.
@@ -42,6 +44,7 @@ public:
 private:
     void print_texts(const ResultRun& run);
     void print_json(const Fragment& fragment, const CommandOutput& both, Label label);
+    void print_command_line(std::string_view command);
     void print_command(const CommandOutput& both, Label label);
     void print_value(std::string_view value, Label label);
     /// `shown` of its stderr is above the line.

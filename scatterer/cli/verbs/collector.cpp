@@ -1,18 +1,8 @@
 #include "scatterer/cli/verbs/collector.hpp"
 
 #include "scatterer/cli/base/limits.hpp"
-#include "scatterer/cli/base/words.hpp"
 
 namespace fanfold::scatterer::cli {
-
-namespace {
-
-std::string tag_of(const RememberedInput& input, std::uint64_t index) {
-    if (input.values.empty()) return std::to_string(index + 1);
-    return joined(input.values);
-}
-
-}  // namespace
 
 void Collector::collect(Job& job, const std::function<bool()>& between) {
     for (;;) {
@@ -38,10 +28,10 @@ void Collector::take(const ResultRun& run) {
 }
 
 void Collector::take(Fragment fragment) {
-    RememberedInput input = options_.book->take(fragment.index).value_or(RememberedInput{});
+    const RememberedInput input = options_.book->take(fragment.index).value_or(RememberedInput{});
     if (options_.numbers) fragment.index = options_.numbers->input_of(fragment.index);
-    std::string tag = options_.tag ? tag_of(input, fragment.index) : std::string();
-    printer_.print(fragment, {.tag = options_.tag ? &tag : nullptr, .command = input.command});
+    printer_.print(fragment,
+                   {.tag = options_.tag ? &input.tag : nullptr, .command = input.command});
     if (options_.joblog) options_.joblog->add(fragment, input.command);
     if (!options_.folder) return;
     if (options_.commands) {

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "scatterer/cli/base/errors.hpp"
 #include "scatterer/cli/base/limits.hpp"
@@ -21,6 +24,23 @@ std::string reason_of(const std::exception& error) {
     return text.starts_with('[') ? text.substr(std::min(text.find("] "), text.size() - 2) + 2)
                                  : text;
 }
+
+/// Whether the descriptor is a file, a pipe or a socket: no terminal, and not /dev/null.
+bool has_data(int descriptor) {
+    struct stat about {};
+    return ::fstat(descriptor, &about) == 0 &&
+           (S_ISREG(about.st_mode) || S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode));
+}
+
+/// What is left of a command line beside the command itself.
+Packing packing(const MapOptions& options, std::size_t command_bytes) {
+    const std::size_t used = command_bytes + 1;
+    Packing packing{.most = options.line_bytes > used ? options.line_bytes - used : 1};
+    const std::size_t processors = std::max(1u, std::thread::hardware_concurrency());
+    if (options.pack == Pack::shared_out)
+        packing.slots = options.slots ? std::max(1u, options.slots->number) : processors;
+    return packing;
+}
 }  // namespace
 
 void append_exec_payload(std::string& payload, const std::vector<std::string>& argv,
@@ -33,19 +53,40 @@ void append_exec_payload(std::string& payload, const std::vector<std::string>& a
 }
 
 Feeder::Feeder(const MapOptions& options) : options_(options), title_(options.function) {
-    CommandWords parted = part_command(options.words);
-    if (options.function.empty()) {
-        auto made = Template::make(parted.command, options.command);
-        if (!made) throw UsageError(made.error().text);
-        template_ = *std::move(made);
-        title_ = template_->title();
-    }
+    const CommandWords parted = part_command(options.words, options.separators);
+    const bool has_sources =
+        !parted.sources.empty() || !options.sources.files.empty() || !options.sources.array.empty();
+    if (options.function.empty() && parted.command.empty() && !has_sources && !has_data(0))
+        throw UsageError(
+            "a COMMAND, or --function NAME, is missing; without one the inputs are the commands, "
+            "and nothing gives any; see fanfold map --help");
+    // A command that is wrong is told before any input is read.
+    if (!options.sources.header) make_templates(parted, {});
     if (options.command.pipe) {
         open_pipe();
         return;
     }
-    inputs_.emplace(must(Inputs::open(parted.sources, options.sources)));
+    SourceOptions sources = options.sources;
+    if (options.pack != Pack::no) sources.pack = packing(options, joined(parted.command).size());
+    inputs_.emplace(must(Inputs::open(parted.sources, sources)));
     known_total_ = inputs_->count();
+    if (options.sources.header) make_templates(parted, inputs_->names());
+}
+
+void Feeder::make_templates(const CommandWords& words, const Columns& names) {
+    TemplateOptions use = options_.command;
+    use.names = names;
+    auto made = [](Result<Template> result) {
+        if (!result) throw UsageError(result.error().text);
+        return *std::move(result);
+    };
+    if (options_.function.empty()) {
+        template_ = made(Template::make(words.command, use));
+        title_ = template_->title();
+    }
+    if (!Template::replaces(options_.tag_text, use)) return;
+    use.no_shell = true;
+    tag_ = made(Template::make({options_.tag_text}, use));
 }
 
 void Feeder::open_pipe() {
@@ -59,7 +100,7 @@ void Feeder::open_pipe() {
     blocks_.emplace(PipeBlocks::Options{.descriptor = pipe_descriptor_,
                                         .name = name,
                                         .block_bytes = options_.block_bytes,
-                                        .separator = options_.sources.nul_separated ? '\0' : '\n'});
+                                        .separator = options_.sources.separator});
 }
 
 Feeder::~Feeder() {
@@ -79,7 +120,8 @@ void Feeder::stop() {
 
 void Feeder::run(Job& job, InputBook* book) {
     if (blocks_) feed_blocks(job, book);
-    else if (!template_ && !book && !past_ && inputs_->plain()) feed_plain(job);
+    else if (!template_ && !book && !past_ && inputs_->plain() && options_.delay.count() == 0)
+        feed_plain(job);
     else feed_records(job, book);
     if (stopped_) return;
     job.seal();
@@ -111,9 +153,11 @@ void Feeder::feed_blocks(Job& job, InputBook* book) {
         const std::vector<std::string> none;
         std::string command = template_->display(none, number + 1);
         if (is_done(number, command)) continue;
-        if (book) book->remember(added_, {.values = {}, .command = std::move(command)});
+        if (book)
+            book->remember(
+                added_, {.values = {}, .tag = tag_of(none, number), .command = std::move(command)});
         payload_.clear();
-        append_exec_payload(payload_, must(template_->argv(none, number + 1)), &block);
+        append_exec_payload(payload_, argv_of(none, number), &block);
         add_payload(job, number);
     }
     if (past_ && !stopped_) past_->check_total(number);
@@ -158,12 +202,41 @@ bool Feeder::is_done(std::uint64_t number, std::string_view command) {
     return true;
 }
 
+std::vector<std::string> Feeder::argv_of(const Columns& values, std::uint64_t number) const {
+    std::vector<std::string> argv = must(template_->argv(values, number + 1));
+    if (options_.nice > 0)
+        argv.insert(argv.begin(), {"nice", "-n", std::to_string(options_.nice), "--"});
+    return argv;
+}
+
+std::string Feeder::tag_of(const Columns& values, std::uint64_t number) const {
+    if (!options_.tag) return {};
+    if (tag_) return joined(must(tag_->argv(values, number + 1)));
+    if (!options_.tag_text.empty()) return options_.tag_text;
+    return values.empty() ? std::to_string(number + 1) : joined(values);
+}
+
+/// Waits until the next fragment may be submitted, as --delay wants; not once stopped.
+void Feeder::pace(Job& job) {
+    using Clock = std::chrono::steady_clock;
+    if (Clock::now() < next_at_) job.flush();
+    while (!stopped_ && Clock::now() < next_at_) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_at_ - Clock::now());
+        pollfd item{wakeup_.fd(), POLLIN, 0};
+        (void)::poll(&item, 1, static_cast<int>(std::min<long>(left.count(), 60'000)));
+    }
+    next_at_ = Clock::now() + options_.delay;
+}
+
 void Feeder::add_record(Job& job, InputBook* book, const Numbered& input) {
     const auto& columns = input.record.columns;
-    if (book) book->remember(added_, {.values = columns, .command = command_of(input)});
+    if (book)
+        book->remember(added_, {.values = columns,
+                                .tag = tag_of(columns, input.number),
+                                .command = command_of(input)});
     payload_.clear();
     if (template_) {
-        append_exec_payload(payload_, must(template_->argv(columns, input.number + 1)), nullptr);
+        append_exec_payload(payload_, argv_of(columns, input.number), nullptr);
     } else {
         if (columns.size() != 1)
             wire::append_array(payload_, static_cast<std::uint32_t>(columns.size()));
@@ -173,6 +246,8 @@ void Feeder::add_record(Job& job, InputBook* book, const Numbered& input) {
 }
 
 void Feeder::add_payload(Job& job, std::uint64_t number) {
+    if (options_.delay.count() > 0) pace(job);
+    if (stopped_) return;
     if (numbers_) numbers_->add(added_, number);
     job.add_packed(payload_);
     ++added_;

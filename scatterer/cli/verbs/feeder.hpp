@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -54,6 +55,7 @@ public:
     std::optional<std::uint64_t> total() const;
 
 private:
+    void make_templates(const CommandWords& words, const Columns& names);
     void open_pipe();
     void feed_blocks(Job& job, InputBook* book);
     void feed_plain(Job& job);
@@ -62,6 +64,9 @@ private:
         std::uint64_t number = 0;  // of the input, from 0
         Record record{};
     };
+    std::vector<std::string> argv_of(const Columns& values, std::uint64_t number) const;
+    std::string tag_of(const Columns& values, std::uint64_t number) const;
+    void pace(Job& job);
     void add_record(Job& job, InputBook* book, const Numbered& input);
     void add_payload(Job& job, std::uint64_t number);
     bool is_done(std::uint64_t number, std::string_view command);
@@ -73,6 +78,7 @@ private:
 
     const MapOptions& options_;
     std::optional<Template> template_;
+    std::optional<Template> tag_;
     std::string title_;
     std::optional<Inputs> inputs_;
     std::optional<PipeBlocks> blocks_;
@@ -81,6 +87,7 @@ private:
     const JoblogPast* past_ = nullptr;
     Numbering* numbers_ = nullptr;
     std::string payload_;
+    std::chrono::steady_clock::time_point next_at_;  // with --delay
     Wakeup wakeup_;
     std::atomic<bool> stopped_{false};
     std::atomic<bool> sealed_{false};

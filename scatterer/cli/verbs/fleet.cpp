@@ -9,6 +9,7 @@
 
 #include "fanfold/embedded.hpp"
 #include "scatterer/cli/base/errors.hpp"
+#include "scatterer/cli/base/limits.hpp"
 #include "shared/wire/wire_types.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -26,7 +27,8 @@ constexpr std::uint64_t descriptors_each(bool pipe) { return pipe ? 6 : 4; }
 
 /// So many slots as the limit of open files has room for; 0: one for each processor.
 std::uint32_t slots_within_limit(const MapOptions& map, Console& console) {
-    const std::uint32_t asked = map.slots.value_or(0);
+    const bool many = map.slots && map.slots->number == 0;
+    const std::uint32_t asked = many ? limits::most_commands : map.slots ? map.slots->number : 0;
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return asked;
     const std::string it_is = "the limit of open files is " + std::to_string(limit.rlim_cur);
@@ -35,13 +37,13 @@ std::uint32_t slots_within_limit(const MapOptions& map, Console& console) {
                           std::to_string(least_descriptors) + "; raise it with ulimit -n");
     if (!map.function.empty()) return asked;
     const std::uint32_t wanted =
-        map.slots.value_or(std::max(1u, std::thread::hardware_concurrency()));
+        map.slots ? asked : std::max(1u, std::thread::hardware_concurrency());
     const std::uint64_t each = descriptors_each(map.command.pipe);
     const std::uint64_t left =
         limit.rlim_cur - std::min<std::uint64_t>(limit.rlim_cur, own_descriptors);
     const std::uint64_t most = std::max<std::uint64_t>(1, left / each);
     if (wanted <= most) return asked;
-    if (!map.quiet)
+    if (!map.quiet && !many)
         console.say("fragments at a time: " + std::to_string(most) + " instead of " +
                     std::to_string(wanted) + ": " + it_is + ", and each command takes " +
                     std::to_string(each) + "; raise it with ulimit -n");

@@ -70,7 +70,8 @@ private:
                       [this](std::string_view bytes) { return console_.pass_to(1, bytes); });
         Printer printer({.commands = map_.function.empty(),
                          .json = map_.output == Format::json,
-                         .quiet = map_.quiet},
+                         .quiet = map_.quiet,
+                         .show_command = map_.show_command},
                         output, console_);
         Collector collector({.commands = map_.function.empty(),
                              .tag = map_.tag,
@@ -139,7 +140,8 @@ private:
     /// otherwise.
     InputBook* book() {
         bool for_errors = map_.function.empty() && !map_.quiet && map_.output == Format::text;
-        return map_.tag || joblog_ || folder_ || for_errors ? &book_ : nullptr;
+        const bool shown = map_.tag || map_.show_command != ShowCommand::no;
+        return shown || joblog_ || folder_ || for_errors ? &book_ : nullptr;
     }
 
     ProgressCounts progress_of(const Collector::Counts& counts) const {

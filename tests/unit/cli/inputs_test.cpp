@@ -1,97 +1,13 @@
 #include "scatterer/cli/input/inputs.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <string>
-#include <vector>
 
-#include "tests/support/command_line.hpp"
+#include "tests/support/input_rows.hpp"
 
 using namespace fanfold;
 using namespace fanfold::scatterer::cli;
-
-namespace {
-
-using Rows = std::vector<Words>;
-
-// A folder of input files that vanishes with the test.
-class Folder {
-public:
-    Folder() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "fanfold-sources-XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        path_ = pattern;
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    std::string file(const std::string& name, const std::string& content) const {
-        std::ofstream(path_ / name, std::ios::binary) << content;
-        return (path_ / name).string();
-    }
-    std::string path() const { return path_.string(); }
-
-private:
-    std::filesystem::path path_;
-};
-
-// A pipe with a content as standard input.
-class Pipe {
-public:
-    explicit Pipe(const std::string& content = {}, bool close_it = true) {
-        REQUIRE(::pipe(ends_) == 0);
-        write(content);
-        if (close_it) end();
-    }
-    ~Pipe() {
-        end();
-        ::close(ends_[0]);
-    }
-    void write(const std::string& text) {
-        REQUIRE(::write(ends_[1], text.data(), text.size()) == static_cast<long>(text.size()));
-    }
-    void end() {
-        if (ends_[1] >= 0) ::close(ends_[1]);
-        ends_[1] = -1;
-    }
-    int reading_end() const { return ends_[0]; }
-
-private:
-    int ends_[2]{-1, -1};
-};
-
-Rows all(Inputs& inputs) {
-    Rows rows;
-    Record record;
-    while (true) {
-        Result<bool> more = inputs.next(record);
-        REQUIRE(more);
-        if (!*more) return rows;
-        rows.push_back(record.columns);
-    }
-}
-
-Rows rows_of(const Words& words, const SourceOptions& options = {}) {
-    Result<Inputs> inputs = Inputs::open(part_command(words).sources, options);
-    if (!inputs) FAIL(inputs.error().text);
-    return all(*inputs);
-}
-
-std::string error_of(const Words& words, const SourceOptions& options = {}) {
-    Result<Inputs> inputs = Inputs::open(part_command(words).sources, options);
-    return inputs ? "" : inputs.error().text;
-}
-
-Rows lines_of(const std::string& content, SourceOptions options = {}) {
-    Pipe pipe(content);
-    options.standard_input = pipe.reading_end();
-    return rows_of({}, options);
-}
-
-}  // namespace
 
 TEST_CASE("a command is parted from its sources") {
     CommandWords parted =
@@ -151,28 +67,8 @@ TEST_CASE("standard input: lines, empty ones too, a last one without end, CR kep
     CHECK(lines_of("\n") == Rows{{""}});
     CHECK(lines_of("a\n\nb") == Rows{{"a"}, {""}, {"b"}});
     CHECK(lines_of("a\r\nb\r\n") == Rows{{"a\r"}, {"b\r"}});
-    CHECK(lines_of(std::string("a b\nc\0d\0", 8), {.nul_separated = true}) ==
-          Rows{{"a b\nc"}, {"d"}});
+    CHECK(lines_of(std::string("a b\nc\0d\0", 8), {.separator = '\0'}) == Rows{{"a b\nc"}, {"d"}});
     CHECK(lines_of(std::string("a\0b\n", 4)) == Rows{{std::string("a\0b", 3)}});
-}
-
-TEST_CASE("--colsep cuts inputs into columns without the blanks around them") {
-    CHECK(lines_of("a,b\nc,d,e\n\n", {.colsep = ","}) == Rows{{"a", "b"}, {"c", "d", "e"}, {""}});
-    CHECK(lines_of("a , b,,\n,x\n", {.colsep = ","}) == Rows{{"a", "b", "", ""}, {"", "x"}});
-    CHECK(lines_of("a\tb c\n", {.colsep = "\\t"}) == Rows{{"a", "b c"}});
-    CHECK(lines_of("a\tb \t c\n", {.colsep = "[\\t ]+"}) == Rows{{"a", "b", "c"}});
-    CHECK(lines_of("a1b22c\n", {.colsep = "\\d+"}) == Rows{{"a", "b", "c"}});
-    CHECK(lines_of("a  b\tc\n", {.colsep = "\\s+"}) == Rows{{"a", "b", "c"}});
-    CHECK(lines_of("a b,c\n", {.colsep = "[\\s,]"}) == Rows{{"a", "b", "c"}});
-    CHECK(lines_of("a|b.c\n", {.colsep = "\\|"}) == Rows{{"a", "b.c"}});
-    CHECK(lines_of("a|b.c\n", {.colsep = "[|.]"}) == Rows{{"a", "b", "c"}});
-    CHECK(lines_of("a::b\n", {.colsep = "::"}) == Rows{{"a", "b"}});
-    CHECK(lines_of("xaxb\n", {.colsep = "^x"}) == Rows{{"", "axb"}});
-    CHECK(rows_of({":::", "a,b", "c,d", ":::", "1", "2"}, {.colsep = ","}) ==
-          Rows{{"a", "b", "1"}, {"a", "b", "2"}, {"c", "d", "1"}, {"c", "d", "2"}});
-    CHECK(contains(error_of({":::", "a"}, {.colsep = "("}), "bad --colsep '('"));
-    CHECK(contains(error_of({":::", "a"}, {.colsep = "|"}), "matches an empty text"));
-    CHECK(contains(error_of({":::", "a"}, {.colsep = ",*"}), "bad --colsep ',*'"));
 }
 
 TEST_CASE("--array lists numbers, last ones included") {

@@ -36,9 +36,10 @@ TEST_CASE("options end at COMMAND") {
 TEST_CASE("short options join, values may stand beside them or begin with a dash") {
     auto map = map_of({"-kj4", "-n2", "-0", "-a", "one", "-a", "-", "cat"});
     CHECK(map.job.ordered);
-    CHECK(map.slots == 4u);
+    REQUIRE(map.slots);
+    CHECK(map.slots->number == 4);
     CHECK(map.sources.per_fragment == 2);
-    CHECK(map.sources.nul_separated);
+    CHECK(map.sources.separator == '\0');
     CHECK(map.sources.files == Words{"one", "-"});
     CHECK(map.words == Words{"cat"});
     CHECK(map_of({"--env", "A=-1", "--env=B=[x,y]", "cat"}).job.environment ==
@@ -94,7 +95,7 @@ TEST_CASE("verbs that ask") {
 }
 
 TEST_CASE("help and version are texts") {
-    CHECK(contains(parse_command_line({"--help"}, "").text, "fanfold VERB --help"));
+    CHECK(contains(parse_command_line({"--help"}, "").text, "fanfold help VERB"));
     CHECK(contains(parse_command_line({"--version"}, "").text, "fanfold "));
     for (const char* verb :
          {"map", "submit", "jobs", "status", "wait", "results", "cancel", "workers", "functions"}) {
@@ -111,22 +112,68 @@ TEST_CASE("a refusal names the option, the value, and where to read on") {
     CHECK(contains(refusal({"map", "--timeout", "5x", "cat"}), "see fanfold map --help"));
     CHECK(contains(refusal({"map", "--bogus", "cat"}), "--bogus"));
     CHECK(contains(refusal({"map", "-j", "none", "cat"}), "-j 'none'"));
-    CHECK(contains(refusal({"map", "-j", "0", "cat"}), "-j '0'"));
+    CHECK(contains(refusal({"map", "-j", "1.5", "cat"}), "-j '1.5'"));
+    CHECK(contains(refusal({"map", "-j", "+50%", "cat"}), "-j '+50%'"));
+    CHECK(contains(refusal({"map", "-j", "100001", "cat"}), "-j '100001'"));
     CHECK(contains(refusal({"map", "--gather", "most", "cat"}), "quorum=K"));
     CHECK(contains(refusal({"map", "--gather", "quorum=0", "cat"}), "quorum=0"));
     CHECK(contains(refusal({"map", "--max-failures", "101%", "cat"}), "101%"));
-    CHECK(contains(refusal({"map", "--env", "NAME", "cat"}), "NAME=VALUE"));
+    CHECK(contains(refusal({"map", "--env", "FANFOLD_NO_SUCH", "cat"}), "NAME=VALUE"));
+    CHECK(contains(refusal({"map", "-d", "ab", "cat"}), "-d 'ab'"));
+    CHECK(contains(refusal({"map", "--trim", "x", "cat"}), "--trim 'x'"));
+    CHECK(contains(refusal({"map", "--header", "2", "cat"}), "--header '2'"));
+    CHECK(contains(refusal({"map", "-I", "", "cat"}), "-I ''"));
+    CHECK(contains(refusal({"map", "--nice", "20", "cat"}), "--nice '20'"));
     CHECK(contains(refusal({"map", "--output", "table", "cat"}), "text, json"));
     CHECK(contains(refusal({"map", "--broker", "localhost", "cat"}), "localhost"));
     CHECK(contains(refusal({"jobs"}, "nonsense"), "FANFOLD_BROKER"));
     CHECK(contains(refusal({"map", "--timeout"}), "--timeout"));
     CHECK(contains(refusal({"mop"}), "mop"));
-    CHECK(contains(refusal({}), "fanfold --help"));
+}
+
+TEST_CASE("what is mistyped is guessed, what GNU parallel has is answered") {
+    CHECK(contains(refusal({"map", "--retires", "2", "cat"}), "did you mean --retries?"));
+    CHECK(contains(refusal({"stats"}), "did you mean status?"));
+    CHECK_FALSE(contains(refusal({"map", "--nothing-like-it", "cat"}), "did you mean"));
+    CHECK(contains(refusal({"map", "--sshlogin", "host", "cat"}), "fanfold's is a fleet"));
+    CHECK(contains(refusal({"map", "--memfree=1G", "cat"}), "--memfree: there is none, because"));
+    CHECK(contains(refusal({"map", "-S", "host", "cat"}), "start fanfold-worker on each host"));
+}
+
+TEST_CASE("help without an option, too") {
+    auto text = [](const Words& words) { return parse_command_line(words, "").text; };
+    CHECK(contains(text({}), "Usage: fanfold "));
+    CHECK(text({"help"}) == text({"--help"}));
+    CHECK(text({"help", "map"}) == text({"map", "--help"}));
+    CHECK(contains(text({"help", "map"}), "Usage: fanfold map"));
+    CHECK(contains(text({"-V"}), "fanfold "));
+    CHECK(contains(refusal({"help", "mop"}), "unknown verb 'mop'"));
+}
+
+TEST_CASE("options by GNU parallel's names") {
+    const auto map = map_of({"--jobs", "3", "--wd", "...", "-N2", "-C", ",", "--dryrun", "--bar",
+                             "--will-cite", "-q", "x"});
+    CHECK(map.slots->number == 3);
+    CHECK(map.place == Place::fresh);
+    CHECK(map.sources.per_fragment == 2);
+    CHECK(map.sources.colsep == ",");
+    CHECK(map.dry_run);
+    CHECK(map.progress == true);
+    CHECK(map.command.no_shell);
+    CHECK(map_of({"-P", "0", "x"}).slots->number == 0);
+    CHECK(map_of({"-j-100000", "x"}).slots->number == 1);
+    CHECK(map_of({"-j+1", "x"}).slots->number > 1);
+    CHECK(map_of({"-j", "1%", "x"}).slots->number == 1);
+    CHECK(map_of({"-j", "100%", "x"}).slots->of_processors);
+    CHECK(map_of({"-d", "\\t", "x"}).sources.separator == '\t');
+    CHECK(map_of({"-d", "\\x1f", "x"}).sources.separator == '\x1f');
+    CHECK(map_of({"-d", "\\0", "x"}).sources.separator == '\0');
+    CHECK(map_of({"--arg-sep", ",,", "x", ",,", "a"}).separators.arguments == ",,");
+    CHECK(contains(refusal({"map", "-j50%", "x"}, endpoint), "this machine's processors"));
 }
 
 TEST_CASE("what makes no sense together is refused") {
-    CHECK(contains(refusal({"map"}), "COMMAND"));
-    CHECK(contains(refusal({"map", ":::", "a"}), "COMMAND"));
+    CHECK(contains(refusal({"map", "--pipe"}), "COMMAND"));
     CHECK(contains(refusal({"map", "--function", "f", "cat"}), "'cat'"));
     CHECK(contains(refusal({"map", "--json-lines", "cat"}), "--json-lines"));
     CHECK(contains(refusal({"map", "--pipe", "cat", ":::", "a"}), "--pipe"));
