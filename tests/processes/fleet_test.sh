@@ -120,6 +120,36 @@ run 0 fanfold status --output json "${first:0:length}"
 same "a beginning of an id" "$first" "$(field id <out)"
 run 255 fanfold status "${first:0:2}"
 says "'${first:0:2}' names [0-9]+ jobs .*give more"
+run 0 fanfold submit --name nightly --function fanfold.echo ::: a b c d e
+named=$(cat out)
+run 0 fanfold wait nightly
+prints $'b\nd\ne' fanfold results -k nightly 2,4-5
+run 1 fanfold results nightly 2,9
+same "what there is of the chosen ones" b "$(cat out)"
+run 255 fanfold results nightly 2,x
+says "fragments '2,x'"
+run 2 fanfold results --failed "$second"
+says 'fragment 1 failed: bad'
+run 0 fanfold results --failed nightly
+[[ ! -s out ]] || fail "--failed printed $(cat out)"
+run 0 fanfold status --output json last last:2 "$first"
+same "several jobs" "$named $second $first" "$(field id <out | paste -sd ' ')"
+run 255 fanfold status last:99
+says "unknown job 'last:99'"
+run 0 fanfold submit --name nightly --function fanfold.echo ::: a
+run 255 fanfold status nightly
+says "'nightly' names 2 jobs"
+
+# --- listing some ---
+run 0 fanfold jobs --output json --state partial
+same "partial ones" "$second" "$(field id <out | tail -n 1)"
+run 0 fanfold jobs --output json --name night --limit 1
+same "the latest of a name" nightly "$(field title <out)"
+run 0 fanfold jobs --output json --since 0s
+silent
+[[ ! -s out ]] || fail "--since 0s printed $(cat out)"
+run 255 fanfold jobs --state ended
+says "--state 'ended'"
 run 255 fanfold results 00000000-0000
 says "unknown job '00000000-0000'"
 

@@ -32,9 +32,9 @@ bool terminal_is_dumb() {
 
 Console::Console(int fd) : fd_(fd), can_redraw_(::isatty(fd) != 0 && !terminal_is_dumb()) {}
 
-std::size_t Console::columns() const {
+std::size_t terminal_columns(int fd) {
     winsize size{};
-    if (::ioctl(fd_, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+    if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
     return size.ws_col;
 }
 

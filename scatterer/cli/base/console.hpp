@@ -9,6 +9,9 @@
 
 namespace fanfold::scatterer::cli {
 
+/// Of the terminal; 80 where that is not known.
+std::size_t terminal_columns(int fd);
+
 class Console {
 public:
     explicit Console(int fd = 2);
@@ -16,7 +19,7 @@ public:
     /// Whether a line can be drawn over the one before: it is a terminal, and not a dumb one.
     bool can_redraw() const { return can_redraw_; }
     /// Of the terminal; 80 where that is not known.
-    std::size_t columns() const;
+    std::size_t columns() const { return terminal_columns(fd_); }
 
     /// "fanfold: TEXT" and a newline, in one write.
     void say(const std::string& text);

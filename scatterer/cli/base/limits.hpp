@@ -21,6 +21,7 @@ inline constexpr std::uint64_t most_slots = 100'000;
 inline constexpr std::uint32_t most_commands = 1000;  // at a time, with -j 0
 inline constexpr std::uint64_t most_nice = 19;
 inline constexpr std::size_t line_bytes = 120'000;  // of a command line that is filled; -s
+inline constexpr std::size_t name_bytes = 200;      // of a job; --name
 inline constexpr double least_weight = 1e-6;
 inline constexpr double most_weight = 1e6;
 

@@ -100,17 +100,28 @@ struct MapOptions {
     bool resume_failed = false;  // what failed by the job log is run again
 };
 
+/// Which jobs are listed.
+struct JobFilter {
+    std::string state;  // an outcome's name; empty: any
+    std::string name;   // a part of the title
+    std::optional<std::string> user;
+    std::optional<std::chrono::milliseconds> since;  // opened no longer ago
+    std::optional<std::size_t> limit;                // the latest
+};
+
 /// The others.
 struct QueryOptions {
     std::vector<std::string> jobs;  // as selectors
+    JobFilter filter;               // of the verb jobs
     Format output = Format::text;
     JobChange change;  // of the verb set
-    /// Of the verb cancel, [begin, end); none: the whole job.
+    /// Of the verbs cancel and results, [begin, end); none: all of the job.
     std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments;
     /// Of the verb gatherers: what is to be done with those that `jobs` names; nothing: shown.
     std::optional<bool> drain;
     bool until_drained = false;
     bool ordered = false;
+    bool failed_only = false;
     bool now = false;
     bool quiet = false;
 };

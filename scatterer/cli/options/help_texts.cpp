@@ -85,14 +85,16 @@ constexpr HelpText jobs_text{
     R"(Lists the jobs that the broker knows, the latest last: with keys your own, as an
 administrator everybody's.)",
     R"(Examples:
-  fanfold jobs
+  fanfold jobs --since 1d --state failed
   fanfold jobs --output json | jq 'select(.outcome == "running")')"};
 
 constexpr HelpText status_text{
-    "fanfold status [options] JOB",
-    "Shows one job. JOB is `last`, or any unique beginning or end of an id.",
+    "fanfold status [options] JOB…",
+    "Shows jobs. JOB is `last`, `last:2` (the one before), any unique beginning or end of an id, "
+    "or a job's name.",
     R"(Examples:
   fanfold status last
+  fanfold status nightly last:2
   fanfold status --output json 0192f3)"};
 
 constexpr HelpText wait_text{
@@ -104,11 +106,14 @@ jobs add up.)",
   fanfold wait 0192f3 77ab)"};
 
 constexpr HelpText results_text{
-    "fanfold results [options] JOB",
+    "fanfold results [options] JOB [FRAGMENTS]",
     R"(Prints a job's results, those of a running job as they come. The exit code tells how it
-ended, as map's does.)",
+ended, as map's does. FRAGMENTS are those that are wanted, numbered from 1: then it tells how many
+of these have no good result.)",
     R"(Examples:
   fanfold results -k last > all
+  fanfold results last 3,5-9      of these fragments
+  fanfold results --failed last   why which failed
   fanfold results --now last      what is there already
   fanfold results --output json 0192f3 | jq .value)"};
 

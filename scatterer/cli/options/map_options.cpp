@@ -50,6 +50,13 @@ void add_policy(OptionSet& set, JobOptions& job) {
             throw UsageError("--job-key '': a key is wanted, any text of your choice");
         job.key = text;
     };
+    auto name = [&](Text text) {
+        if (text.empty() || text.size() > limits::name_bytes)
+            throw UsageError("--name: a text of 1 to " + std::to_string(limits::name_bytes) +
+                             " bytes is wanted, not of " + std::to_string(text.size()));
+        job.title = text;
+    };
+    set.value("--name TEXT", name, "What lists show for the job, instead of its command");
     set.value("--job-key KEY", key,
               "The same key finds the same job: it is submitted once, and goes on by itself");
     add_share(set, [&job](const JobChange& change) {

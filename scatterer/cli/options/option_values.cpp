@@ -47,7 +47,8 @@ std::uint64_t number_value(const char* option, const std::string& text, Bounds b
     return number;
 }
 
-std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const std::string& text) {
+std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const char* option,
+                                                                     const std::string& text) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
     std::size_t begin = 0;
     while (begin <= text.size()) {
@@ -59,7 +60,7 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const std::
                            read_whole(dash == part.size() ? part : part.substr(dash + 1), last) &&
                            first > 0 && first <= last;
         if (!sound)
-            throw bad_value("--fragments", text,
+            throw bad_value(option, text,
                             "numbers and ranges of fragments, from 1, are wanted, such as 3,5-9");
         ranges.emplace_back(first - 1, last);
         begin = end + 1;

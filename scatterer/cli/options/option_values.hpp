@@ -24,8 +24,9 @@ struct Bounds {
 };
 std::uint64_t number_value(const char* option, const std::string& text, Bounds bounds);
 
-/// --fragments 3,5-9, from 1: ranges [begin, end) of indices, from 0
-std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const std::string& text);
+/// A list such as 3,5-9, from 1: ranges [begin, end) of indices, from 0
+std::vector<std::pair<std::uint64_t, std::uint64_t>> fragments_value(const char* option,
+                                                                     const std::string& text);
 /// --priority N, which may be below 0
 int priority_value(const std::string& text);
 /// --weight W

@@ -20,8 +20,8 @@ std::size_t most_jobs(Verb verb) {
         case Verb::jobs:
         case Verb::workers:
         case Verb::functions: return 0;
-        case Verb::status:
         case Verb::results: return 1;
+        case Verb::status:
         case Verb::wait:
         case Verb::cancel:
         case Verb::set:
@@ -48,6 +48,28 @@ void check_gatherers(QueryOptions& query) {
         throw UsageError("--wait is for drain, not for resume");
 }
 
+void add_filter(OptionSet& set, JobFilter& filter) {
+    using Text = const std::string&;
+    auto state = [&filter](Text text) {
+        choose("--state", text,
+               {"running", "complete", "partial", "expired", "failed", "cancelled"});
+        filter.state = text;
+    };
+    set.value("--state STATE", state,
+              "Only those: running, complete, partial, expired, failed, cancelled");
+    set.value("--name TEXT", filter.name, "Whose name, or command, has this text in it");
+    set.value(
+        "--user USER", [&filter](Text text) { filter.user = text; },
+        "Of this user, where there are keys");
+    set.value(
+        "--since D", [&filter](Text text) { filter.since = duration_value("--since", text); },
+        "Opened no longer ago: 10m, 1h, 2d");
+    set.value(
+        "--limit N",
+        [&filter](Text text) { filter.limit = number_value("--limit", text, {.least = 1}); },
+        "So many, the latest");
+}
+
 }  // namespace
 
 void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
@@ -55,8 +77,10 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
     add_output(set, prints_results ? "text" : "table", query.output);
     if (prints_results) {
         set.flag("-k,--keep-order", query.ordered, "In the order of the inputs; else as completed");
+        set.flag("--failed", query.failed_only, "Only what failed, and why");
         set.flag("--now", query.now, "Only what is there; does not wait for a running job");
     }
+    if (verb == Verb::jobs) add_filter(set, query.filter);
     if (verb == Verb::set)
         add_share(set, [&query](const JobChange& change) {
             if (change.priority) query.change.priority = change.priority;
@@ -66,7 +90,9 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
     if (verb == Verb::cancel)
         set.value(
             "--fragments LIST",
-            [&query](const std::string& text) { query.fragments = fragments_value(text); },
+            [&query](const std::string& text) {
+                query.fragments = fragments_value("--fragments", text);
+            },
             "Only these, such as 3,5-9; the job goes on without them");
     if (verb == Verb::gatherers)
         set.flag("--wait", query.until_drained, "With drain: until they have no jobs any more");
@@ -76,6 +102,10 @@ void add_query(OptionSet& set, Verb verb, QueryOptions& query) {
 
 void check_query(Verb verb, QueryOptions& query) {
     if (verb == Verb::gatherers) return check_gatherers(query);
+    if (verb == Verb::results && query.jobs.size() == 2) {
+        query.fragments = fragments_value("fragments", query.jobs[1]);
+        query.jobs.pop_back();
+    }
     std::size_t most = most_jobs(verb);
     if (verb == Verb::set && !query.change.priority && !query.change.weight &&
         !query.change.max_running)

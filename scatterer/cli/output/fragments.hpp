@@ -7,11 +7,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fanfold/scatterer.hpp"
 #include "shared/wire/codec.hpp"
 
 namespace fanfold::scatterer::cli {
+
+/// Ranges [begin, end) of fragments, from 0.
+using FragmentList = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
 struct Fragment {
     std::uint64_t index = 0;

@@ -106,7 +106,7 @@ std::string share_text(const JobStatus& job) {
     return fmt::format("priority {}, weight {:g}{}", job.priority, job.weight, limit);
 }
 
-std::string jobs_report(const std::vector<JobStatus>& jobs, Format format) {
+std::string jobs_report(const std::vector<JobStatus>& jobs, Shown shown) {
     std::string lines;
     bool users = std::ranges::any_of(jobs, [](const JobStatus& job) { return !job.user.empty(); });
     auto line = [users](std::vector<std::string> cells, const std::string& user) {
@@ -114,17 +114,17 @@ std::string jobs_report(const std::vector<JobStatus>& jobs, Format format) {
         return cells;
     };
     Table table(line({"JOB", "OUTCOME", ">TOTAL", ">VALUES", ">FAILED", ">RUNNING", ">QUEUED",
-                      ">AGE", ">TOOK", "TITLE"},
+                      ">AGE", ">TOOK", "~TITLE"},
                      "USER"));
     for (const JobStatus& job : jobs) {
-        lines += format == Format::json ? line_of(json_of(job)) : "";
+        lines += shown.format == Format::json ? line_of(json_of(job)) : "";
         table.add(
             line({short_id(job.id), to_string(job.outcome), count_text(job.total),
                   to_string(job.values), to_string(job.failed), to_string(job.running),
                   to_string(job.queued), time_text(job.age), took_text(job), shortened(job.title)},
                  job.user));
     }
-    return format == Format::json ? lines : table.text();
+    return shown.format == Format::json ? lines : table.text(shown.columns);
 }
 
 std::string status_report(const JobStatus& job, Format format) {
@@ -196,13 +196,13 @@ std::string walls_text(const WorkerStatus& worker) {
 }
 }  // namespace
 
-std::string workers_report(const std::vector<WorkerStatus>& workers, Format format) {
+std::string workers_report(const std::vector<WorkerStatus>& workers, Shown shown) {
     std::string lines;
     std::string walls;
-    Table table({"WORKER", ">SLOTS", ">STUCK", ">RUNNING", ">FINISHED", ">SILENT", "LABELS",
-                 "RESOURCES", "FUNCTIONS", "TROUBLE"});
+    Table table({"WORKER", ">SLOTS", ">STUCK", ">RUNNING", ">FINISHED", ">SILENT", "~LABELS",
+                 "~RESOURCES", "~FUNCTIONS", "~TROUBLE"});
     for (const WorkerStatus& worker : workers) {
-        if (format == Format::json)
+        if (shown.format == Format::json)
             lines += line_of({{"name", worker.name},
                               {"slots", worker.slots},
                               {"stuck_slots", worker.stuck_slots},
@@ -221,15 +221,15 @@ std::string workers_report(const std::vector<WorkerStatus>& workers, Format form
                    joined(worker.labels), resources_text(worker.resources),
                    joined(worker.functions), worker.trouble});
     }
-    return format == Format::json ? lines : table.text() + walls;
+    return shown.format == Format::json ? lines : table.text(shown.columns) + walls;
 }
 
-std::string gatherers_report(const std::vector<GathererStatus>& gatherers, Format format) {
+std::string gatherers_report(const std::vector<GathererStatus>& gatherers, Shown shown) {
     std::string lines;
-    Table table({"GATHERER", "VERSION", "ADDRESS", ">RUNNING", ">ENDED", "STATE", "TROUBLE"});
+    Table table({"GATHERER", "VERSION", "ADDRESS", ">RUNNING", ">ENDED", "STATE", "~TROUBLE"});
     for (const GathererStatus& gatherer : gatherers) {
         const bool empty = gatherer.running + gatherer.ended == 0;
-        if (format == Format::json)
+        if (shown.format == Format::json)
             lines += line_of({{"name", gatherer.name},
                               {"version", gatherer.version},
                               {"address", gatherer.address},
@@ -244,10 +244,10 @@ std::string gatherers_report(const std::vector<GathererStatus>& gatherers, Forma
                                       : "draining",
                    gatherer.trouble});
     }
-    return format == Format::json ? lines : table.text();
+    return shown.format == Format::json ? lines : table.text(shown.columns);
 }
 
-std::string functions_report(const std::vector<WorkerStatus>& workers, Format format) {
+std::string functions_report(const std::vector<WorkerStatus>& workers, Shown shown) {
     struct Offer {
         std::uint64_t slots = 0;
         std::vector<std::string> workers;
@@ -260,14 +260,14 @@ std::string functions_report(const std::vector<WorkerStatus>& workers, Format fo
         }
     }
     std::string lines;
-    Table table({"FUNCTION", ">SLOTS", ">WORKERS"});
+    Table table({"~FUNCTION", ">SLOTS", ">WORKERS"});
     for (const auto& [function, offer] : offers) {
-        if (format == Format::json)
+        if (shown.format == Format::json)
             lines +=
                 line_of({{"name", function}, {"slots", offer.slots}, {"workers", offer.workers}});
         table.add({function, to_string(offer.slots), to_string(offer.workers.size())});
     }
-    return format == Format::json ? lines : table.text();
+    return shown.format == Format::json ? lines : table.text(shown.columns);
 }
 
 }  // namespace fanfold::scatterer::cli

@@ -1,5 +1,7 @@
 #include "scatterer/cli/verbs/collector.hpp"
 
+#include <algorithm>
+
 #include "scatterer/cli/base/limits.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -17,7 +19,20 @@ void Collector::collect(Job& job, const std::function<bool()>& between) {
     }
 }
 
+bool Collector::wants(const Fragment& fragment) const {
+    if (options_.failures_only && !fragment.failure) return false;
+    return !options_.only || std::ranges::any_of(*options_.only, [&](const auto& range) {
+        return range.first <= fragment.index && fragment.index < range.second;
+    });
+}
+
 void Collector::take(const ResultRun& run) {
+    if (options_.only || options_.failures_only)
+        return each_fragment(run, [this](const Fragment& fragment) {
+            if (!wants(fragment)) return;
+            ++(fragment.failure ? counts_.failures : counts_.values);
+            printer_.print(fragment);
+        });
     const std::uint64_t count = run.failure ? 1 : run.count;
     (run.failure ? counts_.failures : counts_.values) += count;
     const bool ran = !run.failure || run.failure->outcome != FragmentOutcome::cancelled;

@@ -23,6 +23,8 @@ struct CollectorOptions {
     const Numbering* numbers = nullptr;  // where not every input is a fragment
     Joblog* joblog = nullptr;
     ResultsFolder* folder = nullptr;
+    const FragmentList* only = nullptr;  // where not all are wanted
+    bool failures_only = false;
 };
 
 class Collector {
@@ -43,6 +45,7 @@ public:
     const Counts& counts() const { return counts_; }
 
 private:
+    bool wants(const Fragment& fragment) const;
     void take(const ResultRun& run);
     void take(Fragment fragment);
     void flush();

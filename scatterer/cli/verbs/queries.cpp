@@ -1,5 +1,7 @@
 #include "scatterer/cli/verbs/queries.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -11,6 +13,8 @@
 #include "scatterer/cli/output/reports.hpp"
 #include "scatterer/cli/verbs/collector.hpp"
 #include "scatterer/cli/verbs/fleet.hpp"
+#include "scatterer/cli/verbs/selectors.hpp"
+#include "shared/base/range_set.hpp"
 #include "shared/wire/wire_types.hpp"
 
 namespace fanfold::scatterer::cli {
@@ -19,27 +23,22 @@ namespace {
 using Say = std::function<void(const std::string&)>;
 constexpr auto drained_again = std::chrono::milliseconds(200);  // between two looks
 
-/// The one job that the selector names.
-JobStatus the_job(Scatterer& scatterer, const std::string& selector) {
-    auto jobs = scatterer.jobs(selector);
-    if (jobs.size() == 1) return jobs[0];
-    if (jobs.empty() && selector == "last")
-        throw SystemError("there is no last job: the broker knows none");
-    if (jobs.empty())
-        throw SystemError("unknown job '" + selector +
-                          "'; `fanfold jobs` lists those that the broker knows");
-    std::string names;
-    for (std::size_t i = 0; i < jobs.size() && i < 3; ++i)
-        names += (i > 0 ? ", " : "") + jobs[i].id;
-    if (jobs.size() > 3) names += ", …";
-    throw SystemError("'" + selector + "' names " + std::to_string(jobs.size()) + " jobs (" +
-                      names + "); give more of the id");
+/// A table on a terminal is no wider than that.
+Shown shown_as(Format format) {
+    return {format, ::isatty(1) != 0 ? terminal_columns(1) : SIZE_MAX};
 }
 
-/// All of them are known before anything is done to the first.
-std::vector<JobStatus> the_jobs(Scatterer& scatterer, const QueryOptions& query) {
-    std::vector<JobStatus> jobs;
-    for (const std::string& selector : query.jobs) jobs.push_back(the_job(scatterer, selector));
+/// Those that are asked for; of them the latest, if there is a limit.
+std::vector<JobStatus> chosen(std::vector<JobStatus> jobs, const JobFilter& filter) {
+    std::erase_if(jobs, [&](const JobStatus& job) {
+        return (!filter.state.empty() && filter.state != to_string(job.outcome)) ||
+               job.title.find(filter.name) == std::string::npos ||
+               (filter.user && job.user != *filter.user) ||
+               (filter.since && job.age > *filter.since);
+    });
+    const std::size_t most = filter.limit.value_or(jobs.size());
+    if (jobs.size() > most)
+        jobs.erase(jobs.begin(), jobs.end() - static_cast<std::ptrdiff_t>(most));
     return jobs;
 }
 
@@ -50,7 +49,7 @@ void print(const std::string& text) {
 }
 
 int wait(Scatterer& scatterer, const QueryOptions& query, Console& console) {
-    std::vector<JobStatus> jobs = the_jobs(scatterer, query);
+    std::vector<JobStatus> jobs = the_jobs(scatterer, query.jobs);
     int code = exit_good;
     for (JobStatus& job : jobs) {
         job = scatterer.wait(job.id);
@@ -75,24 +74,35 @@ int results(Scatterer& scatterer, const QueryOptions& query, Console& console) {
     Printer printer(
         {.commands = commands, .json = query.output == Format::json, .quiet = query.quiet}, output,
         console);
-    Collector collector({.commands = commands}, printer, output);
+    const bool all = query.fragments.empty() && !query.failed_only;
+    Collector collector({.commands = commands,
+                         .only = query.fragments.empty() ? nullptr : &query.fragments,
+                         .failures_only = query.failed_only},
+                        printer, output);
     Job job = scatterer.results(status.id, query.ordered, query.now);
     collector.collect(job, [&] { return output.closed(); });
     if (output.closed()) return exit_good;
     JobEnd end = job.wait();
-    if (end.outcome != JobOutcome::running && end.values > 0 && collector.counts().values == 0)
+    if (all && end.outcome != JobOutcome::running && end.values > 0 &&
+        collector.counts().values == 0)
         throw SystemError("job " + status.id + " has ended " + to_string(end.outcome) +
                           ", and its results are gone: they went to the map that ran it; fanfold "
                           "submit, or a --job-key, keeps them");
     if (end.outcome == JobOutcome::running && !query.quiet)
         console.say("job " + status.id + " still runs; these are the results so far");
-    else if (end.outcome != JobOutcome::complete && !query.quiet)
+    else if (all && end.outcome != JobOutcome::complete && !query.quiet)
         console.say(describe(status.id, end));
+    if (!query.fragments.empty()) {
+        RangeSet wanted;
+        for (const auto& [begin, after] : query.fragments) wanted.add({begin, after});
+        const std::uint64_t missing = wanted.size() - collector.counts().values;
+        return exit_code(missing == 0 ? JobOutcome::complete : JobOutcome::partial, missing);
+    }
     return exit_code(end.outcome, without_value(end));
 }
 
 int cancel(Scatterer& scatterer, const QueryOptions& query) {
-    for (const JobStatus& job : the_jobs(scatterer, query)) {
+    for (const JobStatus& job : the_jobs(scatterer, query.jobs)) {
         if (!query.fragments.empty()) {
             print(cancelled_report(job.id, scatterer.cancel_fragments(job.id, query.fragments),
                                    query.output));
@@ -107,7 +117,7 @@ int cancel(Scatterer& scatterer, const QueryOptions& query) {
 }
 
 int set(Scatterer& scatterer, const QueryOptions& query) {
-    for (const JobStatus& job : the_jobs(scatterer, query)) {
+    for (const JobStatus& job : the_jobs(scatterer, query.jobs)) {
         JobStatus now = scatterer.change(job.id, query.change);
         print(query.output == Format::json ? status_report(now, Format::json)
                                            : now.id + ": " + share_text(now) + '\n');
@@ -116,13 +126,13 @@ int set(Scatterer& scatterer, const QueryOptions& query) {
 }
 
 int retry(Scatterer& scatterer, const QueryOptions& query) {
-    for (const JobStatus& job : the_jobs(scatterer, query))
+    for (const JobStatus& job : the_jobs(scatterer, query.jobs))
         print(retry_report(job.id, scatterer.retry(job.id), query.output));
     return exit_good;
 }
 
 int forget(Scatterer& scatterer, const QueryOptions& query) {
-    for (const JobStatus& job : the_jobs(scatterer, query)) {
+    for (const JobStatus& job : the_jobs(scatterer, query.jobs)) {
         scatterer.forget(job.id);
         print(forget_report(job.id, query.output));
     }
@@ -153,7 +163,7 @@ int gatherers(Scatterer& scatterer, const QueryOptions& query, Console& console)
                 if (!query.quiet) console.say(text);
             });
     if (!query.drain || query.output == Format::json)
-        print(gatherers_report(scatterer.gatherers(), query.output));
+        print(gatherers_report(scatterer.gatherers(), shown_as(query.output)));
     return exit_good;
 }
 
@@ -161,6 +171,7 @@ int gatherers(Scatterer& scatterer, const QueryOptions& query, Console& console)
 
 int run_query(const CommandLine& line, Console& console) {
     const QueryOptions& query = line.query;
+    const Shown shown = shown_as(query.output);
     Fleet fleet(line.common, console, query.quiet);
     Scatterer& scatterer = fleet.scatterer();
     switch (line.verb) {
@@ -170,9 +181,10 @@ int run_query(const CommandLine& line, Console& console) {
         case Verb::keygen:
         case Verb::backup:
         case Verb::restore: break;  // not queries
-        case Verb::jobs: print(jobs_report(scatterer.jobs(), query.output)); break;
+        case Verb::jobs: print(jobs_report(chosen(scatterer.jobs(), query.filter), shown)); break;
         case Verb::status:
-            print(status_report(the_job(scatterer, query.jobs[0]), query.output));
+            for (const JobStatus& job : the_jobs(scatterer, query.jobs))
+                print(status_report(job, query.output));
             break;
         case Verb::wait: return wait(scatterer, query, console);
         case Verb::results: return results(scatterer, query, console);
@@ -180,9 +192,9 @@ int run_query(const CommandLine& line, Console& console) {
         case Verb::set: return set(scatterer, query);
         case Verb::retry: return retry(scatterer, query);
         case Verb::forget: return forget(scatterer, query);
-        case Verb::workers: print(workers_report(scatterer.workers(), query.output)); break;
+        case Verb::workers: print(workers_report(scatterer.workers(), shown)); break;
         case Verb::gatherers: return gatherers(scatterer, query, console);
-        case Verb::functions: print(functions_report(scatterer.workers(), query.output)); break;
+        case Verb::functions: print(functions_report(scatterer.workers(), shown)); break;
     }
     return exit_good;
 }

@@ -35,7 +35,7 @@ JobOptions job_options(const MapOptions& map, const Feeder& feeder, Console& con
     JobOptions job = map.job;
     choose_folder(job, map, embedded);
     if (!embedded && map.slots && job.max_running == 0) job.max_running = map.slots->number;
-    job.title = feeder.title();
+    if (job.title.empty()) job.title = feeder.title();
     if (!map.quiet) job.on_notice = [&console](const std::string& text) { console.say(text); };
     return job;
 }

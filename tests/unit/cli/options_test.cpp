@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "scatterer/cli/output/reports.hpp"
+#include "scatterer/cli/output/table.hpp"
 #include "tests/support/command_line.hpp"
 
 using namespace fanfold;
@@ -189,9 +190,41 @@ TEST_CASE("what makes no sense together is refused") {
     CHECK(contains(refusal({"submit", "cat", ":::", "a"}), "needs a broker"));
     CHECK(contains(refusal({"jobs"}), "FANFOLD_BROKER"));
     CHECK(contains(refusal({"status"}, endpoint), "JOB"));
-    CHECK(contains(refusal({"status", "a", "b"}, endpoint), "'b'"));
+    CHECK(contains(refusal({"results", "a", "b"}, endpoint), "'b'"));
     CHECK(contains(refusal({"cancel", ""}, endpoint), "empty"));
     CHECK(contains(refusal({"submit", "--tag", "cat"}, endpoint), "--tag"));
+}
+
+TEST_CASE("a table is cut where it may be, for a narrow screen") {
+    Table table({"ID", ">N", "~TITLE", "~OTHER"});
+    table.add({"1", "10", "a title that is long", "x"});
+    table.add({"2", "9", "h\u00e9llo w\u00f6rld", ""});
+    CHECK(table.text() ==
+          "ID   N  TITLE                 OTHER\n1   10  a title that is long  x\n2    9  "
+          "h\u00e9llo w\u00f6rld           -\n");
+    CHECK(table.text(26) ==
+          "ID   N  TITLE        OTHER\n1   10  a title th\u2026  x\n2    9  h\u00e9llo w\u00f6rld  "
+          "-\n");
+    CHECK(table.text(24) ==
+          "ID   N  TITLE      OTHER\n1   10  a title \u2026  x\n2    9  h\u00e9llo w\u00f6\u2026  "
+          "-\n");
+    CHECK(table.text(1) ==
+          "ID   N  TITLE  OTHER\n1   10  a ti\u2026  x\n2    9  h\u00e9ll\u2026  -\n");
+}
+
+TEST_CASE("which jobs are listed") {
+    const auto filter = parsed({"jobs", "--state", "failed", "--name", "x", "--user", "ada",
+                                "--since", "2h", "--limit", "3"},
+                               endpoint)
+                            .query.filter;
+    CHECK(filter.state == "failed");
+    CHECK(filter.name == "x");
+    CHECK(filter.user == "ada");
+    CHECK(filter.since == 2h);
+    CHECK(filter.limit == 3u);
+    CHECK(contains(refusal({"jobs", "--limit", "0"}, endpoint), "--limit '0'"));
+    CHECK(contains(refusal({"map", "--name", "", "x"}), "--name"));
+    CHECK(contains(refusal({"map", "--name", std::string(201, 'x'), "x"}), "not of 201"));
 }
 
 TEST_CASE("reports as tables and JSON lines") {
