@@ -284,7 +284,7 @@ TEST_SUITE("commands") {
         const std::string seconds = unique_sleep();
         const auto begin = std::chrono::steady_clock::now();
         const CommandEnd end =
-            runs.run(shell("sleep " + seconds + " & echo parent; (sleep 0.2; echo late) &"));
+            runs.run(shell("sleep " + seconds + " & echo parent; (sleep 0.01; echo late) &"));
         CHECK(end.how == How::exited);
         CHECK(end.out == "parent\nlate\n");
         CHECK(std::chrono::steady_clock::now() - begin < 5s);
