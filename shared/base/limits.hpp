@@ -25,7 +25,7 @@ inline constexpr std::uint32_t cut_stride = 16;         // a cut offset every so
 inline constexpr std::size_t compress_above = 4 * KiB;  // smaller bodies travel as they are
 inline constexpr std::size_t text_bytes = 64 * KiB;     // a failure's message
 // A longer body travels in parts where its receiver counts silence: one part a timeout is little.
-inline constexpr std::size_t whole_bytes = 128 * KiB;
+inline constexpr std::size_t whole_bytes = 256 * KiB;
 inline constexpr std::size_t part_bytes = 64 * KiB;
 inline constexpr auto part_patience = 1min;  // then the rest of a message is not awaited any more
 
@@ -176,6 +176,7 @@ inline constexpr std::size_t labels = 100;       // of one worker or job; also r
 static_assert(chunk_target < queue_target);
 static_assert(chunk_fragments <= block_fragments && chunk_bytes <= block_bytes);
 static_assert(chunk_bytes <= worker_credit_bytes);
+static_assert(chunk_bytes <= whole_bytes, "a chunk of short fragments is never copied");
 
 // --- connections and keys
 

@@ -1,6 +1,6 @@
 #include "shared/net/parts.hpp"
 
-#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "shared/base/limits.hpp"
@@ -29,7 +29,7 @@ Result<Parts::Frames> Parts::take(const PeerId& from, wire::Part part, std::stri
         drop(from);
         return fail("a part that is empty, or longer than what is left of its message");
     }
-    std::ranges::copy(bytes, coming.body.get() + coming.come);
+    std::memcpy(coming.body.get() + coming.come, bytes.data(), bytes.size());
     coming.come += bytes.size();
     coming.last = now;
     if (coming.come < coming.bytes) return Frames{.header = coming.header, .body = {}};
