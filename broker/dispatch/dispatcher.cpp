@@ -318,8 +318,9 @@ void Dispatcher::send_chunk(Step& step, Job& job, const Place& to, const Chunk& 
                .range = chunk.range,
                .peer = worker.name,
                .attempt = chunk.attempt});
+    const bool in_parts = worker.knows_marks() && !worker.load->flow.is_quick(body.size());
     owners_.loads.send(step, worker, chunk.dispatch.sequence, body.size());
-    step.send(to.worker, std::move(message), std::move(body), worker.knows_marks());
+    step.send(to.worker, std::move(message), std::move(body), in_parts);
 }
 
 void Dispatcher::check_invariants() const {

@@ -5,9 +5,11 @@
 // Invariant: `on_its_way` is the sum of what was sent and has not arrived.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 
+#include "broker/base/limits.hpp"
 #include "shared/base/ids.hpp"
 
 namespace fanfold::broker {
@@ -24,6 +26,11 @@ public:
 
     /// One dispatch may always be on its way; the next one behind it before all of it has come.
     bool is_full() const { return on_its_way_ > passed_ && on_its_way_ - passed_ >= room(); }
+    /// So many would come within a moment, by the rate: they need not travel in parts.
+    bool is_quick(std::uint64_t bytes) const {
+        constexpr std::chrono::duration<double> moment = limits::quick_time;
+        return bytes <= limits::quick_bytes && static_cast<double>(bytes) <= rate_ * moment.count();
+    }
     std::uint64_t on_its_way() const { return on_its_way_; }
     /// Bytes that may be on their way.
     std::uint64_t room() const;

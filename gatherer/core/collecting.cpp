@@ -113,11 +113,14 @@ bool Collecting::pump(Step& step, Job& job, const PeerId& peer, Collector& colle
     bool ended = job.life.ended();
     if (job.is_leaving() && !ended) return false;
     if (!parts_.persistence.troubled()) {
-        while (auto parcel = collector.next(job.assembly, ended))
+        while (auto parcel = collector.next(job.assembly, ended)) {
+            const bool in_parts = collector.wants_parts(parcel->body.size());
+            collector.watch(parcel->body.size(), step.lived);
             step.actions.push_back(Send{.to = peer,
                                         .message = std::move(parcel->message),
                                         .body = std::move(parcel->body),
-                                        .in_parts = collector.takes_parts()});
+                                        .in_parts = in_parts});
+        }
         parts_.memory.prefetch(step, job, peer, collector);
         if (!collector.concluded() && collector.exhausted(job.assembly, ended)) {
             collector.mark_concluded();

@@ -1,6 +1,7 @@
 #include "gatherer/core/collector.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -28,6 +29,15 @@ void Collector::start(const wire::Collect& collect, const Assembly& assembly, Li
     takes_parts_ = collect.minor >= wire::minor_of_marks;
     heard_ = heard;
     on_its_way_.clear();
+    watched_.reset();
+    rate_ = 0;
+}
+
+bool Collector::wants_parts(std::uint64_t bytes) const {
+    constexpr std::chrono::duration<double> moment = limits::quick_time;
+    const bool is_quick =
+        bytes <= limits::quick_bytes && static_cast<double>(bytes) <= rate_ * moment.count();
+    return takes_parts_ && !is_quick;
 }
 
 std::optional<Collector::Found> Collector::find_completed(const Assembly& assembly,
@@ -130,6 +140,12 @@ std::vector<Index> Collector::acknowledge(std::uint64_t position, LivedTime hear
     heard_ = heard;
     acknowledged_ =
         std::max(acknowledged_, std::min(position, position_));  // nobody has what was never sent
+    if (watched_ && watched_->position <= acknowledged_) {
+        using Seconds = std::chrono::duration<double>;
+        const Seconds took = std::max(heard - watched_->at, Duration(limits::shortest_watched));
+        rate_ = static_cast<double>(watched_->bytes) / took.count();
+        watched_.reset();
+    }
     std::vector<Index> arrived;
     while (!on_its_way_.empty() && on_its_way_.front().position <= acknowledged_) {
         bytes_on_way_ -= on_its_way_.front().bytes;

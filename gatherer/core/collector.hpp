@@ -57,8 +57,14 @@ public:
     std::uint64_t acknowledged() const { return acknowledged_; }
     /// It was sent all before this.
     std::uint64_t position() const { return position_; }
-    /// Long bodies may come to it in parts.
-    bool takes_parts() const { return takes_parts_; }
+    /// Whether a body of so many bytes goes to it in parts, if it is long: it understands that, and
+    /// was not seen to take as many within a moment.
+    bool wants_parts(std::uint64_t bytes) const;
+    /// A body went to it: of the larger ones, one at a time is watched until it is acknowledged.
+    void watch(std::uint64_t bytes, LivedTime now) {
+        if (!watched_ && bytes >= limits::part_bytes)
+            watched_ = Watched{.position = position_, .bytes = bytes, .at = now};
+    }
     bool waits_for_acknowledgement() const { return !on_its_way_.empty(); }
     /// Its last message.
     LivedTime heard() const { return heard_; }
@@ -99,6 +105,13 @@ private:
     bool concluded_ = false;
     bool queued_ = false;
     bool takes_parts_ = false;
+    struct Watched {
+        std::uint64_t position = 0;
+        std::uint64_t bytes = 0;
+        LivedTime at{};
+    };
+    std::optional<Watched> watched_;
+    double rate_ = 0;             // bytes a second, of the last one
     std::uint64_t position_ = 0;  // sent up to here
     std::uint64_t acknowledged_ = 0;
     std::uint64_t credit_ = 0;

@@ -8,6 +8,9 @@ namespace fanfold::gatherer::limits {
 
 using namespace fanfold::limits;
 
+// --- what goes to collectors
+inline constexpr auto shortest_watched = 100us;  // of a body's time to its acknowledgement
+
 // --- what is held
 inline constexpr std::uint64_t entry_bytes = 320;          // the books around one entry
 inline constexpr std::size_t copied_below = 4 << 10;       // smaller bodies would pin their buffer

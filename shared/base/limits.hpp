@@ -27,6 +27,9 @@ inline constexpr std::size_t text_bytes = 64 * KiB;     // a failure's message
 // A longer body travels in parts where its receiver counts silence: one part a timeout is little.
 inline constexpr std::size_t whole_bytes = 256 * KiB;
 inline constexpr std::size_t part_bytes = 64 * KiB;
+// But not where it is seen to be taken within a moment: to cut it, and to put it together, costs.
+inline constexpr std::size_t quick_bytes = 4 * MiB;
+inline constexpr auto quick_time = 250ms;
 inline constexpr auto part_patience = 1min;  // then the rest of a message is not awaited any more
 
 static_assert(header_bytes < payload_bytes);

@@ -56,6 +56,20 @@ TEST_CASE("flow: a link of any speed and delay is filled, and not for longer tha
         }
 }
 
+TEST_CASE("flow: what is taken within a moment is quick, and never more than some MiB") {
+    Flow flow;
+    Time now{1h};
+    CHECK_FALSE(flow.is_quick(1));
+    flow.sent(1, 1 << 20, now);
+    flow.arrived(1, now + 100ms);  // 10 MiB a second
+    CHECK(flow.is_quick(2 << 20));
+    CHECK_FALSE(flow.is_quick(3 << 20));
+    flow.sent(2, 64 << 20, now);
+    flow.arrived(2, now + 1ms);
+    CHECK(flow.is_quick(limits::quick_bytes));
+    CHECK_FALSE(flow.is_quick(limits::quick_bytes + 1));
+}
+
 TEST_CASE("flow: it follows a link that gets slower") {
     Flow flow;
     Time now{1s};

@@ -87,6 +87,28 @@ TEST_CASE(
     CHECK(stage.expect<wire::Concluded>("c2").outcome == Outcome::partial);
 }
 
+TEST_CASE("a long body goes in parts, unless one like it was taken within a moment") {
+    const Assembly assembly(wire::JobSpec{});
+    const LivedTime begin{1h};
+    CHECK_FALSE(Collector({.minor = wire::minor_of_marks - 1}, assembly, begin).wants_parts(9999));
+    const wire::Collect collect{.minor = wire::version_minor};
+    Collector collector(collect, assembly, begin);
+    CHECK(collector.wants_parts(1 << 20));
+    collector.watch(1 << 20, begin);
+    collector.acknowledge(0, begin + 100ms);  // 10 MiB a second
+    CHECK_FALSE(collector.wants_parts(2 << 20));
+    CHECK(collector.wants_parts(3 << 20));
+    collector.watch(1000, begin);  // says more of the way than of the rate
+    collector.acknowledge(0, begin + 1s);
+    CHECK_FALSE(collector.wants_parts(2 << 20));
+    collector.watch(1 << 20, begin);
+    collector.acknowledge(0, begin);
+    CHECK_FALSE(collector.wants_parts(gatherer::limits::quick_bytes));
+    CHECK(collector.wants_parts(gatherer::limits::quick_bytes + 1));
+    collector.start(collect, assembly, begin);
+    CHECK(collector.wants_parts(1 << 20));
+}
+
 TEST_CASE("credit: no more on the way than granted, one entry always") {
     Stage stage;
     stage.assign(std::nullopt);
