@@ -115,8 +115,8 @@ stage_tsan() {
     # The simulator has one thread, and so has what reads options and inputs: there is nothing for
     # this sanitizer in it. The bounds of the three others are for programs at their own speed.
     check "tsan build" build tsan && work_ahead "$@" &&
-        run_tests tsan --label-exclude simulation --exclude-regex \
-            'processes/(chaos|damaged_store|errors|map_inputs|map_options|memory)|secure/map_inputs'
+        run_tests tsan --label-exclude simulation --exclude-regex "processes/(chaos|damaged_store|\
+errors|map_inputs|map_options|memory|parallel)|secure/map_inputs"
 }
 
 stage_fuzz() {
