@@ -40,7 +40,7 @@ Result<Piece> replacement(std::string_view inner, const TemplateOptions& use) {
     if (use.pipe) return Piece{};
     if (inner == "##")
         return fail("replacement string {##} is not supported: the input may still be growing" +
-                    those_there_are(use.plus));
+                    those_there_are(use.plus, use.names));
     std::string_view rest = inner;
     if (const std::size_t place = place_of_name(inner, use.names); place < use.names.size()) {
         piece.position = static_cast<int>(place + 1);
@@ -61,7 +61,8 @@ Result<Piece> replacement(std::string_view inner, const TemplateOptions& use) {
         return piece;
     }
     if (looks_replaceable(inner))
-        return fail("unknown replacement string " + piece.text + those_there_are(use.plus));
+        return fail("unknown replacement string " + piece.text +
+                    those_there_are(use.plus, use.names));
     return Piece{};
 }
 
@@ -75,7 +76,8 @@ Result<Word> parse_word(std::string_view text, const TemplateOptions& use) {
     };
     for (std::size_t at = 0; at < text.size();) {
         if (text.substr(at).starts_with("{=") && text.find("=}", at + 2) != std::string_view::npos)
-            return fail("unknown replacement string {= … =}" + those_there_are(use.plus));
+            return fail("unknown replacement string {= … =}" +
+                        those_there_are(use.plus, use.names));
         if (!use.pipe && use.input != "{}" && text.substr(at).starts_with(use.input)) {
             word.push_back({.kind = Kind::all, .text = use.input});
             at += use.input.size();
@@ -147,7 +149,7 @@ std::vector<Word> split(const Word& line) {
     return words;
 }
 
-Result<void> settle_quotes(Word& line) {
+Result<void> settle_quotes(Word& line, const TemplateOptions& use) {
     ShellScanner scanner;
     auto ends_blank = [](const Piece& piece) {
         return piece.kind == Kind::literal && is_gap(piece.text.back());
@@ -160,7 +162,8 @@ Result<void> settle_quotes(Word& line) {
         if (piece.kind == Kind::literal) {
             if (const auto name = bare_name(piece.text, scanner); !name.empty())
                 return fail("unknown replacement string " + std::string(name) +
-                            those_there_are(false) + "; to mean the text itself, put it in quotes");
+                            those_there_are(use.plus, use.names) +
+                            "; to mean the text itself, put it in quotes");
             for (char c : piece.text) scanner.read(c);
             continue;
         }

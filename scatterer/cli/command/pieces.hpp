@@ -50,6 +50,6 @@ std::vector<Word> split(const Word& line);
 
 /// Gives each replacement string in a shell's line the quotes that it stands in, or says why it
 /// can't be filled in.
-Result<void> settle_quotes(Word& line);
+Result<void> settle_quotes(Word& line, const TemplateOptions& use);
 
 }  // namespace fanfold::scatterer::cli

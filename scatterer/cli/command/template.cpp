@@ -80,7 +80,7 @@ Result<void> Template::take_line(const TemplateOptions& use) {
         words_ = split(*line);
         return {};
     }
-    if (Result<void> settled = settle_quotes(*line); !settled) return settled;
+    if (Result<void> settled = settle_quotes(*line, use); !settled) return settled;
     auto stands_in_a_word = [](const Piece& p) { return p.kind == Kind::all && !p.alone; };
     if (use.repeats && std::ranges::any_of(*line, stands_in_a_word))
         return fail(

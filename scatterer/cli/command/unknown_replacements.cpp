@@ -17,8 +17,13 @@ bool is_name(std::string_view inner) {
 
 }  // namespace
 
-std::string those_there_are(bool plus) {
-    return std::string("; there are {} {.} {/} {//} {/.} {#} {%}") +
+std::string those_there_are(bool plus, const std::vector<std::string>& names) {
+    constexpr std::size_t most_named = 10;
+    std::string columns;
+    for (std::size_t i = 0; i < names.size() && i < most_named; ++i)
+        columns += " {" + names[i] + "}";
+    if (names.size() > most_named) columns += " …";
+    return "; there are" + columns + " {} {.} {/} {//} {/.} {#} {%}" +
            (plus ? " {..} {...} {/..} {/...} {+/} {+.} {+..} {+...}" : "") +
            " and, of one value, {1} {1.} {1/} {1//} {1/.} {-1}" +
            (plus ? "" : "; with --plus also {..} {+/} {+.} and the like");

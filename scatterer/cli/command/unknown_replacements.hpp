@@ -3,13 +3,14 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "scatterer/cli/command/shell_quoting.hpp"
 
 namespace fanfold::scatterer::cli {
 
-/// For the end of an error.
-std::string those_there_are(bool plus);
+/// For the end of an error. `names` are those of columns.
+std::string those_there_are(bool plus, const std::vector<std::string>& names);
 
 /// What stands between { and } where GNU parallel would replace it: {..} {+/} {= =} {1..}. Not
 /// {1..3}, which some shells expand.

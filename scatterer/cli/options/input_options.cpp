@@ -123,8 +123,15 @@ void add_inputs(OptionSet& set, MapOptions& map) {
     add_sources(set, map.sources);
     add_columns(set, map.sources);
     add_grouping(set, map);
-    set.value("--arg-sep WORD", map.separators.arguments, "Instead of :::");
-    set.value("--arg-file-sep WORD", map.separators.files, "Instead of ::::");
+    auto separator = [](const char* option, std::string& into) {
+        return [option, &into](Text text) {
+            if (text.empty()) throw UsageError(std::string(option) + " '': a word is wanted");
+            into = text;
+        };
+    };
+    set.value("--arg-sep WORD", separator("--arg-sep", map.separators.arguments), "Instead of :::");
+    set.value("--arg-file-sep WORD", separator("--arg-file-sep", map.separators.files),
+              "Instead of ::::");
     set.flag("--pipe", map.command.pipe,
              "Cuts stdin into blocks of whole lines, each on a command's stdin");
     set.also("--spreadstdin");

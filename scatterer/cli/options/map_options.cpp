@@ -186,13 +186,8 @@ void check_embedded_needs(const MapOptions& map) {
                      "join with --bind");
 }
 
-void check_words(const MapOptions& map) {
-    CommandWords parted = part_command(map.words, map.separators);
-    if (!map.function.empty() && !parted.command.empty())
-        throw UsageError("--function " + map.function + " takes no COMMAND, but '" +
-                         parted.command[0] + "' is given; inputs go behind :::");
-    if (map.json_lines && map.function.empty()) throw UsageError("--json-lines is for --function");
-    if (!map.command.pipe) return;
+/// Blocks are no lines: what cuts or groups these would do nothing.
+void check_pipe(const MapOptions& map, const CommandWords& parted) {
     if (parted.command.empty() && map.function.empty())
         throw UsageError("--pipe needs a COMMAND, whose stdin each block is");
     if (!map.function.empty())
@@ -201,6 +196,30 @@ void check_words(const MapOptions& map) {
         throw UsageError(
             "--pipe reads stdin or one -a FILE; it takes no ::: sources and no --array");
     if (map.sources.files.size() > 1) throw UsageError("--pipe takes one -a FILE at most");
+    const SourceOptions& sources = map.sources;
+    const char* of_lines = !sources.colsep.empty()    ? "--colsep"
+                           : sources.csv              ? "--csv"
+                           : sources.header           ? "--header"
+                           : sources.trim             ? "--trim"
+                           : sources.skip_first       ? "--skip-first-line"
+                           : sources.per_fragment > 1 ? "-n"
+                           : map.pack != Pack::no     ? "--xargs, -m or -X"
+                           : sources.shuffle_seed     ? "--shuf"
+                                                      : nullptr;
+    if (of_lines)
+        throw UsageError("--pipe passes blocks of lines on as they are; there is nothing for " +
+                         std::string(of_lines) + " to do");
+}
+
+void check_words(const MapOptions& map) {
+    CommandWords parted = part_command(map.words, map.separators);
+    if (!map.function.empty() && !parted.command.empty())
+        throw UsageError("--function " + map.function + " takes no COMMAND, but '" +
+                         parted.command[0] + "' is given; inputs go behind :::");
+    if (map.json_lines && map.function.empty()) throw UsageError("--json-lines is for --function");
+    if (map.nice > 0 && !map.function.empty())
+        throw UsageError("--nice is for commands, not for --function " + map.function);
+    if (map.command.pipe) check_pipe(map, parted);
 }
 
 void check_declared(const MapOptions& map) {

@@ -175,6 +175,16 @@ TEST_CASE("options by GNU parallel's names") {
 
 TEST_CASE("what makes no sense together is refused") {
     CHECK(contains(refusal({"map", "--pipe"}), "COMMAND"));
+    for (const Words& lines :
+         {Words{"--colsep", ","}, Words{"--csv"}, Words{"--header", ":"}, Words{"--trim", "l"},
+          Words{"--skip-first-line"}, Words{"-n2"}, Words{"-m"}, Words{"--shuf"}}) {
+        Words words{"map", "--pipe"};
+        words.insert(words.end(), lines.begin(), lines.end());
+        words.emplace_back("cat");
+        CHECK(contains(refusal(words), "--pipe passes blocks"));
+    }
+    CHECK(contains(refusal({"map", "--nice", "3", "--function", "f"}), "--nice is for commands"));
+    CHECK(contains(refusal({"map", "--arg-sep", "", "x"}), "--arg-sep ''"));
     CHECK(contains(refusal({"map", "--function", "f", "cat"}), "'cat'"));
     CHECK(contains(refusal({"map", "--json-lines", "cat"}), "--json-lines"));
     CHECK(contains(refusal({"map", "--pipe", "cat", ":::", "a"}), "--pipe"));

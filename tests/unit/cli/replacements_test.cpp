@@ -29,6 +29,7 @@ TEST_CASE("columns by their names") {
     TemplateOptions use{.names = {"x", "xy", "file"}};
     CHECK(argv({"p", "{xy}", "{x}", "{file/.}", "{2}"}, {"1", "2", "/a/b.c"}, use) ==
           Words{"p", "2", "1", "b", "2"});
+    CHECK(contains(template_error({"echo {nope}"}, use), "there are {x} {xy} {file} {} {.}"));
     const std::string long_name(100, 'n');
     CHECK(argv({"p", "{" + long_name + "}"}, {"v"}, {.names = {long_name}}) == Words{"p", "v"});
 }
