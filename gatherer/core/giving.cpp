@@ -63,8 +63,8 @@ bool Giving::send_entries(Step& step, Job& job, Handing& handing) {
                    .meta = {},
                    .failure = failures->failures.front()};
         const std::uint64_t position = collector.position();
-        send(step, handing,
-             record_of(job.id, position - 1, std::move(row), std::move(parcel->body)), position);
+        send(step, handing, record_of(job.id, position - 1, row, std::move(parcel->body)),
+             position);
     }
     parts_.memory.prefetch(step, job, Memory::giver, collector);
     return collector.exhausted(job.assembly, true);

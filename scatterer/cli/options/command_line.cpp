@@ -45,6 +45,7 @@ Verb verb_named(const std::string& word) {
     for (Verb verb : all_verbs)
         if (word == to_string(verb)) return verb;
     std::vector<std::string> names;
+    names.reserve(all_verbs.size());
     for (Verb verb : all_verbs) names.emplace_back(to_string(verb));
     const std::string meant = nearest(word, names);
     throw UsageError("unknown verb '" + word + "'" +

@@ -51,6 +51,7 @@ JobStatus the_job(Scatterer& scatterer, const std::string& selector) {
 
 std::vector<JobStatus> the_jobs(Scatterer& scatterer, const std::vector<std::string>& selectors) {
     std::vector<JobStatus> jobs;
+    jobs.reserve(selectors.size());
     for (const std::string& selector : selectors) jobs.push_back(the_job(scatterer, selector));
     return jobs;
 }
